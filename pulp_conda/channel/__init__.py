@@ -1,0 +1,11 @@
+"""What a conda channel is, in plain Python: no Django, no network, no clock, no global state.
+
+errors      every way a package, a record or a channel can be wrong, with codes
+layout      every path of a channel, both ways: path <-> meaning
+records     PackageRecord: one entry of repodata, canonical, unknown keys kept
+package     a .conda or .tar.bz2 file, opened safely, gives a record
+repodata    repodata.json, read as a stream and written the same way every time
+matchspec   MatchSpec, and include/exclude filters that give reasons
+versions    the order of package versions
+diff        what differs between two states of a channel
+"""

@@ -1,0 +1,315 @@
+"""Every way a package, a record or a channel can be wrong.
+
+    ChannelError
+    ├── LayoutError             a path, a file name or a part of one breaks CEP 26
+    │   ├── BadPackageName          CND0001
+    │   ├── BadSubdir               CND0013
+    │   └── BadChannelName          CND0019
+    ├── PackageError            a package file
+    │   ├── MissingMetadata         CND0002
+    │   ├── UnreadablePackage       CND0003
+    │   ├── BadIndexJson            CND0005
+    │   ├── PackageMismatch         CND0006
+    │   ├── UnsafeMember            CND0010
+    │   ├── PackageTooLarge         CND0011
+    │   └── MissingSubdir           CND0021
+    ├── BadMatchSpec                CND0007
+    ├── UpstreamError           a channel that we mirror
+    │   ├── UpstreamStatus          CND0004
+    │   ├── BadRecord               CND0008
+    │   ├── BadRepodata             CND0014
+    │   ├── WrongSubdir             CND0015
+    │   ├── UpstreamUnreachable     CND0016
+    │   ├── DigestMismatch          CND0017
+    │   ├── RepodataTooLarge        CND0022
+    │   └── EmptyUpstream           CND0023
+    └── ChannelConflict         a package that does not fit the channel it is put in
+        ├── PackageConflict         CND0018
+        └── DuplicateFilename       CND0020
+
+An error is a sentence and the facts in it: tests and programs compare `error.facts`, people read `str(error)`.
+Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
+"""
+
+from gettext import gettext as _
+from urllib.parse import urlsplit, urlunsplit
+
+
+class ChannelError(Exception):
+    """Base of all errors of this package: a stable code, a message, and the facts named in it."""
+
+    code = None
+    message = None
+
+    def __init__(self, **facts):
+        super().__init__(facts)
+        self.facts = facts
+        self.where = None
+
+    def at(self, where):
+        """Say where it happened, in words that lead the message: ``Remote 'forge'``."""
+        self.where = where
+        return self
+
+    @property
+    def text(self):
+        """The message without the code."""
+        text = self.message.format(**self.facts)
+        return f"{self.where}: {text}" if self.where else text
+
+    def __str__(self):
+        return f"[{self.code}] {self.text}"
+
+
+class LayoutError(ChannelError):
+    """A path, a file name or a part of one breaks CEP 26."""
+
+
+class BadPackageName(LayoutError):
+    """The file name does not say which package it is."""
+
+    code = "CND0001"
+    message = _(
+        "'{filename}' is not a conda package file name: {reason}. "
+        "Expected '<name>-<version>-<build>' and '.conda' or '.tar.bz2' (CEP 26). "
+        "Rename what is wrong in the recipe and build the package again."
+    )
+
+
+class BadSubdir(LayoutError):
+    """The platform folder is neither ``noarch`` nor of the form ``linux-64``."""
+
+    code = "CND0013"
+    message = _(
+        "'{subdir}' is not a conda subdir. Expected 'noarch' or '<platform>-<architecture>' in "
+        "lower case, at most 32 characters, for example 'linux-64'."
+    )
+
+
+class BadChannelName(LayoutError):
+    """The base path of a distribution cannot be a channel URL."""
+
+    code = "CND0019"
+    message = _(
+        "'{name}' cannot be a channel: {reason}. "
+        "Use lower case letters, digits, '_', '.' and '-' between slashes, for example 'team/stable'."
+    )
+
+
+class PackageError(ChannelError):
+    """A package file that cannot be taken."""
+
+
+class MissingMetadata(PackageError):
+    """There is no ``info/index.json``, or no component of a ``.conda`` file that holds it."""
+
+    code = "CND0002"
+    message = _(
+        "'{filename}' has no '{member}'. The file may be cut short or renamed: "
+        "compare its size and name with what was built, and upload it again."
+    )
+
+
+class UnreadablePackage(PackageError):
+    """The bytes are not a whole archive of the format that they should have."""
+
+    code = "CND0003"
+    message = _(
+        "'{filename}' cannot be read: {reason}. The file is damaged, cut short or no conda package: "
+        "compare its sha256 with what was built, and upload it again."
+    )
+
+
+class BadIndexJson(PackageError):
+    """``info/index.json`` is not a JSON object, or a field of it has no usable value."""
+
+    code = "CND0005"
+    message = _(
+        "'info/index.json' of '{filename}' is wrong: {reason}. Fix the recipe and build again."
+    )
+
+
+class PackageMismatch(PackageError):
+    """What ``info/index.json`` says is not what the file name or the caller says."""
+
+    code = "CND0006"
+    message = _(
+        "'{filename}' is not the package that it holds: {reason}. "
+        "Upload the file under the name it was built with."
+    )
+
+
+class UnsafeMember(PackageError):
+    """A member of the archive would be written outside the package, or is no plain file."""
+
+    code = "CND0010"
+    message = _(
+        "'{filename}' has the member '{member}', which {reason}. "
+        "No build tool makes such a package: find out where the file comes from before you use it."
+    )
+
+
+class PackageTooLarge(PackageError):
+    """Unpacking would need more than the limits allow."""
+
+    code = "CND0011"
+    message = _(
+        "'{filename}' exceeds a limit: {reason}. If the package is meant to be that large, "
+        "an administrator can raise '{setting}'."
+    )
+
+
+class MissingSubdir(PackageError):
+    """Neither ``info/index.json`` nor the caller says for which platform the package is."""
+
+    code = "CND0021"
+    message = _(
+        "'info/index.json' of '{filename}' names no subdir. "
+        "State it with the upload, for example 'subdir=linux-64'."
+    )
+
+
+class BadMatchSpec(ChannelError):
+    """A query for packages does not parse (CEP 29)."""
+
+    code = "CND0007"
+    message = _(
+        "'{spec}' is not a match spec: {reason}. "
+        "Write a name and constraints, for example 'numpy >=1.26,<3'."
+    )
+
+
+class UpstreamError(ChannelError):
+    """A channel that we mirror does not answer as a channel should."""
+
+
+class UpstreamStatus(UpstreamError):
+    """The upstream answered with an HTTP error."""
+
+    code = "CND0004"
+    message = _("'{url}' answered {status}. {advice}")
+
+    ADVICE = {
+        401: _("Set the remote's username and password, or its token."),
+        403: _(
+            "The remote's username, password or token does not allow it, or the channel forbids mirrors."
+        ),
+        404: _(
+            "Give the URL that stands before the subdir, and name only subdirs that the channel has."
+        ),
+        429: _(
+            "The upstream limits how often it answers: set the remote's 'rate_limit', or sync later."
+        ),
+    }
+
+    def __init__(self, url, status):
+        advice = self.ADVICE.get(status)
+        if advice is None:
+            advice = _("The upstream is in trouble: sync again later.")
+        super().__init__(url=mask(url), status=status, advice=advice)
+
+
+class BadRecord(UpstreamError):
+    """A record of the upstream's repodata cannot be served on."""
+
+    code = "CND0008"
+    message = _(
+        "the record of '{filename}' in '{url}' is wrong: {reason}. "
+        "Tell the channel's owner, or leave the package out with the remote's 'excludes'."
+    )
+
+
+class BadRepodata(UpstreamError):
+    """The upstream's repodata is not a whole JSON document of the known shape."""
+
+    code = "CND0014"
+    message = _(
+        "'{url}' is not repodata: {reason}. "
+        "Open the URL to see what the upstream answers; if it is a channel, sync again later."
+    )
+
+
+class WrongSubdir(UpstreamError):
+    """``info.subdir`` names another platform than the URL."""
+
+    code = "CND0015"
+    message = _(
+        "'{url}' says that it is for subdir '{found}', not '{subdir}'. "
+        "Check that the remote's URL ends before the subdir."
+    )
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No HTTP answer at all."""
+
+    code = "CND0016"
+    message = _(
+        "'{url}' cannot be reached: {reason}. "
+        "Check the remote's URL, proxy and TLS settings, and that this server may connect to it."
+    )
+
+
+class DigestMismatch(UpstreamError):
+    """Downloaded bytes are not those that the record promises."""
+
+    code = "CND0017"
+    message = _(
+        "'{url}' has other bytes than its record says: {reason}. Nothing of it was kept. "
+        "The channel may have changed during the sync: run it again."
+    )
+
+
+class RepodataTooLarge(UpstreamError):
+    """Metadata of the upstream is larger than the limit."""
+
+    code = "CND0022"
+    message = _(
+        "'{url}' is larger than {limit} bytes. If the channel is meant to be that large, "
+        "an administrator can raise '{setting}'."
+    )
+
+
+class EmptyUpstream(UpstreamError):
+    """The URL has none of the subdirs that were asked for."""
+
+    code = "CND0023"
+    message = _(
+        "'{url}' has no repodata in any known subdir. Give the URL that stands before the subdir, "
+        "or name the channel's subdirs in the remote's 'subdirs'."
+    )
+
+
+class ChannelConflict(ChannelError):
+    """A package does not fit the channel it is put in."""
+
+
+class PackageConflict(ChannelConflict):
+    """The channel already has another file under that name (lock files would break)."""
+
+    code = "CND0018"
+    message = _(
+        "'{path}' is already in repository '{repository}' with other bytes (sha256 {found}, not {sha256}). "
+        "Give the new build another build number, or ask for replacement with 'overwrite=true'."
+    )
+
+
+class DuplicateFilename(ChannelConflict):
+    """A version would have two records for one file name."""
+
+    code = "CND0020"
+    message = _(
+        "'{path}' would be in repository '{repository}' {count} times. "
+        "Add one record per file name and subdir."
+    )
+
+
+def mask(url):
+    """Hide the secrets of a URL: ``https://user:***@host/t/***/channel``."""
+    parts = urlsplit(url)
+    netloc = parts.netloc
+    if parts.password is not None:
+        netloc = f"{parts.username}:***@{netloc.rpartition('@')[2]}"
+    segments = parts.path.split("/")
+    if len(segments) > 2 and segments[1] == "t":
+        segments[2] = "***"
+    return urlunsplit(parts._replace(netloc=netloc, path="/".join(segments)))

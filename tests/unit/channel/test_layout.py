@@ -1,0 +1,145 @@
+import pytest
+
+from pulp_conda.channel import layout
+from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
+
+
+@pytest.mark.parametrize(
+    "path, meaning",
+    [
+        pytest.param("", layout.Folder(None), id="the channel itself"),
+        pytest.param("noarch/", layout.Folder("noarch"), id="a subdir"),
+        pytest.param(
+            "linux-64/repodata.json", layout.Metadata("linux-64", "repodata.json"), id="metadata"
+        ),
+        pytest.param(
+            "linux-64/a-1!2.0+cu1-h_0.conda",
+            layout.Package("linux-64", "a-1!2.0+cu1-h_0.conda"),
+            id="a package with an epoch and a local version",
+        ),
+        pytest.param("noarch/a-1-0.tar.bz2", layout.Package("noarch", "a-1-0.tar.bz2"), id="bz2"),
+        pytest.param(
+            "plan9-mips/a-1-0.conda", layout.Package("plan9-mips", "a-1-0.conda"), id="new"
+        ),
+        pytest.param("noarch", None, id="no slash at the end"),
+        pytest.param("repodata.json", None, id="metadata of no subdir"),
+        pytest.param("noarch/current_repodata.json", None, id="metadata that nobody publishes"),
+        pytest.param("../noarch/repodata.json", None, id="out of the channel"),
+        pytest.param("noarch/x/a-1-0.conda", None, id="too deep"),
+        pytest.param("Linux-64/repodata.json", None, id="upper case"),
+    ],
+)
+def test_a_path_says_what_it_stands_for(path, meaning):
+    assert layout.parse_path(path) == meaning
+
+
+def test_paths_are_read_back_from_what_was_written():
+    package = layout.package_path("noarch", "a-1-0.conda")
+    metadata = layout.metadata_path("noarch", layout.REPODATA_ZST)
+    assert layout.parse_path(package) == layout.Package("noarch", "a-1-0.conda")
+    assert layout.parse_path(metadata) == layout.Metadata("noarch", layout.REPODATA_ZST)
+
+
+def test_a_file_name_is_split_from_its_end():
+    parts = layout.parse_filename("my-long-name-1.0-py312_0.tar.bz2")
+    assert parts == layout.PackageName("my-long-name", "1.0", "py312_0", ".tar.bz2")
+    assert parts.filename == "my-long-name-1.0-py312_0.tar.bz2"
+
+
+@pytest.mark.parametrize(
+    "filename, reason",
+    [
+        pytest.param("numpy-1.26.zip", "it has another extension", id="zip"),
+        pytest.param("numpy-1.26.conda", "it has fewer than three parts", id="no build"),
+        pytest.param("Numpy-1-0.conda", "'Numpy' is not a name", id="upper case name"),
+        pytest.param("__glibc-1-0.conda", "'__glibc' is not a name", id="virtual package"),
+        pytest.param("a..b-1-0.conda", "'a..b' is not a name", id="two separators"),
+        pytest.param("a-1.0RC1-0.conda", "'1.0RC1' is not a version", id="upper case version"),
+        pytest.param("a-1-h 0.conda", "'h 0' is not a build", id="blank"),
+        pytest.param("../a-1-0.conda", "'../a' is not a name", id="out of the folder"),
+        pytest.param("a-1-0\n.conda", "'0\n' is not a build", id="line break"),
+        pytest.param("ä-1-0.conda", "'ä' is not a name", id="not ASCII"),
+        pytest.param(
+            f"{'a' * 65}-1-0.conda",
+            f"the name '{'a' * 65}' is longer than 64 characters",
+            id="long name",
+        ),
+        pytest.param(
+            "A-B C-é.conda",
+            "'A' is not a name; 'B C' is not a version; 'é' is not a build",
+            id="everything wrong is said at once",
+        ),
+    ],
+)
+def test_a_file_name_that_breaks_cep_26_is_refused(filename, reason):
+    with pytest.raises(BadPackageName) as refused:
+        layout.parse_filename(filename)
+    assert refused.value.facts == {"filename": filename, "reason": reason}
+
+
+@pytest.mark.parametrize("subdir", ["noarch", "linux-64", "osx-arm64", "linux-fake", "zos-z"])
+def test_subdirs_are_accepted_by_pattern(subdir):
+    assert layout.check_subdir(subdir) == subdir
+
+
+@pytest.mark.parametrize(
+    "subdir",
+    [
+        "",
+        "linux",
+        "linux_64",
+        "Linux-64",
+        "linux-64/",
+        "../x-y",
+        "a-b-c",
+        64,
+        None,
+        "a-" + "b" * 31,
+    ],
+)
+def test_what_is_no_subdir_is_refused(subdir):
+    with pytest.raises(BadSubdir):
+        layout.check_subdir(subdir)
+
+
+@pytest.mark.parametrize("name", ["stable", "team/stable", "a.b_c-d/2026", "_x"])
+def test_channel_names_may_have_slashes(name):
+    assert layout.check_channel_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Stable",
+        "team//stable",
+        "/team",
+        "team/",
+        "-x",
+        "a b",
+        "team/noarch",
+        "team/linux-64",
+        "x" * 129,
+    ],
+)
+def test_what_clients_would_misread_is_no_channel_name(name):
+    with pytest.raises(BadChannelName):
+        layout.check_channel_name(name)
+
+
+@pytest.mark.parametrize(
+    "base, url",
+    [
+        pytest.param("https://x/c", "https://x/c/noarch/a-1!0+l-0.conda", id="plain"),
+        pytest.param("https://x/c/", "https://x/c/noarch/a-1!0+l-0.conda", id="slash at the end"),
+        pytest.param("https://x/c?k=1", "https://x/c/noarch/a-1!0+l-0.conda?k=1", id="query"),
+    ],
+)
+def test_urls_are_joined_the_way_clients_write_them(base, url):
+    assert layout.join_url(base, "noarch", "a-1!0+l-0.conda") == url
+
+
+def test_what_an_upstream_names_cannot_leave_its_folder():
+    assert (
+        layout.join_url("https://x/c", "noarch", "a?b#c%2f d")
+        == "https://x/c/noarch/a%3Fb%23c%252f%20d"
+    )

@@ -1,0 +1,80 @@
+from collections import Counter
+
+import pytest
+
+from pulp_conda.channel.errors import BadMatchSpec
+from pulp_conda.channel.matchspec import PackageFilter, check_matchspec
+from tests.builders import make_record
+
+RECORDS = [
+    make_record("numpy", "1.26.4"),
+    make_record("numpy", "2.1.0"),
+    make_record("numpy-base", "1.26.4"),
+    make_record("scipy", "1.13.0", license="Apache-2.0"),
+    make_record("odd", "not_a_version!!"),
+]
+
+
+def _taken(**specs):
+    package_filter = PackageFilter(**specs)
+    return [
+        f"{record.name} {record.version}"
+        for record in RECORDS
+        if package_filter.reason_against(record) is None
+    ]
+
+
+def test_everything_is_taken_without_specs():
+    assert len(_taken()) == len(RECORDS)
+
+
+@pytest.mark.parametrize(
+    "specs, taken",
+    [
+        pytest.param({"includes": ["numpy"]}, ["numpy 1.26.4", "numpy 2.1.0"], id="name"),
+        pytest.param({"includes": ["numpy <2"]}, ["numpy 1.26.4"], id="version"),
+        pytest.param({"includes": ["NumPy >=2"]}, ["numpy 2.1.0"], id="names in any case"),
+        pytest.param({"includes": ["*[license=Apache-2.0]"]}, ["scipy 1.13.0"], id="license"),
+        pytest.param(
+            {"includes": ["num*"], "excludes": ["numpy <2"]},
+            ["numpy 2.1.0", "numpy-base 1.26.4"],
+            id="excludes come after includes",
+        ),
+        pytest.param({"includes": ["numpy[subdir=linux-64]"]}, [], id="another subdir"),
+        pytest.param({"includes": ["odd"]}, ["odd not_a_version!!"], id="odd version, by name"),
+        pytest.param({"includes": ["odd >=1"]}, [], id="odd version, by version"),
+    ],
+)
+def test_specs_choose_packages(specs, taken):
+    assert _taken(**specs) == taken
+
+
+def test_reasons_can_be_counted():
+    package_filter = PackageFilter(includes=["numpy", "scipy"], excludes=["numpy <2"])
+    reasons = Counter(package_filter.reason_against(record) for record in RECORDS)
+    assert reasons == {
+        None: 2,
+        "excluded by 'numpy <2'": 1,
+        "matched by none of 'includes'": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "spec, position",
+    [
+        pytest.param("numpy >=1.26,<<2", "at character 14", id="second constraint"),
+        pytest.param("numpy >=", "at character 7", id="nothing behind the operator"),
+        pytest.param("", "at character 1", id="empty"),
+        pytest.param("numpy[version='>=1'", "at character 1", id="open bracket"),
+    ],
+)
+def test_a_spec_that_does_not_parse_is_refused_with_its_position(spec, position):
+    with pytest.raises(BadMatchSpec) as refused:
+        check_matchspec(spec)
+    assert refused.value.facts["spec"] == spec
+    assert refused.value.facts["reason"].endswith(position)
+
+
+def test_a_spec_with_a_channel_is_refused():
+    with pytest.raises(BadMatchSpec, match="names a channel"):
+        check_matchspec("conda-forge::numpy")

@@ -1,0 +1,102 @@
+import orjson
+import pytest
+
+from pulp_conda.channel.records import PackageRecord, RecordError, check_record
+from tests.builders import make_record
+
+
+def test_the_order_of_keys_does_not_change_the_digest():
+    record = make_record("numpy", license="BSD-3-Clause")
+    reversed_record = PackageRecord(
+        record.subdir, record.filename, dict(reversed(record.fields.items()))
+    )
+    assert reversed_record.canonical == record.canonical
+    assert reversed_record.digest == record.digest
+
+
+def test_a_changed_value_changes_the_digest():
+    assert make_record("numpy").digest != make_record("numpy", depends=["python"]).digest
+
+
+def test_unknown_keys_are_kept():
+    unknown = {"x": [1, None, {"é": 1.5}], "app_type": "web", "": False}
+    record = make_record("numpy", **unknown)
+    read = PackageRecord.from_canonical(record.subdir, record.filename, record.canonical)
+    assert read.fields == record.fields
+    assert unknown.items() <= read.fields.items()
+
+
+def test_the_canonical_form_is_sorted_and_has_no_blanks():
+    record = PackageRecord("noarch", "a-1-0.conda", {"b": 1, "a": {"d": [1, 2], "c": "é"}})
+    assert record.canonical == '{"a":{"c":"é","d":[1,2]},"b":1}'.encode()
+
+
+@pytest.mark.parametrize(
+    "timestamp, milliseconds",
+    [
+        pytest.param(1700000000123, 1700000000123, id="milliseconds"),
+        pytest.param(1700000000, 1700000000000, id="seconds, as old tools wrote"),
+        pytest.param(None, None, id="none"),
+        pytest.param("soon", None, id="text"),
+        pytest.param(True, None, id="boolean"),
+        pytest.param(-5, None, id="negative"),
+        pytest.param(2**64, None, id="too large for a column"),
+    ],
+)
+def test_timestamps_are_read_as_milliseconds(timestamp, milliseconds):
+    assert make_record("a", timestamp=timestamp).timestamp == milliseconds
+
+
+@pytest.mark.parametrize(
+    "noarch, word", [("python", "python"), (True, "generic"), (None, ""), (3, "")]
+)
+def test_early_ways_of_noarch_are_understood(noarch, word):
+    assert make_record("a", noarch=noarch).noarch == word
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        pytest.param({"sha256": None}, "it has no sha256", id="no checksum"),
+        pytest.param({"sha256": "ab"}, "its sha256 'ab' is not 64", id="short checksum"),
+        pytest.param({"sha256": 7}, "its sha256 '7' is not 64", id="number as checksum"),
+        pytest.param({"md5": "x" * 32}, "is not 32 hexadecimal digits", id="md5"),
+        pytest.param({"size": -1}, "its size -1 is not a number of bytes", id="negative size"),
+        pytest.param({"size": 2**70}, "is not a number of bytes", id="size of a galaxy"),
+        pytest.param(
+            {"name": "numpy2"}, "its name is 'numpy2', and 'numpy' in the file name", id="name"
+        ),
+        pytest.param({"version": 1.0}, "'version' is a number, not a string", id="version"),
+        pytest.param(
+            {"build_number": "0"}, "'build_number' is '0', not a whole number", id="build number"
+        ),
+        pytest.param({"build_number": True}, "'build_number' is True", id="boolean build number"),
+        pytest.param({"depends": "python"}, "'depends' is not a list of strings", id="depends"),
+        pytest.param({"depends": ["a\0b"]}, "'depends' is not a list of strings", id="NUL"),
+        pytest.param({"subdir": "osx-64"}, "its subdir is 'osx-64', not 'noarch'", id="subdir"),
+        pytest.param({"subdir": "../x"}, "'../x' is not a subdir", id="path as subdir"),
+        pytest.param({"x": 2**64}, "it cannot be written as JSON", id="number beyond 64 bits"),
+    ],
+)
+def test_a_record_that_cannot_be_served_is_refused(change, problem):
+    good = make_record("numpy")
+    with pytest.raises(RecordError, match="^.*" + problem.replace("(", r"\(")):
+        check_record(good.subdir, good.filename, {**good.fields, **change})
+
+
+@pytest.mark.parametrize("fields", [None, [], "x", 1])
+def test_an_entry_that_is_no_object_is_refused(fields):
+    with pytest.raises(RecordError, match="not an object"):
+        check_record("noarch", "a-1-0.conda", fields)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    good = make_record("numpy")
+    with pytest.raises(RecordError) as refused:
+        check_record(good.subdir, good.filename, {**good.fields, "sha256": None, "size": -1})
+    assert str(refused.value).count(";") == 1
+
+
+def test_a_good_record_comes_back_as_it_is():
+    good = make_record("numpy", md5=None, extra=orjson.loads("1e3"))
+    assert check_record(good.subdir, good.filename, good.fields).fields is good.fields
