@@ -53,8 +53,12 @@ class ChannelError(Exception):
 
     @property
     def text(self):
-        """The message without the code."""
-        text = self.message.format(**self.facts)
+        """The message without the code, printable whatever the facts are."""
+        facts = {
+            key: shown(value, longest=1000) if isinstance(value, str) else value
+            for key, value in self.facts.items()
+        }
+        text = self.message.format(**facts)
         return f"{self.where}: {text}" if self.where else text
 
     def __str__(self):
@@ -301,6 +305,14 @@ class DuplicateFilename(ChannelConflict):
         "'{path}' would be in repository '{repository}' {count} times. "
         "Add one record per file name and subdir."
     )
+
+
+def shown(text, longest=200):
+    """Return a stranger's text as one printable line of reasonable length."""
+    text = text if len(text) <= longest else f"{text[:longest]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def mask(url):

@@ -147,6 +147,19 @@ def index_problems(fields):
     return problems
 
 
+def filename_problems(fields, parts):
+    """List in words where a record and the parts of a file name (`layout.PackageName`) differ."""
+    return [
+        f"its {key} is '{fields[key]}', and '{stated}' in the file name"
+        for key, stated in (
+            ("name", parts.name),
+            ("version", parts.version),
+            ("build", parts.build),
+        )
+        if fields[key] != stated
+    ]
+
+
 def _index_problems(subdir, filename, fields):
     if problems := index_problems(fields):
         return problems
@@ -154,15 +167,7 @@ def _index_problems(subdir, filename, fields):
         parts = layout.parse_filename(filename)
     except BadPackageName as error:
         return [error.facts["reason"]]
-    problems = [
-        f"its {key} is '{fields[key]}', and '{expected}' in the file name"
-        for key, expected in (
-            ("name", parts.name),
-            ("version", parts.version),
-            ("build", parts.build),
-        )
-        if fields[key] != expected
-    ]
+    problems = filename_problems(fields, parts)
     if fields.get("subdir", subdir) not in (subdir, None):
         problems.append(f"its subdir is '{fields['subdir']}', not '{subdir}'")
     return problems
