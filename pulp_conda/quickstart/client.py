@@ -1,0 +1,76 @@
+"""A conda client of one's own: solve and install with py-rattler, as pixi does.
+
+    python -m pulp_conda.quickstart.client install URL PREFIX SPEC...
+    python -m pulp_conda.quickstart.client solve URL SPEC...
+
+A program of its own, since py-rattler starts threads that the process which started them had better not survive.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import rattler
+from rattler.exceptions import GatewayError, SolverError
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m pulp_conda.quickstart.client")
+    commands = parser.add_subparsers(dest="command", required=True)
+    install = commands.add_parser("install", help="install packages into a fresh prefix")
+    install.add_argument("url")
+    install.add_argument("prefix", type=Path)
+    install.add_argument("specs", nargs="+")
+    solve = commands.add_parser("solve", help="print the packages that would be installed, as JSON")
+    solve.add_argument("url")
+    solve.add_argument("specs", nargs="+")
+    for command in (install, solve):
+        command.add_argument("--cache", type=Path, help="keep downloads here (default: nowhere)")
+    options = parser.parse_args(arguments)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            asyncio.run(_run(options, options.cache or Path(temporary)))
+        except (GatewayError, SolverError) as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+async def _run(options, cache):
+    url = options.url.rstrip("/") + "/"
+    subdir = rattler.Subdir.current()
+    records = await rattler.solve(
+        [rattler.Channel(url)],
+        options.specs,
+        gateway=rattler.Gateway(cache_dir=cache / "repodata"),
+        platforms=[subdir, "noarch"],
+        virtual_packages=rattler.VirtualPackage.detect(),
+    )
+    if options.command == "install":
+        await rattler.install(
+            records, options.prefix, cache_dir=cache / "packages", show_progress=False
+        )
+    print(json.dumps([_describe(record) for record in records]))
+
+
+def _describe(record):
+    return {
+        "name": record.name.normalized,
+        "version": str(record.version),
+        "build": str(record.build),
+        "subdir": str(record.subdir),
+        "filename": record.file_name,
+        "url": record.url,
+    }
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # After asynchronous calls of py-rattler a normal exit crashes now and then.
+    os._exit(code)
