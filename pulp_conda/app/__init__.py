@@ -1,0 +1,17 @@
+from pulpcore.plugin import PulpPluginAppConfig
+
+from pulp_conda.app.logs import mask_tokens
+
+
+class PulpCondaPluginAppConfig(PulpPluginAppConfig):
+    """Entry point of the plugin: makes Pulp serve conda channels."""
+
+    name = "pulp_conda.app"
+    label = "conda"
+    version = "0.1.0.dev0"
+    python_package_name = "pulp-conda"
+    domain_compatible = True
+
+    def ready(self):
+        super().ready()
+        mask_tokens()

@@ -1,0 +1,133 @@
+"""A package: a file and the record that clients saw."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from pulpcore.plugin.models import Content
+from pulpcore.plugin.util import get_domain_pk
+
+from pulp_conda.channel.diff import diff
+from pulp_conda.channel.records import PackageRecord
+
+
+class CondaPackage(Content):
+    """A package file with its repodata record.
+
+    Upstream channels rewrite records of files that stay the same, so the record is part of the key: a hotfix
+    is another unit that shares the artifact, and an old repository version keeps the old record.
+
+    Fields:
+        subdir (str): The platform folder, `linux-64` or `noarch`.
+        filename (str): The name of the file in that folder.
+        sha256 (str): The digest of the file.
+        record_digest (str): The digest of the record in canonical form.
+        record (str): The record in canonical form, as it is written into repodata.
+        name, version, build, build_number, md5, size, license, noarch, depends: From the record, to filter by.
+        timestamp (int): When the package was built, in milliseconds since 1970.
+    """
+
+    TYPE = "package"
+    PROTECTED_FROM_RECLAIM = False
+    repo_key_fields = ("subdir", "filename")
+
+    subdir = models.TextField()
+    filename = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    record_digest = models.CharField(max_length=64)
+    record = models.TextField()
+
+    name = models.TextField(db_index=True)
+    version = models.TextField()
+    build = models.TextField()
+    build_number = models.BigIntegerField()
+    md5 = models.CharField(max_length=32)
+    size = models.BigIntegerField(null=True)
+    license = models.TextField()
+    noarch = models.TextField()
+    depends = ArrayField(models.TextField())
+    timestamp = models.BigIntegerField(null=True)
+
+    _pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.PROTECT)
+
+    class Meta:
+        default_related_name = "%(app_label)s_%(model_name)s"
+        # In this order the index behind it also finds a path of a channel, see `at_path`.
+        unique_together = ("_pulp_domain", "subdir", "filename", "sha256", "record_digest")
+        permissions = [
+            ("upload_condapackages", "Can upload conda packages using the synchronous API."),
+        ]
+
+    @classmethod
+    def from_record(cls, record):
+        """Build an unsaved package from a `PackageRecord`."""
+        return cls(**cls.columns(record))
+
+    @staticmethod
+    def columns(record):
+        """Return the values of a record's columns, by field name."""
+        return {
+            "subdir": record.subdir,
+            "filename": record.filename,
+            "sha256": record.sha256,
+            "record_digest": record.digest,
+            "record": record.canonical.decode(),
+            "name": record.name,
+            "version": record.version,
+            "build": record.build,
+            "build_number": record.build_number,
+            "md5": record.md5,
+            "size": record.size,
+            "license": record.license,
+            "noarch": record.noarch,
+            "depends": record.depends,
+            "timestamp": record.timestamp,
+        }
+
+    def as_record(self):
+        """Return the record, with the keys that the upstream gave it."""
+        return PackageRecord.from_canonical(self.subdir, self.filename, self.record)
+
+    @classmethod
+    def at_path(cls, repository_version, subdir, filename):
+        """Return the package that a version has at a path, as a queryset of one row or none.
+
+        Goes through the membership rows, so that the cost does not depend on the size of the version.
+        """
+        return cls.objects.filter(
+            _pulp_domain=repository_version.repository.pulp_domain_id,
+            subdir=subdir,
+            filename=filename,
+            version_memberships__in=memberships(repository_version),
+        ).order_by()
+
+
+def memberships(repository_version):
+    """Return the rows that say which content a version has."""
+    number = repository_version.number
+    return (
+        repository_version.repository.repositorycontent_set.filter(
+            version_added__number__lte=number
+        )
+        .filter(Q(version_removed=None) | Q(version_removed__number__gt=number))
+        .order_by()
+    )
+
+
+def diff_versions(base, target, name=None):
+    """Return what changed from one repository version to another, see `pulp_conda.channel.diff`.
+
+    Args:
+        name: Look at the packages of this name only.
+    """
+    packages = CondaPackage.objects.filter(name=name) if name else CondaPackage.objects.all()
+    removed = packages.filter(pk__in=base.content_ids_subquery()).exclude(
+        pk__in=target.content_ids_subquery()
+    )
+    added = packages.filter(pk__in=target.content_ids_subquery()).exclude(
+        pk__in=base.content_ids_subquery()
+    )
+    return diff(
+        (package.as_record() for package in removed.iterator()),
+        (package.as_record() for package in added.iterator()),
+    )

@@ -1,0 +1,95 @@
+"""A channel's changing content: all subdirs, changed as one."""
+
+from django.db import models
+from django.db.models import Count, OuterRef, Subquery
+
+from pulpcore.plugin.models import AutoAddObjPermsMixin, Repository
+from pulpcore.plugin.repo_version_utils import remove_duplicates
+
+from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.models.remote import CondaRemote
+from pulp_conda.channel import layout
+from pulp_conda.channel.errors import DuplicateFilename, PackageConflict
+
+
+class CondaRepository(Repository, AutoAddObjPermsMixin):
+    """A channel with the packages of all its subdirs.
+
+    Fields:
+        autopublish (bool): Publish each new version as soon as it is complete.
+        last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request per subdir.
+    """
+
+    TYPE = "conda"
+    CONTENT_TYPES = [CondaPackage]
+    REMOTE_TYPES = [CondaRemote]
+
+    autopublish = models.BooleanField(default=False)
+    last_sync = models.JSONField(default=dict)
+
+    class Meta:
+        default_related_name = "%(app_label)s_%(model_name)s"
+        permissions = [
+            ("sync_condarepository", "Can start a sync task"),
+            ("modify_condarepository", "Can modify content of the repository"),
+            ("manage_roles_condarepository", "Can manage roles on conda repositories"),
+            ("repair_condarepository", "Can repair repository versions"),
+        ]
+
+    def check_content_overwrite(self, version, add_content_pks, remove_content_pks=None):
+        """Refuse another file under a name that the version has; a new record of the same file is fine.
+
+        Raises:
+            CondaError: `PackageConflict`, for the first such package.
+        """
+        present = version.get_content(CondaPackage.objects).exclude(pk__in=remove_content_pks or [])
+        same_name = present.filter(subdir=OuterRef("subdir"), filename=OuterRef("filename"))
+        other_bytes = same_name.exclude(sha256=OuterRef("sha256")).values("sha256")
+        conflict = (
+            CondaPackage.objects.filter(pk__in=add_content_pks)
+            .annotate(found=Subquery(other_bytes[:1]))
+            .filter(found__isnull=False)
+            .first()
+        )
+        if conflict:
+            raise CondaError(
+                PackageConflict(
+                    path=layout.package_path(conflict.subdir, conflict.filename),
+                    repository=self.name,
+                    found=conflict.found,
+                    sha256=conflict.sha256,
+                )
+            )
+
+    def finalize_new_version(self, new_version):
+        """Keep one record per file name: what was added replaces what was there.
+
+        Raises:
+            CondaError: `DuplicateFilename`, when two records for one name were added at once.
+        """
+        remove_duplicates(new_version)
+        added = CondaPackage.objects.filter(pk__in=new_version.added())
+        twice = (
+            added.values("subdir", "filename")
+            .annotate(count=Count("pk"))
+            .filter(count__gt=1)
+            .order_by("subdir", "filename")
+            .first()
+        )
+        if twice:
+            raise CondaError(
+                DuplicateFilename(
+                    path=layout.package_path(twice["subdir"], twice["filename"]),
+                    repository=self.name,
+                    count=twice["count"],
+                )
+            )
+
+    def on_new_version(self, version):
+        super().on_new_version(version)
+        if self.autopublish:
+            # pulpcore calls the model when a version is done, so the model has to know the task.
+            from pulp_conda.app.tasks.publish import publish
+
+            publish(str(version.pk))

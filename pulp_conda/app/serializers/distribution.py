@@ -1,0 +1,40 @@
+from gettext import gettext as _
+
+from rest_framework import serializers
+
+from pulpcore.plugin.models import Publication
+from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
+
+from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.serializers.fields import channel_errors_as_validation
+from pulp_conda.channel.layout import check_channel_name
+
+
+class CondaDistributionSerializer(DistributionSerializer):
+    """The URL of a channel. Its base_path is the channel's name, for example 'team/stable'."""
+
+    publication = DetailRelatedField(
+        help_text=_(
+            "The publication to serve. To promote or roll back a channel, point its distribution at another "
+            "publication."
+        ),
+        required=False,
+        allow_null=True,
+        queryset=Publication.objects.exclude(complete=False),
+        view_name_pattern=r"publications(-.*/.*)?-detail",
+    )
+    checkpoint = serializers.BooleanField(
+        help_text=_(
+            "Serve the checkpoint publications of 'repository', each under its date. The default is false."
+        ),
+        required=False,
+    )
+
+    def validate_base_path(self, path):
+        with channel_errors_as_validation():
+            check_channel_name(path)
+        return super().validate_base_path(path)
+
+    class Meta:
+        fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint")
+        model = CondaDistribution

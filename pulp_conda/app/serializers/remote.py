@@ -1,0 +1,92 @@
+from gettext import gettext as _
+
+from rest_framework import serializers
+
+from pulpcore.plugin.models import Remote
+from pulpcore.plugin.serializers import RemoteSerializer
+
+from pulp_conda.app.models import CondaRemote
+from pulp_conda.app.models.remote import split_token
+from pulp_conda.app.serializers.fields import channel_errors_as_validation
+from pulp_conda.channel import layout
+from pulp_conda.channel.matchspec import check_matchspec
+
+
+class CondaRemoteSerializer(RemoteSerializer):
+    """An upstream channel, and which of its packages to take."""
+
+    url = serializers.CharField(
+        help_text=_(
+            "The URL of the upstream channel: what stands before the subdir, for example "
+            "'https://conda.anaconda.org/conda-forge'. The token of a '/t/<token>/' URL is kept apart "
+            "and never shown again."
+        ),
+    )
+    policy = serializers.ChoiceField(
+        help_text=_(
+            "When to download package files: 'on_demand' when a client first asks for one, 'immediate' "
+            "during the sync, 'streamed' each time and never kept. The default is 'on_demand'."
+        ),
+        choices=Remote.POLICY_CHOICES,
+        default=Remote.ON_DEMAND,
+    )
+    subdirs = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_(
+            "The subdirs to take, for example ['linux-64', 'noarch']. The default, an empty list, "
+            "takes all that the channel has."
+        ),
+        required=False,
+    )
+    includes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_(
+            "Match specs of packages to take, for example ['numpy >=1.26', 'scipy']. A name may hold "
+            "globs, 'lib*'. The default, an empty list, takes all. Dependencies are not added."
+        ),
+        required=False,
+    )
+    excludes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_(
+            "Match specs of packages to leave out, for example ['numpy <2']. Applied after 'includes'."
+        ),
+        required=False,
+    )
+    token = serializers.CharField(
+        help_text=_(
+            "The token that the upstream wants in front of the path, as in '/t/<token>/channel'. "
+            "Taken from the URL if it has one."
+        ),
+        required=False,
+        allow_null=True,
+        write_only=True,
+    )
+
+    def validate_subdirs(self, subdirs):
+        with channel_errors_as_validation():
+            return [layout.check_subdir(subdir) for subdir in dict.fromkeys(subdirs)]
+
+    def validate_includes(self, specs):
+        return self._check_matchspecs("includes", specs)
+
+    def validate_excludes(self, specs):
+        return self._check_matchspecs("excludes", specs)
+
+    def validate(self, data):
+        if "url" in data:
+            data["url"], token = split_token(data["url"])
+            if token:
+                data["token"] = token
+        return super().validate(data)
+
+    def _check_matchspecs(self, field, specs):
+        with channel_errors_as_validation() as errors:
+            for index, spec in enumerate(specs):
+                with errors.at(f"{field}[{index}]"):
+                    check_matchspec(spec)
+        return specs
+
+    class Meta:
+        fields = RemoteSerializer.Meta.fields + ("subdirs", "includes", "excludes", "token")
+        model = CondaRemote

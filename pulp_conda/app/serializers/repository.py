@@ -1,0 +1,99 @@
+from gettext import gettext as _
+
+from rest_framework import serializers
+
+from pulpcore.plugin.serializers import (
+    RepositoryAddRemoveContentSerializer,
+    RepositorySerializer,
+    RepositorySyncURLSerializer,
+)
+
+from pulp_conda.app.models import CondaRepository
+from pulp_conda.channel.diff import KINDS
+
+
+class CondaRepositorySerializer(RepositorySerializer):
+    """A channel's changing content: the packages of all its subdirs."""
+
+    autopublish = serializers.BooleanField(
+        help_text=_(
+            "Publish each new version at once, so that distributions of this repository serve it. "
+            "The default is false."
+        ),
+        default=False,
+        required=False,
+    )
+
+    class Meta:
+        fields = RepositorySerializer.Meta.fields + ("autopublish",)
+        model = CondaRepository
+
+
+class CondaSyncSerializer(RepositorySyncURLSerializer):
+    """How to sync a channel from its upstream."""
+
+    mirror = serializers.BooleanField(
+        help_text=_(
+            "If true, the new version equals the upstream. If false, packages that the upstream deleted stay, "
+            "so that lock files keep working. The default is false."
+        ),
+        default=False,
+        required=False,
+    )
+    optimize = serializers.BooleanField(
+        help_text=_(
+            "Ask the upstream only for what changed since the last sync. If false, read everything again. "
+            "The default is true."
+        ),
+        default=True,
+        required=False,
+    )
+
+
+class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
+    """Packages to add to a repository, or to remove from it."""
+
+    overwrite = serializers.BooleanField(
+        help_text=_(
+            "If true, a package replaces another file of the same name. If false, that is an error, because "
+            "lock files and caches rely on the bytes behind a name. The default is false."
+        ),
+        default=False,
+        required=False,
+    )
+
+
+class CondaChangeSerializer(serializers.Serializer):
+    """One file of the channel that is not the same in both versions."""
+
+    kind = serializers.ChoiceField(
+        choices=KINDS,
+        help_text=_(
+            "'added', 'removed', 'replaced' (other bytes under the same name) or 'updated' (the record changed, "
+            "the file did not)."
+        ),
+    )
+    subdir = serializers.CharField(source="record.subdir")
+    filename = serializers.CharField(source="record.filename")
+    version = serializers.CharField(source="record.version")
+    build = serializers.CharField(source="record.build")
+    sha256 = serializers.CharField(source="record.sha256")
+    keys = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("For 'updated': the keys of the record that changed, for example ['depends']."),
+    )
+
+
+class CondaVersionDiffSerializer(serializers.Serializer):
+    """What differs between two versions of a channel."""
+
+    base = serializers.IntegerField(help_text=_("The number of the older version."))
+    target = serializers.IntegerField(help_text=_("The number of the newer version."))
+    counts = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text=_("How many files were added, removed, replaced and updated."),
+    )
+    packages = serializers.DictField(
+        child=CondaChangeSerializer(many=True),
+        help_text=_("The changes by package name, for example {'numpy': [{'kind': 'added', …}]}."),
+    )

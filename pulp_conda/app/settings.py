@@ -1,0 +1,13 @@
+"""Defaults of our settings; each can be set in Pulp's settings file or as `PULP_<NAME>`."""
+
+# The most bytes that a repodata file of an upstream may unpack to.
+CONDA_MAX_REPODATA_SIZE = 8 * 2**30
+
+# zstd level of published metadata, 1 to 22. Checksums do not compress: from 3 to 15 is a few percent.
+CONDA_ZSTD_LEVEL = 3
+
+# Seconds for which clients and proxies may use repodata without asking again.
+CONDA_METADATA_MAX_AGE = 0
+
+# Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.Limits`.
+CONDA_PACKAGE_LIMITS = {}

@@ -1,0 +1,16 @@
+"""The five nouns of the plugin, as REST resources."""
+
+from .content import CondaPackageViewSet
+from .distribution import CondaDistributionViewSet
+from .publication import CondaPublicationViewSet
+from .remote import CondaRemoteViewSet
+from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
+
+__all__ = [
+    "CondaDistributionViewSet",
+    "CondaPackageViewSet",
+    "CondaPublicationViewSet",
+    "CondaRemoteViewSet",
+    "CondaRepositoryVersionViewSet",
+    "CondaRepositoryViewSet",
+]

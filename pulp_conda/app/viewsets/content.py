@@ -1,0 +1,98 @@
+import re
+
+from django.db import transaction
+from django.db.models import F, Func, TextField, Value
+from django_filters import CharFilter
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from pulpcore.plugin.models import PulpTemporaryFile
+from pulpcore.plugin.viewsets import (
+    NAME_FILTER_OPTIONS,
+    ContentFilter,
+    SingleArtifactContentUploadViewSet,
+)
+
+from pulp_conda.app.access import content_policy
+from pulp_conda.app.models import CondaPackage
+from pulp_conda.app.serializers import CondaPackageSerializer, CondaPackageUploadSerializer
+
+_NUMBER_FILTERS = ["exact", "lt", "lte", "gt", "gte", "range"]
+
+
+class CondaPackageFilter(ContentFilter):
+    depends = CharFilter(
+        method="filter_depends",
+        help_text="Packages that need a package of this name, for example 'python'.",
+    )
+
+    def filter_depends(self, queryset, name, value):
+        # A dependency is a name, or a name and constraints behind a blank.
+        lines = Func(
+            F("depends"), Value("\n"), function="array_to_string", output_field=TextField()
+        )
+        pattern = rf"(^|\n){re.escape(value)}( |\n|$)"
+        return queryset.alias(depends_lines=lines).filter(depends_lines__regex=pattern)
+
+    class Meta:
+        model = CondaPackage
+        fields = {
+            "name": NAME_FILTER_OPTIONS,
+            "version": ["exact", "in", "startswith"],
+            "build": ["exact", "in", "contains"],
+            "build_number": _NUMBER_FILTERS,
+            "subdir": ["exact", "in", "ne"],
+            "filename": NAME_FILTER_OPTIONS,
+            "license": ["exact", "in", "icontains"],
+            "noarch": ["exact", "in"],
+            "md5": ["exact", "in"],
+            "sha256": ["exact", "in"],
+            "record_digest": ["exact", "in"],
+            "size": _NUMBER_FILTERS,
+            "timestamp": _NUMBER_FILTERS,
+        }
+
+
+class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
+    """A CondaPackage is a package file with the record that clients see."""
+
+    endpoint_name = "packages"
+    queryset = CondaPackage.objects.prefetch_related("_artifacts")
+    serializer_class = CondaPackageSerializer
+    filterset_class = CondaPackageFilter
+
+    DEFAULT_ACCESS_POLICY = content_policy("condarepository", "conda.upload_condapackages")
+    LOCKED_ROLES = {"conda.condapackage_uploader": ["conda.upload_condapackages"]}
+
+    def init_content_data(self, serializer, request):
+        """Keep an uploaded file apart until a task has read it, so that a refused one leaves nothing."""
+        if "file" not in request.data:
+            return super().init_content_data(serializer, request)
+        self._temporary_file = PulpTemporaryFile.init_and_validate(request.data["file"])
+        self._temporary_file.save()
+        return {key: value for key, value in request.data.items() if key != "file"}
+
+    def get_deferred_context(self, request):
+        if "file" not in request.data:
+            return {}
+        return {
+            "pulp_temp_file_pk": str(self._temporary_file.pk),
+            "filename": request.data["file"].name,
+        }
+
+    @extend_schema(
+        summary="Upload a package synchronously",
+        description="Take a package and answer with it, without a task.",
+        request=CondaPackageUploadSerializer,
+        responses={201: CondaPackageUploadSerializer},
+    )
+    @action(detail=False, methods=["post"], serializer_class=CondaPackageUploadSerializer)
+    def upload(self, request, **kwargs):
+        serializer = self.get_serializer(data=request.data)
+        with transaction.atomic():
+            serializer.is_valid(raise_exception=True)
+            serializer.save()
+        headers = self.get_success_headers(serializer.data)
+        return Response(serializer.data, status=status.HTTP_201_CREATED, headers=headers)

@@ -1,0 +1,48 @@
+from drf_spectacular.utils import extend_schema
+
+from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
+from pulpcore.plugin.tasking import dispatch
+from pulpcore.plugin.viewsets import OperationPostponedResponse, PublicationViewSet, RolesMixin
+
+from pulp_conda.app.access import model_policy, model_roles
+from pulp_conda.app.models import CondaPublication
+from pulp_conda.app.serializers import CondaPublicationSerializer
+from pulp_conda.app.tasks.publish import publish
+
+
+class CondaPublicationViewSet(PublicationViewSet, RolesMixin):
+    """A CondaPublication holds the metadata files of one version of a channel."""
+
+    endpoint_name = "conda"
+    queryset = CondaPublication.objects.exclude(complete=False)
+    serializer_class = CondaPublicationSerializer
+    queryset_filtering_required_permission = "conda.view_condapublication"
+
+    DEFAULT_ACCESS_POLICY = model_policy(
+        "condapublication",
+        create=[
+            "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.view_condarepository"
+        ],
+        immutable=True,
+    )
+    LOCKED_ROLES = model_roles("condapublication", immutable=True)
+
+    @extend_schema(
+        summary="Publish a repository version",
+        description="Trigger a task that writes the metadata files of a version. Give 'repository' for its "
+        "latest version, or 'repository_version'.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    def create(self, request, **kwargs):
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        repository_version = serializer.validated_data["repository_version"]
+        task = dispatch(
+            publish,
+            shared_resources=[repository_version.repository],
+            kwargs={
+                "repository_version_pk": str(repository_version.pk),
+                "checkpoint": serializer.validated_data.get("checkpoint", False),
+            },
+        )
+        return OperationPostponedResponse(task, request)

@@ -1,0 +1,96 @@
+import pytest
+
+from tests.builders import make_package
+
+
+def test_the_same_packages_give_the_same_bytes(pulp, unique, make_repository, make_packages):
+    packages = make_packages("a", "b", "c")
+    contents = []
+    for order in (packages, packages[::-1]):
+        repository = make_repository()
+        for package in order:
+            pulp.modify(repository, add=[package])
+        publication = pulp.publish(pulp.get(repository)["latest_version_href"])
+        url = pulp.distribute(publication=publication)
+        contents.append(
+            [pulp.fetch(url, f"noarch/repodata.json{end}").content for end in ("", ".zst")]
+        )
+    assert contents[0] == contents[1]
+
+
+def test_noarch_is_there_also_when_it_is_empty(pulp, unique, make_repository):
+    repository = make_repository(autopublish=True)
+    package = make_package(f"only-linux-{unique}", subdir="linux-64")
+    pulp.upload(package, repository=repository)
+    url = pulp.distribute(repository=repository)
+    assert pulp.fetch(url, "noarch/repodata.json").json()["packages.conda"] == {}
+    assert list(pulp.fetch(url, "linux-64/repodata.json").json()["packages.conda"]) == [
+        package.filename
+    ]
+
+
+def test_a_repository_that_never_had_a_package_can_be_published(pulp, make_repository):
+    repository = make_repository()
+    publication = pulp.publish(pulp.get(repository)["latest_version_href"])
+    assert pulp.get(publication)["package_counts"] == {"noarch": 0}
+    url = pulp.distribute(publication=publication)
+    assert pulp.fetch(url, "noarch/repodata.json").status_code == 200
+
+
+def test_a_subdir_that_lost_its_last_package_is_gone(pulp, make_repository, unique):
+    repository = make_repository(autopublish=True)
+    package = pulp.upload(make_package(f"gone-{unique}", subdir="linux-64"), repository=repository)
+    url = pulp.distribute(repository=repository)
+    assert pulp.fetch(url, "linux-64/repodata.json").status_code == 200
+    pulp.modify(repository, remove=[package["pulp_href"]])
+    assert pulp.fetch(url, "linux-64/repodata.json").status_code == 404
+    assert pulp.fetch(url, f"linux-64/{package['filename']}").status_code in (200, 404)
+
+
+def test_old_versions_go_when_only_some_are_kept(pulp, make_repository, make_packages):
+    repository = make_repository(autopublish=True, retain_repo_versions=1)
+    for package in make_packages("one", "two"):
+        pulp.modify(repository, add=[package])
+    versions = pulp.get(f"{repository}versions/")["results"]
+    assert [version["number"] for version in versions] == [2]
+
+
+def test_a_version_that_is_served_is_kept(pulp, make_repository, make_packages):
+    repository = make_repository(autopublish=True, retain_repo_versions=1)
+    one, two = make_packages("kept-one", "kept-two")
+    pulp.modify(repository, add=[one])
+    stable = pulp.distribute(publication=pulp.newest_publication(repository))
+    before = pulp.fetch(stable, "noarch/repodata.json").content
+    pulp.modify(repository, add=[two])
+    assert pulp.fetch(stable, "noarch/repodata.json").content == before
+
+
+def test_checkpoints_are_served_under_their_date(pulp, make_repository, make_packages):
+    repository = make_repository()
+    (package,) = make_packages("checked")
+    pulp.modify(repository, add=[package])
+    checkpoint = pulp.get(pulp.publish(repository=repository, checkpoint=True))
+    pulp.modify(repository, remove=[package])
+    pulp.publish(repository=repository)
+    url = pulp.distribute(repository=repository, checkpoint=True)
+    created = checkpoint["pulp_created"]
+    date = created[:19].replace("-", "").replace(":", "") + "Z"
+    assert date in pulp.fetch(url, "").text
+    filename = pulp.get(package)["filename"]
+    assert list(pulp.fetch(url, f"{date}/noarch/repodata.json").json()["packages.conda"]) == [
+        filename
+    ]
+    assert pulp.fetch(url, f"{date}/noarch/{filename}").status_code == 200
+    assert pulp.fetch(url, f"{date}/noarch/absent-1-0.conda").status_code == 404
+    assert pulp.fetch(url, "19990101T000000Z/noarch/repodata.json").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "base_path, reason",
+    [("Team/Stable", "'Team' is not a channel name"), ("team/linux-64", "is a subdir")],
+)
+def test_a_base_path_that_clients_would_misread_is_refused(pulp, unique, base_path, reason):
+    answer = pulp.try_post("distributions/conda/conda/", name=unique, base_path=base_path)
+    assert answer.status_code == 400
+    (problem,) = answer.json()["base_path"]
+    assert problem.startswith("[CND0019]") and reason in problem

@@ -1,0 +1,156 @@
+import hashlib
+
+import pytest
+
+from tests.builders import make_package
+from tests.functional.conda import TaskFailed
+
+
+def _packages(pulp, **query):
+    return pulp.get("content/conda/packages/", **query)["results"]
+
+
+def _stored(pulp):
+    """How many packages and artifacts the server has."""
+    return (
+        pulp.get("content/conda/packages/")["count"],
+        pulp.get("artifacts/")["count"],
+    )
+
+
+def _chunked(pulp, package, size=700):
+    upload = pulp.post("uploads/", size=len(package.data))["pulp_href"]
+    for start in range(0, len(package.data), size):
+        chunk = package.data[start : start + size]
+        pulp.put_chunk(upload, chunk, start, len(package.data))
+    return upload
+
+
+@pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
+def test_the_server_reads_all_it_knows_from_the_file(pulp, unique, extension):
+    package = make_package(
+        f"read-{unique}",
+        "1.2.3",
+        "h_4",
+        build_number=4,
+        subdir="linux-64",
+        extension=extension,
+        depends=["python >=3.12", "numpy"],
+        index={"license": "MIT", "timestamp": 1700000000123, "strange": {"key": [1]}},
+    )
+    unit = pulp.upload(package)
+    assert unit["record"] == package.record.fields
+    assert unit["record_digest"] == package.record.digest
+    expected = {
+        "name": f"read-{unique}",
+        "version": "1.2.3",
+        "build": "h_4",
+        "build_number": 4,
+        "subdir": "linux-64",
+        "filename": package.filename,
+        "sha256": hashlib.sha256(package.data).hexdigest(),
+        "md5": hashlib.md5(package.data).hexdigest(),
+        "size": len(package.data),
+        "license": "MIT",
+        "depends": ["python >=3.12", "numpy"],
+        "timestamp": 1700000000123,
+        "noarch": "",
+    }
+    assert {key: unit[key] for key in expected} == expected
+    assert unit["artifact"]
+
+
+def test_the_same_file_twice_is_the_same_unit(pulp, unique):
+    package = make_package(f"twice-{unique}")
+    assert pulp.upload(package)["pulp_href"] == pulp.upload(package)["pulp_href"]
+    assert len(_packages(pulp, name=f"twice-{unique}")) == 1
+
+
+def test_every_way_of_upload_gives_the_same_unit(pulp, unique, upstream):
+    package = make_package(f"ways-{unique}")
+    by_file = pulp.upload(package)["pulp_href"]
+    artifact = pulp.get("artifacts/", sha256=package.record.sha256)["results"][0]["pulp_href"]
+    by_artifact = pulp.create_package(artifact=artifact)["pulp_href"]
+    by_chunks = pulp.create_package(upload=_chunked(pulp, package))["pulp_href"]
+    (upstream.folder / package.filename).write_bytes(package.data)
+    by_url = pulp.create_package(file_url=f"{upstream.url}/{package.filename}")["pulp_href"]
+    at_once = pulp.post_bytes("content/conda/packages/upload/", package.filename, package.data)
+    assert {by_file} == {by_artifact, by_chunks, by_url, at_once.json()["pulp_href"]}
+
+
+def test_an_upload_can_go_straight_into_a_repository(pulp, unique, repository):
+    package = make_package(f"straight-{unique}")
+    pulp.upload(package, repository=repository["pulp_href"])
+    version = pulp.get(repository["pulp_href"])["latest_version_href"]
+    assert [p["filename"] for p in _packages(pulp, repository_version=version)] == [
+        package.filename
+    ]
+
+
+def test_other_bytes_under_a_name_are_refused_unless_asked_for(pulp, unique, repository):
+    first = make_package(f"clash-{unique}", files={"share/a": b"1"})
+    second = make_package(f"clash-{unique}", files={"share/a": b"2"})
+    assert first.filename == second.filename and first.data != second.data
+    pulp.upload(first, repository=repository["pulp_href"])
+    before = pulp.get(repository["pulp_href"])["latest_version_href"]
+    with pytest.raises(TaskFailed) as refused:
+        pulp.upload(second, repository=repository["pulp_href"])
+    assert refused.value.code == "CND0018"
+    assert f"noarch/{first.filename}" in refused.value.description
+    assert first.record.sha256 in refused.value.description
+    assert pulp.get(repository["pulp_href"])["latest_version_href"] == before
+
+    pulp.upload(second, repository=repository["pulp_href"], overwrite=True)
+    version = pulp.get(repository["pulp_href"])["latest_version_href"]
+    assert [p["sha256"] for p in _packages(pulp, repository_version=version)] == [
+        second.record.sha256
+    ]
+
+
+@pytest.mark.parametrize(
+    "change, code",
+    [
+        pytest.param({"data": lambda data: data[:-20]}, "CND0003", id="cut short"),
+        pytest.param({"data": lambda data: b"hello"}, "CND0003", id="no archive"),
+        pytest.param({"filename": lambda name: "numpy-1.26.zip"}, "CND0001", id="zip"),
+        pytest.param({"filename": lambda name: "other-1-0.conda"}, "CND0006", id="renamed"),
+        pytest.param({"subdir": "osx-64"}, "CND0006", id="another subdir"),
+    ],
+)
+def test_a_refused_file_is_stored_nowhere(pulp, unique, change, code):
+    package = make_package(f"refused-{unique}", subdir="linux-64")
+    data = change.get("data", lambda data: data)(package.data)
+    filename = change.get("filename", lambda name: name)(package.filename)
+    fields = {"subdir": change["subdir"]} if "subdir" in change else {}
+    before = _stored(pulp)
+    with pytest.raises(TaskFailed) as refused:
+        pulp.upload_bytes(filename, data, **fields)
+    assert refused.value.code == code
+    assert refused.value.description.startswith(f"[{code}] '")
+    at_once = pulp.post_bytes("content/conda/packages/upload/", filename, data, **fields)
+    assert at_once.status_code == 400
+    assert code in at_once.text
+    assert _stored(pulp) == before
+    assert pulp.upload(make_package(f"after-{unique}"))["name"] == f"after-{unique}"
+
+
+def test_an_old_package_without_subdir_takes_it_from_the_caller(pulp, unique):
+    package = make_package(f"old-{unique}", index={"subdir": ..., "noarch": ...})
+    with pytest.raises(TaskFailed) as refused:
+        pulp.upload(package)
+    assert refused.value.code == "CND0021"
+    assert pulp.upload(package, subdir="linux-64")["subdir"] == "linux-64"
+
+
+def test_packages_can_be_found(pulp, unique):
+    pulp.upload(make_package(f"find-{unique}", "1.0", depends=["python >=3.12"], subdir="linux-64"))
+    pulp.upload(make_package(f"find-{unique}", "2.0", depends=["python-base"], build_number=3))
+
+    def found(**query):
+        return [p["version"] for p in _packages(pulp, name=f"find-{unique}", **query)]
+
+    assert sorted(found()) == ["1.0", "2.0"]
+    assert found(subdir="noarch") == ["2.0"]
+    assert found(depends="python") == ["1.0"]
+    assert found(build_number__gte=1) == ["2.0"]
+    assert found(noarch="generic") == ["2.0"]

@@ -1,0 +1,76 @@
+"""Who may import whom: `app → pages → channel`, and never back."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "pulp_conda"
+
+FORBIDDEN = {
+    "channel": {
+        "django",
+        "rest_framework",
+        "pulpcore",
+        "aiohttp",
+        "requests",
+        "pulp_conda.app",
+        "pulp_conda.pages",
+        "pulp_conda.quickstart",
+    },
+    "pages": {
+        "django",
+        "rest_framework",
+        "pulpcore",
+        "aiohttp",
+        "requests",
+        "pulp_conda.app",
+        "pulp_conda.quickstart",
+    },
+    "app": {"pulpcore.app", "pulp_conda.quickstart"},
+    "app/models": {"pulp_conda.app.serializers", "pulp_conda.app.viewsets"},
+    "app/serializers": {"pulp_conda.app.viewsets", "pulp_conda.app.tasks"},
+    "app/tasks": {"pulp_conda.app.viewsets"},
+    "quickstart": {
+        "django",
+        "pulpcore",
+        "pulp_conda.app",
+        "pulp_conda.channel",
+        "pulp_conda.pages",
+    },
+}
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_a_layer_imports_only_what_stands_below_it(layer):
+    files = [path for path in (PACKAGE / layer).rglob("*.py") if "migrations" not in path.parts]
+    assert files
+    for path in files:
+        for module in _imports(path):
+            for forbidden in FORBIDDEN[layer]:
+                assert module != forbidden and not module.startswith(f"{forbidden}."), (
+                    f"{path} imports {module}"
+                )
+
+
+def test_the_package_itself_imports_nothing():
+    # Users of the command line must not load Django.
+    assert list(_imports(PACKAGE / "__init__.py")) == []
+
+
+def test_models_know_tasks_in_the_one_declared_place():
+    users = {
+        path.name
+        for path in (PACKAGE / "app/models").glob("*.py")
+        if any(module.startswith("pulp_conda.app.tasks") for module in _imports(path))
+    }
+    assert users == {"repository.py"}

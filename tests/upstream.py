@@ -1,0 +1,86 @@
+"""A static web server with a channel folder, which can be told to misbehave: the only fake of the tests."""
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+class Upstream:
+    """Serves a folder on loopback, and remembers what it was asked for.
+
+    Attributes:
+        requests: (method, path, status) of each answer, in order.
+        answers: By path, a (status, body) that is given instead of a file.
+        gates: By path, an event that a request waits for; `reached` tells that one waits.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.requests = []
+        self.headers = []
+        self.answers = {}
+        self.gates = {}
+        self.reached = threading.Event()
+        upstream = self
+
+        class Handler(_Handler):
+            server_upstream = upstream
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        for gate in self.gates.values():
+            gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def hold(self, path):
+        """Let requests for a path wait until the returned event is set."""
+        self.reached.clear()
+        gate = self.gates[path] = threading.Event()
+        return gate
+
+    def asked(self, suffix=""):
+        """Return the statuses of the requests whose path ends so."""
+        return [status for _, path, status in self.requests if path.endswith(suffix)]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_upstream = None
+
+    def do_GET(self):
+        upstream = self.server_upstream
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        if gate := upstream.gates.get(path):
+            upstream.reached.set()
+            gate.wait(60)
+        status, body = upstream.answers.get(path) or self._file(upstream.folder / path)
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        if status == 200 and self.headers.get("If-None-Match") == etag:
+            status, body = 304, b""
+        upstream.requests.append((self.command, path, status))
+        upstream.headers.append(dict(self.headers))
+        self.send_response(status)
+        if status in (200, 304):
+            self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def _file(self, path):
+        return (200, path.read_bytes()) if path.is_file() else (404, b"Not found")
+
+    def log_message(self, *arguments):
+        pass
