@@ -21,19 +21,24 @@ STAGES = ("unstable", "testing", "stable")
 
 def run(args):
     """Start a Pulp if none runs, walk through the main job, and leave it running."""
+    specs = args.specs or ["hello"]
     stack = Stack(args.state, background=True)
     print("Starting Pulp: PostgreSQL, API, content app and a worker …", flush=True)
     stack.up()
-    walk(stack, args.upstream, args.specs or ["hello"])
+    walk(stack, args.upstream, specs)
     found = describe(args.state)
-    print("\nThe server stays up.\n\n" + as_text(found))
+    quickstart = f"{sys.executable} -m pulp_conda.quickstart"
     print(
-        "\nTry next:\n"
-        f"  conda create -n demo -c {found['channels']['demo-stable']} {' '.join(args.specs or ['hello'])}\n"
-        f"  curl -u admin:$(cat {found['password_file']}) "
-        f"{found['api_url']}/pulp/api/v3/content/conda/packages/?fields=filename\n"
-        "  python -m pulp_conda.quickstart status\n"
-        "  python -m pulp_conda.quickstart down"
+        f"""
+The server stays up.
+
+{as_text(found)}
+
+Try next:
+  conda create --name demo --channel {found["channels"]["demo-stable"]} {" ".join(map(repr, specs))}
+  curl --user "{USER}:$(cat {found["password_file"]})" "{found["api_url"]}/pulp/api/v3/content/conda/packages/?fields=filename"
+  {quickstart} status
+  {quickstart} down"""
     )
 
 
