@@ -24,8 +24,9 @@ class Pulp:
     An answer of 400 or more raises ``requests.HTTPError``; its ``response`` is there to look at.
     """
 
-    def __init__(self, url, user=None, password=None):
+    def __init__(self, url, user=None, password=None, api=API):
         self.url = url
+        self.api = api
         self.session = requests.Session()
         self.session.trust_env = False  # a proxy or a .netrc is for other servers
         self.session.auth = (user, password) if user else None
@@ -94,7 +95,7 @@ class Pulp:
         url = (
             path
             if path.startswith("http")
-            else self.url + (path if path.startswith("/") else API + path)
+            else self.url + (path if path.startswith("/") else self.api + path)
         )
         response = self.session.request(method, url, timeout=60, **options)
         if not response.ok:

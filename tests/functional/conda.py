@@ -59,7 +59,7 @@ class CondaPulp(client.Pulp):
     def post_bytes(self, path, filename, data, **fields):
         """POST a file and return the answer, whatever it is."""
         return self.session.post(
-            f"{self.url}{client.API}{path}",
+            f"{self.url}{self.api}{path}",
             data=fields,
             files={"file": (filename, io.BytesIO(data))},
         )
@@ -155,7 +155,7 @@ class CondaPulp(client.Pulp):
         return self._try("DELETE", path)
 
     def _try(self, method, path, **options):
-        url = self.url + (path if path.startswith("/") else client.API + path)
+        url = self.url + (path if path.startswith("/") else self.api + path)
         return self.session.request(method, url, timeout=60, **options)
 
     def _settled(self, answer):

@@ -57,6 +57,29 @@ def test_bytes_come_when_the_policy_says(pulp, upstream, make_mirror, policy):
     assert len(upstream.asked(package.filename)) == downloads[policy]
 
 
+def test_bytes_that_are_missing_come_when_the_policy_becomes_immediate(
+    pulp, upstream, make_mirror, unique
+):
+    package = make_package(f"switched-{unique}")
+    make_channel(upstream.folder, [package])
+    mirror = make_mirror(policy="on_demand")
+    pulp.sync(mirror.repository)
+    pulp.patch(mirror.remote, policy="immediate")
+    assert pulp.sync(mirror.repository) is None
+    assert upstream.asked(package.filename) == [200]
+    assert pulp.get("content/conda/packages/", name=package.record.name)["results"][0]["artifact"]
+
+
+def test_a_channel_on_the_server_s_own_disk_can_be_mirrored(pulp, stack, make_mirror, unique):
+    folder = stack.state.imports / unique
+    package = make_package("local", f"1!1.0+{unique}")
+    make_channel(folder, [package])
+    (folder / "noarch/repodata.json.zst").unlink()
+    mirror = make_mirror(url=folder.as_uri())
+    assert pulp.sync(mirror.repository) == 1
+    assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+
+
 def test_an_unchanged_upstream_costs_one_request_per_subdir_and_makes_no_version(
     pulp, upstream, make_mirror
 ):

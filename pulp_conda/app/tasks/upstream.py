@@ -134,6 +134,8 @@ class Upstream:
                 result = await downloader.run(extra_data={"request_kwargs": {"headers": headers}})
             except _NotModified:
                 return FetchedRepodata(subdir, None, seen)
+            except FileNotFoundError:  # a file:// URL
+                raise UpstreamStatus(url, 404) from None
         sha256 = result.artifact_attributes["sha256"]
         answer = {key.lower(): value for key, value in (result.headers or {}).items()}
         return FetchedRepodata(
@@ -163,7 +165,7 @@ def upstream_errors(url):
         what = "sha256" if isinstance(error, DigestValidationError) else "size"
         reason = f"{what} {error.actual}, not {error.expected}"
         raise DigestMismatch(url=mask(error.url or url), reason=reason) from None
-    except (aiohttp.ClientError, TimeoutException, OSError) as error:
+    except (aiohttp.ClientError, TimeoutException) as error:
         reason = "it did not answer in time" if isinstance(error, TimeoutException) else error
         raise UpstreamUnreachable(url=mask(url), reason=mask(str(reason))) from None
 

@@ -1,0 +1,57 @@
+"""Tenants of one Pulp have channels, packages and bytes of their own."""
+
+import pytest
+
+from tests.builders import make_channel, make_package
+from tests.functional.conda import CondaPulp
+from tests.stack import running_stack
+
+
+@pytest.fixture(scope="module")
+def domains():
+    """The API of two domains."""
+    with running_stack(DOMAIN_ENABLED=True) as stack:
+
+        def api(domain):
+            path = f"/pulp/{domain}/api/v3/"
+            return CondaPulp(stack.api_url, "admin", stack.password, api=path)
+
+        default = api("default")
+        for name in ("red", "blue"):
+            folder = stack.state.media / name
+            default.post(
+                "domains/",
+                name=name,
+                storage_class="pulpcore.app.models.storage.FileSystem",
+                storage_settings={"MEDIA_ROOT": str(folder)},
+            )
+        yield api("red"), api("blue")
+
+
+def test_a_channel_works_in_its_domain_and_nowhere_else(domains, upstream, unique):
+    red, blue = domains
+    package = make_package(f"tenant-{unique}")
+    make_channel(upstream.folder, [package])
+    urls = []
+    for pulp in domains:
+        remote = pulp.post("remotes/conda/conda/", name=unique, url=upstream.url)["pulp_href"]
+        repository = pulp.post(
+            "repositories/conda/conda/", name=unique, remote=remote, autopublish=True
+        )["pulp_href"]
+        assert pulp.sync(repository) == 1
+        body = {"name": unique, "base_path": unique, "repository": repository}
+        task = pulp.post("distributions/conda/conda/", **body)
+        urls.append(pulp.get(pulp.created(task, "/distributions/"))["base_url"])
+
+    uploaded = make_package(f"only-red-{unique}")
+    red.upload(uploaded, repository=red.get("repositories/conda/conda/")["results"][0]["pulp_href"])
+    assert red.names(urls[0]) == [f"only-red-{unique}", f"tenant-{unique}"]
+    assert blue.names(urls[1]) == [f"tenant-{unique}"]
+    assert "/red/" in urls[0] and "/blue/" in urls[1]
+    assert f"--channel {urls[0].rstrip('/')}" in red.fetch(urls[0], "").text
+    for url, pulp in zip(urls, domains, strict=True):
+        assert pulp.fetch(url, f"noarch/{package.filename}").content == package.data
+    assert blue.fetch(urls[1], f"noarch/{uploaded.filename}").status_code == 404
+    assert blue.get("content/conda/packages/", name=f"only-red-{unique}")["count"] == 0
+    # Each domain keeps its own copy, so each asked the upstream.
+    assert upstream.asked(package.filename) == [200, 200]
