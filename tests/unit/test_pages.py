@@ -1,0 +1,58 @@
+from html.parser import HTMLParser
+
+import pytest
+
+from pulp_conda import pages
+
+
+class _Page(HTMLParser):
+    """Notes links and checks that every element is closed."""
+
+    VOID = {"meta", "br", "hr", "link"}
+
+    def __init__(self, html):
+        super().__init__()
+        self.links = []
+        self.open = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "a":
+            self.links.append(dict(attributes)["href"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def _channel(name="team/stable", url="https://h/pulp/content/team/stable", counts=None):
+    return pages.render_channel(name, url, counts or {"noarch": 1, "linux-64": 12345}, 7)
+
+
+def test_the_front_page_links_to_its_subdirs_whatever_the_base_path():
+    assert _Page(_channel()).links == ["linux-64/", "noarch/"]
+
+
+@pytest.mark.parametrize("client", ["conda install", "mamba install", "pixi init"])
+def test_the_front_page_has_lines_to_copy(client):
+    html = _channel()
+    assert client in html
+    assert "--channel https://h/pulp/content/team/stable" in html
+
+
+def test_the_front_page_counts():
+    assert "12,346 packages" in _channel()
+    assert "with 1 package," in _channel(counts={"noarch": 1})
+
+
+def test_a_subdir_links_to_the_files_that_clients_read():
+    html = pages.render_subdir("team/stable", "linux-64", 3)
+    assert _Page(html).links == ["../", "repodata.json", "repodata.json.zst"]
+
+
+def test_names_are_text_and_never_markup():
+    html = _channel(name="<script>alert(1)</script>")
+    assert "<script>" not in html
+    _Page(html)
