@@ -11,3 +11,7 @@ CONDA_METADATA_MAX_AGE = 0
 
 # Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.Limits`.
 CONDA_PACKAGE_LIMITS = {}
+
+# Seconds for which packages and shards of a publication are served after a channel moved on to another one. A setting of
+# pulpcore, whose default of three days is less than the week that CEP 16 asks for.
+DISTRIBUTED_PUBLICATION_RETENTION_PERIOD = 7 * 24 * 60 * 60

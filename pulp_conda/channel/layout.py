@@ -38,6 +38,7 @@ _NAME = re.compile(r"(([a-z0-9])|([a-z0-9_](?!_)))[._-]?([a-z0-9]+(\.|-|_|$))*",
 _VERSION = re.compile(r"[0-9a-z._+!]+", re.ASCII)
 _BUILD = re.compile(r"[a-zA-Z0-9_.+]+", re.ASCII)
 _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+", re.ASCII)
+_SHARD = re.compile(r"shards/([0-9a-f]{64})\.msgpack\.zst", re.ASCII)
 _CHANNEL_PART = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.ASCII)
 
 
@@ -69,6 +70,14 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """The path of a shard, the records of one package name; ``sha256`` in hex."""
+
+    subdir: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Package:
     """The path of a package file."""
 
@@ -85,16 +94,17 @@ class Folder:
 
 REPODATA = "repodata.json"
 REPODATA_ZST = "repodata.json.zst"
+SHARD_INDEX = "repodata_shards.msgpack.zst"
 
 # Files written at publication: whoever adds one adds it here, and it is served.
-SUBDIR_METADATA = frozenset({REPODATA, REPODATA_ZST})
+SUBDIR_METADATA = frozenset({REPODATA, REPODATA_ZST, SHARD_INDEX})
 
 
 def parse_path(path):
     """Say what a path below the channel's URL stands for.
 
     Returns:
-        A `Folder`, `Metadata` or `Package`, or None for a path that no channel has.
+        A `Folder`, `Metadata`, `Shard` or `Package`, or None for a path that no channel has.
     """
     if path == "":
         return Folder(None)
@@ -107,12 +117,19 @@ def parse_path(path):
         return Metadata(subdir, filename)
     if "/" not in filename and filename.endswith(EXTENSIONS):
         return Package(subdir, filename)
+    if match := _SHARD.fullmatch(filename):
+        return Shard(subdir, match.group(1))
     return None
 
 
 def metadata_path(subdir, filename):
     """Return where a metadata file of a subdir lives, relative to the channel."""
     return f"{subdir}/{filename}"
+
+
+def shard_path(subdir, sha256):
+    """Return where a shard lives, relative to the channel; ``sha256`` in hex."""
+    return f"{subdir}/shards/{sha256}.msgpack.zst"
 
 
 def package_path(subdir, filename):

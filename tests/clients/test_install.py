@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,18 @@ def test_an_environment_installs_and_runs(
     assert subprocess.check_output([prefix / "bin/greet"], text=True) == "hello\n"
     (installed,) = (prefix / "conda-meta").glob("*.json")
     assert json.loads(installed.read_text())["url"] == f"{mirror.url}noarch/{package.filename}"
+
+
+def test_keys_that_only_some_clients_know_do_no_harm_in_shards(
+    pulp, upstream, make_mirror, rattler
+):
+    package = make_package("odd", index={"unknown": {"a": [None]}, "legacy_bz2_size": 7})
+    fields = {**package.record.fields, "legacy_bz2_md5": "0" * 32}
+    record = replace(package.record, fields=fields)
+    make_channel(upstream.folder, [replace(package, record=record)])
+    mirror = make_mirror()
+    pulp.sync(mirror.repository)
+    assert rattler("solve", mirror.url, "odd") == {"odd": "1.0"}
 
 
 def test_uploaded_and_mirrored_packages_work_together(pulp, mirror, rattler, tmp_path):

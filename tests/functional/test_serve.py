@@ -1,4 +1,8 @@
+import hashlib
+
+import msgpack
 import pytest
+import zstandard
 
 from tests.builders import make_channel, make_package
 
@@ -67,7 +71,9 @@ def test_a_range_behind_the_end_is_refused(pulp, channel):
     assert answer.status_code == 416
 
 
-@pytest.mark.parametrize("name", ["repodata.json", "repodata.json.zst"])
+@pytest.mark.parametrize(
+    "name", ["repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst"]
+)
 def test_indexes_are_checked_before_they_are_used_again(pulp, channel, name):
     url, _ = channel
     first = pulp.fetch(url, f"noarch/{name}")
@@ -75,6 +81,49 @@ def test_indexes_are_checked_before_they_are_used_again(pulp, channel, name):
     assert "Content-Encoding" not in first.headers
     again = pulp.fetch(url, f"noarch/{name}", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def _shards(pulp, url):
+    index = pulp.fetch(url, "noarch/repodata_shards.msgpack.zst").content
+    return msgpack.unpackb(zstandard.decompress(index))["shards"]
+
+
+def test_shards_are_what_the_index_says_and_immutable(pulp, channel):
+    url, package = channel
+    ((name, digest),) = _shards(pulp, url).items()
+    path = f"noarch/shards/{digest.hex()}.msgpack.zst"
+    head = pulp.fetch(url, path, method="HEAD")
+    get = pulp.fetch(url, path)
+    assert hashlib.sha256(get.content).digest() == digest
+    for answer in (head, get):
+        assert answer.headers["Cache-Control"] == IMMUTABLE
+        assert answer.headers["Content-Length"] == str(len(get.content))
+        assert answer.headers["Content-Type"] == "application/zstd"
+        assert "Content-Encoding" not in answer.headers
+    shard = msgpack.unpackb(zstandard.decompress(get.content))
+    json_record = pulp.fetch(url, "noarch/repodata.json").json()["packages.conda"]
+    assert list(shard["packages.conda"]) == list(json_record) == [package.filename]
+    assert name == "served"
+
+
+def test_shards_of_an_index_that_was_just_replaced_are_still_served(pulp, channel, upstream):
+    # mamba keeps the index for a day, whatever it is told.
+    url, package = channel
+    ((_, digest),) = _shards(pulp, url).items()
+    repository = pulp.get("distributions/conda/conda/", base_path=url.split("/content/")[1][:-1])
+    repository = repository["results"][0]["repository"]
+    pulp.modify(repository, remove=["*"])
+    assert _shards(pulp, url) == {}
+    answer = pulp.fetch(url, f"noarch/shards/{digest.hex()}.msgpack.zst")
+    assert hashlib.sha256(answer.content).digest() == digest
+
+
+def test_shards_of_another_channel_are_not_served(pulp, channel, make_repository):
+    url, _ = channel
+    ((_, digest),) = _shards(pulp, url).items()
+    empty = pulp.publish(pulp.get(make_repository())["latest_version_href"])
+    other = pulp.distribute(publication=empty)
+    assert pulp.fetch(other, f"noarch/shards/{digest.hex()}.msgpack.zst").status_code == 404
 
 
 def test_json_and_zstd_have_tags_of_their_own(pulp, channel):
@@ -88,7 +137,9 @@ def test_json_and_zstd_have_tags_of_their_own(pulp, channel):
     "path",
     [
         "noarch/repodata.json.bz2",
-        "noarch/repodata_shards.msgpack.zst",
+        f"noarch/shards/{'0' * 64}.msgpack.zst",
+        "noarch/shards/",
+        "linux-64/repodata_shards.msgpack.zst",
         "noarch/current_repodata.json",
         "noarch/absent-1.0-0.conda",
         "noarch/nonsense",

@@ -49,7 +49,12 @@ def test_the_front_page_counts():
 
 def test_a_subdir_links_to_the_files_that_clients_read():
     html = pages.render_subdir("team/stable", "linux-64", 3)
-    assert _Page(html).links == ["../", "repodata.json", "repodata.json.zst"]
+    assert _Page(html).links == [
+        "../",
+        "repodata.json",
+        "repodata.json.zst",
+        "repodata_shards.msgpack.zst",
+    ]
 
 
 def test_names_are_text_and_never_markup():

@@ -2,7 +2,6 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
 
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
@@ -89,29 +88,28 @@ class CondaPackage(Content):
         return PackageRecord.from_canonical(self.subdir, self.filename, self.record)
 
     @classmethod
-    def at_path(cls, repository_version, subdir, filename):
-        """Return the package that a version has at a path, as a queryset of one row or none.
+    def at_path(cls, repository_versions, subdir, filename):
+        """Return the package that the first of these versions to have one has at a path, or None.
 
-        Goes through the membership rows, so that the cost does not depend on the size of the version.
+        Goes through the membership rows of this path alone, so that the cost does not depend on the size of the
+        versions, nor on their number.
         """
-        return cls.objects.filter(
-            _pulp_domain=repository_version.repository.pulp_domain_id,
-            subdir=subdir,
-            filename=filename,
-            version_memberships__in=memberships(repository_version),
-        ).order_by()
-
-
-def memberships(repository_version):
-    """Return the rows that say which content a version has."""
-    number = repository_version.number
-    return (
-        repository_version.repository.repositorycontent_set.filter(
-            version_added__number__lte=number
+        packages = cls.objects.filter(
+            _pulp_domain=get_domain_pk(), subdir=subdir, filename=filename
         )
-        .filter(Q(version_removed=None) | Q(version_removed__number__gt=number))
-        .order_by()
-    )
+        memberships = packages.order_by().values_list(
+            "pk",
+            "version_memberships__repository",
+            "version_memberships__version_added__number",
+            "version_memberships__version_removed__number",
+        )
+        memberships = [membership for membership in memberships if membership[1]]
+        for version in repository_versions:
+            for pk, repository, added, removed in memberships:
+                is_member = added <= version.number and not (removed and removed <= version.number)
+                if repository == version.repository_id and is_member:
+                    return cls.objects.defer("record", "depends").get(pk=pk)
+        return None
 
 
 def diff_versions(base, target, name=None):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp.web import HTTPMovedPermanently, HTTPNotFound, Response
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from pulpcore.plugin.models import (
@@ -15,9 +16,10 @@ from pulpcore.plugin.models import (
 from pulp_conda import pages
 from pulp_conda.app.models.content import CondaPackage
 from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.app.models.shard import CondaShard
 from pulp_conda.channel import layout
 
-# A package's bytes never change under its name (CEP 26), so nobody has to ask again for a year.
+# The bytes of a package or shard never change under its name, so nobody has to ask again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 _CONTENT_TYPES = {
@@ -52,9 +54,8 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         if self.checkpoint:
             publication, path = self._checkpoint(path)
             if publication is None:
-                return (
-                    None  # pulpcore lists the checkpoints, and redirects to the one before a date
-                )
+                # pulpcore lists the checkpoints, and redirects to the one before a date.
+                return None
         else:
             publication = self.get_repository_publication_and_version()[2]
             if publication is None:
@@ -62,8 +63,9 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
 
         match layout.parse_path(path):
             case layout.Package(subdir, filename):
-                found = self._package(publication.repository_version, subdir, filename)
-                found = found or self._superseded_package(subdir, filename)
+                found = self._package(publication, subdir, filename)
+            case layout.Shard(_, sha256):
+                found = self._shard(publication, path, sha256)
             case layout.Metadata():
                 found = _metadata(publication, path)
             case layout.Folder(subdir):
@@ -83,7 +85,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         headers = {}
         if content_type := _CONTENT_TYPES.get(extension):
             headers["Content-Type"] = content_type
-        if name.endswith(layout.EXTENSIONS):
+        if name.endswith(layout.EXTENSIONS) or "/shards/" in path:
             headers["Cache-Control"] = _IMMUTABLE
         elif name in layout.SUBDIR_METADATA:
             headers["Cache-Control"] = (
@@ -106,8 +108,12 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         )
         return in_that_second.order_by("pulp_created").last(), path
 
-    def _package(self, repository_version, subdir, filename):
-        package = CondaPackage.at_path(repository_version, subdir, filename).first()
+    def _package(self, publication, subdir, filename):
+        package = CondaPackage.at_path([publication.repository_version], subdir, filename)
+        if package is None:
+            superseded = self._superseded.select_related("publication__repository_version")
+            versions = [row.publication.repository_version for row in superseded]
+            package = CondaPackage.at_path(versions, subdir, filename)
         if package is None:
             return None
         content_artifact = _content_artifact(package)
@@ -118,13 +124,21 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
 
         return OnDemandPackage(content_artifact, package, self.content_headers_for(filename))
 
-    def _superseded_package(self, subdir, filename):
-        """Find a package that this URL served a while ago: clients still hold the index that names it."""
-        superseded = self.core_distributedpublications.filter(expires_at__gte=timezone.now())
-        for row in superseded.order_by("-pulp_created").select_related("publication"):
-            if found := self._package(row.publication.repository_version, subdir, filename):
-                return found
-        return None
+    def _shard(self, publication, path, sha256):
+        superseded = Q(conda_publishedshard__publication__in=self._superseded.values("publication"))
+        served = Q(conda_publishedshard__publication=publication) | superseded
+        shard = CondaShard.objects.filter(served, sha256=bytes.fromhex(sha256)).first()
+        if shard is None:
+            return None
+        headers = {**self.content_headers_for(path), "ETag": f'"{sha256}"'}
+        return Response(body=bytes(shard.data), headers=headers)
+
+    @property
+    def _superseded(self):
+        """What this URL served a while ago, newest first: clients still hold indexes that name its files."""
+        return self.core_distributedpublications.filter(expires_at__gte=timezone.now()).order_by(
+            "-pulp_created"
+        )
 
     def _page(self, publication, subdir):
         counts = publication.package_counts

@@ -27,7 +27,7 @@ def _add(repository, *records):
 
 
 def _at(version, filename, subdir="noarch"):
-    return CondaPackage.at_path(version, subdir, filename).first()
+    return CondaPackage.at_path([version], subdir, filename)
 
 
 def test_the_migrations_say_what_the_models_say():
@@ -78,6 +78,13 @@ def test_a_version_keeps_what_it_had(repository):
     assert _at(second, old.filename, subdir="linux-64") is None
 
 
+def test_the_first_version_that_has_a_package_decides(repository):
+    old, new = make_record("numpy"), make_record("numpy", depends=["python <3.13"])
+    versions = [_add(repository, old), _add(repository, new)]
+    for order, record in ((versions, old), (versions[::-1], new)):
+        assert CondaPackage.at_path(order, "noarch", old.filename).record_digest == record.digest
+
+
 def test_a_package_of_another_repository_is_not_found(repository):
     _add(CondaRepository.objects.create(name="other"), make_record("numpy"))
     version = _add(repository, make_record("scipy"))
@@ -85,14 +92,14 @@ def test_a_package_of_another_repository_is_not_found(repository):
 
 
 @pytest.mark.parametrize("packages", [2, 20])
-def test_finding_a_path_takes_one_query_however_many_packages_there_are(repository, packages):
+def test_finding_a_path_takes_two_queries_however_many_packages_there_are(repository, packages):
     version = _add(repository, *(make_record(f"p{number}") for number in range(packages)))
     with CaptureQueriesContext(
         connection,
     ) as queries:
         assert _at(version, make_record("p1").filename)
-    assert len(queries) == 1
-    assert "content_ids" not in queries[0]["sql"]
+    assert len(queries) == 2
+    assert not any("content_ids" in query["sql"] for query in queries)
 
 
 def test_other_bytes_under_a_name_are_a_conflict_and_a_hotfix_is_none(repository):

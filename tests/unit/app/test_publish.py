@@ -1,13 +1,21 @@
 import json
 
+import msgpack
 import pytest
+import zstandard
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pulpcore.app.contexts import with_task_context  # noqa: TID251  workers have no other way
 from pulpcore.plugin.models import PublishedMetadata, Task
 
-from pulp_conda.app.models import CondaPackage, CondaPublication, CondaRepository
+from pulp_conda.app.models import (
+    CondaPackage,
+    CondaPublication,
+    CondaRepository,
+    CondaShard,
+    PublishedShard,
+)
 from pulp_conda.app.tasks.publish import publish
 from tests.builders import make_record
 
@@ -44,8 +52,10 @@ def test_a_publication_has_the_files_of_every_subdir():
     assert sorted(PublishedMetadata.objects.values_list("relative_path", flat=True)) == [
         "linux-64/repodata.json",
         "linux-64/repodata.json.zst",
+        "linux-64/repodata_shards.msgpack.zst",
         "noarch/repodata.json",
         "noarch/repodata.json.zst",
+        "noarch/repodata_shards.msgpack.zst",
     ]
 
 
@@ -65,3 +75,46 @@ def test_publishing_twenty_packages_takes_no_more_queries_than_two():
             publish(str(version.pk))
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def _shards(publication, subdir="noarch"):
+    index = _published(publication, f"{subdir}/repodata_shards.msgpack.zst")
+    return msgpack.unpackb(zstandard.decompress(index))["shards"]
+
+
+def test_only_what_changed_is_encoded_again():
+    version = _version([make_record("same"), make_record("changed"), make_record("gone")])
+    publish(str(version.pk))
+    assert CondaShard.objects.count() == 3
+    hotfix = CondaPackage.from_record(make_record("changed", depends=["python"]))
+    hotfix.save()
+    with version.repository.cast().new_version() as next_version:
+        next_version.add_content(CondaPackage.objects.filter(pk=hotfix.pk))
+        next_version.remove_content(CondaPackage.objects.filter(name="gone"))
+    publish(str(next_version.pk))
+    before, after = map(_shards, CondaPublication.objects.order_by("pulp_created"))
+    assert before["same"] == after["same"]
+    assert before["changed"] != after["changed"]
+    assert "gone" not in after
+    assert CondaShard.objects.count() == 4
+
+
+def test_shards_go_with_the_last_publication_that_has_them():
+    version = _version([make_record("a")])
+    publish(str(version.pk))
+    with version.repository.cast().new_version() as next_version:
+        next_version.remove_content(CondaPackage.objects.filter(name="a"))
+    CondaPublication.objects.get().delete()
+    assert CondaShard.objects.count() == 1
+    publish(str(next_version.pk))
+    assert CondaShard.objects.count() == 0
+
+
+def test_publications_of_two_repositories_share_their_shards():
+    publish(str(_version([make_record("a")]).pk))
+    other = CondaRepository.objects.create(name="other")
+    with other.new_version() as version:
+        version.add_content(CondaPackage.objects.all())
+    publish(str(version.pk))
+    assert CondaShard.objects.count() == 1
+    assert PublishedShard.objects.count() == 2

@@ -21,6 +21,11 @@ from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
         pytest.param(
             "plan9-mips/a-1-0.conda", layout.Package("plan9-mips", "a-1-0.conda"), id="new"
         ),
+        pytest.param(
+            f"noarch/shards/{'0a' * 32}.msgpack.zst", layout.Shard("noarch", "0a" * 32), id="shard"
+        ),
+        pytest.param(f"noarch/shards/{'0A' * 32}.msgpack.zst", None, id="shard in upper case"),
+        pytest.param("noarch/shards/", None, id="list of shards"),
         pytest.param("noarch", None, id="no slash at the end"),
         pytest.param("repodata.json", None, id="metadata of no subdir"),
         pytest.param("noarch/current_repodata.json", None, id="metadata that nobody publishes"),
@@ -37,6 +42,8 @@ def test_paths_are_read_back_from_what_was_written():
     package = layout.package_path("noarch", "a-1-0.conda")
     metadata = layout.metadata_path("noarch", layout.REPODATA_ZST)
     assert layout.parse_path(package) == layout.Package("noarch", "a-1-0.conda")
+    shard = layout.shard_path("noarch", "0a" * 32)
+    assert layout.parse_path(shard) == layout.Shard("noarch", "0a" * 32)
     assert layout.parse_path(metadata) == layout.Metadata("noarch", layout.REPODATA_ZST)
 
 

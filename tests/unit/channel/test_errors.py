@@ -1,0 +1,52 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from pulp_conda.channel import errors
+from pulp_conda.channel.errors import ChannelError, UpstreamStatus, mask
+
+REFERENCE = Path(__file__).parents[3] / "docs/user/reference/errors.md"
+
+
+def _classes(base=ChannelError):
+    for cls in base.__subclasses__():
+        yield from _classes(cls)
+        if cls.code:
+            yield cls
+
+
+def test_no_code_is_used_twice():
+    codes = [cls.code for cls in _classes()]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_tree_on_top_of_the_module_shows_every_error():
+    for cls in _classes():
+        assert re.search(rf"── {cls.__name__} +{cls.code}", errors.__doc__), cls
+
+
+@pytest.mark.parametrize("cls", list(_classes()), ids=lambda cls: cls.code)
+def test_every_code_has_its_paragraph_in_the_reference(cls):
+    paragraph = REFERENCE.read_text().partition(f"\n## {cls.code}\n")[2].partition("\n## ")[0]
+    assert len(paragraph.split()) > 20
+
+
+def test_an_error_says_code_place_and_words():
+    error = UpstreamStatus("https://conda.example.org/t/secret/x", 404).at("Remote 'forge'")
+    assert str(error).startswith(
+        "[CND0004] Remote 'forge': 'https://conda.example.org/t/***/x' answered 404. Give the URL"
+    )
+
+
+@pytest.mark.parametrize(
+    "url, masked",
+    [
+        ("https://user:secret@h/x", "https://user:***@h/x"),
+        ("https://h:80/t/tk-1234/c/noarch", "https://h:80/t/***/c/noarch"),
+        ("https://h/x/t/y", "https://h/x/t/y"),
+        ("http://h/?a=b", "http://h/?a=b"),
+    ],
+)
+def test_secrets_in_urls_are_masked(url, masked):
+    assert mask(url) == masked
