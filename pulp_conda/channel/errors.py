@@ -12,7 +12,8 @@
     │   ├── PackageMismatch         CND0006
     │   ├── UnsafeMember            CND0010
     │   ├── PackageTooLarge         CND0011
-    │   └── MissingSubdir           CND0021
+    │   ├── MissingSubdir           CND0021
+    │   └── DownloadFailed          CND0024
     ├── BadMatchSpec                CND0007
     ├── UpstreamError           a channel that we mirror
     │   ├── UpstreamStatus          CND0004
@@ -170,6 +171,16 @@ class MissingSubdir(PackageError):
     message = _(
         "'info/index.json' of '{filename}' names no subdir. "
         "State it with the upload, for example 'subdir=linux-64'."
+    )
+
+
+class DownloadFailed(PackageError):
+    """The URL of a package that was to be uploaded gave nothing."""
+
+    code = "CND0024"
+    message = _(
+        "'{url}' cannot be downloaded: {reason}. Check the URL and 'downloader_config', "
+        "and that this server may connect to it."
     )
 
 

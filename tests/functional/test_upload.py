@@ -134,6 +134,14 @@ def test_a_refused_file_is_stored_nowhere(pulp, unique, change, code):
     assert pulp.upload(make_package(f"after-{unique}"))["name"] == f"after-{unique}"
 
 
+def test_a_url_that_gives_nothing_is_a_clear_error(pulp, upstream):
+    for url in (f"{upstream.url}/absent-1.0-0.conda", "gopher://host/a-1.0-0.conda"):
+        with pytest.raises(TaskFailed) as refused:
+            pulp.create_package(file_url=url)
+        assert refused.value.code == "CND0024"
+        assert f"'{url}' cannot be downloaded" in refused.value.description
+
+
 def test_an_old_package_without_subdir_takes_it_from_the_caller(pulp, unique):
     package = make_package(f"old-{unique}", index={"subdir": ..., "noarch": ...})
     with pytest.raises(TaskFailed) as refused:

@@ -2,11 +2,13 @@ import hashlib
 from gettext import gettext as _
 from urllib.parse import unquote, urlsplit
 
+import aiohttp
 import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from rest_framework import serializers
 
+from pulpcore.plugin.exceptions import PulpException
 from pulpcore.plugin.models import Artifact, PulpTemporaryFile
 from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
 from pulpcore.plugin.util import get_domain, get_domain_pk
@@ -15,7 +17,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.serializers.fields import channel_errors_as_validation
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.errors import ChannelError, DownloadFailed, mask
 from pulp_conda.channel.package import Limits, read_package
 
 
@@ -94,15 +96,21 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
     def deferred_validate(self, data):
         """Read the package in a task, before anything of it is stored."""
         file_url = data.get("file_url")
-        # Not the parent's: that one saves an artifact before anybody has looked into the file.
-        data = super(SingleArtifactContentUploadSerializer, self).deferred_validate(data)
         filename = self.context.get("filename") or _filename_in(file_url)
         try:
+            # Not the parent's: that one saves an artifact before anybody has looked into the file.
+            data = super(SingleArtifactContentUploadSerializer, self).deferred_validate(data)
             return self._with_record(data, filename)
         except ChannelError as error:
             if pk := self.context.get("pulp_temp_file_pk"):
                 PulpTemporaryFile.objects.get(pk=pk).delete()
             raise CondaError(error) from None
+
+    def download(self, url, **expected):
+        try:
+            return super().download(url, **expected)
+        except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
+            raise DownloadFailed(url=mask(url), reason=error) from None
 
     def retrieve(self, validated_data):
         key = {field: validated_data[field] for field in CondaPackage.natural_key_fields()}

@@ -37,14 +37,15 @@ def publish(repository_version_pk, checkpoint=False):
     ):
         counts = {}
         progress.total = version.content.count()
-        for subdir, rows in _rows_by_subdir(version):
+
+        def write(subdir, rows):
             counts[subdir] = _SubdirWriter(publication, subdir, Path(folder)).write(rows)
             progress.increase_by(counts[subdir])
+
+        for subdir, rows in _rows_by_subdir(version):
+            write(subdir, rows)
         if layout.NOARCH not in counts:
-            # Without noarch/repodata.json a URL is no channel (CEP 26).
-            counts[layout.NOARCH] = _SubdirWriter(publication, layout.NOARCH, Path(folder)).write(
-                ()
-            )
+            write(layout.NOARCH, ())  # Without noarch/repodata.json a URL is no channel (CEP 26).
         publication.package_counts = counts
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
