@@ -30,6 +30,9 @@ class CondaPulp(client.Pulp):
     def patch(self, path, **json):
         return self._settled(super().patch(path, **json))
 
+    def delete(self, path):
+        return self._settled(super().delete(path))
+
     def wait(self, answer):
         try:
             return super().wait(answer)

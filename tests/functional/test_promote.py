@@ -110,4 +110,8 @@ def test_a_diff_shows_any_two_versions_in_pages(pulp, make_repository, make_pack
     backwards = pulp.get(f"{repository}versions/1/diff/", base=3)
     assert backwards["counts"] == {"added": 1, "removed": 2}
     assert pulp.try_get(f"{repository}versions/3/diff/", base=9).status_code == 404
-    assert pulp.try_get(f"{repository}versions/3/diff/", base="x").status_code == 400
+    for query in ({"base": "x"}, {"base": 2**31}, {"limit": 0}, {"offset": -1}):
+        assert pulp.try_get(f"{repository}versions/3/diff/", **query).status_code == 400
+    pulp.delete(f"{repository}versions/2/")
+    assert pulp.get(f"{repository}versions/3/diff/")["base"] == 1
+    assert pulp.get(f"{repository}versions/0/diff/")["counts"] == {}

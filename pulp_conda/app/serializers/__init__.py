@@ -5,6 +5,7 @@ from .distribution import CondaDistributionSerializer
 from .publication import CondaPublicationSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
+    CondaDiffQuerySerializer,
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
@@ -12,6 +13,7 @@ from .repository import (
 )
 
 __all__ = [
+    "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",
     "CondaModifySerializer",
     "CondaPackageSerializer",

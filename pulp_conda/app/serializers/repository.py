@@ -63,6 +63,30 @@ class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
     )
 
 
+class CondaDiffQuerySerializer(serializers.Serializer):
+    """Which part of a diff to show."""
+
+    base = serializers.IntegerField(
+        help_text=_(
+            "The number of the version to compare with. The default is the version before."
+        ),
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+    )
+    name = serializers.CharField(
+        help_text=_("Show only the package of this name, for example 'numpy'."), required=False
+    )
+    offset = serializers.IntegerField(
+        help_text=_("How many names to leave out at the start. The default is 0."),
+        min_value=0,
+        default=0,
+    )
+    limit = serializers.IntegerField(
+        help_text=_("How many names to show. The default is 100."), min_value=1, default=100
+    )
+
+
 class CondaChangeSerializer(serializers.Serializer):
     """One file of the channel that is not the same in both versions."""
 

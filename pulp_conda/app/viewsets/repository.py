@@ -1,10 +1,9 @@
 from collections import Counter
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.response import Response
-from rest_framework.serializers import ValidationError
 
 from pulpcore.plugin.actions import ModifyRepositoryActionMixin
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
@@ -20,6 +19,7 @@ from pulp_conda.app.access import model_policy, model_roles, statement, version_
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.models.content import diff_versions
 from pulp_conda.app.serializers import (
+    CondaDiffQuerySerializer,
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
@@ -97,17 +97,8 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
     @extend_schema(
         summary="Compare with another version",
         description="List what was added, removed, replaced and updated between two versions, by package "
-        "name. Names come in pages: 'offset' and 'limit' count names.",
-        parameters=[
-            OpenApiParameter(
-                "base",
-                int,
-                description="The number of the version to compare with. The default is the version before.",
-            ),
-            OpenApiParameter("name", str, description="Show only the package of this name."),
-            OpenApiParameter("offset", int, description="Names to leave out at the start."),
-            OpenApiParameter("limit", int, description="Names to show. The default is 100."),
-        ],
+        "name.",
+        parameters=[CondaDiffQuerySerializer],
         responses={200: CondaVersionDiffSerializer},
     )
     @action(
@@ -117,29 +108,25 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         filter_backends=[],  # they refuse parameters that are not theirs
     )
     def diff(self, request, repository_pk, number, **kwargs):
+        query = CondaDiffQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
         target = self.get_object()
-        base = get_object_or_404(
-            target.repository.versions.complete(),
-            number=_number(request, "base", max(target.number - 1, 0)),
-        )
-        changes = diff_versions(base, target, request.query_params.get("name"))
-        offset = _number(request, "offset", 0)
-        shown = list(changes)[offset : offset + _number(request, "limit", 100)]
-        serializer = self.get_serializer(
-            {
-                "base": base.number,
-                "target": target.number,
-                "counts": Counter(
-                    change.kind for of_name in changes.values() for change in of_name
-                ),
-                "packages": {name: changes[name] for name in shown},
-            }
-        )
-        return Response(serializer.data)
+        base = self._base(target, query.validated_data.get("base"))
+        changes = diff_versions(base, target, query.validated_data.get("name"))
+        first = query.validated_data["offset"]
+        shown = list(changes)[first : first + query.validated_data["limit"]]
+        counts = Counter(change.kind for of_name in changes.values() for change in of_name)
+        answer = {
+            "base": base.number,
+            "target": target.number,
+            "counts": counts,
+            "packages": {name: changes[name] for name in shown},
+        }
+        return Response(self.get_serializer(answer).data)
 
-
-def _number(request, parameter, default):
-    value = request.query_params.get(parameter, default)
-    if not str(value).isdecimal():
-        raise ValidationError({parameter: f"'{value}' is not a number."})
-    return int(value)
+    def _base(self, target, number):
+        """Return the version to compare with: by its number, or the one before that is still there."""
+        versions = target.repository.versions.complete()
+        if number is not None:
+            return get_object_or_404(versions, number=number)
+        return versions.filter(number__lt=target.number).order_by("number").last() or target
