@@ -1,0 +1,1 @@
+Added uploads of ``.conda`` and ``.tar.bz2`` packages, which are opened with limits and checked before anything is stored.

@@ -1,0 +1,179 @@
+"""Runs the tutorial: every command block, in order, in one bash session, against a Pulp of its own.
+
+Differences from what a reader does: the block that installs is left out, ports are replaced by free ones, and
+since conda itself is on no package index, a shim stands for the two lines that call it. The shim hands
+``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same protocol, and runs a program of
+the new prefix for ``conda run``; it refuses whatever else conda can do.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pulp_conda.quickstart.ports import free_port
+from pulp_conda.quickstart.services import Stack
+from tests.stack import copied_state
+
+TUTORIAL = Path(__file__).parents[2] / "docs/user/tutorials/first-channel.md"
+
+PORTS = {"api": "24817", "content": "24816", "upstream": "8000"}
+NOT_TESTED = "<!-- not tested: "
+SECONDS = 120
+
+CONDA = """\
+#!/bin/sh
+set -eu
+prefix=$HOME/envs/first
+case "$*" in
+    "create --yes --name first --override-channels --channel "*)
+        url=$7 && shift 7
+        exec "{python}" -m pulp_conda.quickstart.client install "$url" "$prefix" "$@" |
+            "{python}" -c 'import json, sys
+for package in sorted(json.load(sys.stdin), key=lambda package: package["name"]):
+    print(" ", package["name"], package["url"])' ;;
+    "run --name first "*)
+        shift 3
+        exec "$prefix/bin/$@" ;;
+    *)
+        echo "The shim of the tutorial's test does not know: conda $*" >&2
+        exit 1 ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command block of the tutorial, and what it says that the commands print."""
+
+    line: int
+    commands: str
+    prints: str
+
+
+def read_steps(text):
+    """Find the tested steps; a command block without a block of output behind it prints nothing."""
+    steps = []
+    before = ""
+    lines = enumerate(text.splitlines(), start=1)
+    for number, line in lines:
+        if line.startswith("```"):
+            block = "\n".join(_lines_of_block(lines))
+            if line == "```bash" and not before.startswith(NOT_TESTED):
+                steps.append(Step(number, block, ""))
+            elif line == "```text":
+                assert steps and not steps[-1].prints, f"line {number}: output of no command"
+                steps[-1] = replace(steps[-1], prints=block)
+        before = line or before
+    return steps
+
+
+def _lines_of_block(lines):
+    for _, line in lines:
+        if line == "```":
+            return
+        yield line
+
+
+def matches(expected, found):
+    """Compare printed text: `…` is anything on a line, and any lines where it stands alone."""
+    pattern = "".join(
+        r"(?:[^\n]*\n)*" if line == "…" else re.escape(line).replace("…", r"[^\n]*") + r"\n"
+        for line in expected.splitlines()
+    )
+    return re.fullmatch(pattern, found.strip("\n") + "\n" if found.strip("\n") else "") is not None
+
+
+@pytest.mark.parametrize(
+    "expected, found, same",
+    [
+        pytest.param("a\nb", "a\nb\n", True, id="same"),
+        pytest.param("a … c", "a big bad c\n", True, id="within a line"),
+        pytest.param("a … c", "a\nc\n", False, id="not across lines"),
+        pytest.param("…\nz", "a\nb\nz\n", True, id="any lines"),
+        pytest.param("…\nz", "z\n", True, id="no line"),
+        pytest.param("a.c", "abc\n", False, id="dots are dots"),
+        pytest.param("", "", True, id="nothing"),
+        pytest.param("", "a\n", False, id="something for nothing"),
+    ],
+)
+def test_dots_stand_for_what_varies(expected, found, same):
+    assert matches(expected, found) is same
+
+
+@pytest.fixture
+def session(tmp_path):
+    """Run a script as a user who has nothing but a fresh home, and end all that it started."""
+    for program in ("bash", "curl"):
+        if not shutil.which(program, path=os.defpath):
+            pytest.skip(f"'{program}' is not installed")
+    home, programs = tmp_path / "home", tmp_path / "programs"
+    home.mkdir()
+    programs.mkdir()
+    conda = programs / "conda"
+    conda.write_text(CONDA.format(python=sys.executable))
+    conda.chmod(0o755)
+
+    with copied_state() as state:
+        environment = {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.defpath]),
+            "PULP_CONDA_STATE": str(state.folder),
+        }
+
+        def run(script, ports):
+            state.load()
+            state.save(ports=ports)
+            script_file, output = tmp_path / "tutorial.sh", tmp_path / "output"
+            script_file.write_text(script)
+            with output.open("w") as file:
+                bash = subprocess.Popen(
+                    ["bash", script_file],
+                    cwd=home,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                try:
+                    code = bash.wait(SECONDS)
+                finally:
+                    with suppress(ProcessLookupError):
+                        os.killpg(bash.pid, signal.SIGKILL)
+                    bash.wait()
+            return code, output.read_text()
+
+        try:
+            yield run
+        finally:
+            Stack(state).destroy()
+
+
+def test_every_command_of_the_tutorial_prints_what_it_says(session):
+    text = TUTORIAL.read_text()
+    ports = {name: free_port() for name in PORTS}
+    for name, shown in PORTS.items():
+        assert shown in text
+        text = text.replace(shown, str(ports[name]))
+    steps = read_steps(text)
+    # A line that no command prints tells where the output of one block ends.
+    script = ["set -eu -o pipefail"]
+    script += [f"{step.commands}\necho; echo '=== end of {step.line}'" for step in steps]
+    code, output = session("\n".join(script), {name: ports[name] for name in ("api", "content")})
+
+    for step in steps:
+        printed, end, output = output.partition(f"\n=== end of {step.line}\n")
+        assert end, f"line {step.line} ended with exit code {code}:\n{step.commands}\n\n{printed}"
+        assert matches(step.prints, printed), (
+            f"line {step.line} prints:\n{printed}\nThe tutorial says:\n{step.prints}"
+        )
+    assert (code, output) == (0, "")
