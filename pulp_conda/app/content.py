@@ -58,16 +58,15 @@ class OnDemandPackage(StreamResponse):
             await super().write(ready)
 
     async def write_eof(self, data=b""):
-        if self._held_back:
-            if self.status == 200 and self._hash.hexdigest() != self._sha256:
-                log.warning(
-                    "The upstream of '%s' sent other bytes than its record says",
-                    self._content_artifact.relative_path,
-                )
-                self._req.transport.close()
-                return
-            await super().write(self._held_back)
-        await super().write_eof(data)
+        held_back, self._held_back = self._held_back, b""
+        if held_back and self.status == 200 and self._hash.hexdigest() != self._sha256:
+            log.warning(
+                "The upstream of '%s' sent other bytes than its record says",
+                self._content_artifact.relative_path,
+            )
+            self._req.transport.close()
+            return
+        await super().write_eof(held_back + data)
 
     async def _send_headers(self, request):
         own = ("Content-Length", "Content-Range", "X-PULP-ARTIFACT-SIZE")

@@ -1,9 +1,8 @@
 """Keep the tokens of upstream channels out of the logs."""
 
 import logging
-import re
 
-_TOKEN = re.compile(r"(?<=/t/)[^/\s'\"]+(?=/)")
+from pulp_conda.channel.errors import mask
 
 
 class MaskTokens(logging.Filter):
@@ -12,10 +11,10 @@ class MaskTokens(logging.Filter):
     def filter(self, record):
         message = record.getMessage()
         if "/t/" in message:
-            record.msg, record.args = _TOKEN.sub("***", message), None
+            record.msg, record.args = mask(message), None
         if record.exc_info and not record.exc_text:
             text = logging.Formatter().formatException(record.exc_info)
-            record.exc_text = _TOKEN.sub("***", text)
+            record.exc_text = mask(text)
         return True
 
 

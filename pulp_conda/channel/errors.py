@@ -16,6 +16,7 @@
     │   └── DownloadFailed          CND0024
     ├── BadMatchSpec                CND0007
     ├── UpstreamError           a channel that we mirror
+    │   ├── BadUpstreamUrl          CND0025
     │   ├── UpstreamStatus          CND0004
     │   ├── BadRecord               CND0008
     │   ├── BadRepodata             CND0014
@@ -32,8 +33,11 @@ An error is a sentence and the facts in it: tests and programs compare `error.fa
 Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
 """
 
+import re
 from gettext import gettext as _
-from urllib.parse import urlsplit, urlunsplit
+
+_PASSWORD = re.compile(r"(?<=:)(?<!//:)[^/@\s:]+(?=@)")
+_TOKEN = re.compile(r"(?<=/t/)[^/\s'\"]+(?=/)")
 
 
 class ChannelError(Exception):
@@ -198,6 +202,16 @@ class UpstreamError(ChannelError):
     """A channel that we mirror does not answer as a channel should."""
 
 
+class BadUpstreamUrl(UpstreamError):
+    """The URL of a remote can be no channel."""
+
+    code = "CND0025"
+    message = _(
+        "'{url}' is not the URL of a channel: {reason}. "
+        "Give what stands before the subdir, for example 'https://conda.anaconda.org/conda-forge'."
+    )
+
+
 class UpstreamStatus(UpstreamError):
     """The upstream answered with an HTTP error."""
 
@@ -326,13 +340,6 @@ def shown(text, longest=200):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def mask(url):
-    """Hide the secrets of a URL: ``https://user:***@host/t/***/channel``."""
-    parts = urlsplit(url)
-    netloc = parts.netloc
-    if parts.password is not None:
-        netloc = f"{parts.username}:***@{netloc.rpartition('@')[2]}"
-    segments = parts.path.split("/")
-    if len(segments) > 2 and segments[1] == "t":
-        segments[2] = "***"
-    return urlunsplit(parts._replace(netloc=netloc, path="/".join(segments)))
+def mask(text):
+    """Hide the secrets of all URLs in a text: ``https://user:***@host/t/***/channel``."""
+    return _TOKEN.sub("***", _PASSWORD.sub("***", text))

@@ -34,6 +34,17 @@ def test_promotion_and_rollback_are_one_request_each(pulp, stages):
     assert pulp.fetch(url, "noarch/repodata.json").content == before
 
 
+def test_a_channel_that_followed_a_repository_is_pinned_by_naming_a_publication(pulp, stages):
+    repository, _, first, second = stages
+    unstable = pulp.distribution(repository=repository)
+    pulp.patch(unstable["pulp_href"], publication=first)
+    pinned = pulp.get(unstable["pulp_href"])
+    assert (pinned["publication"], pinned["repository"]) == (first, None)
+    assert len(pulp.names(unstable["base_url"])) == 1
+    pulp.patch(unstable["pulp_href"], repository=repository)
+    assert len(pulp.names(unstable["base_url"])) == 2
+
+
 def test_a_client_with_a_cache_sees_a_rollback(pulp, stages):
     # An older publication has older validators: neither may tell a client that nothing changed.
     _, stable, first, second = stages

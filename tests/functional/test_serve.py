@@ -35,6 +35,15 @@ def test_packages_are_immutable_and_head_is_like_get(pulp, channel):
         assert "Content-Encoding" not in answer.headers
 
 
+def test_serving_leaves_no_error_in_the_log(pulp, stack, channel):
+    url, package = channel
+    log = stack.state.log("content")
+    before = len(log.read_text())
+    pulp.fetch(url, f"noarch/{package.filename}")
+    pulp.fetch(url, f"noarch/{package.filename}", method="HEAD")
+    assert "Traceback" not in log.read_text()[before:]
+
+
 def test_names_with_bangs_and_pluses_are_reachable_in_every_spelling(pulp, channel):
     url, package = channel
     escaped = package.filename.replace("!", "%21").replace("+", "%2B")

@@ -242,6 +242,73 @@ def test_an_upstream_that_misbehaves_changes_nothing(
     assert pulp.sync(mirror.repository, optimize=False) is None
 
 
+def test_an_upstream_with_two_records_for_one_name_is_refused(pulp, upstream, make_mirror):
+    first, second = (
+        json.dumps(make_record("a", depends=depends).fields) for depends in ([], ["b"])
+    )
+    (upstream.folder / "noarch").mkdir()
+    twice = f'{{"packages.conda": {{"a-1.0-0.conda": {first}, "a-1.0-0.conda": {second}}}}}'
+    (upstream.folder / "noarch/repodata.json").write_text(twice)
+    mirror = make_mirror()
+    with pytest.raises(TaskFailed) as refused:
+        pulp.sync(mirror.repository)
+    assert refused.value.code == "CND0020"
+    assert "'noarch/a-1.0-0.conda'" in refused.value.description
+    assert pulp.get(mirror.repository)["latest_version_href"].endswith("/versions/0/")
+
+
+@pytest.mark.parametrize(
+    "url, reason",
+    [
+        ("ftp://conda.example.org/x", "does not start with 'https://'"),
+        ("conda-forge", "does not start with 'https://'"),
+        ("https:///x", "it names no host"),
+        ("https://conda.example.org/x/linux-64/", "it ends in a subdir"),
+    ],
+)
+def test_a_url_that_can_be_no_channel_is_refused_when_the_remote_is_made(pulp, unique, url, reason):
+    answer = pulp.try_post("remotes/conda/conda/", name=unique, url=url)
+    assert answer.status_code == 400
+    (problem,) = answer.json()["url"]
+    assert (
+        problem.startswith(f"[CND0025] '{url}' is not the URL of a channel") and reason in problem
+    )
+
+
+def test_what_is_taken_in_bulk_is_what_pulpcore_would_save(
+    pulp, stack, upstream, make_mirror, unique
+):
+    rows = []
+    for policy in ("immediate", "on_demand"):
+        package = make_package(f"{policy.replace('_', '-')}-{unique}")
+        make_channel(upstream.folder, [package])
+        mirror = make_mirror(policy=policy)
+        pulp.sync(mirror.repository)
+        pulp.fetch(mirror.url, f"noarch/{package.filename}").raise_for_status()
+        with stack.connect() as connection:
+            rows.append(
+                connection.execute(
+                    "SELECT to_jsonb(content), to_jsonb(artifact), to_jsonb(remote), to_jsonb(member)"
+                    " FROM conda_condapackage"
+                    " JOIN core_content AS content ON content.pulp_id = content_ptr_id"
+                    " JOIN core_contentartifact AS artifact ON artifact.content_id = content.pulp_id"
+                    " JOIN core_remoteartifact AS remote ON content_artifact_id = artifact.pulp_id"
+                    " JOIN core_repositorycontent AS member ON member.content_id = content.pulp_id"
+                    " WHERE name = %s",
+                    [package.record.name],
+                ).fetchall()
+            )
+    # The pipeline has downloaded the file, and so knows more digests of it.
+    more = {"sha224", "sha384", "sha512"}
+    shapes = [
+        [{key: type(row[key]) for key in row.keys() - more} for row in joined]
+        for found in rows
+        for joined in found
+    ]
+    assert len(shapes) == 2
+    assert shapes[0] == shapes[1]
+
+
 def test_an_upstream_that_is_not_there_is_an_error(pulp, make_mirror):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

@@ -110,7 +110,8 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
         try:
             return super().download(url, **expected)
         except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
-            raise DownloadFailed(url=mask(url), reason=error) from None
+            reason = mask(str(error)).rstrip(".")
+            raise DownloadFailed(url=mask(url), reason=reason) from None
 
     def retrieve(self, validated_data):
         key = {field: validated_data[field] for field in CondaPackage.natural_key_fields()}

@@ -9,6 +9,8 @@ from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers.fields import channel_errors_as_validation
 from pulp_conda.channel.layout import check_channel_name
 
+_SERVED = ("publication", "repository", "repository_version")
+
 
 class CondaDistributionSerializer(DistributionSerializer):
     """The URL of a channel. Its base_path is the channel's name, for example 'team/stable'."""
@@ -34,6 +36,13 @@ class CondaDistributionSerializer(DistributionSerializer):
         with channel_errors_as_validation():
             check_channel_name(path)
         return super().validate_base_path(path)
+
+    def validate(self, data):
+        given = [field for field in _SERVED if data.get(field)]
+        if self.partial and len(given) == 1:
+            # To pin a channel that followed a repository is one request, and one thing to say.
+            data = {**dict.fromkeys(_SERVED), **data}
+        return super().validate(data)
 
     class Meta:
         fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint")

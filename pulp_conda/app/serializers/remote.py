@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from urllib.parse import urlsplit
 
 from rest_framework import serializers
 
@@ -9,6 +10,7 @@ from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.fields import channel_errors_as_validation
 from pulp_conda.channel import layout
+from pulp_conda.channel.errors import BadUpstreamUrl, mask
 from pulp_conda.channel.matchspec import check_matchspec
 
 
@@ -62,6 +64,19 @@ class CondaRemoteSerializer(RemoteSerializer):
         allow_null=True,
         write_only=True,
     )
+
+    def validate_url(self, url):
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https", "file"):
+            reason = "it does not start with 'https://', 'http://' or 'file://'"
+        elif parts.scheme != "file" and not parts.hostname:
+            reason = "it names no host"
+        elif parts.path.rstrip("/").rpartition("/")[2] in layout.KNOWN_SUBDIRS:
+            reason = "it ends in a subdir"
+        else:
+            return super().validate_url(url)
+        with channel_errors_as_validation():
+            raise BadUpstreamUrl(url=mask(url), reason=reason)
 
     def validate_subdirs(self, subdirs):
         with channel_errors_as_validation():

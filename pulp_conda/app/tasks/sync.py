@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from pulpcore.plugin.models import Artifact, ContentArtifact, ProgressReport
@@ -17,6 +18,7 @@ from pulpcore.plugin.stages import (
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPublication, CondaRemote, CondaRepository
+from pulp_conda.app.tasks.ingest import Ingest
 from pulp_conda.app.tasks.publish import publish
 from pulp_conda.app.tasks.upstream import Upstream, upstream_errors
 from pulp_conda.channel import layout
@@ -67,23 +69,47 @@ def _synchronize(remote, repository, mirror, optimize):
     fetched = _run(_fetch(upstream, last.get("subdirs", {})))
     seen = {repodata.subdir: repodata.seen for repodata in fetched}
     changed = [repodata for repodata in fetched if repodata.path]
-    gone = set(last.get("subdirs", {})) - set(seen)
+    gone = last.get("subdirs", {}).keys() - seen.keys()
     version = None
     if changed or (mirror and gone):
-        if mirror and len(changed) < len(fetched):
-            # A mirror keeps only what it sees, so it has to see the unchanged subdirs as well.
-            fetched = changed = _run(_fetch(upstream, {}))
-        stage = _PackageStage(remote, changed)
-        declared = DeclarativeVersion(
-            stage, repository, mirror=mirror, deferred_fields={CondaPackage: ["record", "depends"]}
-        )
-        with upstream_errors(remote.url):
-            version = declared.create()
+        if remote.policy == remote.IMMEDIATE:
+            if mirror and len(changed) < len(fetched):
+                # A pipeline that mirrors keeps only what it sees: show it the unchanged subdirs as well.
+                changed = _run(_fetch(upstream, {}))
+            version = _download(repository, remote, changed, mirror)
+        else:
+            unchanged = [repodata.subdir for repodata in fetched if not repodata.path]
+            version = _ingest(repository, remote, changed, mirror, unchanged)
     number = version.number if version else latest.number
     CondaRepository.objects.filter(pk=repository.pk).update(
         last_sync={"how": how, "version": number, "subdirs": seen}
     )
     return version
+
+
+def _ingest(repository, remote, changed, mirror, unchanged):
+    """Take the records in bulk; their files are downloaded when somebody asks for them."""
+    reader = _Reader(remote, changed)
+    with (
+        Ingest(repository, remote) as ingest,
+        ProgressReport(message="Reading package records", code="sync.parsing.records") as progress,
+    ):
+        for count in ingest.add(reader.packages()):
+            progress.increase_by(count)
+        reader.report()
+        return ingest.new_version(mirror, unchanged)
+
+
+def _download(repository, remote, changed, mirror):
+    """Take the records through pulpcore's pipeline, which downloads their files."""
+    declared = DeclarativeVersion(
+        _PackageStage(_Reader(remote, changed)),
+        repository,
+        mirror=mirror,
+        deferred_fields={CondaPackage: ["record", "depends"]},
+    )
+    with upstream_errors(remote.url):
+        return declared.create()
 
 
 def _how(remote, mirror):
@@ -129,45 +155,57 @@ def _publish_if_missing(repository):
         publish(str(latest.pk))
 
 
-class _PackageStage(Stage):
-    """Feeds the records of the upstream's repodata into pulpcore's pipeline, one at a time."""
+class _Reader:
+    """The packages in the repodata of an upstream that a remote takes."""
 
     def __init__(self, remote, fetched):
-        super().__init__()
-        self._remote = remote
+        self.remote = remote
         self._fetched = fetched
         self._filter = PackageFilter(remote.includes, remote.excludes)
+        self._left_out = Counter()
+
+    def packages(self):
+        """Yield (record, URL of the file)."""
+        for fetched in self._fetched:
+            with open(fetched.path, "rb") as file:
+                repodata = Repodata(
+                    file, mask(fetched.url), fetched.subdir, settings.CONDA_MAX_REPODATA_SIZE
+                )
+                base_url = repodata.packages_url(self.remote.url)
+                for record, reason in repodata.records(self._filter):
+                    if reason:
+                        self._left_out[reason] += 1
+                    else:
+                        yield record, layout.join_url(base_url, record.filename)
+
+    def report(self):
+        """Tell how many packages were left out, and why."""
+        for reason, count in self._left_out.most_common():
+            with ProgressReport(
+                message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
+            ):
+                pass
+
+
+class _PackageStage(Stage):
+    """Feeds packages into pulpcore's pipeline, one at a time."""
+
+    def __init__(self, reader):
+        super().__init__()
+        self._reader = reader
 
     async def run(self):
-        left_out = Counter()
         async with ProgressReport(
             message="Reading package records", code="sync.parsing.records"
         ) as progress:
-            for fetched in self._fetched:
-                with open(fetched.path, "rb") as file:
-                    repodata = Repodata(
-                        file, mask(fetched.url), fetched.subdir, settings.CONDA_MAX_REPODATA_SIZE
-                    )
-                    base_url = repodata.packages_url(self._remote.url)
-                    for record, reason in repodata.records(self._filter):
-                        if reason:
-                            left_out[reason] += 1
-                            continue
-                        await self.put(self._content(record, base_url))
-                        await progress.aincrement()
-        for reason, count in left_out.most_common():
-            async with ProgressReport(
-                message=f"Left out: {reason}", code="sync.left_out", total=count
-            ) as progress:
-                await progress.aincrease_by(count)
-
-    def _content(self, record, base_url):
-        artifact = DeclarativeArtifact(
-            # No md5: Pulp would refuse to download by it. The record's sha256 says it all.
-            artifact=Artifact(sha256=record.sha256, size=record.size),
-            url=layout.join_url(base_url, record.filename),
-            relative_path=layout.package_path(record.subdir, record.filename),
-            remote=self._remote,
-            deferred_download=self._remote.policy != self._remote.IMMEDIATE,
-        )
-        return DeclarativeContent(CondaPackage.from_record(record), [artifact])
+            for record, url in self._reader.packages():
+                # No md5: Pulp would refuse to download by it. The record's sha256 says it all.
+                artifact = DeclarativeArtifact(
+                    artifact=Artifact(sha256=record.sha256, size=record.size),
+                    url=url,
+                    relative_path=layout.package_path(record.subdir, record.filename),
+                    remote=self._reader.remote,
+                )
+                await self.put(DeclarativeContent(CondaPackage.from_record(record), [artifact]))
+                await progress.aincrement()
+        await sync_to_async(self._reader.report)()
