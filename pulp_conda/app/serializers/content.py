@@ -15,7 +15,7 @@ from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage
-from pulp_conda.app.serializers.fields import channel_errors_as_validation
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError, DownloadFailed, mask
 from pulp_conda.channel.package import Limits, read_package

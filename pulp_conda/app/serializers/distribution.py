@@ -6,7 +6,7 @@ from pulpcore.plugin.models import Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
 
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.serializers.fields import channel_errors_as_validation
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel.layout import check_channel_name
 
 _SERVED = ("publication", "repository", "repository_version")

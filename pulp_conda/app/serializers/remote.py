@@ -8,7 +8,7 @@ from pulpcore.plugin.serializers import RemoteSerializer
 
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.remote import split_token
-from pulp_conda.app.serializers.fields import channel_errors_as_validation
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl, mask
 from pulp_conda.channel.matchspec import check_matchspec
