@@ -37,14 +37,14 @@ def things(pulp):
     }
 
 
-@pytest.mark.parametrize("noun, person", itertools.product(NOUNS, PEOPLE))
+@pytest.mark.parametrize("noun, person", list(itertools.product(NOUNS, PEOPLE)))
 def test_who_may_look(people, things, noun, person):
     status = people[person].try_get(things[noun]).status_code
     assert status == (200 if person in ("viewer", "owner") else 404)
 
 
 @pytest.mark.parametrize(
-    "noun, person", itertools.product(["remotes", "repositories", "distributions"], PEOPLE)
+    "noun, person", list(itertools.product(["remotes", "repositories", "distributions"], PEOPLE))
 )
 def test_who_may_change(people, things, noun, person):
     status = people[person].try_patch(things[noun], pulp_labels={"by": person}).status_code

@@ -39,3 +39,9 @@ def test_every_field_of_ours_says_what_it_is(schema, name):
         if not description.get("description") and "$ref" not in str(description)
     }
     assert silent <= {"artifact", "pulp_labels"}  # these are pulpcore's
+
+
+@pytest.mark.parametrize("path", PATHS[2:])
+def test_every_resource_that_people_write_has_an_example(schema, path):
+    content = schema["paths"][f"/pulp/api/v3/{path}"]["post"]["requestBody"]["content"]
+    assert content["application/json"]["examples"]

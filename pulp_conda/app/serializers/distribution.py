@@ -1,5 +1,6 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.models import Publication
@@ -12,6 +13,19 @@ from pulp_conda.channel.layout import check_channel_name
 _SERVED = ("publication", "repository", "repository_version")
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Serve a publication as stable",
+            value={
+                "name": "team-stable",
+                "base_path": "team/stable",
+                "publication": "/pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/",
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaDistributionSerializer(DistributionSerializer):
     """The URL of a channel. Its base_path is the channel's name, for example 'team/stable'."""
 

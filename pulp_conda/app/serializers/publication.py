@@ -1,5 +1,6 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import DetailRelatedField, PublicationSerializer
@@ -7,6 +8,17 @@ from pulpcore.plugin.serializers import DetailRelatedField, PublicationSerialize
 from pulp_conda.app.models import CondaPublication
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Publish the latest version",
+            value={
+                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaPublicationSerializer(PublicationSerializer):
     """The metadata files of one state of a channel."""
 

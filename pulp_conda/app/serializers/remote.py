@@ -1,6 +1,7 @@
 from gettext import gettext as _
 from urllib.parse import urlsplit
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.models import Remote
@@ -14,6 +15,22 @@ from pulp_conda.channel.errors import BadUpstreamUrl, mask
 from pulp_conda.channel.matchspec import check_matchspec
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Mirror a part of conda-forge",
+            value={
+                "name": "conda-forge",
+                "url": "https://conda.anaconda.org/conda-forge",
+                "subdirs": ["linux-64", "noarch"],
+                "includes": ["numpy >=1.26", "scipy"],
+                "excludes": ["numpy 2.0.*"],
+                "policy": "on_demand",
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaRemoteSerializer(RemoteSerializer):
     """An upstream channel, and which of its packages to take."""
 

@@ -1,5 +1,6 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import (
@@ -12,6 +13,20 @@ from pulp_conda.app.models import CondaRepository
 from pulp_conda.channel.diff import KINDS
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A channel that publishes itself",
+            value={
+                "name": "team",
+                "remote": "/pulp/api/v3/remotes/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/",
+                "autopublish": True,
+                "retain_repo_versions": 30,
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaRepositorySerializer(RepositorySerializer):
     """A channel's changing content: the packages of all its subdirs."""
 
@@ -29,6 +44,11 @@ class CondaRepositorySerializer(RepositorySerializer):
         model = CondaRepository
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Keep what the upstream deleted", value={"mirror": False}, request_only=True)
+    ]
+)
 class CondaSyncSerializer(RepositorySyncURLSerializer):
     """How to sync a channel from its upstream."""
 
@@ -50,6 +70,22 @@ class CondaSyncSerializer(RepositorySyncURLSerializer):
     )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Copy one package and remove another",
+            value={
+                "add_content_units": [
+                    "/pulp/api/v3/content/conda/packages/01924e1b-2d6e-7a55-8c1c-0a4f4a8c4b11/"
+                ],
+                "remove_content_units": [
+                    "/pulp/api/v3/content/conda/packages/01924e1b-2d6e-7a55-8c1c-0a4f4a8c4b12/"
+                ],
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
     """Packages to add to a repository, or to remove from it."""
 
