@@ -51,11 +51,13 @@ WHERE content IS NULL
     AND package.record_digest = conda_batch.record_digest
 """
 
-# Another sync may insert the same package at the same moment; then its row is matched afterwards.
+# Another sync may insert the same packages at the same moment. Then its rows are matched afterwards; and since both take
+# rows in the same order, here and below, neither waits for the other in a circle.
 _INSERT = f"""
 WITH package AS (
     INSERT INTO conda_condapackage (content_ptr_id, _pulp_domain_id, {_COLUMNS})
     SELECT new_content, %(domain)s, {_COLUMNS} FROM conda_batch WHERE content IS NULL
+    ORDER BY subdir, filename, sha256, record_digest
     ON CONFLICT DO NOTHING
     RETURNING content_ptr_id
 ), content AS (
@@ -70,9 +72,17 @@ FROM package JOIN conda_batch ON new_content = content_ptr_id
 """
 
 _LINK_ARTIFACTS = """
-UPDATE core_contentartifact SET artifact_id = artifact.pulp_id
-FROM conda_batch JOIN core_artifact AS artifact USING (sha256)
-WHERE content_id = conda_batch.content AND artifact_id IS NULL AND artifact.pulp_domain_id = %(domain)s
+WITH unlinked AS (
+    SELECT link.pulp_id, artifact.pulp_id AS artifact
+    FROM conda_batch
+        JOIN core_contentartifact AS link ON link.content_id = conda_batch.content
+        JOIN core_artifact AS artifact ON artifact.sha256 = conda_batch.sha256
+    WHERE link.artifact_id IS NULL AND artifact.pulp_domain_id = %(domain)s
+    ORDER BY link.pulp_id
+    FOR NO KEY UPDATE OF link
+)
+UPDATE core_contentartifact AS link SET artifact_id = unlinked.artifact
+FROM unlinked WHERE link.pulp_id = unlinked.pulp_id
 """
 
 _LINK_REMOTE = """
@@ -87,12 +97,18 @@ ON CONFLICT (content_artifact_id, remote_id, pulp_domain_id) DO UPDATE
 
 # What no version has yet, or no more, must not be cleaned away before the new version has it.
 _TOUCH = """
-UPDATE core_content SET timestamp_of_interest = now()
-FROM conda_batch
-WHERE pulp_id = content AND NOT EXISTS (
-    SELECT FROM core_repositorycontent
-    WHERE content_id = content AND repository_id = %(repository)s AND version_removed_id IS NULL
+WITH unowned AS (
+    SELECT pulp_id FROM core_content JOIN conda_batch ON pulp_id = content
+    WHERE NOT EXISTS (
+        SELECT FROM core_repositorycontent AS member
+        WHERE member.content_id = conda_batch.content
+            AND repository_id = %(repository)s AND version_removed_id IS NULL
+    )
+    ORDER BY pulp_id
+    FOR NO KEY UPDATE OF core_content
 )
+UPDATE core_content SET timestamp_of_interest = now()
+FROM unowned WHERE core_content.pulp_id = unowned.pulp_id
 """
 
 _NOTE = "INSERT INTO conda_seen SELECT DISTINCT content, subdir, filename FROM conda_batch"
