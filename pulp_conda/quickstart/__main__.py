@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import re
 import signal
 import sys
 
@@ -164,9 +165,8 @@ def _destroy(args):
 
 
 def _specs(text):
-    """`numpy >=1.26, scipy` are two specs; without commas, blanks part them."""
-    parts = text.split(",") if "," in text else text.split()
-    return [part.strip() for part in parts if part.strip()]
+    """`numpy >=1.26,<3, scipy` are two specs: a comma or blank before a letter parts them."""
+    return re.split(r"[,\s]+(?=[A-Za-z_])", text.strip(", "))
 
 
 def _interrupt(number, frame):

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import rattler
-from rattler.exceptions import GatewayError, SolverError
+from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 
 
 def main(arguments=None):
@@ -35,7 +35,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as temporary:
         try:
             asyncio.run(_run(options, options.cache or Path(temporary)))
-        except (GatewayError, SolverError) as error:
+        except (GatewayError, InvalidMatchSpecError, SolverError) as error:
             print(error, file=sys.stderr)
             return 1
     return 0
