@@ -175,6 +175,8 @@ class Ingest:
             mirror: Remove packages that were not seen …
             unchanged: … but not from these subdirs, which were not looked at.
         """
+        for leftover in self._repository.versions.filter(complete=False):
+            leftover.delete()  # of a task that was killed; its members are not to be compared with
         self._execute(_COMPARE, mirror=mirror, unchanged=list(unchanged))
         added, removed = (
             Content.objects.filter(pk__in=RawSQL(f"SELECT content FROM {table}", ()))
