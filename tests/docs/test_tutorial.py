@@ -1,6 +1,6 @@
 """Runs the tutorial: every command block, in order, in one bash session, against a Pulp of its own.
 
-Differences from what a reader does: the block that installs is left out, ports are replaced by free ones, and
+Differences from what a reader does: the block that installs runs in a test of its own, ports are replaced by free ones, and
 since conda itself is on no package index, a shim stands for the two lines that call it. The shim hands
 ``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same protocol, and runs a program of
 the new prefix for ``conda run``; it refuses whatever else conda can do.
@@ -22,10 +22,11 @@ from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.services import Stack
 from tests.stack import copied_state
 
-TUTORIAL = Path(__file__).parents[2] / "docs/user/tutorials/first-channel.md"
+CHECKOUT = Path(__file__).parents[2]
+TUTORIAL = CHECKOUT / "docs/user/tutorials/first-channel.md"
 
 PORTS = {"api": "24817", "content": "24816", "upstream": "8000"}
-NOT_TESTED = "<!-- not tested: "
+APART = "<!-- tested apart: "
 SECONDS = 120
 
 CONDA = """\
@@ -58,17 +59,17 @@ class Step:
     prints: str
 
 
-def read_steps(text):
-    """Find the tested steps; a command block without a block of output behind it prints nothing."""
+def read_steps(text, apart=False):
+    """Find the steps, or those that are tested apart; a command block without output behind it prints nothing."""
     steps = []
     before = ""
     lines = enumerate(text.splitlines(), start=1)
     for number, line in lines:
         if line.startswith("```"):
             block = "\n".join(_lines_of_block(lines))
-            if line == "```bash" and not before.startswith(NOT_TESTED):
+            if line == "```bash" and before.startswith(APART) is apart:
                 steps.append(Step(number, block, ""))
-            elif line == "```text":
+            elif line == "```text" and not apart:
                 assert steps and not steps[-1].prints, f"line {number}: output of no command"
                 steps[-1] = replace(steps[-1], prints=block)
         before = line or before
@@ -177,3 +178,28 @@ def test_every_command_of_the_tutorial_prints_what_it_says(session):
             f"line {step.line} prints:\n{printed}\nThe tutorial says:\n{step.prints}"
         )
     assert (code, output) == (0, "")
+
+
+def test_the_installation_brings_all_that_is_needed(tmp_path):
+    # Not editable, as the test environment is: what is missing in the package is missing here.
+    (install,) = read_steps(TUTORIAL.read_text(), apart=True)
+    leave_out = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(CHECKOUT, tmp_path / "checkout", ignore=leave_out)
+    script = f"""set -eu -o pipefail
+{install.commands}
+cd "$HOME"
+python -c "import pulp_conda.pages as pages; print(pages.__file__, len(pages.render_subdir('x', 'noarch', 1)))"
+python -m pulp_conda.quickstart status || test $? = 3
+"""
+    environment = {**os.environ, "HOME": str(tmp_path), "PULP_CONDA_STATE": str(tmp_path / "state")}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path / "checkout",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path}/pulp-conda/lib/" in done.stdout
+    assert "Pulp does not run." in done.stdout
