@@ -20,7 +20,7 @@ class OnDemandPackage(StreamResponse):
     """
 
     def __init__(self, content_artifact, package, headers):
-        super().__init__(headers=headers)
+        super().__init__()
         self._content_artifact = content_artifact
         self._size = package.size
         self._sha256 = package.sha256
@@ -45,7 +45,9 @@ class OnDemandPackage(StreamResponse):
                 self._with_plain_range(request), self, self._content_artifact
             )
         except HTTPException as error:
+            # None of the package's headers: nobody shall keep an error for a year.
             self.set_status(error.status)
+            self.headers.clear()
             if "Content-Range" in error.headers:
                 self.headers["Content-Range"] = error.headers["Content-Range"]
             self.content_length = 0

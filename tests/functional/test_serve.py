@@ -80,6 +80,19 @@ def test_a_range_behind_the_end_is_refused(pulp, channel):
     assert answer.status_code == 416
 
 
+def test_an_error_is_not_kept_as_long_as_a_package(pulp, upstream, make_mirror, unique):
+    package = make_package(f"gone-{unique}")
+    make_channel(upstream.folder, [package])
+    mirror = make_mirror()
+    pulp.sync(mirror.repository)
+    upstream.answers[f"noarch/{package.filename}"] = (404, b"")
+    answer = pulp.fetch(mirror.url, f"noarch/{package.filename}")
+    assert answer.status_code == 404
+    assert "Cache-Control" not in answer.headers and "ETag" not in answer.headers
+    upstream.answers.clear()
+    assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+
+
 @pytest.mark.parametrize(
     "name", ["repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst"]
 )

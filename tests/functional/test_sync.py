@@ -16,7 +16,7 @@ def _edit(upstream, subdir, change):
     path.write_text(json.dumps(repodata))
 
 
-def _refused(pulp, mirror, **options):
+def _refused(pulp, mirror, /, **options):
     with pytest.raises(TaskFailed) as refused:
         pulp.sync(mirror.repository, **options)
     assert refused.value.description.startswith(f"[{refused.value.code}] Remote '{mirror.name}': ")
@@ -124,6 +124,22 @@ def test_deleted_packages_stay_unless_the_channel_is_a_mirror(pulp, upstream, ma
     assert pulp.sync(mirrored.repository, mirror=True) == 2
     assert pulp.names(kept.url) == ["a", "b", "c"]
     assert pulp.names(mirrored.url) == ["b", "c"]
+
+
+def test_a_subdir_that_is_forbidden_today_is_not_taken_for_gone(pulp, upstream, make_mirror):
+    make_channel(upstream.folder, [make_package("a"), make_package("b", subdir="linux-64")])
+    mirror = make_mirror()
+    # Some mirrors forbid what they do not have.
+    for name in ("repodata.json.zst", "repodata.json"):
+        upstream.answers[f"win-64/{name}"] = (403, b"")
+    pulp.sync(mirror.repository, mirror=True)
+    assert pulp.names(mirror.url) == ["a", "b"]
+    for name in ("repodata.json.zst", "repodata.json"):
+        upstream.answers[f"linux-64/{name}"] = (403, b"")
+    for optimize in (True, False):
+        error = _refused(pulp, mirror, mirror=True, optimize=optimize)
+        assert error.code == "CND0004"
+    assert pulp.names(mirror.url) == ["a", "b"]
 
 
 def test_a_hotfix_is_seen_and_the_old_version_stays_as_it_was(pulp, upstream, make_mirror):

@@ -65,7 +65,7 @@ def _synchronize(remote, repository, mirror, optimize):
     ):
         last = {}
 
-    upstream = Upstream(remote)
+    upstream = Upstream(remote, known=repository.last_sync.get("subdirs", {}))
     fetched = _run(_fetch(upstream, last.get("subdirs", {})))
     seen = {repodata.subdir: repodata.seen for repodata in fetched}
     changed = [repodata for repodata in fetched if repodata.path]

@@ -71,10 +71,15 @@ class _MetadataDownloader(HttpDownloader):
 
 
 class Upstream:
-    """The metadata of the channel that a remote points to."""
+    """The metadata of the channel that a remote points to.
 
-    def __init__(self, remote):
+    Args:
+        known: The subdirs that it had at the last sync.
+    """
+
+    def __init__(self, remote, known=()):
         self._remote = remote
+        self._known = known
         self._factory = DownloaderFactory(
             remote, {"http": _MetadataDownloader, "https": _MetadataDownloader}
         )
@@ -94,19 +99,22 @@ class Upstream:
             return_exceptions=True,
         )
         fetched = [answer for answer in answers if not isinstance(answer, BaseException)]
-        for error in answers:
-            if isinstance(error, BaseException) and not self._may_be_absent(error, fetched):
+        for subdir, error in zip(subdirs, answers, strict=True):
+            if isinstance(error, BaseException) and not self._may_be_absent(subdir, error, fetched):
                 raise error
         if not fetched:
             raise EmptyUpstream(url=mask(self._remote.url))
         return fetched
 
-    def _may_be_absent(self, error, fetched):
-        """Nobody asked for this subdir by name, and the upstream says that it does not have it."""
+    def _may_be_absent(self, subdir, error, fetched):
+        """Nobody asked for this subdir by name, and the upstream says that it does not have it.
+
+        What is forbidden today and was there before is not absent: a mirror would lose all of it.
+        """
         if self._remote.subdirs or not isinstance(error, UpstreamStatus):
             return False
         status = error.facts["status"]
-        return status == 404 or (status in _ABSENT and bool(fetched))
+        return status == 404 or (status in _ABSENT and fetched and subdir not in self._known)
 
     async def _fetch_subdir(self, subdir, seen):
         for filename in (layout.REPODATA_ZST, layout.REPODATA):
