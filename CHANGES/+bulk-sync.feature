@@ -1,1 +1,1 @@
-Added syncs that take records in bulk when files are downloaded later, so that large channels are mirrored in minutes.
+Added syncs that take records in bulk, so that large channels are mirrored in minutes.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import md5, sha256
 from pathlib import Path
 
+import msgpack
 import zstandard
 
 from pulp_conda.channel.records import PackageRecord
@@ -166,11 +167,11 @@ def pack_zip(members, compression=zipfile.ZIP_STORED):
     return buffer.getvalue()
 
 
-def make_channel(folder, packages, subdirs=()):
+def make_channel(folder, packages, subdirs=(), removed=()):
     """Write a channel of static files, and return its folder.
 
     It has the subdirs of the packages, those that are named, those that were there before, and `noarch`.
-    For a hotfix, give a package another record: `dataclasses.replace(package, record=...)`.
+    `removed` are file names of noarch that were there once. For a hotfix, give a package another record: `dataclasses.replace(package, record=...)`.
     """
     folder = Path(folder)
     packages = list(packages)
@@ -181,18 +182,84 @@ def make_channel(folder, packages, subdirs=()):
             "info": {"subdir": subdir},
             "packages": {},
             "packages.conda": {},
-            "removed": [],
+            "removed": list(removed) if subdir == "noarch" else [],
             "repodata_version": 1,
         }
         for package in packages:
             if package.subdir == subdir:
-                key = "packages.conda" if package.filename.endswith(".conda") else "packages"
-                repodata[key][package.filename] = package.record.fields
+                if package.record.in_v3:
+                    stem, extension = package.filename.split(package.record.build + ".")
+                    of_v3 = repodata.setdefault("v3", {}).setdefault(extension, {})
+                    of_v3[stem + package.record.build] = package.record.fields
+                else:
+                    key = "packages.conda" if package.filename.endswith(".conda") else "packages"
+                    repodata[key][package.filename] = package.record.fields
                 (folder / subdir / package.filename).write_bytes(package.data)
         text = json.dumps(repodata, indent=1, sort_keys=True).encode()
         (folder / subdir / "repodata.json").write_bytes(text)
         (folder / subdir / "repodata.json.zst").write_bytes(zstandard.compress(text))
     return folder
+
+
+def add_shards(folder, *, run_exports=None, packages_url="", shards_folder="shards", **info):
+    """Write the sharded form beside every `repodata.json` of a channel of static files (CEP 16).
+
+    Args:
+        run_exports: By file name, what shards say of packages (CEP 21).
+        packages_url: `info.base_url`.
+        shards_folder: Where the shards are, below each subdir. For another place, give `shards_base_url` and move them.
+        info: More keys of the index's `info`.
+    """
+    for repodata in Path(folder).glob("*/repodata.json"):
+        subdir = repodata.parent
+        shards = _shards(json.loads(repodata.read_text()), run_exports or {})
+        (subdir / shards_folder).mkdir(exist_ok=True)
+        digests = {}
+        for name, shard in sorted(shards.items()):
+            data = zstandard.compress(msgpack.packb(shard))
+            digests[name] = sha256(data).digest()
+            (subdir / shards_folder / f"{digests[name].hex()}.msgpack.zst").write_bytes(data)
+        index = {
+            "version": 1,
+            "info": {
+                "subdir": subdir.name,
+                "base_url": packages_url,
+                "shards_base_url": f"./{shards_folder}/",
+                "created_at": "2026-11-01T00:00:00Z",
+                **info,
+            },
+            "shards": digests,
+        }
+        data = zstandard.compress(msgpack.packb(index))
+        (subdir / "repodata_shards.msgpack.zst").write_bytes(data)
+
+
+def _shards(repodata, run_exports):
+    """The content of each shard, by package name."""
+    shards = {}
+
+    def shard(name):
+        return shards.setdefault(name, {"packages": {}, "packages.conda": {}, "removed": []})
+
+    def in_shard(record, filename):
+        record = dict(record)
+        for key in ("md5", "sha256"):
+            if key in record:
+                record[key] = bytes.fromhex(record[key])
+        if filename in run_exports:
+            record["run_exports"] = run_exports[filename]
+        return record
+
+    for section in ("packages", "packages.conda"):
+        for filename, record in repodata.get(section, {}).items():
+            shard(record["name"])[section][filename] = in_shard(record, filename)
+    for extension, records in repodata.get("v3", {}).items():
+        for stem, record in records.items():
+            v3 = shard(record["name"]).setdefault("v3", {"conda": {}, "tar.bz2": {}})
+            v3[extension][stem] = in_shard(record, f"{stem}.{extension}")
+    for filename in repodata.get("removed", []):
+        shard(filename.rsplit("-", 2)[0])["removed"].append(filename)
+    return shards
 
 
 def _info_files(index, files):

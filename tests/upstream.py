@@ -12,7 +12,8 @@ class Upstream:
 
     Attributes:
         requests: (method, path, status) of each answer, in order.
-        answers: By path, a (status, body) that is given instead of a file.
+        answers: By path, a (status, body) that is given instead of a file, or a list of them that are given once each. A
+            body of several pieces is sent without saying how long it is.
         gates: By path, an event that a request waits for; `reached` tells that one waits.
     """
 
@@ -63,12 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
         if gate := upstream.gates.get(path):
             upstream.reached.set()
             gate.wait(60)
-        status, body = upstream.answers.get(path) or self._file(upstream.folder / path)
+        status, body = self._answer(path) or self._file(upstream.folder / path)
+        if not isinstance(body, bytes):
+            self._note(path, status)
+            self._send_pieces(status, body)
+            return
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         if status == 200 and self.headers.get("If-None-Match") == etag:
             status, body = 304, b""
-        upstream.requests.append((self.command, path, status))
-        upstream.headers.append(dict(self.headers))
+        self._note(path, status)
         self.send_response(status)
         if status in (200, 304):
             self.send_header("ETag", etag)
@@ -78,6 +82,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     do_HEAD = do_GET
+
+    def _answer(self, path):
+        answer = self.server_upstream.answers.get(path)
+        if isinstance(answer, list):
+            return answer.pop(0) if answer else None
+        return answer
+
+    def _note(self, path, status):
+        self.server_upstream.requests.append((self.command, path, status))
+        self.server_upstream.headers.append(dict(self.headers))
+
+    def _send_pieces(self, status, pieces):
+        self.send_response(status)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        try:
+            for piece in pieces:
+                self.wfile.write(piece)
+        except ConnectionError:
+            pass  # The client has seen enough.
 
     def _file(self, path):
         return (200, path.read_bytes()) if path.is_file() else (404, b"Not found")

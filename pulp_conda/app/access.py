@@ -78,18 +78,21 @@ def version_policy(repository):
     }
 
 
-def content_policy(repository, upload_permission):
-    """Return the access policy of a content type."""
+def content_policy(repository, upload_permission=None):
+    """Return the access policy of a content type; with a permission, if it is made of uploaded files."""
+    creating = [
+        f"has_required_repo_perms_on_upload:conda.modify_{repository}",
+        f"has_required_repo_perms_on_upload:conda.view_{repository}",
+    ]
+    uploading = []
+    if upload_permission:
+        creating.append("has_upload_param_model_or_domain_or_obj_perms:core.change_upload")
+        uploading = [_statement(["upload"], f"has_model_or_domain_perms:{upload_permission}")]
     return {
         "statements": [
             _statement(["list", "retrieve"]),
-            _statement(
-                ["create"],
-                f"has_required_repo_perms_on_upload:conda.modify_{repository}",
-                f"has_required_repo_perms_on_upload:conda.view_{repository}",
-                "has_upload_param_model_or_domain_or_obj_perms:core.change_upload",
-            ),
-            _statement(["upload"], f"has_model_or_domain_perms:{upload_permission}"),
+            _statement(["create"], *creating),
+            *uploading,
             _statement(
                 ["set_label", "unset_label"],
                 "has_model_or_domain_perms:core.manage_content_labels",

@@ -1,16 +1,207 @@
-"""Answers of the content app for packages whose bytes are still upstream. Imported by the content app only."""
+"""The answers of the content app. Imported by the content app only.
 
+Conditions and ranges: RFC 9110, sections 13 and 14.
+"""
+
+import asyncio
 import hashlib
 import logging
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
-from aiohttp.web import HTTPException, StreamResponse
+from aiohttp.web import (
+    HTTPException,
+    HTTPFound,
+    HTTPNotModified,
+    HTTPPreconditionFailed,
+    HTTPRequestRangeNotSatisfiable,
+    StreamResponse,
+)
+from django.conf import settings
+from django.db import connection
 
+from pulpcore.metrics import artifacts_size_counter
 from pulpcore.plugin.content import Handler
+from pulpcore.plugin.util import get_domain_pk
+
+from pulp_conda.app.models import CondaPackageInfo
+from pulp_conda.channel.info import read_info
+from pulp_conda.channel.package import Limits
 
 log = logging.getLogger(__name__)
 
+# Several ranges at once, which no client of channels asks for, are answered with the whole file.
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
-class OnDemandPackage(StreamResponse):
+_CHUNK_SIZE = 2**20
+
+# One thread: reading what a package says of itself must not take the time of those who wait for files.
+_info_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conda-info")
+
+
+class ChannelFile(StreamResponse):
+    """A file of a channel: the same headers, conditions and ranges wherever its bytes are.
+
+    aiohttp's own answer goes by the time of the file on the disk. That is wrong for a URL that serves an older file
+    after a rollback, so a file is known by its checksum here, and its date has to be the very one that we gave: it
+    may go back as well (RFC 9110, section 13.1.3).
+
+    pulpcore's cache does not keep these answers. It would bring them back as aiohttp's own.
+    """
+
+    def __init__(self, headers, *, sha256, size, last_modified=None, is_date_unique=True):
+        """Note what there is to answer, before the request is known.
+
+        Args:
+            size: In bytes; None if nobody knows, which means no ranges.
+            last_modified: When the URL began to give these bytes.
+            is_date_unique: False if in the same second it gave other bytes, so that the date proves nothing.
+        """
+        super().__init__(headers=headers)
+        self._sha256 = sha256
+        self._size = size
+        self._is_date_unique = is_date_unique
+        self._is_decided = False
+        self.etag = sha256
+        # A date of the future is not allowed, so the fraction goes.
+        self.last_modified = last_modified and last_modified.replace(microsecond=0)
+
+    async def prepare(self, request):
+        """Called by aiohttp to send the answer, and by `_send` when it is time for the headers."""
+        if not self._is_decided:
+            self._is_decided = True
+            try:
+                start, stop = self._decide(request)
+                if request.method != "HEAD":
+                    await self._send(request, start, stop)
+            except HTTPException as answer:
+                return await self._send_instead(request, answer)
+        return await super().prepare(request)
+
+    def _decide(self, request):
+        """Set the status and the headers, and return where the bytes to send begin and end.
+
+        Raises:
+            HTTPException: as the answer to give instead.
+        """
+        self._check_conditions(request)
+        self.headers["Accept-Ranges"] = "bytes"
+        start, stop = 0, self._size
+        # Ranges are defined for GET alone.
+        if request.method == "GET" and stop is not None and (part := self._find_part(request)):
+            start, stop = part
+            if start >= self._size:
+                unsatisfied = {"Content-Range": f"bytes */{self._size}"}
+                raise HTTPRequestRangeNotSatisfiable(headers=unsatisfied)
+            self.set_status(206)
+            self.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{self._size}"
+        self.content_length = stop if stop is None else stop - start
+        return start, stop
+
+    async def _send(self, request, start, stop):
+        """Send the headers, by `prepare`, and these bytes of the file."""
+        raise NotImplementedError
+
+    def _check_conditions(self, request):
+        if (tags := request.if_match) is not None:
+            if not any(tag.value in ("*", self._sha256) and not tag.is_weak for tag in tags):
+                raise HTTPPreconditionFailed
+        elif (date := request.if_unmodified_since) and self.last_modified not in (None, date):
+            raise HTTPPreconditionFailed
+        if (tags := request.if_none_match) is not None:
+            is_known = any(tag.value in ("*", self._sha256) for tag in tags)
+        else:
+            date = request.if_modified_since
+            is_known = date and self._is_date_unique and self.last_modified == date
+        if is_known:
+            validators = ("Cache-Control", "ETag", "Last-Modified")
+            raise HTTPNotModified(
+                headers={name: self.headers[name] for name in validators if name in self.headers}
+            )
+
+    def _find_part(self, request):
+        """Return start and stop of the range that is asked for, or None for the whole file."""
+        validators = {self.headers["ETag"]}
+        if self._is_date_unique:
+            validators.add(self.headers.get("Last-Modified"))
+        if request.headers.get("If-Range", self.headers["ETag"]) not in validators:
+            return None
+        match = _RANGE.fullmatch(request.headers.get("Range", ""))
+        if not match or match.groups() == ("", ""):
+            return None
+        first, last = (int(number) if number else None for number in match.groups())
+        if first is None:
+            return max(self._size - last, 0) if last else self._size, self._size
+        if last is None:
+            return first, self._size
+        return (first, min(last + 1, self._size)) if first <= last else None
+
+    async def _send_instead(self, request, answer):
+        # None of our headers: nobody shall keep an error for a year.
+        self.set_status(answer.status)
+        self.headers.clear()
+        self.headers.update(answer.headers)
+        if answer.body is None:
+            return await super().prepare(request)
+        self.content_length = len(answer.body)
+        writer = await super().prepare(request)
+        if request.method != "HEAD":
+            await super().write(answer.body)
+        return writer
+
+
+class BytesInMemory(ChannelFile):
+    """A small file that was read from the database, or made for the request."""
+
+    def __init__(self, data, headers, *, sha256=None, **options):
+        super().__init__(
+            headers, sha256=sha256 or hashlib.sha256(data).hexdigest(), size=len(data), **options
+        )
+        self._data = data
+
+    async def _send(self, request, start, stop):
+        await self.prepare(request)
+        await self.write(self._data[start:stop])
+
+
+class StoredFile(ChannelFile):
+    """A file in Pulp's storage; clients are sent to an object storage if the domain wants that."""
+
+    def __init__(self, content_artifact, headers, **options):
+        artifact = content_artifact.artifact
+        headers = {**headers, "X-PULP-ARTIFACT-SIZE": str(artifact.size)}
+        super().__init__(headers, sha256=artifact.sha256, size=artifact.size, **options)
+        self._content_artifact = content_artifact
+
+    def _decide(self, request):
+        start, stop = super()._decide(request)
+        if request.method == "GET":
+            artifacts_size_counter.add(stop - start)
+        answer = Handler()._build_response_from_content_artifact(
+            self._content_artifact, {"Content-Type": self.headers["Content-Type"]}, request
+        )
+        if isinstance(answer, HTTPFound):
+            raise answer
+        return start, stop
+
+    async def _send(self, request, start, stop):
+        # In threads, with the domain that is in the context: it says where the file is.
+        file = await asyncio.to_thread(self._content_artifact.artifact.file.open)
+        try:
+            await asyncio.to_thread(file.seek, start)
+            await self.prepare(request)
+            while start < stop:
+                chunk = await asyncio.to_thread(file.read, min(_CHUNK_SIZE, stop - start))
+                if not chunk:
+                    raise EOFError(f"'{file.name}' has fewer bytes than when it was stored")
+                start += len(chunk)
+                await self.write(chunk)
+        finally:
+            await asyncio.to_thread(file.close)
+
+
+class OnDemandPackage(ChannelFile):
     """A package that is fetched while the client waits, answered as if the file were here.
 
     pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are not ours),
@@ -19,39 +210,35 @@ class OnDemandPackage(StreamResponse):
     right, so that no client ever gets a whole file with wrong bytes.
     """
 
-    def __init__(self, content_artifact, package, headers):
-        super().__init__()
+    def __init__(self, content_artifact, package, headers, **options):
+        if package.size is not None:
+            headers = {**headers, "X-PULP-ARTIFACT-SIZE": str(package.size)}
+        super().__init__(headers, sha256=package.sha256, size=package.size, **options)
         self._content_artifact = content_artifact
-        self._size = package.size
-        self._sha256 = package.sha256
         self._hash = hashlib.sha256()
         self._held_back = b""
-        self._pinned = {
-            **headers,
-            "ETag": f'"{package.sha256}"',
-            "Accept-Ranges": "bytes",
-        }
-        self._streaming = False
 
     async def prepare(self, request):
-        """Called by aiohttp to send the answer, and from within by pulpcore when the upstream answers."""
-        if self._streaming:
-            return await self._send_headers(request)
-        self._streaming = True
-        if request.method == "HEAD":
-            return await self._send_headers(request)
-        try:
-            await Handler()._stream_content_artifact(
-                self._with_plain_range(request), self, self._content_artifact
-            )
-        except HTTPException as error:
-            # None of the package's headers: nobody shall keep an error for a year.
-            self.set_status(error.status)
+        if self._is_decided and not self.prepared:
+            # pulpcore put the upstream's headers among ours.
             self.headers.clear()
-            if "Content-Range" in error.headers:
-                self.headers["Content-Range"] = error.headers["Content-Range"]
-            self.content_length = 0
-            return await super().prepare(request)
+            self.headers.update(self._own_headers)
+        return await super().prepare(request)
+
+    async def _send(self, request, start, stop):
+        self._own_headers = self.headers.copy()
+        headers = request.headers.copy()
+        headers.popall("Range", None)
+        if self.status == 206:
+            headers["Range"] = f"bytes={start}-{stop - 1}"
+        await Handler()._stream_content_artifact(
+            request.clone(headers=headers), self, self._content_artifact
+        )
+        if artifact := self._content_artifact.artifact:
+            # The domain is in the context.
+            _info_reader.submit(
+                copy_context().run, _remember_info, artifact, self._content_artifact.relative_path
+            )
 
     async def write(self, data):
         self._hash.update(data)
@@ -70,24 +257,23 @@ class OnDemandPackage(StreamResponse):
             return
         await super().write_eof(held_back + data)
 
-    async def _send_headers(self, request):
-        own = ("Content-Length", "Content-Range", "X-PULP-ARTIFACT-SIZE")
-        kept = {name: self.headers[name] for name in own if name in self.headers}
-        self.headers.clear()
-        self.headers.update(self._pinned)
-        self.headers.update(kept)
-        if self.status == 200:
-            self.content_length = self._size
-        return await super().prepare(request)
 
-    def _with_plain_range(self, request):
-        """Write `bytes=-65536` as `bytes=<size - 65536>-`."""
-        try:
-            start = request.http_range.start
-        except ValueError:
-            return request
-        if start is None or start >= 0 or not self._size:
-            return request
-        headers = request.headers.copy()
-        headers["Range"] = f"bytes={max(self._size + start, 0)}-"
-        return request.clone(headers=headers)
+def _remember_info(artifact, path):
+    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears of errors."""
+    try:
+        if CondaPackageInfo.objects.filter(
+            pulp_domain=get_domain_pk(), sha256=artifact.sha256, read_at__isnull=False
+        ).exists():
+            return
+        with artifact.file.open() as file:
+            info = read_info(
+                file,
+                filename=path.rpartition("/")[2],
+                size=artifact.size,
+                limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+            )
+        CondaPackageInfo.remember(artifact.sha256, info)
+    except Exception:
+        log.debug("'%s' was not read", path, exc_info=True)
+    finally:
+        connection.close()

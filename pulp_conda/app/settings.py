@@ -12,6 +12,13 @@ CONDA_METADATA_MAX_AGE = 0
 # Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.Limits`.
 CONDA_PACKAGE_LIMITS = {}
 
+# The path of a `trusted_root.json` with the Sigstore instances whose signatures of attestations count. None stands for
+# Sigstore's public instance, as py-rattler knows it.
+CONDA_SIGSTORE_TRUSTED_ROOT = None
+
+# Check the signatures of attestations that a sync brings along; those of uploads are always checked.
+CONDA_VERIFY_MIRRORED_ATTESTATIONS = True
+
 # Seconds for which packages and shards of a publication are served after a channel moved on to another one. A setting of
 # pulpcore, whose default of three days is less than the week that CEP 16 asks for.
 DISTRIBUTED_PUBLICATION_RETENTION_PERIOD = 7 * 24 * 60 * 60

@@ -40,6 +40,10 @@ _OVERHEAD = 2**20
 # Too little to be a bomb: `Limits.expansion` does not count below.
 _HARMLESS = 256 * 2**20
 
+# Old packages have one text, beside the other files of `info/`.
+_LICENSE = re.compile(r"info/(?:licenses/(.{1,1000})|(LICENSE\.txt))", re.DOTALL)
+_LICENSE_COUNT = 1000
+
 _COMPONENT = re.compile(r"(info|pkg)-([^/\\]+)\.tar\.zst|metadata\.json")
 
 
@@ -48,7 +52,8 @@ class Limits:
     """How much of a server's time and memory one package may take.
 
     Attributes:
-        info_member_size: Bytes of a member that is read into memory. Parsed JSON takes up to thirty times that.
+        info_member_size: Bytes of a member that is read into memory: a larger index is refused, the other files of `info/`
+            are passed over. Parsed JSON takes up to thirty times that.
         member_size: Bytes of any member. The largest ones of 2026 are GPU libraries of a few GB.
         total_size: Bytes that the whole package unpacks to.
         expansion: How many times larger than the file the unpacked package may be. Programs shrink to a fifth, text
@@ -74,35 +79,45 @@ class PackageArchive:
     Attributes:
         extension: What the file is, by its bytes.
         index: The bytes of `info/index.json`, if there is one.
+        kept: The bytes of other files of `info/`, by the names that `keep` has …
+        licenses: … and the names of the license texts: the first thousand, without `info/licenses/`.
     """
 
-    def __init__(self, file, filename, size, limits):
+    def __init__(self, file, filename, size, limits, keep=None):
+        """Take an open package.
+
+        Args:
+            keep: Names of members to keep, each with the bytes that it may have: a larger one is passed over.
+        """
         self._file = file
         self.filename = filename
         self._limits = limits
+        self._keep = keep or {}
         self._tree = PackageTree(filename, limits)
         self._allowed_size = max(_HARMLESS, size * limits.expansion)
         self._size = 0
         self._stems = {}
         self.extension = None
         self.index = None
+        self.kept = {}
+        self.licenses = []
 
-    def read(self):
-        """Go through all members.
+    def read(self, *, info_only=False):
+        """Go through all members, or of a `.conda` file through those of `info/` alone.
 
         Raises:
             PackageError: the file is damaged, hostile, or larger than the limits.
         """
         with _archive_errors(self.filename):
-            self._read()
+            self._read(info_only)
 
-    def _read(self):
+    def _read(self, info_only):
         self._file.seek(0)
         magic = self._file.read(3)
         self._file.seek(0)
         if magic.startswith(b"PK"):
             self.extension = ".conda"
-            self._read_conda()
+            self._read_conda(info_only)
         elif magic == b"BZh":
             self.extension = ".tar.bz2"
             self._read_tar(self._file, bz2.BZ2Decompressor)
@@ -116,18 +131,21 @@ class PackageArchive:
             if found != stem:
                 raise MissingMetadata(filename=self.filename, member=f"{kind}-{stem}.tar.zst")
 
-    def _read_conda(self):
+    def _read_conda(self, info_only):
         archive = zipfile.ZipFile(_SmallReads(self._file, self.filename))
         components = self._components(archive)
         self._check_zip(archive)
         self._check_format_version(archive, components)
         window_log = self._limits.zstd_window.bit_length() - 1
         options = {zstd.DecompressionParameter.window_log_max: window_log}
-        for kind in ("info", "pkg"):
-            with archive.open(components[kind]) as file:
-                self._read_tar(file, partial(zstd.ZstdDecompressor, options=options))
-            if self.index is None:
-                return
+        new_decompressor = partial(zstd.ZstdDecompressor, options=options)
+        with archive.open(components["info"]) as file:
+            self._read_tar(file, new_decompressor)
+        if info_only or self.index is None:
+            return
+        self._keep = {}  # What looks like `info/` among the files is not seen by all readers.
+        with archive.open(components["pkg"]) as file:
+            self._read_tar(file, new_decompressor)
 
     def _check_zip(self, archive):
         """Check that the ZIP file is nothing but its stored members: some readers begin at the wrong end."""
@@ -179,7 +197,7 @@ class PackageArchive:
             self._fail(f"'metadata.json' says {shown(text.decode())}, not format version 2")
 
     def _read_tar(self, file, new_decompressor):
-        """Check all members of a compressed tar archive, and keep the index."""
+        """Check all members of a compressed tar archive, and keep what is asked for."""
         unpacked = _Unpacked(file, new_decompressor, self.filename)
         end = 0
         for tar, member in tar_generator(unpacked, partial(tarfile.open, bufsize=_CHUNK)):
@@ -192,6 +210,8 @@ class PackageArchive:
             self._tree.add(member)
             if member.name == INDEX:
                 self.index = self._read_index(tar, member)
+            elif self._keep and member.name.startswith("info/"):
+                self._keep_member(tar, member)
             tar.members.clear()  # Or tarfile keeps them all.
         unpacked.read_rest()
         # tarfile takes a broken header for the end.
@@ -218,6 +238,13 @@ class PackageArchive:
             reason = f"'{INDEX}' is larger than {limit} bytes"
             _too_large(self.filename, "info_member_size", reason)
         return tar.extractfile(member).read()
+
+    def _keep_member(self, tar, member):
+        if member.isreg() and member.size <= self._keep.get(member.name, -1):
+            self.kept[member.name] = tar.extractfile(member).read()
+        match = _LICENSE.fullmatch(member.name)
+        if match and not member.isdir() and len(self.licenses) < _LICENSE_COUNT:
+            self.licenses.append(match[1] or match[2])
 
     def _fail(self, reason):
         _unreadable(self.filename, reason)

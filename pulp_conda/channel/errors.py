@@ -24,10 +24,19 @@
     │   ├── UpstreamUnreachable     CND0016
     │   ├── DigestMismatch          CND0017
     │   ├── RepodataTooLarge        CND0022
-    │   └── EmptyUpstream           CND0023
+    │   ├── EmptyUpstream           CND0023
+    │   ├── BadShardIndex           CND0026
+    │   ├── BadShard                CND0027
+    │   ├── BadUpstreamFile         CND0028
+    │   └── BadSidecar              CND0029
+    ├── BadPatch                CND0030
+    ├── BadAttestation          CND0031
+    ├── BadNotice               CND0032
+    ├── BadChannelRelations     CND0033
     └── ChannelConflict         a package that does not fit the channel it is put in
         ├── PackageConflict         CND0018
-        └── DuplicateFilename       CND0020
+        ├── DuplicateFilename       CND0020
+        └── PatchWithoutPackage     CND0034
 
 An error is a sentence and the facts in it: tests and programs compare `error.facts`, people read `str(error)`.
 Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
@@ -308,6 +317,87 @@ class EmptyUpstream(UpstreamError):
     )
 
 
+class BadShardIndex(UpstreamError):
+    """The list of an upstream's shards is not of the shape that CEP 16 gives it."""
+
+    code = "CND0026"
+    message = _(
+        "'{url}' is not a shard index: {reason}. "
+        "Tell the channel's owner, or sync again later; what was served before stays."
+    )
+
+
+class BadShard(UpstreamError):
+    """A shard has other bytes than the index says, or is no map of records."""
+
+    code = "CND0027"
+    message = _(
+        "'{url}', the shard of '{name}', is wrong: {reason}. "
+        "The channel may have changed during the sync: run it again."
+    )
+
+
+class BadUpstreamFile(UpstreamError):
+    """A file that stands beside the repodata, run_exports.json or channeldata.json, cannot be read."""
+
+    code = "CND0028"
+    message = _(
+        "'{url}' cannot be used: {reason}. Tell the channel's owner, or sync again later; "
+        "what was served before stays."
+    )
+
+
+class BadSidecar(UpstreamError):
+    """The attestations of a package are not those that its record promises (CEP 50)."""
+
+    code = "CND0029"
+    message = _(
+        "'{url}' does not hold the attestations of the package: {reason}. Nothing of it was kept. "
+        "Sync again later, or leave the package out with the remote's 'excludes'."
+    )
+
+
+class BadPatch(ChannelError):
+    """Patch instructions that no repodata could follow."""
+
+    code = "CND0030"
+    message = _(
+        "the patch is wrong: {reason}. "
+        "Write it as conda's 'patch_instructions.json' has it, for example "
+        "{{'packages.conda': {{'numpy-2.0-0.conda': {{'depends': ['python >=3.12']}}}}}}."
+    )
+
+
+class BadAttestation(ChannelError):
+    """A statement about a package is not signed, or is about something else (CEP 27)."""
+
+    code = "CND0031"
+    message = _(
+        "the attestation of '{filename}' is refused: {reason}. "
+        "Sign the file that you upload, for the channel that you upload it to."
+    )
+
+
+class BadNotice(ChannelError):
+    """A notice that clients could not show (CEP 6)."""
+
+    code = "CND0032"
+    message = _(
+        "the notice is wrong: {reason}. Give 'message', 'level' (info, warning or critical) and "
+        "'expires_at', for example '2027-01-31T00:00:00Z'."
+    )
+
+
+class BadChannelRelations(ChannelError):
+    """References to other channels that clients could not follow (CEP 42)."""
+
+    code = "CND0033"
+    message = _(
+        "the channel relations are wrong: {reason}. "
+        "Give 'base', 'overrides' or both as relative paths, for example {{'base': '../conda-forge'}}."
+    )
+
+
 class ChannelConflict(ChannelError):
     """A package does not fit the channel it is put in."""
 
@@ -329,6 +419,16 @@ class DuplicateFilename(ChannelConflict):
     message = _(
         "'{path}' would be in repository '{repository}' {count} times. "
         "Add one record per file name and subdir."
+    )
+
+
+class PatchWithoutPackage(ChannelConflict):
+    """A patch is put into a channel that has nothing to be patched by it."""
+
+    code = "CND0034"
+    message = _(
+        "the patch names '{path}', which is not in repository '{repository}'. "
+        "Correct the file name, or add the package first."
     )
 
 

@@ -39,6 +39,7 @@ _VERSION = re.compile(r"[0-9a-z._+!]+", re.ASCII)
 _BUILD = re.compile(r"[a-zA-Z0-9_.+]+", re.ASCII)
 _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+", re.ASCII)
 _SHARD = re.compile(r"shards/([0-9a-f]{64})\.msgpack\.zst", re.ASCII)
+_SIDECAR = re.compile(r"([^/]+(?:\.conda|\.tar\.bz2))\.sigs(?:\.([0-9a-f]{64}))?", re.ASCII)
 _CHANNEL_PART = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.ASCII)
 
 
@@ -78,6 +79,15 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Sidecar:
+    """The path of a package's attestations (CEP 50); ``sha256`` in hex where the path names their bytes, or None."""
+
+    subdir: str
+    filename: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class Package:
     """The path of a package file."""
 
@@ -94,20 +104,43 @@ class Folder:
 
 REPODATA = "repodata.json"
 REPODATA_ZST = "repodata.json.zst"
+REPODATA_BZ2 = "repodata.json.bz2"
+CURRENT_REPODATA = "current_repodata.json"
+REPODATA_FROM_PACKAGES = "repodata_from_packages.json"
+PATCH_INSTRUCTIONS = "patch_instructions.json"
 SHARD_INDEX = "repodata_shards.msgpack.zst"
+RUN_EXPORTS = "run_exports.json"
+RUN_EXPORTS_ZST = "run_exports.json.zst"
+CHANNELDATA = "channeldata.json"
+NOTICES = "notices.json"
 
 # Files written at publication: whoever adds one adds it here, and it is served.
-SUBDIR_METADATA = frozenset({REPODATA, REPODATA_ZST, SHARD_INDEX})
+SUBDIR_METADATA = frozenset(
+    {
+        REPODATA,
+        REPODATA_ZST,
+        REPODATA_BZ2,
+        CURRENT_REPODATA,
+        REPODATA_FROM_PACKAGES,
+        PATCH_INSTRUCTIONS,
+        SHARD_INDEX,
+        RUN_EXPORTS,
+        RUN_EXPORTS_ZST,
+    }
+)
+ROOT_METADATA = frozenset({CHANNELDATA, NOTICES})
 
 
 def parse_path(path):
     """Say what a path below the channel's URL stands for.
 
     Returns:
-        A `Folder`, `Metadata`, `Shard` or `Package`, or None for a path that no channel has.
+        A `Folder`, `Metadata`, `Shard`, `Package` or `Sidecar`, or None for a path that no channel has.
     """
     if path == "":
         return Folder(None)
+    if path in ROOT_METADATA:
+        return Metadata(None, path)
     subdir, slash, filename = path.partition("/")
     if not slash or not is_subdir(subdir):
         return None
@@ -119,6 +152,8 @@ def parse_path(path):
         return Package(subdir, filename)
     if match := _SHARD.fullmatch(filename):
         return Shard(subdir, match.group(1))
+    if match := _SIDECAR.fullmatch(filename):
+        return Sidecar(subdir, *match.groups())
     return None
 
 
@@ -130,6 +165,11 @@ def metadata_path(subdir, filename):
 def shard_path(subdir, sha256):
     """Return where a shard lives, relative to the channel; ``sha256`` in hex."""
     return f"{subdir}/shards/{sha256}.msgpack.zst"
+
+
+def sidecar_path(subdir, filename, sha256=None):
+    """Return where the attestations of a package live, relative to the channel; ``sha256`` in hex."""
+    return f"{subdir}/{filename}.sigs" + (f".{sha256}" if sha256 else "")
 
 
 def package_path(subdir, filename):

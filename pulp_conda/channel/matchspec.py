@@ -7,6 +7,9 @@ from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError, Inval
 
 from pulp_conda.channel.errors import BadMatchSpec
 
+# rattler's parser takes the process down with it where parentheses nest by the thousand.
+LONGEST = 1000
+
 _CONSTRAINT = re.compile(r"[^,|()\s]+")
 
 
@@ -43,6 +46,8 @@ def check_matchspec(spec):
     Raises:
         BadMatchSpec: with the position of the part that does not parse, counted from 1.
     """
+    if len(spec) > LONGEST:
+        raise BadMatchSpec(spec=spec, reason=f"it is longer than {LONGEST} characters")
     try:
         match_spec = MatchSpec(spec, exact_names_only=False)
     except InvalidMatchSpecError as error:

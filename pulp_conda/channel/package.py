@@ -1,9 +1,10 @@
 """Package files: open a `.conda` or a `.tar.bz2`, and give the package's record.
 
-Formats: CEP 35; contents: CEP 34. Nothing is unpacked to disk, and nothing but `info/index.json` is kept in memory.
+Formats: CEP 35; contents: CEP 34. Nothing is unpacked to disk, and only a few files of `info/` are kept in memory.
 """
 
 import json
+from dataclasses import replace
 
 import orjson
 
@@ -16,6 +17,7 @@ from pulp_conda.channel.errors import (
     PackageMismatch,
     shown,
 )
+from pulp_conda.channel.info import kept_members, parse_info
 from pulp_conda.channel.records import (
     RecordError,
     check_record,
@@ -23,13 +25,24 @@ from pulp_conda.channel.records import (
     index_problems,
 )
 
-__all__ = ["Limits", "read_package"]
+__all__ = ["Limits", "read_package", "read_package_with_info"]
+
+# What a channel says of a package (CEP 21, CEP 47, CEP 50). A package that says it of itself is not believed.
+_WORDS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
 
 _ARCHITECTURES = {"x86_64": "64", "x86": "32"}
 
 
-def read_package(file, *, filename=None, subdir=None, md5, sha256, size, limits=Limits()):
-    """Check a package and return its `PackageRecord`: `info/index.json` with the file's checksums and size.
+def read_package(file, **arguments):
+    """Do what `read_package_with_info` does, and return the record alone."""
+    record, _ = read_package_with_info(file, **arguments)
+    return record
+
+
+def read_package_with_info(file, *, filename=None, subdir=None, md5, sha256, size, limits=Limits()):
+    """Check a package and return its `PackageRecord` and `PackageInfo`, in one walk through the file.
+
+    The record is `info/index.json` with the file's checksums and size.
 
     Args:
         file: The package, open and seekable.
@@ -45,19 +58,23 @@ def read_package(file, *, filename=None, subdir=None, md5, sha256, size, limits=
     expected = None if filename is None else layout.parse_filename(filename)
     if subdir is not None:
         layout.check_subdir(subdir)
-    archive = PackageArchive(file, filename or "the package", size, limits)
+    keep = kept_members(limits)
+    archive = PackageArchive(file, filename or "the package", size, limits, keep)
     archive.read()
     index = _parse_index(archive)
     name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
     _check_statements(archive.filename, name, index, expected, subdir)
     archive.check_stems(name.stem)
-    fields = {**index, "md5": md5, "sha256": sha256, "size": size}
+    fields = {key: value for key, value in index.items() if key not in _WORDS_OF_CHANNELS}
+    fields |= {"md5": md5, "sha256": sha256, "size": size}
     if fields.get("subdir") is None:
         fields["subdir"] = subdir or _derive_subdir(archive.filename, index)
     try:
-        return check_record(fields["subdir"], name.filename, fields)
+        record = check_record(fields["subdir"], name.filename, fields)
     except RecordError as error:
         raise BadIndexJson(filename=archive.filename, reason=str(error)) from None
+    info = parse_info(archive, name.name)
+    return replace(record, run_exports=info.run_exports), info
 
 
 def _parse_index(archive):

@@ -6,8 +6,6 @@ the list of packages is the repodata itself.
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from pulp_conda.channel import layout
-
 _TEMPLATES = Environment(
     loader=PackageLoader("pulp_conda.pages"),
     autoescape=select_autoescape(["html"]),
@@ -34,11 +32,11 @@ def render_channel(name, url, package_counts, repository_version):
     )
 
 
-def render_subdir(name, subdir, package_count):
-    """Render the page of a subdir: its metadata files, and how many packages they list."""
+def render_subdir(name, subdir, package_count, metadata):
+    """Render the page of a subdir: the names of its metadata files, and how many packages they list."""
     return _TEMPLATES.get_template("subdir.html").render(
         name=name,
         subdir=subdir,
         package_count=package_count,
-        metadata=sorted(layout.SUBDIR_METADATA),
+        metadata=sorted(metadata),
     )

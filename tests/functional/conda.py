@@ -1,10 +1,13 @@
 """What tests do with conda channels, in one call each."""
 
+import hashlib
 import io
 from urllib.parse import quote
 from uuid import uuid4
 
+import msgpack
 import requests
+import zstandard
 
 from tests.functional import client
 
@@ -19,6 +22,23 @@ class TaskFailed(client.TaskFailed):
     @property
     def description(self):
         return self.error.get("description", "")
+
+
+def without_indexed(records):
+    """Records by file name without what this channel adds: since when it has them (CEP 47), and run_exports (CEP 21)."""
+    added = {"indexed_timestamp", "run_exports"}
+    return {
+        filename: {key: value for key, value in record.items() if key not in added}
+        for filename, record in records.items()
+    }
+
+
+def _with_hex(records):
+    return {
+        filename: record
+        | {key: record[key].hex() for key in ("md5", "sha256") if record.get(key) is not None}
+        for filename, record in records.items()
+    }
 
 
 class CondaPulp(client.Pulp):
@@ -142,6 +162,27 @@ class CondaPulp(client.Pulp):
                 records = repodata["packages"] | repodata["packages.conda"]
                 names += [record["name"] for record in records.values()]
         return sorted(names)
+
+    def fetch_shards(self, url, subdir="noarch"):
+        """Read all shards of a subdir, and return what they say in the form of repodata.json."""
+        index = self.fetch_shard_index(url, subdir)
+        repodata = {"packages": {}, "packages.conda": {}, "removed": []}
+        for digest in index["shards"].values():
+            answer = self.fetch(url, f"{subdir}/shards/{digest.hex()}.msgpack.zst")
+            answer.raise_for_status()
+            assert hashlib.sha256(answer.content).digest() == digest
+            shard = msgpack.unpackb(zstandard.decompress(answer.content))
+            for section in ("packages", "packages.conda"):
+                repodata[section] |= _with_hex(shard[section])
+            for extension, records in shard.get("v3", {}).items():
+                repodata.setdefault("v3", {}).setdefault(extension, {}).update(_with_hex(records))
+            repodata["removed"] += shard["removed"]
+        return repodata
+
+    def fetch_shard_index(self, url, subdir="noarch"):
+        answer = self.fetch(url, f"{subdir}/repodata_shards.msgpack.zst")
+        answer.raise_for_status()
+        return msgpack.unpackb(zstandard.decompress(answer.content))
 
     # Answers that are not success
 

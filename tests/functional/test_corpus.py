@@ -6,9 +6,11 @@ import json
 import shutil
 
 import pytest
+import zstandard
 
+from tests.builders import add_shards
 from tests.corpus import CORPUS, MANIFEST, read_index
-from tests.functional.conda import TaskFailed
+from tests.functional.conda import TaskFailed, without_indexed
 
 pytestmark = pytest.mark.skipif(
     not MANIFEST.exists(),
@@ -45,14 +47,27 @@ def records(upstream):
     return channel
 
 
+@pytest.mark.parametrize("form", ["repodata.json", "repodata.json.zst", "shards"])
 def test_every_record_is_mirrored_key_for_key_and_every_file_byte_for_byte(
-    pulp, make_mirror, records
+    pulp, upstream, make_mirror, records, form
 ):
+    if form == "shards":
+        add_shards(upstream.folder)
+    elif form == "repodata.json.zst":
+        for repodata in upstream.folder.glob("*/repodata.json"):
+            repodata.with_name(form).write_bytes(zstandard.compress(repodata.read_bytes()))
+            repodata.unlink()
     mirror = make_mirror(subdirs=sorted(records))
     pulp.sync(mirror.repository)
     for subdir, sections in records.items():
-        ours = pulp.fetch(mirror.url, f"{subdir}/repodata.json").json()
-        assert {section: ours[section] for section in sections} == sections
+        for ours in (
+            pulp.fetch(mirror.url, f"{subdir}/repodata.json").json(),
+            json.loads(
+                zstandard.decompress(pulp.fetch(mirror.url, f"{subdir}/repodata.json.zst").content)
+            ),
+            pulp.fetch_shards(mirror.url, subdir),
+        ):
+            assert {section: without_indexed(ours[section]) for section in sections} == sections
     for row in _rows(ok=True):
         answer = pulp.fetch(mirror.url, row["filename"].removeprefix("valid/"))
         assert hashlib.sha256(answer.content).hexdigest() == row["sha256"], row["filename"]

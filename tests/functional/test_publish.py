@@ -2,19 +2,35 @@ import pytest
 
 from tests.builders import make_package
 
+PUBLISHED = (
+    "repodata.json",
+    "repodata.json.zst",
+    "repodata_shards.msgpack.zst",
+    "run_exports.json",
+    "run_exports.json.zst",
+)
 
-def test_the_same_packages_give_the_same_bytes(pulp, unique, make_repository, make_packages):
-    packages = make_packages("a", "b", "c")
-    contents = []
-    for order in (packages, packages[::-1]):
-        repository = make_repository()
-        for package in order:
-            pulp.modify(repository, add=[package])
-        publication = pulp.publish(pulp.get(repository)["latest_version_href"])
-        url = pulp.distribute(publication=publication)
-        contents.append(
-            [pulp.fetch(url, f"noarch/repodata.json{end}").content for end in ("", ".zst")]
+
+def test_a_version_that_is_published_twice_gives_the_same_bytes(pulp, make_repository, unique):
+    repository = make_repository()
+    for subdir in ("noarch", "linux-64"):
+        package = make_package(
+            f"{subdir}-{unique}", subdir=subdir, info={"run_exports.json": b"{}"}
         )
+        pulp.upload(package, repository=repository)
+    version = pulp.get(repository)["latest_version_href"]
+    contents = []
+    for _ in range(2):
+        url = pulp.distribute(publication=pulp.publish(version))
+        paths = ["channeldata.json"]
+        for subdir in ("noarch", "linux-64"):
+            paths += [f"{subdir}/{name}" for name in PUBLISHED]
+            shards = pulp.fetch_shard_index(url, subdir)["shards"].values()
+            paths += [f"{subdir}/shards/{digest.hex()}.msgpack.zst" for digest in shards]
+        answers = {path: pulp.fetch(url, path) for path in paths}
+        assert {answer.status_code for answer in answers.values()} == {200}
+        contents.append({path: answer.content for path, answer in answers.items()})
+    assert len(contents[0]) == 13
     assert contents[0] == contents[1]
 
 
@@ -37,14 +53,16 @@ def test_a_repository_that_never_had_a_package_can_be_published(pulp, make_repos
     assert pulp.fetch(url, "noarch/repodata.json").status_code == 200
 
 
-def test_a_subdir_that_lost_its_last_package_is_gone(pulp, make_repository, unique):
+def test_a_subdir_that_lost_its_last_package_is_there_and_empty(pulp, make_repository, unique):
+    # A client that once finds no shard index there never looks again.
     repository = make_repository(autopublish=True)
     package = pulp.upload(make_package(f"gone-{unique}", subdir="linux-64"), repository=repository)
     url = pulp.distribute(repository=repository)
-    assert pulp.fetch(url, "linux-64/repodata.json").status_code == 200
+    assert len(pulp.fetch_shards(url, "linux-64")["packages.conda"]) == 1
     pulp.modify(repository, remove=[package["pulp_href"]])
-    assert pulp.fetch(url, "linux-64/repodata.json").status_code == 404
-    assert pulp.fetch(url, f"linux-64/{package['filename']}").status_code in (200, 404)
+    assert pulp.fetch(url, "linux-64/repodata.json").json()["packages.conda"] == {}
+    assert pulp.fetch_shard_index(url, "linux-64")["shards"] == {}
+    assert pulp.fetch(url, "osx-64/repodata.json").status_code == 404
 
 
 def test_old_versions_go_when_only_some_are_kept(pulp, make_repository, make_packages):

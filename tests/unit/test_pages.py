@@ -48,7 +48,8 @@ def test_the_front_page_counts():
 
 
 def test_a_subdir_links_to_the_files_that_clients_read():
-    html = pages.render_subdir("team/stable", "linux-64", 3)
+    files = ["repodata_shards.msgpack.zst", "repodata.json", "repodata.json.zst"]
+    html = pages.render_subdir("team/stable", "linux-64", 3, files)
     assert _Page(html).links == [
         "../",
         "repodata.json",

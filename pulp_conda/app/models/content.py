@@ -24,6 +24,9 @@ class CondaPackage(Content):
         record (str): The record in canonical form, as it is written into repodata.
         name, version, build, build_number, md5, size, license, noarch, depends: From the record, to filter by.
         timestamp (int): When the package was built, in milliseconds since 1970.
+        indexed_timestamp (int): When the upstream first offered it, if the upstream says so (CEP 47).
+        attestations_sha256 (str): The digest of its sidecar, or empty (CEP 50).
+        in_v3 (bool): The record belongs into the `v3` section of repodata (CEP 48).
     """
 
     TYPE = "package"
@@ -46,13 +49,27 @@ class CondaPackage(Content):
     noarch = models.TextField()
     depends = ArrayField(models.TextField())
     timestamp = models.BigIntegerField(null=True)
+    indexed_timestamp = models.BigIntegerField(null=True)
+    attestations_sha256 = models.TextField(default="")
+    in_v3 = models.BooleanField(default=False)
 
-    _pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.PROTECT)
+    # No index of its own: PostgreSQL would take it, instead of the one below, for a table that it does not know yet.
+    _pulp_domain = models.ForeignKey(
+        "core.Domain", default=get_domain_pk, on_delete=models.PROTECT, db_index=False
+    )
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
         # In this order the index behind it also finds a path of a channel, see `at_path`.
         unique_together = ("_pulp_domain", "subdir", "filename", "sha256", "record_digest")
+        indexes = [
+            # For the sidecars that no package has any more.
+            models.Index(
+                fields=["attestations_sha256"],
+                name="conda_package_attestations",
+                condition=~models.Q(attestations_sha256=""),
+            )
+        ]
         permissions = [
             ("upload_condapackages", "Can upload conda packages using the synchronous API."),
         ]
@@ -81,11 +98,14 @@ class CondaPackage(Content):
             "noarch": record.noarch,
             "depends": record.depends,
             "timestamp": record.timestamp,
+            "indexed_timestamp": record.indexed_timestamp,
+            "attestations_sha256": record.attestations_sha256,
+            "in_v3": record.in_v3,
         }
 
     def as_record(self):
         """Return the record, with the keys that the upstream gave it."""
-        return PackageRecord.from_canonical(self.subdir, self.filename, self.record)
+        return PackageRecord.from_canonical(self.subdir, self.filename, self.record, self.in_v3)
 
     @classmethod
     def at_path(cls, repository_versions, subdir, filename):

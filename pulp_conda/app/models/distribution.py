@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from aiohttp.web import HTTPMovedPermanently, HTTPNotFound, Response
+from aiohttp.web import HTTPMovedPermanently, HTTPNotFound
 from django.conf import settings
+from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
@@ -12,14 +13,17 @@ from pulpcore.plugin.models import (
     Distribution,
     PublishedMetadata,
 )
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda import pages
 from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.models.file import CondaSidecar
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.models.shard import CondaShard
 from pulp_conda.channel import layout
+from pulp_conda.channel.notices import current_notices, encode_notices, last_expiry
 
-# The bytes of a package or shard never change under its name, so nobody has to ask again for a year.
+# The bytes of a package, a shard or an old sidecar never change under its name, so nobody has to ask again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 _CONTENT_TYPES = {
@@ -27,6 +31,7 @@ _CONTENT_TYPES = {
     ".zst": "application/zstd",
     ".conda": "application/octet-stream",
     ".bz2": "application/x-bzip2",
+    ".html": "text/html; charset=utf-8",
 }
 
 
@@ -34,10 +39,15 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
     """The URL of a channel: `base_path` is the channel's name.
 
     Every path is resolved here, by indexed lookups: pulpcore's own way lists the whole version first.
+
+    Fields:
+        notices (list): What clients show to their users, entries of `notices.json` (CEP 6).
     """
 
     TYPE = "conda"
     SERVE_FROM_PUBLICATION = True
+
+    notices = models.JSONField(default=list)
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
@@ -64,34 +74,25 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         match layout.parse_path(path):
             case layout.Package(subdir, filename):
                 found = self._package(publication, subdir, filename)
-            case layout.Shard(_, sha256):
-                found = self._shard(publication, path, sha256)
+            case layout.Shard(subdir, sha256):
+                found = self._shard(publication, subdir, sha256)
+            case layout.Sidecar(subdir, filename, None):
+                found = self._sidecar(publication, subdir, filename)
+            case layout.Sidecar(subdir, filename, sha256):
+                found = self._old_sidecar(publication, subdir, filename, sha256)
+            case layout.Metadata(None, layout.NOTICES):
+                found = self._notices()
             case layout.Metadata():
-                found = _metadata(publication, path)
+                found = self._metadata(publication, path)
             case layout.Folder(subdir):
                 found = self._page(publication, subdir)
             case _:
-                if layout.is_subdir(path):
+                if path in publication.package_counts:
                     raise HTTPMovedPermanently(f"{path}/")
                 found = None
         if found is None:
             raise HTTPNotFound
         return found
-
-    def content_headers_for(self, path):
-        """Return the headers that conda clients and the proxies before them go by."""
-        name = path.rpartition("/")[2]
-        extension = "." + name.rpartition(".")[2]
-        headers = {}
-        if content_type := _CONTENT_TYPES.get(extension):
-            headers["Content-Type"] = content_type
-        if name.endswith(layout.EXTENSIONS) or "/shards/" in path:
-            headers["Cache-Control"] = _IMMUTABLE
-        elif name in layout.SUBDIR_METADATA:
-            headers["Cache-Control"] = (
-                f"public, max-age={settings.CONDA_METADATA_MAX_AGE}, must-revalidate"
-            )
-        return headers
 
     def _checkpoint(self, path):
         """Return the checkpoint whose date leads a path, and the path behind the date."""
@@ -111,27 +112,85 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
     def _package(self, publication, subdir, filename):
         package = CondaPackage.at_path([publication.repository_version], subdir, filename)
         if package is None:
-            superseded = self._superseded.select_related("publication__repository_version")
-            versions = [row.publication.repository_version for row in superseded]
-            package = CondaPackage.at_path(versions, subdir, filename)
+            package = CondaPackage.at_path(self._superseded_versions, subdir, filename)
         if package is None:
             return None
         content_artifact = _content_artifact(package)
+        headers = _headers(filename, _IMMUTABLE)
         if content_artifact.artifact:
-            return content_artifact
-        # Only the content app may import this, and only it comes here.
-        from pulp_conda.app.content import OnDemandPackage
+            return _answers().StoredFile(
+                content_artifact, headers, last_modified=package.pulp_created
+            )
+        return _answers().OnDemandPackage(
+            content_artifact, package, headers, last_modified=package.pulp_created
+        )
 
-        return OnDemandPackage(content_artifact, package, self.content_headers_for(filename))
+    def _shard(self, publication, subdir, sha256):
+        served = CondaPublication.objects.filter(
+            Q(pk=publication.pk) | Q(pk__in=self._superseded.values("publication")),
+            package_counts__has_key=subdir,
+        )
+        shard = CondaShard.objects.filter(
+            sha256=bytes.fromhex(sha256), conda_publishedshard__publication__in=served.values("pk")
+        ).first()
+        return shard and _answers().BytesInMemory(
+            bytes(shard.data),
+            _headers(".zst", _IMMUTABLE),
+            sha256=sha256,
+            last_modified=shard.pulp_created,
+        )
 
-    def _shard(self, publication, path, sha256):
-        superseded = Q(conda_publishedshard__publication__in=self._superseded.values("publication"))
-        served = Q(conda_publishedshard__publication=publication) | superseded
-        shard = CondaShard.objects.filter(served, sha256=bytes.fromhex(sha256)).first()
-        if shard is None:
+    def _sidecar(self, publication, subdir, filename):
+        package = CondaPackage.at_path([publication.repository_version], subdir, filename)
+        sidecar = package and _find_sidecar(package.attestations_sha256)
+        return sidecar and _answers().BytesInMemory(
+            bytes(sidecar.data),
+            _headers(".json", _revalidated()),
+            sha256=sidecar.sha256,
+            **self._date(publication),
+        )
+
+    def _old_sidecar(self, publication, subdir, filename, sha256):
+        """Return what the sidecar of a package is now, or was a while ago, by the digest in its path."""
+        sidecar = _find_sidecar(sha256)
+        # Few paths get to the versions, which are asked one by one.
+        if (
+            not sidecar
+            or not CondaPackage.objects.filter(
+                _pulp_domain=get_domain_pk(),
+                subdir=subdir,
+                filename=filename,
+                attestations_sha256=sha256,
+            ).exists()
+        ):
             return None
-        headers = {**self.content_headers_for(path), "ETag": f'"{sha256}"'}
-        return Response(body=bytes(shard.data), headers=headers)
+        for version in (publication.repository_version, *self._superseded_versions):
+            package = CondaPackage.at_path([version], subdir, filename)
+            if package and package.attestations_sha256 == sha256:
+                return _answers().BytesInMemory(
+                    bytes(sidecar.data),
+                    _headers(".json", _IMMUTABLE),
+                    sha256=sha256,
+                    last_modified=sidecar.pulp_created,
+                )
+        return None
+
+    def _notices(self):
+        # CEP 6: conda follows no redirect to a storage.
+        now = timezone.now()
+        changes = (self.pulp_last_updated, last_expiry(self.notices, now))
+        return _answers().BytesInMemory(
+            encode_notices(current_notices(self.notices, now)),
+            _headers(layout.NOTICES, _revalidated()),
+            last_modified=max(filter(None, changes)),
+        )
+
+    def _metadata(self, publication, path):
+        metadata = PublishedMetadata.objects.filter(publication=publication, relative_path=path)
+        metadata = metadata.first()
+        return metadata and _answers().StoredFile(
+            _content_artifact(metadata), _headers(path, _revalidated()), **self._date(publication)
+        )
 
     @property
     def _superseded(self):
@@ -140,6 +199,31 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             "-pulp_created"
         )
 
+    @property
+    def _superseded_versions(self):
+        rows = self._superseded.select_related("publication__repository_version").defer(
+            "publication__repository_version__content_ids"
+        )
+        return [row.publication.repository_version for row in rows]
+
+    def _date(self, publication):
+        """Return since when this URL gives what it gives, and whether it gave something else in the same second.
+
+        The date of the publication is not enough: after a rollback it is older than what clients have.
+        """
+        if self.checkpoint:
+            return {"last_modified": publication.pulp_last_updated}
+        turns = self.core_distributedpublications.order_by("-pulp_last_updated")
+        turns = turns.values_list("publication", "pulp_last_updated")[:2]
+        if not turns:
+            # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
+            return {"last_modified": max(publication.pulp_last_updated, self.pulp_last_updated)}
+        (newest, since), *before = turns
+        moment = max(publication.pulp_last_updated, since)
+        second = moment.replace(microsecond=0)
+        is_alone = newest == publication.pk and all(since < second for _, since in before)
+        return {"last_modified": moment, "is_date_unique": is_alone}
+
     def _page(self, publication, subdir):
         counts = publication.package_counts
         if subdir is None:
@@ -147,10 +231,17 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
                 self.name, self._url, counts, publication.repository_version.number
             )
         elif subdir in counts:
-            html = pages.render_subdir(self.name, subdir, counts[subdir])
+            files = PublishedMetadata.objects.filter(
+                publication=publication, relative_path__startswith=f"{subdir}/"
+            )
+            names = (
+                path.rpartition("/")[2] for path in files.values_list("relative_path", flat=True)
+            )
+            html = pages.render_subdir(self.name, subdir, counts[subdir], names)
         else:
             return None
-        return Response(text=html, content_type="text/html", charset="utf-8")
+        # No date: the next release of this plugin may write it in another way.
+        return _answers().BytesInMemory(html.encode(), _headers(".html", _revalidated()))
 
     @property
     def _url(self):
@@ -160,9 +251,25 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         return f"{origin}{settings.CONTENT_PATH_PREFIX}{domain}{self.base_path}"
 
 
-def _metadata(publication, path):
-    metadata = PublishedMetadata.objects.filter(publication=publication, relative_path=path).first()
-    return metadata and _content_artifact(metadata)
+def _answers():
+    """Return the module of the answers: only the content app may import it, and only it comes here."""
+    from pulp_conda.app import content
+
+    return content
+
+
+def _headers(filename, cache_control):
+    """Return the headers that conda clients and the proxies before them go by."""
+    extension = "." + filename.rpartition(".")[2]
+    return {"Content-Type": _CONTENT_TYPES[extension], "Cache-Control": cache_control}
+
+
+def _revalidated():
+    return f"public, max-age={settings.CONDA_METADATA_MAX_AGE}, must-revalidate"
+
+
+def _find_sidecar(sha256):
+    return CondaSidecar.objects.filter(pulp_domain=get_domain_pk(), sha256=sha256).first()
 
 
 def _content_artifact(content):

@@ -8,9 +8,11 @@ from pulpcore.plugin.repo_version_utils import remove_duplicates
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.models.file import IndexedFile
+from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import DuplicateFilename, PackageConflict
+from pulp_conda.channel.errors import DuplicateFilename, PackageConflict, PatchWithoutPackage
 
 
 class CondaRepository(Repository, AutoAddObjPermsMixin):
@@ -18,14 +20,18 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
 
     Fields:
         autopublish (bool): Publish each new version as soon as it is complete.
+        channel_relations (dict): The channels that clients shall load with this one, `base` and `overrides` (CEP 42).
+        legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for clients of old.
         last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request per subdir.
     """
 
     TYPE = "conda"
-    CONTENT_TYPES = [CondaPackage]
+    CONTENT_TYPES = [CondaPackage, CondaPatch]
     REMOTE_TYPES = [CondaRemote]
 
     autopublish = models.BooleanField(default=False)
+    channel_relations = models.JSONField(default=dict)
+    legacy_metadata = models.BooleanField(default=False)
     last_sync = models.JSONField(default=dict)
 
     class Meta:
@@ -66,7 +72,8 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         """Keep one record per file name: what was added replaces what was there.
 
         Raises:
-            CondaError: `DuplicateFilename`, when two records for one name were added at once.
+            CondaError: `DuplicateFilename`, when two records for one name were added at once. `PatchWithoutPackage`,
+                when a patch was added that names no package of the version.
         """
         remove_duplicates(new_version)
         added = CondaPackage.objects.filter(pk__in=new_version.added())
@@ -85,6 +92,25 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                     count=twice["count"],
                 )
             )
+        self._check_patches(new_version)
+        IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
+
+    def _check_patches(self, new_version):
+        """Refuse patches that would do nothing; one that has packages for some of its names is fine."""
+        # What an upstream removed is mostly not here.
+        added = CondaPatch.objects.filter(pk__in=new_version.added()).exclude(author="")
+        targets = {patch: patch.as_patches().targets() for patch in added}
+        if not targets:
+            return
+        packages = new_version.get_content(CondaPackage.objects).filter(
+            subdir__in={patch.subdir for patch in targets},
+            filename__in=set().union(*targets.values()),
+        )
+        present = set(packages.values_list("subdir", "filename"))
+        for patch, filenames in targets.items():
+            if not any((patch.subdir, filename) in present for filename in filenames):
+                path = layout.package_path(patch.subdir, patch.filenames[0])
+                raise CondaError(PatchWithoutPackage(path=path, repository=self.name))
 
     def on_new_version(self, version):
         super().on_new_version(version)

@@ -2,6 +2,7 @@
 
 from .content import CondaPackageSerializer, CondaPackageUploadSerializer
 from .distribution import CondaDistributionSerializer
+from .patch import CondaPatchDiffSerializer, CondaPatchSerializer, CondaPatchSummarySerializer
 from .publication import CondaPublicationSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
@@ -18,6 +19,9 @@ __all__ = [
     "CondaModifySerializer",
     "CondaPackageSerializer",
     "CondaPackageUploadSerializer",
+    "CondaPatchDiffSerializer",
+    "CondaPatchSerializer",
+    "CondaPatchSummarySerializer",
     "CondaPublicationSerializer",
     "CondaRemoteSerializer",
     "CondaRepositorySerializer",

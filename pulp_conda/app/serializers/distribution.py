@@ -1,6 +1,7 @@
 from gettext import gettext as _
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.models import Publication
@@ -9,8 +10,33 @@ from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializ
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel.layout import check_channel_name
+from pulp_conda.channel.notices import LEVELS, check_notices
 
 _SERVED = ("publication", "repository", "repository_version")
+
+
+class CondaNoticeSerializer(serializers.Serializer):
+    """A message that conda and pixi show to those who use the channel. For the schema: `check_notices` checks."""
+
+    id = serializers.CharField(
+        help_text=_(
+            "What tells notices apart, at most 100 bytes. The default is made by the server."
+        ),
+        required=False,
+    )
+    message = serializers.CharField(help_text=_("What users read, at most 2000 bytes."))
+    level = serializers.ChoiceField(choices=LEVELS, help_text=_("How much it matters."))
+    created_at = serializers.DateTimeField(
+        help_text=_("When it was made. The default is now."), required=False
+    )
+    expires_at = serializers.DateTimeField(
+        help_text=_("From when on it is not shown, for example '2027-01-31T00:00:00Z'.")
+    )
+
+
+@extend_schema_field(CondaNoticeSerializer(many=True))
+class _NoticesField(serializers.JSONField):
+    """Takes whatever is given, so that all that is wrong is said at once."""
 
 
 @extend_schema_serializer(
@@ -23,7 +49,20 @@ _SERVED = ("publication", "repository", "repository_version")
                 "publication": "/pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/",
             },
             request_only=True,
-        )
+        ),
+        OpenApiExample(
+            "Tell the users of a channel something",
+            value={
+                "notices": [
+                    {
+                        "message": "The channel moves to https://conda.example.org/team on 1 February.",
+                        "level": "warning",
+                        "expires_at": "2027-02-01T00:00:00Z",
+                    }
+                ]
+            },
+            request_only=True,
+        ),
     ]
 )
 class CondaDistributionSerializer(DistributionSerializer):
@@ -45,6 +84,17 @@ class CondaDistributionSerializer(DistributionSerializer):
         ),
         required=False,
     )
+    notices = _NoticesField(
+        help_text=_(
+            "What clients show to their users, see 'notices.json' at the channel's root. At most 100; those that "
+            "have expired are not served. The default is an empty list."
+        ),
+        required=False,
+    )
+
+    def validate_notices(self, notices):
+        with channel_errors_as_validation():
+            return check_notices(notices, timezone.now())
 
     def validate_base_path(self, path):
         with channel_errors_as_validation():
@@ -59,5 +109,5 @@ class CondaDistributionSerializer(DistributionSerializer):
         return super().validate(data)
 
     class Meta:
-        fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint")
+        fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint", "notices")
         model = CondaDistribution

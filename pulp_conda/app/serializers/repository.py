@@ -10,7 +10,10 @@ from pulpcore.plugin.serializers import (
 )
 
 from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
 from pulp_conda.channel.diff import KINDS
+from pulp_conda.channel.relations import check_relations
 
 
 @extend_schema_serializer(
@@ -38,9 +41,33 @@ class CondaRepositorySerializer(RepositorySerializer):
         default=False,
         required=False,
     )
+    channel_relations = serializers.JSONField(
+        help_text=_(
+            "Channels that clients shall load with this one: 'base' with a higher priority, 'overrides' with a "
+            "lower one, as paths from the channel's URL, for example {'base': '../conda-forge'}. Published from "
+            "the next publication on. The default, an empty object, names none."
+        ),
+        required=False,
+    )
+    legacy_metadata = serializers.BooleanField(
+        help_text=_(
+            "Also publish 'current_repodata.json' and 'repodata.json.bz2' for clients of before 2023, from the "
+            "next publication on. The default is false."
+        ),
+        default=False,
+        required=False,
+    )
+
+    def validate_channel_relations(self, relations):
+        with channel_errors_as_validation():
+            return check_relations(relations)
 
     class Meta:
-        fields = RepositorySerializer.Meta.fields + ("autopublish",)
+        fields = RepositorySerializer.Meta.fields + (
+            "autopublish",
+            "channel_relations",
+            "legacy_metadata",
+        )
         model = CondaRepository
 
 
@@ -87,7 +114,7 @@ class CondaSyncSerializer(RepositorySyncURLSerializer):
     ]
 )
 class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
-    """Packages to add to a repository, or to remove from it."""
+    """Packages and patches to add to a repository, or to remove from it."""
 
     overwrite = serializers.BooleanField(
         help_text=_(
@@ -144,6 +171,19 @@ class CondaChangeSerializer(serializers.Serializer):
     )
 
 
+class CondaPatchesDiffSerializer(serializers.Serializer):
+    """The repodata patches that only one of two versions has."""
+
+    added = CondaPatchDiffSerializer(
+        many=True,
+        help_text=_("Patches that only the newer version has, in the order they were made."),
+    )
+    removed = CondaPatchDiffSerializer(
+        many=True,
+        help_text=_("Patches that only the older version has, in the order they were made."),
+    )
+
+
 class CondaVersionDiffSerializer(serializers.Serializer):
     """What differs between two versions of a channel."""
 
@@ -156,4 +196,7 @@ class CondaVersionDiffSerializer(serializers.Serializer):
     packages = serializers.DictField(
         child=CondaChangeSerializer(many=True),
         help_text=_("The changes by package name, for example {'numpy': [{'kind': 'added', …}]}."),
+    )
+    patches = CondaPatchesDiffSerializer(
+        help_text=_("The repodata patches that were added and removed.")
     )

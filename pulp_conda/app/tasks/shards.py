@@ -22,11 +22,9 @@ class ShardStore:
         self._waiting = {}
         self._digests = {}
 
-    def add(self, name, rows):
-        """Take the records of a package name: (file name, canonical record, record digest), sorted."""
-        rows = list(rows)
-        key = shard_key((filename, digest) for filename, _, digest in rows)
-        self._waiting[key] = (name, rows)
+    def add(self, name, entries, removed):
+        """Take what the shard of a package name shall hold, as `encode_shard` wants it."""
+        self._waiting[shard_key(entries, removed)] = (name, entries, removed)
         if len(self._waiting) >= _BATCH:
             self._store()
 
@@ -52,7 +50,7 @@ class ShardStore:
                 ),
                 ignore_conflicts=True,
             )
-        for key, (name, _) in self._waiting.items():
+        for key, (name, _, _) in self._waiting.items():
             self._digests[name] = shards[key][1]
         self._waiting = {}
 
@@ -66,10 +64,8 @@ class ShardStore:
         }
 
     def _encode(self, key):
-        _, rows = self._waiting[key]
-        data = encode_shard(
-            [(filename, record) for filename, record, _ in rows], settings.CONDA_ZSTD_LEVEL
-        )
+        _, entries, removed = self._waiting[key]
+        data = encode_shard(entries, removed, settings.CONDA_ZSTD_LEVEL)
         return CondaShard(
             key=key,
             sha256=sha256(data).digest(),

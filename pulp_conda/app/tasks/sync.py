@@ -1,30 +1,29 @@
 """Turn an upstream channel into a new repository version."""
 
-import asyncio
 import logging
-from collections import Counter
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import transaction
 
-from pulpcore.plugin.models import Artifact, ContentArtifact, ProgressReport
+from pulpcore.plugin.models import ContentArtifact, ProgressReport
 from pulpcore.plugin.serializers import RepositoryVersionSerializer
-from pulpcore.plugin.stages import (
-    DeclarativeArtifact,
-    DeclarativeContent,
-    DeclarativeVersion,
-    Stage,
-)
 
+from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.models import CondaPackage, CondaPublication, CondaRemote, CondaRepository
+from pulp_conda.app.models import (
+    CondaPackage,
+    CondaPublication,
+    CondaRemote,
+    CondaRepository,
+    UpstreamSummary,
+)
+from pulp_conda.app.tasks.download import download_packages, download_sidecars
 from pulp_conda.app.tasks.ingest import Ingest
 from pulp_conda.app.tasks.publish import publish
-from pulp_conda.app.tasks.upstream import Upstream, upstream_errors
-from pulp_conda.channel import layout
-from pulp_conda.channel.errors import ChannelError, mask
-from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.repodata import Repodata
+from pulp_conda.app.tasks.reader import UpstreamReader
+from pulp_conda.app.tasks.upstream import Upstream, run
+from pulp_conda.channel.channeldata import read_channeldata
+from pulp_conda.channel.errors import BadShard, ChannelError, mask
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +44,16 @@ def synchronize(remote_pk, repository_pk, mirror=False, optimize=True):
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
     try:
-        version = _synchronize(remote, repository, mirror, optimize)
+        try:
+            version = _synchronize(remote, repository, mirror, optimize)
+        except BadShard as error:
+            # Upstreams replace shards while we read: once more, from the index on.
+            log.info("Sync of '%s' begins again: %s", repository.name, error)
+            version = _synchronize(remote, repository, mirror, optimize)
     except ChannelError as error:
         raise CondaError(error.at(f"Remote '{remote.name}'")) from None
     _publish_if_missing(repository)
+    remove_unused_sidecars()
     if version is None:
         log.info("Synced '%s' from '%s': nothing changed", repository.name, remote.name)
         return None
@@ -65,51 +70,87 @@ def _synchronize(remote, repository, mirror, optimize):
     ):
         last = {}
 
+    seen_before = last.get("subdirs", {})
     upstream = Upstream(remote, known=repository.last_sync.get("subdirs", {}))
-    fetched = _run(_fetch(upstream, last.get("subdirs", {})))
-    seen = {repodata.subdir: repodata.seen for repodata in fetched}
-    changed = [repodata for repodata in fetched if repodata.path]
-    gone = last.get("subdirs", {}).keys() - seen.keys()
+    fetched = run(_fetch(upstream, seen_before))
+    changed = [subdir for subdir in fetched if subdir.path]
+    seen = {subdir.subdir: subdir.seen for subdir in fetched}
+    sources = repository.last_sync.get("sources", [])
     version = None
-    if changed or (mirror and gone):
-        if remote.policy == remote.IMMEDIATE:
-            if mirror and len(changed) < len(fetched):
-                # A pipeline that mirrors keeps only what it sees: show it the unchanged subdirs as well.
-                changed = _run(_fetch(upstream, {}))
-            version = _download(repository, remote, changed, mirror)
-        else:
-            unchanged = [repodata.subdir for repodata in fetched if not repodata.path]
-            version = _ingest(repository, remote, changed, mirror, unchanged)
+    if changed or (mirror and seen_before.keys() - seen.keys()):
+        reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
+        with Ingest(repository, remote) as ingest:
+            _read(ingest, reader)
+            download_sidecars(upstream, ingest.absent_sidecars())
+            if remote.policy == remote.IMMEDIATE:
+                download_packages(remote, ingest.absent_files())
+            version = ingest.new_version(
+                mirror_except=_read_in_part(fetched, reader) if mirror else None,
+                first=remote.url not in sources,
+                patches=reader.patches(latest),
+                prepare=_summaries(upstream, remote),
+            )
+        reader.remember()
     number = version.number if version else latest.number
     CondaRepository.objects.filter(pk=repository.pk).update(
-        last_sync={"how": how, "version": number, "subdirs": seen}
+        last_sync={
+            "how": how,
+            "version": number,
+            "subdirs": seen,
+            "sources": sorted({*sources, remote.url}),
+        }
     )
     return version
 
 
-def _ingest(repository, remote, changed, mirror, unchanged):
-    """Take the records in bulk; their files are downloaded when somebody asks for them."""
-    reader = _Reader(remote, changed)
-    with (
-        Ingest(repository, remote) as ingest,
-        ProgressReport(message="Reading package records", code="sync.parsing.records") as progress,
-    ):
+def _read(ingest, reader):
+    with ProgressReport(message="Reading package records", code="sync.parsing.records") as progress:
         for count in ingest.add(reader.packages()):
             progress.increase_by(count)
-        reader.report()
-        return ingest.new_version(mirror, unchanged)
+    for subdir, run_exports in reader.run_exports():
+        ingest.add_run_exports(subdir, run_exports)
+    for subdir, names in reader.names.items():
+        ingest.look_at_names(subdir, names)
+    reader.report()
 
 
-def _download(repository, remote, changed, mirror):
-    """Take the records through pulpcore's pipeline, which downloads their files."""
-    declared = DeclarativeVersion(
-        _PackageStage(_Reader(remote, changed)),
-        repository,
-        mirror=mirror,
-        deferred_fields={CondaPackage: ["record", "depends"]},
+def _read_in_part(fetched, reader):
+    """The subdirs of which the last sync knows more than this one."""
+    return {subdir.subdir for subdir in fetched if not subdir.path} | reader.names.keys()
+
+
+def _summaries(upstream, remote):
+    """Return what keeps the upstream's channeldata.json with a new version, for packages that nobody has read."""
+
+    def keep(version):
+        if file := run(upstream.fetch_channeldata()):
+            _keep_summaries(version, file)
+
+    return None if remote.policy == remote.IMMEDIATE else keep
+
+
+def _keep_summaries(version, file):
+    """Keep the entries of the version's packages that are not what the version before had."""
+    summaries = UpstreamSummary.objects.filter(repository=version.repository_id)
+    before = dict(
+        summaries.order_by("name", "-since").distinct("name").values_list("name", "summary")
     )
-    with upstream_errors(remote.url):
-        return declared.create()
+    names = set(version.get_content(CondaPackage.objects).values_list("name", flat=True).distinct())
+    with open(file.path, "rb") as opened, transaction.atomic():
+        entries = read_channeldata(
+            opened, url=mask(file.url), max_size=settings.CONDA_MAX_REPODATA_SIZE
+        )
+        rows = (
+            UpstreamSummary(
+                repository_id=version.repository_id,
+                name=name,
+                since=version.number,
+                summary=summary,
+            )
+            for name, summary in entries
+            if name in names and before.get(name) != summary
+        )
+        UpstreamSummary.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
 
 
 def _how(remote, mirror):
@@ -143,69 +184,9 @@ async def _fetch(upstream, seen_before):
         return fetched
 
 
-def _run(coroutine):
-    return asyncio.get_event_loop().run_until_complete(coroutine)
-
-
 def _publish_if_missing(repository):
     """Publish the latest version if a crash came between the two."""
     latest = repository.latest_version()
     published = CondaPublication.objects.filter(repository_version=latest, complete=True)
     if repository.autopublish and latest.number > 0 and not published.exists():
         publish(str(latest.pk))
-
-
-class _Reader:
-    """The packages in the repodata of an upstream that a remote takes."""
-
-    def __init__(self, remote, fetched):
-        self.remote = remote
-        self._fetched = fetched
-        self._filter = PackageFilter(remote.includes, remote.excludes)
-        self._left_out = Counter()
-
-    def packages(self):
-        """Yield (record, URL of the file)."""
-        for fetched in self._fetched:
-            with open(fetched.path, "rb") as file:
-                repodata = Repodata(
-                    file, mask(fetched.url), fetched.subdir, settings.CONDA_MAX_REPODATA_SIZE
-                )
-                base_url = repodata.packages_url(self.remote.url)
-                for record, reason in repodata.records(self._filter):
-                    if reason:
-                        self._left_out[reason] += 1
-                    else:
-                        yield record, layout.join_url(base_url, record.filename)
-
-    def report(self):
-        """Tell how many packages were left out, and why."""
-        for reason, count in self._left_out.most_common():
-            with ProgressReport(
-                message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
-            ):
-                pass
-
-
-class _PackageStage(Stage):
-    """Feeds packages into pulpcore's pipeline, one at a time."""
-
-    def __init__(self, reader):
-        super().__init__()
-        self._reader = reader
-
-    async def run(self):
-        async with ProgressReport(
-            message="Reading package records", code="sync.parsing.records"
-        ) as progress:
-            for record, url in self._reader.packages():
-                # No md5: Pulp would refuse to download by it. The record's sha256 says it all.
-                artifact = DeclarativeArtifact(
-                    artifact=Artifact(sha256=record.sha256, size=record.size),
-                    url=url,
-                    relative_path=layout.package_path(record.subdir, record.filename),
-                    remote=self._reader.remote,
-                )
-                await self.put(DeclarativeContent(CondaPackage.from_record(record), [artifact]))
-                await progress.aincrement()
-        await sync_to_async(self._reader.report)()

@@ -1,8 +1,11 @@
 """Download the metadata of an upstream channel."""
 
 import asyncio
+import os
+from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import aiohttp
 from django.conf import settings
@@ -10,8 +13,9 @@ from django.conf import settings
 from pulpcore.plugin.download import DownloaderFactory, HttpDownloader
 from pulpcore.plugin.exceptions import DigestValidationError, SizeValidationError, TimeoutException
 
-from pulp_conda.channel import layout
+from pulp_conda.channel import layout, shards
 from pulp_conda.channel.errors import (
+    BadShardIndex,
     DigestMismatch,
     EmptyUpstream,
     RepodataTooLarge,
@@ -19,28 +23,48 @@ from pulp_conda.channel.errors import (
     UpstreamUnreachable,
     mask,
 )
-from pulp_conda.channel.repodata import is_zstd
+from pulp_conda.channel.stream import is_zstd
 
 # How upstreams say that they do not have a file; some mirrors forbid what they do not have.
 _ABSENT = {403, 404, 410, 501}
 
+# By header, what the last sync saw.
+_VALIDATORS = {"If-None-Match": "etag", "If-Modified-Since": "last_modified"}
+
+# Small files that are on their way, or in memory and waiting for their turn.
+_WINDOW = 20
+
 
 @dataclass(frozen=True)
-class FetchedRepodata:
-    """A repodata file of an upstream in the task's working directory.
+class FetchedSubdir:
+    """The records of a subdir, as the upstream has them, in the task's working directory.
 
     Attributes:
-        path: Where it is, or None if it is what the last sync saw.
+        path: The repodata or the shard index, or None if it is what the last sync saw.
         seen: What tells next time whether it changed: `url`, `sha256`, and the validators of the answer.
+        run_exports: The file beside the repodata that shards have inside, or None if there is none.
     """
 
     subdir: str
     path: str | None
     seen: dict
+    run_exports: "FetchedFile | None" = None
 
     @property
     def url(self):
         return self.seen["url"]
+
+    @property
+    def is_sharded(self):
+        return _is_shard_index(self.url)
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """Another file of the upstream."""
+
+    path: str
+    url: str
 
 
 class _NotModified(Exception):
@@ -55,19 +79,51 @@ class _MetadataDownloader(HttpDownloader):
 
     def raise_for_status(self, response):
         if response.status == 304:
-            raise _NotModified
+            if any(header in response.request_info.headers for header in _VALIDATORS):
+                raise _NotModified
+            raise UpstreamStatus(self.url, response.status)
         if 400 <= response.status < 500 and response.status != 429:
             raise UpstreamStatus(self.url, response.status)
         super().raise_for_status(response)
 
     async def handle_data(self, data):
         await super().handle_data(data)
-        if self._size > settings.CONDA_MAX_REPODATA_SIZE:
+        self.check_size(self._size)
+
+    def check_size(self, size):
+        if size > settings.CONDA_MAX_REPODATA_SIZE:
             raise RepodataTooLarge(
                 url=mask(self.url),
                 limit=settings.CONDA_MAX_REPODATA_SIZE,
                 setting="CONDA_MAX_REPODATA_SIZE",
             )
+
+
+class _ShardIndexDownloader(_MetadataDownloader):
+    """A downloader of what is read into memory."""
+
+    def check_size(self, size):
+        _check_index_size(self.url, size)
+
+
+class _BytesDownloader(_MetadataDownloader):
+    """A downloader of small files, which gives bytes: a channel has thousands of them."""
+
+    def __init__(self, *args, max_size, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._max_size = max_size
+
+    async def _handle_response(self, response):
+        data = bytearray()
+        async for chunk in response.content.iter_any():
+            data += chunk
+            if len(data) > self._max_size:
+                raise _FileTooLarge
+        return bytes(data)
+
+
+class _FileTooLarge(Exception):
+    """A small file of the upstream is none."""
 
 
 class Upstream:
@@ -80,12 +136,12 @@ class Upstream:
     def __init__(self, remote, known=()):
         self._remote = remote
         self._known = known
-        self._factory = DownloaderFactory(
-            remote, {"http": _MetadataDownloader, "https": _MetadataDownloader}
-        )
+        self._factory = _factory(remote, _MetadataDownloader)
+        self._index_factory = _factory(remote, _ShardIndexDownloader)
+        self._bytes_factory = _factory(remote, _BytesDownloader)
 
     async def fetch(self, seen_before):
-        """Download the repodata of all subdirs that the remote takes.
+        """Download the repodata or shard index of all subdirs that the remote takes.
 
         Args:
             seen_before: By subdir, the `seen` of the last sync; asks only for what changed since.
@@ -106,6 +162,30 @@ class Upstream:
             raise EmptyUpstream(url=mask(self._remote.url))
         return fetched
 
+    async def fetch_channeldata(self):
+        """Download the upstream's channeldata.json, or return None if it has none."""
+        return await self._fetch_optional(layout.join_url(self._remote.url, layout.CHANNELDATA))
+
+    def fetch_all(self, urls, max_size):
+        """Download small files side by side, as far ahead as memory allows.
+
+        Yields:
+            Bytes in the order of the URLs, or why there are none in words: the upstream does not have the file, or
+            sends more than `max_size` bytes.
+        """
+        urls = iter(urls)
+        loop = asyncio.get_event_loop()
+        tasks = deque()
+        try:
+            while True:
+                for url in islice(urls, _WINDOW - len(tasks)):
+                    tasks.append(loop.create_task(self._fetch_bytes(url, max_size)))
+                if not tasks:
+                    return
+                yield run(tasks.popleft())
+        finally:
+            run(cancel(tasks))
+
     def _may_be_absent(self, subdir, error, fetched):
         """Nobody asked for this subdir by name, and the upstream says that it does not have it.
 
@@ -117,36 +197,72 @@ class Upstream:
         return status == 404 or (status in _ABSENT and fetched and subdir not in self._known)
 
     async def _fetch_subdir(self, subdir, seen):
-        for filename in (layout.REPODATA_ZST, layout.REPODATA):
+        flat = None
+        if seen and not FetchedSubdir(subdir, None, seen).is_sharded:
+            # If nothing changed since, this is the only request.
+            flat = await self._fetch_form(subdir, seen["url"], seen)
+            if flat and flat.path is None:
+                return flat
+        url = layout.join_url(self._remote.url, subdir, layout.SHARD_INDEX)
+        if fetched := await self._fetch_form(subdir, url, seen):
+            return fetched
+        if flat is None:
+            url = layout.join_url(self._remote.url, subdir, layout.REPODATA_ZST)
+            flat = await self._fetch_form(subdir, url, None)
+        if flat is None:
+            url = layout.join_url(self._remote.url, subdir, layout.REPODATA)
+            flat = await self._fetch_file(subdir, url, None)
+        return replace(flat, run_exports=await self._fetch_run_exports(subdir))
+
+    async def _fetch_form(self, subdir, url, seen):
+        """Download one of the forms of a subdir, or return None if the upstream does not have it."""
+        try:
+            fetched = await self._fetch_file(subdir, url, seen)
+        except UpstreamStatus as error:
+            if error.facts["status"] not in _ABSENT:
+                raise
+            return None
+        compressed = url.partition("?")[0].endswith(".zst")
+        if fetched.path and compressed and not _starts_like(fetched.path, is_zstd):
+            return None  # a page that says "not found", with status 200
+        return fetched
+
+    async def _fetch_run_exports(self, subdir):
+        for filename in (layout.RUN_EXPORTS_ZST, layout.RUN_EXPORTS):
             url = layout.join_url(self._remote.url, subdir, filename)
-            try:
-                fetched = await self._fetch_file(subdir, url, seen)
-            except UpstreamStatus as error:
-                if filename == layout.REPODATA or error.facts["status"] not in _ABSENT:
-                    raise
-                continue
-            if filename == layout.REPODATA or fetched.path is None or _is_zstd(fetched.path):
+            if fetched := await self._fetch_optional(url):
                 return fetched
+        return None
+
+    async def _fetch_optional(self, url):
+        try:
+            fetched = await self._fetch_file(None, url, None)
+        except UpstreamStatus as error:
+            if error.facts["status"] not in _ABSENT:
+                raise
+            return None
+        if not _starts_like(fetched.path, lambda file: is_zstd(file) or file.read(1) == b"{"):
+            return None
+        return FetchedFile(fetched.path, url)
 
     async def _fetch_file(self, subdir, url, seen):
         if not seen or seen["url"] != url:
             seen = {}
-        downloader = self._remote.get_downloader(url=url, download_factory=self._factory)
-        headers = {
-            header: seen[key]
-            for header, key in (("If-None-Match", "etag"), ("If-Modified-Since", "last_modified"))
-            if seen.get(key)
-        }
+        factory = self._index_factory if _is_shard_index(url) else self._factory
+        downloader = self._remote.get_downloader(url=url, download_factory=factory)
+        headers = {header: seen[key] for header, key in _VALIDATORS.items() if seen.get(key)}
         with upstream_errors(url):
             try:
                 result = await downloader.run(extra_data={"request_kwargs": {"headers": headers}})
             except _NotModified:
-                return FetchedRepodata(subdir, None, seen)
+                return FetchedSubdir(subdir, None, seen)
             except FileNotFoundError:  # a file:// URL
                 raise UpstreamStatus(url, 404) from None
+        if factory is self._index_factory:
+            _check_index_size(url, result.artifact_attributes["size"])  # also of a file:// URL
         sha256 = result.artifact_attributes["sha256"]
         answer = {key.lower(): value for key, value in (result.headers or {}).items()}
-        return FetchedRepodata(
+        return FetchedSubdir(
             subdir,
             None if sha256 == seen.get("sha256") else result.path,
             {
@@ -156,6 +272,43 @@ class Upstream:
                 "last_modified": answer.get("last-modified"),
             },
         )
+
+    async def _fetch_bytes(self, url, max_size):
+        downloader = self._remote.get_downloader(
+            url=url, download_factory=self._bytes_factory, max_size=max_size
+        )
+        try:
+            with upstream_errors(url):
+                result = await downloader.run()
+            return result if isinstance(result, bytes) else _read_once(result.path, max_size)
+        except FileNotFoundError:  # a file:// URL
+            return "there is no such file"
+        except _FileTooLarge:
+            return f"it is larger than {max_size} bytes"
+        except UpstreamStatus as error:
+            if error.facts["status"] not in _ABSENT:
+                raise
+            return f"the upstream answered {error.facts['status']}"
+
+
+def run(coroutine):
+    """Wait for downloads: tasks are synchronous, pulpcore's downloaders are not."""
+    return asyncio.get_event_loop().run_until_complete(coroutine)
+
+
+def _is_shard_index(url):
+    return url.partition("?")[0].endswith(f"/{layout.SHARD_INDEX}")
+
+
+def _factory(remote, downloader):
+    return DownloaderFactory(remote, {"http": downloader, "https": downloader})
+
+
+async def cancel(tasks):
+    """End downloads that nobody wants any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
@@ -173,11 +326,31 @@ def upstream_errors(url):
         what = "sha256" if isinstance(error, DigestValidationError) else "size"
         reason = f"{what} {error.actual}, not {error.expected}"
         raise DigestMismatch(url=mask(error.url or url), reason=reason) from None
-    except (aiohttp.ClientError, TimeoutException) as error:
+    except (
+        aiohttp.ClientError,
+        TimeoutException,
+        UnicodeError,
+    ) as error:  # the last of 'http://a..b/'
         reason = "it did not answer in time" if isinstance(error, TimeoutException) else error
         raise UpstreamUnreachable(url=mask(url), reason=mask(str(reason))) from None
 
 
-def _is_zstd(path):
+def _check_index_size(url, size):
+    if size > shards.MAX_SIZE:
+        reason = f"it is larger than {shards.MAX_SIZE} bytes"
+        raise BadShardIndex(url=mask(url), reason=reason)
+
+
+def _starts_like(path, test):
     with open(path, "rb") as file:
-        return is_zstd(file)
+        return test(file)
+
+
+def _read_once(path, max_size):
+    """Return a downloaded file, which is not needed any more."""
+    with open(path, "rb") as file:
+        data = file.read(max_size + 1)
+    os.unlink(path)
+    if len(data) > max_size:
+        raise _FileTooLarge
+    return data

@@ -2,6 +2,7 @@
 
 from .content import CondaPackageViewSet
 from .distribution import CondaDistributionViewSet
+from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
@@ -9,6 +10,7 @@ from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 __all__ = [
     "CondaDistributionViewSet",
     "CondaPackageViewSet",
+    "CondaPatchViewSet",
     "CondaPublicationViewSet",
     "CondaRemoteViewSet",
     "CondaRepositoryVersionViewSet",

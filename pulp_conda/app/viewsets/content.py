@@ -50,6 +50,7 @@ class CondaPackageFilter(ContentFilter):
             "md5": ["exact", "in"],
             "sha256": ["exact", "in"],
             "record_digest": ["exact", "in"],
+            "attestations_sha256": ["exact", "in", "ne"],
             "size": _NUMBER_FILTERS,
             "timestamp": _NUMBER_FILTERS,
         }
@@ -59,7 +60,8 @@ class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"
-    queryset = CondaPackage.objects.prefetch_related("_artifacts")
+    # The report belongs to pulpcore's part of the serializer, which asks for it package by package.
+    queryset = CondaPackage.objects.prefetch_related("_artifacts", "core_vulnerabilityreport")
     serializer_class = CondaPackageSerializer
     filterset_class = CondaPackageFilter
 

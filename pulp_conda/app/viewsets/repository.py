@@ -18,6 +18,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app.access import model_policy, model_roles, statement, version_policy
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.models.content import diff_versions
+from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.serializers import (
     CondaDiffQuerySerializer,
     CondaModifySerializer,
@@ -97,7 +98,7 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
     @extend_schema(
         summary="Compare with another version",
         description="List what was added, removed, replaced and updated between two versions, by package "
-        "name.",
+        "name, and the patches that were added and removed.",
         parameters=[CondaDiffQuerySerializer],
         responses={200: CondaVersionDiffSerializer},
     )
@@ -112,7 +113,8 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         query.is_valid(raise_exception=True)
         target = self.get_object()
         base = self._base(target, query.validated_data.get("base"))
-        changes = diff_versions(base, target, query.validated_data.get("name"))
+        name = query.validated_data.get("name")
+        changes = diff_versions(base, target, name)
         first = query.validated_data["offset"]
         shown = list(changes)[first : first + query.validated_data["limit"]]
         counts = Counter(change.kind for of_name in changes.values() for change in of_name)
@@ -121,6 +123,7 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
             "target": target.number,
             "counts": counts,
             "packages": {name: changes[name] for name in shown},
+            "patches": diff_patches(base, target, name),
         }
         return Response(self.get_serializer(answer).data)
 

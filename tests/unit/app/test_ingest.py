@@ -1,10 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
 from pulpcore.plugin.models import ContentArtifact, RemoteArtifact
 
-from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
+from pulp_conda.app.models import (
+    CondaPackage,
+    CondaPackageInfo,
+    CondaRemote,
+    CondaRepository,
+    IndexedFile,
+)
 from pulp_conda.app.tasks.ingest import Ingest
-from tests.builders import make_record
+from tests.builders import TIMESTAMP, make_record
 
 pytestmark = pytest.mark.django_db
 
@@ -19,11 +27,13 @@ def remote():
     return CondaRemote.objects.create(name="forge", url="https://conda.example.org/forge")
 
 
-def _sync(repository, remote, records, mirror=False, unchanged=()):
+def _sync(repository, remote, records, mirror=False, unchanged=(), names=None, **options):
     packages = [(record, f"{remote.url}/{record.filename}") for record in records]
     with Ingest(repository, remote) as ingest:
         assert sum(ingest.add(packages)) == len(packages)
-        return ingest.new_version(mirror, unchanged)
+        for subdir, of_subdir in (names or {}).items():
+            ingest.look_at_names(subdir, of_subdir)
+        return ingest.new_version(list(unchanged) if mirror else None, **options)
 
 
 def _names(version):
@@ -62,6 +72,67 @@ def test_what_is_gone_goes_only_from_a_mirror_and_from_subdirs_that_were_read(re
     assert _names(version) == ["linux-64/a", "linux-64/b", "noarch/a"]
     version = _sync(repository, remote, [], mirror=True)
     assert _names(version) == []
+
+
+def test_of_a_subdir_that_was_read_in_part_only_names_that_were_looked_at_lose_packages(
+    repository, remote
+):
+    _sync(repository, remote, [make_record(name, v) for name in "abc" for v in ("1", "2")])
+    version = _sync(
+        repository,
+        remote,
+        [make_record("a", "2")],
+        mirror=True,
+        unchanged=["noarch"],
+        names={"noarch": ["a", "b"]},
+    )
+    assert _names(version) == ["noarch/a", "noarch/c", "noarch/c"]
+
+
+def test_run_exports_are_kept_by_file_and_never_changed(repository, remote):
+    def run_exports():
+        return dict(CondaPackageInfo.objects.values_list("sha256", "run_exports"))
+
+    known = replace(make_record("a"), run_exports={"weak": ["a >=1"]})
+    unknown = make_record("b")
+    _sync(repository, remote, [known, unknown, replace(make_record("c"), run_exports={})])
+    assert run_exports()[known.sha256] == '{"weak":["a >=1"]}'
+    assert unknown.sha256 not in run_exports()
+    with Ingest(repository, remote) as ingest:
+        list(ingest.add([(unknown, "https://conda.example.org/b")]))
+        said = [(unknown.filename, '{"strong":["b"]}'), ("stranger-1-0.conda", "{}")]
+        ingest.add_run_exports("noarch", said)
+        assert ingest.new_version(None) is None
+    _sync(repository, remote, [replace(known, run_exports={"weak": ["a >=2"]})])
+    assert run_exports()[known.sha256] == '{"weak":["a >=1"]}'
+    assert run_exports()[unknown.sha256] == '{"strong":["b"]}'
+    assert len(run_exports()) == 3
+
+
+def test_a_file_is_indexed_once_whatever_becomes_of_its_record(repository, remote):
+    def indexed():
+        return dict(IndexedFile.objects.values_list("sha256", "indexed_timestamp"))
+
+    def at(version):
+        return int(version.pulp_created.timestamp() * 1000)
+
+    old = make_record("old")
+    future = make_record("future", timestamp=TIMESTAMP * 10)
+    said = make_record("said", indexed_timestamp=TIMESTAMP + 5)
+    first = _sync(repository, remote, [old, future, said], first=True)
+    assert indexed() == {old.sha256: TIMESTAMP, future.sha256: at(first)}
+
+    new = make_record("new")
+    hotfix = make_record("old", depends=["x"], timestamp=TIMESTAMP - 7)
+    second = _sync(repository, remote, [new, hotfix])
+    gone = _sync(repository, remote, [future], mirror=True)
+    back = _sync(repository, remote, [new, hotfix])
+    assert (gone.number, back.number) == (3, 4)
+    assert indexed() == {
+        old.sha256: TIMESTAMP,
+        future.sha256: at(first),
+        new.sha256: at(second),
+    }
 
 
 def test_a_hotfix_replaces_the_record_and_shares_nothing_else(repository, remote):

@@ -1,3 +1,4 @@
+import bz2
 import json
 
 import msgpack
@@ -11,12 +12,14 @@ from pulpcore.plugin.models import PublishedMetadata, Task
 
 from pulp_conda.app.models import (
     CondaPackage,
+    CondaPackageInfo,
     CondaPublication,
     CondaRepository,
     CondaShard,
     PublishedShard,
 )
 from pulp_conda.app.tasks.publish import publish
+from pulp_conda.channel.info import PackageInfo
 from tests.builders import make_record
 
 pytestmark = pytest.mark.django_db
@@ -50,12 +53,17 @@ def test_a_publication_has_the_files_of_every_subdir():
     assert publication.complete
     assert publication.package_counts == {"linux-64": 1, "noarch": 1}
     assert sorted(PublishedMetadata.objects.values_list("relative_path", flat=True)) == [
+        "channeldata.json",
         "linux-64/repodata.json",
         "linux-64/repodata.json.zst",
         "linux-64/repodata_shards.msgpack.zst",
+        "linux-64/run_exports.json",
+        "linux-64/run_exports.json.zst",
         "noarch/repodata.json",
         "noarch/repodata.json.zst",
         "noarch/repodata_shards.msgpack.zst",
+        "noarch/run_exports.json",
+        "noarch/run_exports.json.zst",
     ]
 
 
@@ -69,12 +77,12 @@ def test_records_are_sorted_by_name_whatever_the_locale():
 
 def test_publishing_twenty_packages_takes_no_more_queries_than_two():
     counts = []
-    for number in (2, 20):
+    for number in (1, 2, 20):  # the first stores what all have in common
         version = _version([make_record(f"p{n}", f"{number}.0") for n in range(number)])
         with CaptureQueriesContext(connection) as queries:
             publish(str(version.pk))
         counts.append(len(queries))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 def _shards(publication, subdir="noarch"):
@@ -110,11 +118,87 @@ def test_shards_go_with_the_last_publication_that_has_them():
     assert CondaShard.objects.count() == 0
 
 
-def test_publications_of_two_repositories_share_their_shards():
-    publish(str(_version([make_record("a")]).pk))
-    other = CondaRepository.objects.create(name="other")
-    with other.new_version() as version:
-        version.add_content(CondaPackage.objects.all())
+def test_a_version_published_twice_shares_its_shards():
+    version = _version([make_record("a")])
+    publish(str(version.pk))
     publish(str(version.pk))
     assert CondaShard.objects.count() == 1
     assert PublishedShard.objects.count() == 2
+
+
+def test_what_becomes_known_of_a_file_is_for_the_next_version():
+    # Else a version would have other files when it is published again.
+    record = make_record("a")
+    version = _version([record])
+    info = PackageInfo(
+        run_exports={"weak": ["a"]}, about={"summary": "A"}, link=None, licenses=(), traits={}
+    )
+    publish(str(version.pk))
+    CondaPackageInfo.remember(record.sha256, info)
+    publish(str(version.pk))
+    with version.repository.cast().new_version() as next_version:
+        next_version.add_content(_saved(make_record("b")))
+    publish(str(next_version.pk))
+    before, same, after = CondaPublication.objects.order_by("pulp_created")
+    for path in PublishedMetadata.objects.filter(publication=before):
+        path = path.relative_path
+        assert _published(before, path) == _published(same, path)
+    assert json.loads(_published(before, "noarch/run_exports.json"))["packages.conda"] == {}
+    assert json.loads(_published(after, "noarch/run_exports.json"))["packages.conda"] == {
+        record.filename: {"run_exports": {"weak": ["a"]}}
+    }
+    summaries = json.loads(_published(after, "channeldata.json"))["packages"]
+    assert summaries["a"]["summary"] == "A"
+
+
+def test_a_subdir_that_is_empty_now_is_still_there():
+    # rattler remembers for good that there was no shard index.
+    version = _version([make_record("a", subdir="linux-64")])
+    publish(str(version.pk))
+    with version.repository.cast().new_version() as next_version:
+        next_version.remove_content(CondaPackage.objects.all())
+    publish(str(next_version.pk))
+    publication = CondaPublication.objects.latest("pulp_created")
+    assert publication.package_counts == {"linux-64": 0, "noarch": 0}
+    assert _shards(publication, "linux-64") == {}
+
+
+def test_the_indexed_timestamp_is_in_every_form():
+    version = _version([make_record("a")])
+    publish(str(version.pk))
+    moment = int(version.pulp_created.timestamp() * 1000)
+    publication = CondaPublication.objects.get()
+    repodata = json.loads(_published(publication, "noarch/repodata.json"))
+    assert repodata["packages.conda"]["a-1.0-0.conda"]["indexed_timestamp"] == moment
+    shard = msgpack.unpackb(zstandard.decompress(bytes(CondaShard.objects.get().data)))
+    assert shard["packages.conda"]["a-1.0-0.conda"]["indexed_timestamp"] == moment
+
+
+def test_relations_are_the_same_in_both_forms():
+    version = _version([make_record("a")])
+    relations = {"base": "../conda-forge"}
+    CondaRepository.objects.update(channel_relations=relations)
+    publish(str(version.pk))
+    publication = CondaPublication.objects.get()
+    repodata = json.loads(_published(publication, "noarch/repodata.json"))
+    index = _published(publication, "noarch/repodata_shards.msgpack.zst")
+    assert repodata["info"]["channel_relations"] == relations
+    shard_index = msgpack.unpackb(zstandard.decompress(index))
+    assert shard_index["info"]["channel_relations"] == relations
+
+
+def test_files_for_old_clients_are_there_when_switched_on():
+    version = _version([make_record("a", "1.0"), make_record("a", "2.0")])
+    CondaRepository.objects.update(legacy_metadata=True)
+    publish(str(version.pk))
+    publication = CondaPublication.objects.get()
+    current = json.loads(_published(publication, "noarch/current_repodata.json"))
+    assert list(current["packages.conda"]) == ["a-2.0-0.conda"]
+    plain = _published(publication, "noarch/repodata.json")
+    assert bz2.decompress(_published(publication, "noarch/repodata.json.bz2")) == plain
+
+
+def _saved(record):
+    package = CondaPackage.from_record(record)
+    package.save()
+    return CondaPackage.objects.filter(pk=package.pk)

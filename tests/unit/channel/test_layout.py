@@ -28,7 +28,32 @@ from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
         pytest.param("noarch/shards/", None, id="list of shards"),
         pytest.param("noarch", None, id="no slash at the end"),
         pytest.param("repodata.json", None, id="metadata of no subdir"),
-        pytest.param("noarch/current_repodata.json", None, id="metadata that nobody publishes"),
+        pytest.param(
+            "channeldata.json", layout.Metadata(None, "channeldata.json"), id="at the root"
+        ),
+        pytest.param("notices.json", layout.Metadata(None, "notices.json"), id="notices"),
+        pytest.param("noarch/notices.json", None, id="metadata of the root in a subdir"),
+        pytest.param(
+            "noarch/run_exports.json.zst",
+            layout.Metadata("noarch", "run_exports.json.zst"),
+            id="metadata beside repodata",
+        ),
+        pytest.param("noarch/repodata.jlap", None, id="metadata that nobody publishes"),
+        pytest.param(
+            "noarch/a-1!2.0+cu1-0.conda.sigs",
+            layout.Sidecar("noarch", "a-1!2.0+cu1-0.conda", None),
+            id="sidecar",
+        ),
+        pytest.param(
+            f"noarch/a-1-0.tar.bz2.sigs.{'0a' * 32}",
+            layout.Sidecar("noarch", "a-1-0.tar.bz2", "0a" * 32),
+            id="sidecar by digest",
+        ),
+        pytest.param(f"noarch/a-1-0.conda.sigs.{'0A' * 32}", None, id="digest in upper case"),
+        pytest.param("noarch/a-1-0.conda.sigs.0a", None, id="part of a digest"),
+        pytest.param("noarch/a-1-0.conda.sigs/", None, id="folder of a sidecar"),
+        pytest.param("noarch/repodata.json.sigs", None, id="sidecar of metadata"),
+        pytest.param("noarch/x/a-1-0.conda.sigs", None, id="sidecar too deep"),
         pytest.param("../noarch/repodata.json", None, id="out of the channel"),
         pytest.param("noarch/x/a-1-0.conda", None, id="too deep"),
         pytest.param("Linux-64/repodata.json", None, id="upper case"),
@@ -45,6 +70,12 @@ def test_paths_are_read_back_from_what_was_written():
     shard = layout.shard_path("noarch", "0a" * 32)
     assert layout.parse_path(shard) == layout.Shard("noarch", "0a" * 32)
     assert layout.parse_path(metadata) == layout.Metadata("noarch", layout.REPODATA_ZST)
+    for digest in (None, "0a" * 32):
+        sidecar = layout.sidecar_path("noarch", "a-1-0.conda", digest)
+        assert layout.parse_path(sidecar) == layout.Sidecar("noarch", "a-1-0.conda", digest)
+    for filename in layout.SUBDIR_METADATA:
+        path = layout.metadata_path("linux-64", filename)
+        assert layout.parse_path(path) == layout.Metadata("linux-64", filename)
 
 
 def test_a_file_name_is_split_from_its_end():

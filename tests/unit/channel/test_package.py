@@ -69,6 +69,39 @@ def test_checksums_are_those_of_the_file(extension):
     assert read(package.data).fields == package.record.fields
 
 
+@both_formats
+def test_a_record_comes_with_the_run_exports_of_the_package(extension):
+    info = {"run_exports.json": b'{"weak": ["hello >=1.0"]}'}
+    assert read(make_package(extension=extension, info=info).data).run_exports == {
+        "weak": ["hello >=1.0"]
+    }
+    assert read(make_package(extension=extension).data).run_exports == {}
+
+
+def test_a_package_that_declares_v3_gives_such_a_record():
+    depends = ["numpy[version='>=2',when='python >=3.12']"]
+    assert read(make_package(index={"schema_version": 3}).data).in_v3
+    assert read(make_package(depends=depends).data).in_v3
+    assert not read(make_package().data).in_v3
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pytest.param({"indexed_timestamp": 1}, id="indexed_timestamp"),
+        pytest.param({"attestations_sha256": "0" * 64}, id="attestations"),
+        pytest.param({"run_exports": {"weak": ["evil"]}}, id="run_exports"),
+        pytest.param({"run_exports": 3}, id="run_exports that are none"),
+    ],
+)
+def test_a_package_does_not_speak_for_the_channel(index):
+    package = make_package(index=index)
+    record = read(package.data)
+    (key,) = index
+    assert record.fields == {k: v for k, v in package.record.fields.items() if k != key}
+    assert record.run_exports == {}
+
+
 def test_a_record_of_a_file_that_was_read_before_starts_at_its_beginning():
     package = make_package()
     file = io.BytesIO(package.data)

@@ -6,7 +6,8 @@ import zstandard
 
 from pulp_conda.channel.errors import BadRecord, BadRepodata, RepodataTooLarge, WrongSubdir
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.repodata import Repodata, RepodataWriter, compress
+from pulp_conda.channel.records import PackageRecord
+from pulp_conda.channel.repodata import OTHER_FORMAT, Repodata, RepodataWriter, compress
 from tests.builders import make_record
 
 EVERYTHING = PackageFilter()
@@ -31,13 +32,17 @@ def _records(repodata, package_filter=EVERYTHING):
     return [record for record, reason in repodata.records(package_filter) if reason is None]
 
 
-def _written(*records):
+def _written(*records, relations=None, removed=()):
     file = io.BytesIO()
-    writer = RepodataWriter(file, "noarch")
+    writer = RepodataWriter(file, "noarch", relations)
     for record in records:
-        writer.add(record.filename, record.canonical)
-    writer.close()
+        writer.add(record.filename, record.canonical, record.in_v3)
+    writer.close(removed)
     return file.getvalue()
+
+
+def _in_v3(record):
+    return PackageRecord(record.subdir, record.filename, record.fields, in_v3=True)
 
 
 RECORDS = [
@@ -73,6 +78,48 @@ def test_formats_may_come_mixed():
     assert mixed == _written(RECORDS[0], RECORDS[1], RECORDS[2])
 
 
+def test_records_of_v3_stand_there_only_and_are_counted():
+    # Clients of old stumble over them (CEP 48), and need to be told that there is more.
+    records = [
+        _in_v3(make_record("a", extension=".tar.bz2", indexed_timestamp=9)),
+        make_record("b"),
+        _in_v3(make_record("c", "1!2.0+x", indexed_timestamp=5)),
+        _in_v3(make_record("d")),
+    ]
+    document = json.loads(_written(*records))
+    assert document["packages"] == {}
+    assert list(document["packages.conda"]) == ["b-1.0-0.conda"]
+    assert document["v3"] == {
+        "conda": {"c-1!2.0+x-0": records[2].fields, "d-1.0-0": records[3].fields},
+        "tar.bz2": {"a-1.0-0": records[0].fields},
+    }
+    assert document["info"] == {
+        "subdir": "noarch",
+        "repodata_revisions": {"v3": {"n_packages": 3, "newest": 9, "oldest": 5}},
+    }
+    assert document["repodata_version"] == 1
+
+
+def test_the_writer_tells_the_revisions_for_the_index_of_shards():
+    writer = RepodataWriter(io.BytesIO(), "noarch")
+    writer.add("a-1.0-0.conda", make_record("a", indexed_timestamp=7).canonical, True)
+    writer.close()
+    assert writer.revisions == {"v3": {"n_packages": 1, "newest": 7, "oldest": 7}}
+
+    writer = RepodataWriter(io.BytesIO(), "noarch")
+    writer.add("a-1.0-0.conda", make_record("a").canonical)
+    writer.close()
+    assert writer.revisions == {}
+
+
+def test_relations_and_removed_packages_are_written():
+    document = json.loads(
+        _written(relations={"base": "../forge"}, removed=["b-1-0.conda", "a-1-0.tar.bz2"])
+    )
+    assert document["info"] == {"subdir": "noarch", "channel_relations": {"base": "../forge"}}
+    assert document["removed"] == ["a-1-0.tar.bz2", "b-1-0.conda"]
+
+
 def test_the_compressed_form_tells_its_size_and_is_the_same_every_time():
     # Clients with a limit look at the frame's header before they unpack.
     plain = _written(*RECORDS)
@@ -84,9 +131,40 @@ def test_the_compressed_form_tells_its_size_and_is_the_same_every_time():
     assert _records(_repodata(first.getvalue()))[0].fields == RECORDS[0].fields
 
 
-def test_a_byte_order_mark_and_an_empty_file_do_no_harm():
-    assert _records(_repodata(b"")) == []
-    assert _repodata(b"").packages_url(CHANNEL) == f"{CHANNEL}/noarch/"
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"{}", b" {\r\n}\r\n"])
+def test_a_file_with_nothing_in_it_is_an_empty_subdir(content):
+    # CEP 36: an empty file is an empty dictionary.
+    assert _records(_repodata(content)) == []
+    assert _repodata(content).packages_url(CHANNEL) == f"{CHANNEL}/noarch/"
+
+
+def test_a_byte_order_mark_and_the_blanks_of_any_writer_do_no_harm():
+    text = json.dumps(_document(*RECORDS), indent=3, ensure_ascii=False).replace("\n", "\r\n")
+    read = _records(_repodata(b"\xef\xbb\xbf" + text.encode()))
+    assert [r.fields for r in read] == [r.fields for r in RECORDS]
+
+
+def test_records_are_read_whole_wherever_the_pieces_of_the_file_end():
+    # Two megabytes, so that the reader needs many pieces.
+    records = [
+        make_record("a", build=f"h_{n}", unknown="é" * (n % 50), size=n) for n in range(5000)
+    ]
+    read = _records(_repodata(_written(*records)))
+    assert [r.fields for r in read] == [r.fields for r in records]
+
+
+def test_the_sections_may_come_in_any_order():
+    document = _document(*RECORDS)
+    turned = dict(reversed(document.items()))
+    assert {r.filename for r in _records(_repodata(turned))} == {r.filename for r in RECORDS}
+    assert _repodata(turned).packages_url(CHANNEL) == f"{CHANNEL}/noarch/"
+
+
+def test_what_a_future_channel_adds_is_passed_over():
+    document = _document(
+        *RECORDS, signatures={"a-1.0-0.conda": {"key": {"signature": "x"}}}, v4={"conda": {"a": {}}}
+    )
+    assert len(_records(_repodata(document))) == len(RECORDS)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +190,26 @@ def test_packages_may_stand_elsewhere(base_url, packages_url):
         pytest.param(b"[1, 2]", "it starts with '[1, 2]'", id="list"),
         pytest.param(b'{"info": {"subdir": "noar', "it is cut short or no JSON", id="cut short"),
         pytest.param(b'{"info": {,}}', "it is cut short or no JSON", id="not JSON"),
+        pytest.param(b'{"packages": {"a": 1e999}}', "it is cut short or no JSON", id="infinite"),
+        pytest.param(b'{"packages": {"a": NaN}}', "it is cut short or no JSON", id="NaN"),
+        pytest.param(b'{"packages": {}} {}', "it is cut short or no JSON", id="two documents"),
+        pytest.param(b'{"packages": {"a"}}', "it is cut short or no JSON", id="no value"),
+        pytest.param(b'{"packages": {7: {}}}', "it is cut short or no JSON", id="number as key"),
+        pytest.param(b'{"packages": {},}', "it is cut short or no JSON", id="comma at the end"),
+        pytest.param(b'{"packages": {"a": tru', "it is cut short or no JSON", id="half a word"),
+        pytest.param(b'{"x": "\xff"}', "it is cut short or no JSON", id="not UTF-8"),
+        pytest.param(b'{"packages": {"a": ' + b"[" * 100_000, "it is nested too deeply", id="deep"),
+        pytest.param(
+            b'{"packages": {"a": {"x": "' + b" " * 5_000_000 + b'"}}}',
+            "it is cut short or no JSON (a value of more than 4194304 characters)",
+            id="endless record",
+        ),
+        pytest.param({"packages": [{}]}, "its 'packages' is not an object", id="list"),
+        pytest.param({"packages.conda": "x"}, "its 'packages.conda' is not an object", id="text"),
+        pytest.param({"v3": ["conda"]}, "its 'v3' is not an object", id="v3"),
+        pytest.param({"v3": {"conda": [{}]}}, "its 'v3' is not an object", id="list in v3"),
+        pytest.param({"removed": "x"}, "its 'removed' is not a list", id="removed"),
+        pytest.param({"removed": {"x": 1}}, "its 'removed' is not a list", id="removed object"),
         pytest.param({"info": []}, "its 'info' is not an object", id="info"),
         pytest.param({"repodata_version": 3}, "its 'repodata_version' is 3", id="version"),
         pytest.param(
@@ -188,3 +286,137 @@ def test_a_name_that_is_a_path_is_refused():
     bad = {"packages.conda": {"../../etc/a-1-0.conda": make_record("a").fields}}
     with pytest.raises(BadRecord):
         _records(_repodata(bad))
+
+
+def test_records_of_v3_are_read_with_the_others():
+    document = _document(
+        make_record("a"),
+        v3={
+            "conda": {"b-1.0-0": make_record("b").fields},
+            "tar.bz2": {"c-1.0-0": make_record("c", extension=".tar.bz2").fields},
+        },
+    )
+    read = {r.filename: r.in_v3 for r in _records(_repodata(document))}
+    assert read == {"a-1.0-0.conda": False, "b-1.0-0.conda": True, "c-1.0-0.tar.bz2": True}
+
+
+def test_what_is_no_conda_package_is_left_out_and_counted():
+    # Wheels, today.
+    document = {"v3": {"whl": {"a-1.0-0": {}, "b-1.0-0": 7}, "conda": {}, "x": {"y": []}}}
+    read = list(_repodata(document).records(EVERYTHING))
+    assert read == [(None, OTHER_FORMAT)] * 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"schema_version": 3}, id="says so"),
+        pytest.param({"depends": ['b[when="__unix"]']}, id="has a condition"),
+    ],
+)
+def test_a_record_that_needs_v3_comes_out_so_wherever_it_stood(fields):
+    (record,) = _records(_repodata(_document(make_record("a", **fields))))
+    assert record.in_v3
+
+
+@pytest.mark.parametrize(
+    "inside, beside",
+    [
+        pytest.param({"weak": ["a >=1"]}, {"weak": ["a >=1"]}, id="some"),
+        pytest.param({}, {}, id="none"),
+        pytest.param(None, None, id="not known"),
+    ],
+)
+def test_run_exports_inside_of_a_record_come_out_beside_it(inside, beside):
+    # rattler-index writes them there; patches and digests of records know nothing of them.
+    plain = make_record("a")
+    (record,) = _records(_repodata(_document(make_record("a", run_exports=inside))))
+    assert record.run_exports == beside
+    assert record.digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    "fields, reason",
+    [
+        pytest.param({"run_exports": {"weak": 7}}, "its run_exports are wrong", id="run_exports"),
+        pytest.param(
+            {"indexed_timestamp": 1.5}, "its indexed_timestamp 1.5 is not a whole", id="fraction"
+        ),
+        pytest.param(
+            {"indexed_timestamp": 10**12 + 2 * 86_400_000}, "lies in the future", id="future"
+        ),
+        pytest.param({"attestations_sha256": "ab"}, "is not 64 hexadecimal", id="short digest"),
+        pytest.param(
+            {"attestations_sha256": "AB" * 32}, "64 hexadecimal digits in lower", id="capitals"
+        ),
+        pytest.param(
+            {"extra_depends": ["a"]}, "'extra_depends' is not an object of lists", id="groups"
+        ),
+        pytest.param({"x": "\ud800"}, "it cannot be written as JSON", id="half a character"),
+    ],
+)
+def test_a_record_that_would_break_clients_is_refused(fields, reason):
+    document = _document(make_record("a", **fields))
+    with pytest.raises(BadRecord) as refused:
+        _records(_repodata(document, now_ms=10**12))
+    assert reason in refused.value.facts["reason"]
+    assert _records(_repodata(document, now_ms=10**12), PackageFilter(excludes=["a"])) == []
+
+
+def test_a_clock_that_is_a_little_ahead_is_no_error():
+    record = make_record("a", indexed_timestamp=10**12 + 3_600_000)
+    assert _records(_repodata(_document(record), now_ms=10**12))
+    assert _records(_repodata(_document(make_record("a", indexed_timestamp=2**60))))
+
+
+@pytest.mark.parametrize("read_before", [True, False])
+def test_removed_packages_are_listed_once_and_sorted(read_before):
+    names = ["b-1-0.conda", "a-1-0.tar.bz2", "b-1-0.conda", 7, None, "../x", "B 1.conda"]
+    repodata = _repodata(_document(make_record("c"), removed=names))
+    if read_before:
+        _records(repodata)
+    assert repodata.removed() == ["a-1-0.tar.bz2", "b-1-0.conda"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("in_v3", [True, False])
+def test_a_package_that_is_listed_and_removed_is_refused(first, in_v3):
+    record = make_record("a")
+    removed = {"removed": ["z-1-0.conda", record.filename]}
+    listed = (
+        {"v3": {"conda": {"a-1.0-0": record.fields}}}
+        if in_v3
+        else {"packages.conda": {record.filename: record.fields}}
+    )
+    document = removed | listed if first else listed | removed
+    with pytest.raises(BadRepodata) as refused:
+        _records(_repodata(document))
+    assert refused.value.facts["reason"] == "'a-1.0-0.conda' is listed and said to be removed"
+    assert _records(_repodata(document), PackageFilter(excludes=["a"])) == []
+
+
+def test_a_list_of_removed_packages_has_a_limit(monkeypatch):
+    monkeypatch.setattr("pulp_conda.channel.repodata.MAX_REMOVED", 2)
+    document = {"removed": [f"a-1-{n}.conda" for n in range(3)]}
+    with pytest.raises(BadRepodata, match="more than 2 names"):
+        _repodata(document).removed()
+
+
+@pytest.mark.parametrize(
+    "base_url, packages_url",
+    [
+        pytest.param("", f"{CHANNEL}/noarch/?key=1", id="none"),
+        pytest.param("../files/", f"{CHANNEL}/files/?key=1", id="relative"),
+        pytest.param("https://cdn.example.org/x/", "https://cdn.example.org/x/", id="elsewhere"),
+    ],
+)
+def test_the_query_of_the_channel_goes_to_its_own_host_only(base_url, packages_url):
+    # It may be a token.
+    repodata = _repodata(_document(info={"base_url": base_url}))
+    assert repodata.packages_url(f"{CHANNEL}?key=1") == packages_url
+
+
+@pytest.mark.parametrize("base_url", [7, "ftp://a/", "http:a", "http://[", "javascript:alert(1)"])
+def test_a_base_url_that_nobody_can_fetch_from_is_refused(base_url):
+    with pytest.raises(BadRepodata, match="not an HTTP URL"):
+        _repodata(_document(info={"base_url": base_url})).packages_url(CHANNEL)

@@ -1,0 +1,1 @@
+Added syncs that prefer an upstream's sharded repodata and fetch only the shards that changed, and that take ``run_exports``, ``v3`` records, ``removed``, ``indexed_timestamp`` and attestations along.
