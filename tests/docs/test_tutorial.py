@@ -159,25 +159,70 @@ def session(tmp_path):
             Stack(state).destroy()
 
 
-def test_every_command_of_the_tutorial_prints_what_it_says(session):
-    text = TUTORIAL.read_text()
+def _run(session, parts):
+    """Run steps and plain commands, in their order, in one session, and compare what the steps print."""
     ports = {name: free_port() for name in PORTS}
-    for name, shown in PORTS.items():
-        assert shown in text
-        text = text.replace(shown, str(ports[name]))
-    steps = read_steps(text)
-    # A line that no command prints tells where the output of one block ends.
+
+    def on_free_ports(text):
+        for name, shown in PORTS.items():
+            text = text.replace(shown, str(ports[name]))
+        return text
+
     script = ["set -eu -o pipefail"]
-    script += [f"{step.commands}\necho; echo '=== end of {step.line}'" for step in steps]
+    steps = []
+    for part in parts:
+        if isinstance(part, str):
+            script.append(on_free_ports(part))
+            continue
+        step = replace(
+            part, commands=on_free_ports(part.commands), prints=on_free_ports(part.prints)
+        )
+        steps.append(step)
+        # A line that no command prints tells where the output of one block ends.
+        script.append(f"{step.commands}\necho; echo '=== end of {step.line}'")
     code, output = session("\n".join(script), {name: ports[name] for name in ("api", "content")})
 
     for step in steps:
         printed, end, output = output.partition(f"\n=== end of {step.line}\n")
         assert end, f"line {step.line} ended with exit code {code}:\n{step.commands}\n\n{printed}"
         assert matches(step.prints, printed), (
-            f"line {step.line} prints:\n{printed}\nThe tutorial says:\n{step.prints}"
+            f"line {step.line} prints:\n{printed}\nThe text says:\n{step.prints}"
         )
     assert (code, output) == (0, "")
+
+
+def test_every_command_of_the_tutorial_prints_what_it_says(session):
+    text = TUTORIAL.read_text()
+    assert all(shown in text for shown in PORTS.values())
+    _run(session, read_steps(text))
+
+
+# What a guide takes for granted, in terms of what the tutorial leaves behind.
+GUIDES = {
+    "announce": 'STABLE=$(field result.pulp_href <<<"$STABLE")',
+    "patch": """\
+python - <<'END'
+from pathlib import Path
+from pulp_conda.quickstart.sample import build_package
+instructions = '{"packages.conda": {"hello-2.0-0.conda": {"license": "MIT"}}}'
+files = {"noarch/patch_instructions.json": instructions}
+build_package(Path.cwd(), name="team-repodata-patches", version="1.0", files=files)
+END
+pulp /pulp/api/v3/content/conda/packages/ \\
+    --form file=@team-repodata-patches-1.0-0.conda | finish >/dev/null""",
+}
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_command_of_a_guide_prints_what_it_says(session, guide):
+    tutorial, stop, rest = TUTORIAL.read_text().partition("\n## Stop\n")
+    assert stop
+    text = (CHECKOUT / f"docs/user/guides/{guide}.md").read_text()
+    before, after = (
+        [f"{{\n{step.commands}\n}} >/dev/null 2>&1" for step in read_steps(of_tutorial)]
+        for of_tutorial in (tutorial, rest)
+    )
+    _run(session, [*before, GUIDES[guide], *read_steps(text), *after])
 
 
 def test_the_installation_brings_all_that_is_needed(tmp_path):
@@ -188,7 +233,7 @@ def test_the_installation_brings_all_that_is_needed(tmp_path):
     script = f"""set -eu -o pipefail
 {install.commands}
 cd "$HOME"
-python -c "import pulp_conda.pages as pages; print(pages.__file__, len(pages.render_subdir('x', 'noarch', 1)))"
+python -c "import pulp_conda.pages as pages; print(pages.__file__, len(pages.render_subdir('x', 'noarch', 1, [])))"
 python -m pulp_conda.quickstart status || test $? = 3
 """
     environment = {**os.environ, "HOME": str(tmp_path), "PULP_CONDA_STATE": str(tmp_path / "state")}
