@@ -68,10 +68,7 @@ class ChannelError(Exception):
     @property
     def text(self):
         """The message without the code, printable whatever the facts are."""
-        facts = {
-            key: shown(value, longest=1000) if isinstance(value, str) else value
-            for key, value in self.facts.items()
-        }
+        facts = {key: shown(str(value), longest=1000) for key, value in self.facts.items()}
         text = self.message.format(**facts)
         return f"{self.where}: {text}" if self.where else text
 

@@ -141,7 +141,9 @@ def check_record(subdir, filename, fields, *, in_v3=False, run_exports=None, now
     """
     if not isinstance(fields, dict):
         raise RecordError(f"it is a {_json_type(fields)}, not an object")
-    problems = _index_problems(subdir, filename, fields)
+    # rattler-index says so of packages that do not know it.
+    stated = {**fields, "subdir": None} if fields.get("subdir") == "unknown" else fields
+    problems = _index_problems(subdir, filename, stated)
     problems += _file_problems(fields)
     problems += _channel_problems(fields, now_ms)
     if "url" in fields:

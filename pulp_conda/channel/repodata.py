@@ -12,7 +12,13 @@ import orjson
 import zstandard
 
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadPackageName, BadRecord, BadRepodata, WrongSubdir
+from pulp_conda.channel.errors import (
+    BadPackageName,
+    BadRecord,
+    BadRepodata,
+    WrongSubdir,
+    shown,
+)
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 from pulp_conda.channel.revisions import RevisionCounter
 from pulp_conda.channel.stream import MAX_SIZE, ObjectWriter, is_zstd, read_json
@@ -69,7 +75,9 @@ class Repodata:
         try:
             return resolve_url(channel_url, self.subdir, base_url)
         except ValueError:
-            raise self._error(f"its 'base_url' is '{base_url}', not an HTTP URL") from None
+            raise self._error(
+                f"its 'base_url' is {shown(repr(base_url))}, not an HTTP URL"
+            ) from None
 
     def records(self, package_filter):
         """Yield (record, why it is left out or None) for every package, in the order of the file.
@@ -171,7 +179,8 @@ def resolve_url(channel_url, subdir, url):
     Raises:
         ValueError: it is no URL that a package could be fetched from.
     """
-    if not isinstance(url, str):
+    # It stands in the database with every package, where NUL and half surrogates are none.
+    if not isinstance(url, str) or len(url) > 2000 or not url.isprintable():
         raise ValueError("no text")
     parts = urlsplit(url)
     if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):

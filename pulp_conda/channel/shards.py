@@ -299,7 +299,7 @@ def _index_url(info, key, channel_url, subdir, fail):
     try:
         return resolve_url(channel_url, subdir, url)
     except ValueError:
-        raise fail(f"its '{key}' is {url!r}, not an HTTP URL") from None
+        raise fail(f"its '{key}' is {shown(repr(url))}, not an HTTP URL") from None
 
 
 def _checked_digests(digests, fail):

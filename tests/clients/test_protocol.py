@@ -13,7 +13,6 @@ import zstandard
 from tests import gateway
 from tests.builders import make_package
 from tests.corpus import CORPUS, MANIFEST, read_index
-from tests.functional.conda import without_indexed
 from tests.proxy import Proxy
 
 SUBDIRS = ("linux-64", "osx-arm64", "win-64")
@@ -124,7 +123,10 @@ def test_an_upload_of_the_same_files_is_what_rattler_makes_of_the_folder(
             assert ours[section].keys() == theirs[section].keys() == run_exports[section].keys()
             expected = {
                 filename: _as_rattler_writes(
-                    record, run_exports[section][filename], read_index(theirs_folder / filename)
+                    filename,
+                    record,
+                    run_exports[section][filename]["run_exports"],
+                    read_index(theirs_folder / filename),
                 )
                 for filename, record in _without_moments(ours[section]).items()
             }
@@ -150,15 +152,16 @@ def _upload(pulp, path):
 
 def _without_moments(records):
     """Records without the moment since when their channel has them: each says one, and no two channels the same."""
-    assert all(record["indexed_timestamp"] > 0 for record in records.values())
-    return without_indexed(records)
+    records = {filename: dict(record) for filename, record in records.items()}
+    assert all(record.pop("indexed_timestamp") > 0 for record in records.values())
+    return records
 
 
 def _rest(repodata):
     return {key: value for key, value in repodata.items() if key not in SECTIONS}
 
 
-def _as_rattler_writes(record, run_exports, index):
+def _as_rattler_writes(filename, record, run_exports, index):
     """Turn a record of ours into rattler's. All differences stand here, and none of them matters to a client.
 
     Args:
@@ -180,9 +183,11 @@ def _as_rattler_writes(record, run_exports, index):
     # A package of old does not say for which subdir it is: we ask whoever uploads it.
     if "subdir" not in index:
         fields["subdir"] = "unknown"
-    # It has run_exports in the records of all forms, unless they are empty; we have them in shards and in a file (CEP 12).
-    if run_exports["run_exports"]:
-        fields["run_exports"] = run_exports["run_exports"]
+    # It has run_exports in the records of all forms, where we have them in shards and in a file of their own (CEP 12),
+    # but only those of `.conda` files, and no kind of them that is empty.
+    run_exports = {kind: specs for kind, specs in run_exports.items() if specs}
+    if run_exports and filename.endswith(".conda"):
+        fields["run_exports"] = run_exports
     return fields
 
 
@@ -221,7 +226,6 @@ def test_every_form_gives_the_same_solutions_and_the_upstream_too(
     pulp, upstream, make_mirror, folder, tmp_path
 ):
     shutil.copytree(folder, upstream.folder, dirs_exist_ok=True)
-    _delete_packages_of_no_subdir(upstream.folder)
     mirror = make_mirror(policy="immediate")
     pulp.sync(mirror.repository)
     environments = ENVIRONMENTS + [[name] for name in _package_names(upstream.folder)]
@@ -249,14 +253,6 @@ def test_every_form_gives_the_same_solutions_and_the_upstream_too(
                 )
                 assert solutions == expected, form
                 assert proxy.take() == _requests(pulp, mirror.url, subdir, form)
-
-
-def _delete_packages_of_no_subdir(folder):
-    # rattler's index says that their subdir is 'unknown', which no mirror takes.
-    for path in _packages(folder):
-        if "subdir" not in read_index(path):
-            path.unlink()
-    gateway.call("index", folder=folder)
 
 
 def _package_names(folder):

@@ -86,7 +86,8 @@ def refuses(pulp, upstream, mirror, unique):
             pulp.sync(mirror.repository, mirror=True)
         assert refused.value.code == code, refused.value.description
         assert refused.value.description.startswith(f"[{code}] Remote '{mirror.name}': ")
-        assert f"'{upstream.url}/{path}'" in refused.value.description
+        url = path if "://" in path else f"{upstream.url}/{path}"
+        assert f"'{url}'" in refused.value.description
         assert words in refused.value.description
         assert len(refused.value.description) < 1000
         assert pulp.fetch(mirror.url, "noarch/repodata.json").content == served
@@ -173,6 +174,9 @@ def test_a_truncated_index_of_shards_changes_nothing(upstream, refuses):
         pytest.param(
             {"info": {"shards_base_url": "file:///etc/"}}, "CND0026", "not an HTTP URL", id="a disk"
         ),
+        pytest.param(
+            {"info": {"base_url": "http://a.example/\0/"}}, "CND0026", "not an HTTP URL", id="a NUL"
+        ),
     ],
 )
 def test_an_index_of_shards_that_says_something_odd_changes_nothing(
@@ -207,6 +211,32 @@ def test_a_shard_that_cannot_be_had_changes_nothing(
     refuses(code, path, words)
     # Upstreams replace shards while we read, so all is tried again, once.
     assert _times_asked(upstream, path) == 2
+
+
+@pytest.mark.parametrize("host", ["a..b", "127.0.0.1:99999"])
+def test_shards_on_a_host_that_nobody_could_ask_change_nothing(upstream, refuses, package, host):
+    _write(upstream, package)
+    name = _shard_path(upstream, package).rpartition("/")[2]
+    add_shards(upstream.folder, shards_base_url=f"http://{host}/")
+    refuses("CND0016", f"http://{host}/{name}", "cannot be reached")
+
+
+@pytest.mark.parametrize(
+    "form, path",
+    [
+        pytest.param("shards", None, id="a shard"),
+        pytest.param("shards", "channeldata.json", id="channeldata"),
+        pytest.param("flat", FLAT, id="repodata"),
+        pytest.param("flat", "noarch/run_exports.json.zst", id="run_exports"),
+    ],
+)
+def test_what_was_never_read_cannot_be_unchanged(upstream, refuses, package, form, path):
+    _write(upstream, package)
+    if form == "flat":
+        upstream.answers[INDEX] = (404, b"")
+    path = path or _shard_path(upstream, package)
+    upstream.answers[path] = (304, b"")
+    refuses("CND0004", path, "answered 304")
 
 
 def test_a_shard_that_is_right_at_the_second_attempt_will_do(pulp, upstream, mirror, package):
@@ -325,6 +355,21 @@ def test_repodata_that_lists_what_is_removed_changes_nothing(upstream, refuses, 
     refuses("CND0014", FLAT, f"'{package.filename}' is listed and said to be removed")
 
 
+def test_two_records_for_one_file_change_nothing(pulp, upstream, mirror, package):
+    records = [json.dumps(package.record.fields | {"depends": specs}) for specs in ([], ["b"])]
+    entries = ", ".join(f'"{package.filename}": {record}' for record in records)
+    upstream.answers[INDEX] = (404, b"")
+    upstream.answers[FLAT] = (
+        200,
+        zstandard.compress(f'{{"packages.conda": {{{entries}}}}}'.encode()),
+    )
+    with pytest.raises(TaskFailed) as refused:
+        pulp.sync(mirror.repository, mirror=True)
+    assert refused.value.description.startswith(
+        f"[CND0020] Remote 'hostile': 'noarch/{package.filename}'"
+    )
+
+
 def _tomorrow_or_later():
     return int((time.time() + 2 * 24 * 60 * 60) * 1000)
 
@@ -394,6 +439,18 @@ def test_bad_run_exports_change_nothing(upstream, refuses, package, filename, da
     upstream.answers[INDEX] = (404, b"")
     upstream.answers[f"noarch/{filename}"] = (200, data)
     refuses("CND0028", f"noarch/{filename}", words)
+
+
+def test_run_exports_of_what_is_no_package_are_passed_over(pulp, upstream, mirror, package):
+    _write(upstream, package)
+    upstream.answers[INDEX] = (404, b"")
+    entry = {"run_exports": {"weak": ["a"]}}
+    names = ["nul\0-1-0.conda", "half-a-surrogate\ud800-1-0.conda", package.filename]
+    run_exports = {"packages.conda": dict.fromkeys(names, entry)}
+    upstream.answers["noarch/run_exports.json"] = (200, json.dumps(run_exports).encode())
+    assert pulp.sync(mirror.repository, mirror=True) is not None
+    ours = pulp.fetch(mirror.url, "noarch/run_exports.json").json()
+    assert ours["packages.conda"] == {package.filename: entry}
 
 
 @pytest.mark.parametrize(

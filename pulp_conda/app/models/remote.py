@@ -7,6 +7,9 @@ from django.db import models
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, EncryptedTextField, Remote
 
+# `headers` may have an authorization in them.
+_SECRETS = {"username", "password", "token", "headers", "client_cert", "client_key"}
+
 
 class CondaRemote(Remote, AutoAddObjPermsMixin):
     """An upstream channel, and which of its packages to take.
@@ -32,16 +35,35 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         ]
 
     def get_downloader(self, remote_artifact=None, url=None, **kwargs):
-        """Return a downloader that uses the token and password on the upstream's own host only.
-
-        Repodata may point to another host (`base_url`, CEP 15), which has no business with our secrets.
-        """
+        """Return a downloader that uses the secrets of the remote on the upstream's own host only."""
+        remote = self.for_url(url or remote_artifact.url)
+        if remote is not self:
+            return remote.get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader = super().get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
-        if urlsplit(downloader.url).netloc == urlsplit(self.url).netloc:
-            downloader.url = with_token(downloader.url, self.token)
-        else:
-            downloader.auth = None
+        downloader.url = with_token(downloader.url, self.token)
         return downloader
+
+    def for_url(self, url):
+        """Return the remote, or for a URL of another host a copy of it that knows no secrets.
+
+        Repodata may point to another host (`base_url`, CEP 15), which has no business with them.
+        """
+        if self._knows_no_secrets or urlsplit(url).netloc == urlsplit(self.url).netloc:
+            return self
+        if self._stranger is None:
+            stranger = type(self)(
+                **{
+                    field.attname: getattr(self, field.attname)
+                    for field in self._meta.concrete_fields
+                    if field.attname not in _SECRETS
+                }
+            )
+            stranger._knows_no_secrets = True
+            self._stranger = stranger
+        return self._stranger
+
+    _knows_no_secrets = False
+    _stranger = None
 
 
 def with_token(url, token):

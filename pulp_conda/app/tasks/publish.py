@@ -3,6 +3,7 @@
 import bz2
 import logging
 import shutil
+from collections import defaultdict
 from contextlib import ExitStack
 from itertools import groupby, islice
 from operator import attrgetter
@@ -206,10 +207,9 @@ class _SubdirWriter:
         self._patches = patches
         self._channeldata = channeldata
         self._shards = ShardStore(publication)
-        self._removed = {
-            name: list(filenames)
-            for name, filenames in groupby(patches.removed, lambda name: name.rsplit("-", 2)[0])
-        }
+        self._removed = defaultdict(list)
+        for filename in patches.removed:
+            self._removed[filename.rsplit("-", 2)[0]].append(filename)
         self._visible = 0
         self._for_current = {}
 
@@ -228,9 +228,13 @@ class _SubdirWriter:
                     count += 1
                     if entry := self._entry(row):
                         entries.append(entry)
-                if entries:
-                    self._shards.add(name, entries, self._removed.get(name, ()))
+                removed = self._removed.pop(name, ())
+                if entries or removed:
+                    self._shards.add(name, entries, removed)
                 self._visible += len(entries)
+            # Names whose last package was removed are known from their removed packages alone.
+            for name, removed in self._removed.items():
+                self._shards.add(name, [], removed)
             self._repodata.close(self._patches.removed)
             self._run_exports.close()
             if self._unpatched:

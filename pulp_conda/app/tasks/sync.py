@@ -52,6 +52,8 @@ def synchronize(remote_pk, repository_pk, mirror=False, optimize=True):
             version = _synchronize(remote, repository, mirror, optimize)
     except ChannelError as error:
         raise CondaError(error.at(f"Remote '{remote.name}'")) from None
+    except CondaError as refused:  # by the new version
+        raise CondaError(refused.error.at(f"Remote '{remote.name}'")) from None
     _publish_if_missing(repository)
     remove_unused_sidecars()
     if version is None:

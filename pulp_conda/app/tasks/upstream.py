@@ -138,7 +138,7 @@ class Upstream:
         self._known = known
         self._factory = _factory(remote, _MetadataDownloader)
         self._index_factory = _factory(remote, _ShardIndexDownloader)
-        self._bytes_factory = _factory(remote, _BytesDownloader)
+        self._bytes_factories = {}
 
     async def fetch(self, seen_before):
         """Download the repodata or shard index of all subdirs that the remote takes.
@@ -274,8 +274,12 @@ class Upstream:
         )
 
     async def _fetch_bytes(self, url, max_size):
-        downloader = self._remote.get_downloader(
-            url=url, download_factory=self._bytes_factory, max_size=max_size
+        remote = self._remote.for_url(url)
+        is_own = remote is self._remote
+        if is_own not in self._bytes_factories:
+            self._bytes_factories[is_own] = _factory(remote, _BytesDownloader)
+        downloader = remote.get_downloader(
+            url=url, download_factory=self._bytes_factories[is_own], max_size=max_size
         )
         try:
             with upstream_errors(url):

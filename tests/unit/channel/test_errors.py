@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pulp_conda.channel import errors
-from pulp_conda.channel.errors import ChannelError, UpstreamStatus, mask
+from pulp_conda.channel.errors import ChannelError, UpstreamStatus, WrongSubdir, mask
 
 REFERENCE = Path(__file__).parents[3] / "docs/user/reference/errors.md"
 
@@ -50,3 +50,8 @@ def test_an_error_says_code_place_and_words():
 )
 def test_secrets_in_urls_are_masked(url, masked):
     assert mask(url) == masked
+
+
+def test_a_fact_of_any_kind_is_shown_in_a_reasonable_length():
+    error = WrongSubdir(url="https://example.org", found=list(range(100_000)), subdir="noarch")
+    assert len(str(error)) < 2000

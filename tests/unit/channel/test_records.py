@@ -100,3 +100,10 @@ def test_all_that_is_wrong_is_said_at_once():
 def test_a_good_record_comes_back_as_it_is():
     good = make_record("numpy", md5=None, extra=orjson.loads("1e3"))
     assert check_record(good.subdir, good.filename, good.fields).fields is good.fields
+
+
+def test_a_subdir_that_an_indexer_did_not_know_is_no_reason_to_refuse():
+    # rattler-index writes it for packages of old, which do not say it themselves.
+    record = make_record("old", subdir="linux-64")
+    fields = record.fields | {"subdir": "unknown"}
+    assert check_record("linux-64", record.filename, fields).fields == fields

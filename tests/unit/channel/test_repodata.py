@@ -416,7 +416,18 @@ def test_the_query_of_the_channel_goes_to_its_own_host_only(base_url, packages_u
     assert repodata.packages_url(f"{CHANNEL}?key=1") == packages_url
 
 
-@pytest.mark.parametrize("base_url", [7, "ftp://a/", "http:a", "http://[", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        7,
+        "ftp://a/",
+        "http:a",
+        "http://[",
+        "javascript:alert(1)",
+        "http://a/\0/",
+        pytest.param(f"http://a/{'b' * 2000}", id="long"),
+    ],
+)
 def test_a_base_url_that_nobody_can_fetch_from_is_refused(base_url):
     with pytest.raises(BadRepodata, match="not an HTTP URL"):
         _repodata(_document(info={"base_url": base_url})).packages_url(CHANNEL)
