@@ -1,23 +1,15 @@
 """Write the metadata files of a repository version."""
 
-import bz2
 import logging
-import shutil
-from collections import defaultdict
-from contextlib import ExitStack
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
-import orjson
-from django.conf import settings
-from django.core.files import File
 from django.db import connection
 from django.utils import timezone
 
-from pulpcore.plugin.models import ProgressReport, PublishedMetadata, RepositoryVersion
+from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
 from pulp_conda.app.models import (
     CondaPackageInfo,
@@ -27,15 +19,11 @@ from pulp_conda.app.models import (
     UpstreamSummary,
 )
 from pulp_conda.app.serializers import CondaPublicationSerializer
-from pulp_conda.app.tasks.shards import ShardStore, remove_unused_shards
+from pulp_conda.app.tasks.shards import remove_unused_shards
+from pulp_conda.app.tasks.subdir import Row, SubdirWriter, store
 from pulp_conda.channel import layout
 from pulp_conda.channel.channeldata import Channeldata
-from pulp_conda.channel.current import select_current
 from pulp_conda.channel.patches import Patches
-from pulp_conda.channel.repodata import RepodataWriter, compress
-from pulp_conda.channel.revisions import as_v3, declares_v3
-from pulp_conda.channel.run_exports import RunExportsWriter, canonical
-from pulp_conda.channel.shards import encode_index
 
 log = logging.getLogger(__name__)
 
@@ -79,30 +67,6 @@ def publish(repository_version_pk, checkpoint=False):
     return CondaPublicationSerializer(publication, context={"request": None}).data
 
 
-class _Row(NamedTuple):
-    """A package of the version, with what is known of it besides its record."""
-
-    subdir: str
-    name: str
-    filename: str
-    record: str
-    in_v3: bool
-    version: str
-    build_number: int
-    timestamp: int
-    sha256: str
-    run_exports: str
-    indexed_timestamp: int
-
-    @property
-    def canonical(self):
-        """The record as this channel offers it, with the moment since when (CEP 47)."""
-        record = self.record.encode()
-        if self.indexed_timestamp is None:
-            return record
-        return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
-
-
 def _rows_by_subdir(version):
     """Yield (subdir, rows) in one pass of a server-side cursor, in an order that no locale changes."""
     facts = {
@@ -113,7 +77,7 @@ def _rows_by_subdir(version):
     with connection.chunked_cursor() as cursor:
         cursor.itersize = _BATCH
         cursor.execute(_ROWS, facts)
-        yield from groupby(map(_Row._make, cursor), key=attrgetter("subdir"))
+        yield from groupby(map(Row._make, cursor), key=attrgetter("subdir"))
 
 
 class _ChannelWriter:
@@ -131,7 +95,7 @@ class _ChannelWriter:
     def write_subdir(self, subdir, rows):
         """Return how many packages the subdir has, those included that a patch removes."""
         patches = self._patches.get(subdir, Patches())
-        writer = _SubdirWriter(
+        writer = SubdirWriter(
             self._publication, self._repository, subdir, self._folder, patches, self._channeldata
         )
         count, self._counts[subdir] = writer.write(rows)
@@ -150,7 +114,7 @@ class _ChannelWriter:
                 _Lookup([files[name] for name in names], self._infos),
                 _Lookup(names, self._summaries),
             )
-        _store(self._publication, path, layout.CHANNELDATA)
+        store(self._publication, path, layout.CHANNELDATA)
 
     def _empty_subdirs(self):
         """Subdirs that clients know: without noarch/repodata.json a URL is no channel (CEP 26), and a client that once
@@ -194,161 +158,3 @@ class _Lookup:
             self._asked = set(islice(self._keys, 500))
             self._rows = self._load(self._asked)
         return self._rows.get(key)
-
-
-class _SubdirWriter:
-    """Writes and stores the files of one subdir in one pass over its records, so that they cannot disagree."""
-
-    def __init__(self, publication, repository, subdir, folder, patches, channeldata):
-        self._publication = publication
-        self._repository = repository
-        self._subdir = subdir
-        self._folder = folder
-        self._patches = patches
-        self._channeldata = channeldata
-        self._shards = ShardStore(publication)
-        self._removed = defaultdict(list)
-        for filename in patches.removed:
-            self._removed[filename.rsplit("-", 2)[0]].append(filename)
-        self._visible = 0
-        self._for_current = {}
-
-    def write(self, rows):
-        """Return the number of packages, and of those in the index."""
-        count = 0
-        with ExitStack() as files:
-            self._repodata = self._open(files, layout.REPODATA, RepodataWriter)
-            self._run_exports = self._open(files, layout.RUN_EXPORTS, RunExportsWriter)
-            self._unpatched = None
-            if self._patches.has_instructions:
-                self._unpatched = self._open(files, layout.REPODATA_FROM_PACKAGES, RepodataWriter)
-            for name, of_name in groupby(rows, key=attrgetter("name")):
-                entries = []
-                for row in of_name:
-                    count += 1
-                    if entry := self._entry(row):
-                        entries.append(entry)
-                removed = self._removed.pop(name, ())
-                if entries or removed:
-                    self._shards.add(name, entries, removed)
-                self._visible += len(entries)
-            # Names whose last package was removed are known from their removed packages alone.
-            for name, removed in self._removed.items():
-                self._shards.add(name, [], removed)
-            self._repodata.close(self._patches.removed)
-            self._run_exports.close()
-            if self._unpatched:
-                self._unpatched.close()
-        self._store_all()
-        return count, self._visible
-
-    def _entry(self, row):
-        """Write a package, and return what its shard says of it; None if a patch removes it."""
-        record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
-        if self._unpatched:
-            self._unpatched.add(row.filename, _form(record, in_v3), in_v3)
-        if self._patches:
-            if self._patches.is_removed(row.filename):
-                return None
-            patched = self._patches.apply(row.filename, record)
-            if patched is not record:
-                record = patched
-                in_v3 = in_v3 or declares_v3(orjson.loads(record))
-            if (patched := self._patches.run_exports(row.filename)) is not None:
-                run_exports = canonical(patched).decode()
-        record = _form(record, in_v3)
-        self._repodata.add(row.filename, record, in_v3)
-        if run_exports is not None:
-            # An entry without them would say that there are none, and nobody would look into the package.
-            self._run_exports.add(row.filename, run_exports.encode())
-        self._channeldata.add(
-            row.subdir,
-            row.name,
-            row.version,
-            row.build_number,
-            row.timestamp,
-            row.sha256,
-            run_exports,
-        )
-        if self._repository.legacy_metadata and not in_v3:
-            self._for_current[row.filename] = record
-        return row.filename, record, run_exports, in_v3
-
-    def _store_all(self):
-        self._store(layout.REPODATA)
-        self._store_compressed(layout.REPODATA, layout.REPODATA_ZST)
-        self._store(layout.RUN_EXPORTS)
-        self._store_compressed(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
-        if self._unpatched:
-            self._store(layout.REPODATA_FROM_PACKAGES)
-            instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
-            (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
-            self._store(layout.PATCH_INSTRUCTIONS)
-        if self._repository.legacy_metadata:
-            self._store_legacy()
-        index = encode_index(
-            self._subdir,
-            self._shards.finish(),
-            self._publication.repository_version.pulp_created,
-            settings.CONDA_ZSTD_LEVEL,
-            relations=self._repository.channel_relations,
-            revisions=self._repodata.revisions,
-        )
-        (self._folder / layout.SHARD_INDEX).write_bytes(index)
-        self._store(layout.SHARD_INDEX)
-
-    def _store_legacy(self):
-        plain = self._folder / layout.REPODATA
-        with (
-            plain.open("rb") as source,
-            bz2.open(self._folder / layout.REPODATA_BZ2, "wb") as target,
-        ):
-            shutil.copyfileobj(source, target)
-        self._store(layout.REPODATA_BZ2)
-        current = select_current(
-            (
-                fields["name"],
-                fields["version"],
-                fields["build"],
-                fields["build_number"],
-                filename,
-                fields.get("depends") or [],
-            )
-            for filename, fields in (
-                (filename, orjson.loads(record)) for filename, record in self._for_current.items()
-            )
-        )
-        with (self._folder / layout.CURRENT_REPODATA).open("wb") as file:
-            writer = RepodataWriter(file, self._subdir, self._repository.channel_relations)
-            for filename in sorted(current):
-                writer.add(filename, self._for_current[filename])
-            writer.close()
-        self._store(layout.CURRENT_REPODATA)
-
-    def _open(self, files, filename, writer):
-        file = files.enter_context((self._folder / filename).open("wb"))
-        if writer is RepodataWriter:
-            return writer(file, self._subdir, self._repository.channel_relations)
-        return writer(file, self._subdir)
-
-    def _store_compressed(self, filename, compressed):
-        plain = self._folder / filename
-        with plain.open("rb") as source, (self._folder / compressed).open("wb") as target:
-            compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
-        self._store(compressed)
-
-    def _store(self, filename):
-        path = self._folder / filename
-        _store(self._publication, path, layout.metadata_path(self._subdir, filename))
-
-
-def _form(record, in_v3):
-    """Return a record in the form of the section it stands in."""
-    if not in_v3:
-        return record
-    return orjson.dumps(as_v3(orjson.loads(record)), option=orjson.OPT_SORT_KEYS)
-
-
-def _store(publication, path, relative_path):
-    with path.open("rb") as file:
-        PublishedMetadata.create_from_file(File(file), publication, relative_path=relative_path)

@@ -13,6 +13,7 @@ from pulpcore.plugin.models import PublishedMetadata, Task
 from pulp_conda.app.models import (
     CondaPackage,
     CondaPackageInfo,
+    CondaPatch,
     CondaPublication,
     CondaRepository,
     CondaShard,
@@ -185,6 +186,30 @@ def test_relations_are_the_same_in_both_forms():
     assert repodata["info"]["channel_relations"] == relations
     shard_index = msgpack.unpackb(zstandard.decompress(index))
     assert shard_index["info"]["channel_relations"] == relations
+
+
+def test_what_a_patch_removes_is_named_in_every_form_and_keeps_its_run_exports():
+    # CEP 12: run_exports.json has all packages that are there without patches.
+    gone = make_record("gone")
+    info = PackageInfo(run_exports={}, about={}, link=None, licenses=(), traits={})
+    CondaPackageInfo.remember(gone.sha256, info)
+    version = _version([gone, make_record("kept")])
+    with version.repository.cast().new_version() as patched:
+        document = {"remove": [gone.filename]}
+        columns = CondaPatch.columns("noarch", document, author="ada", reason="broken")
+        patch = CondaPatch.objects.create(**columns)
+        patched.add_content(CondaPatch.objects.filter(pk=patch.pk))
+    publish(str(patched.pk))
+    publication = CondaPublication.objects.get()
+    assert publication.package_counts == {"noarch": 1}
+    repodata = json.loads(_published(publication, "noarch/repodata.json"))
+    assert list(repodata["packages.conda"]) == ["kept-1.0-0.conda"]
+    assert repodata["removed"] == [gone.filename]
+    shard = CondaShard.objects.get(sha256=_shards(publication)["gone"])
+    shard = msgpack.unpackb(zstandard.decompress(bytes(shard.data)))
+    assert shard == {"packages": {}, "packages.conda": {}, "removed": [gone.filename]}
+    run_exports = json.loads(_published(publication, "noarch/run_exports.json"))
+    assert run_exports["packages.conda"] == {gone.filename: {"run_exports": {}}}
 
 
 def test_files_for_old_clients_are_there_when_switched_on():

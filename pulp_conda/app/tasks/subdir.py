@@ -1,0 +1,206 @@
+"""Write the metadata files of one subdir."""
+
+import bz2
+import shutil
+from collections import defaultdict
+from contextlib import ExitStack
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+import orjson
+from django.conf import settings
+from django.core.files import File
+
+from pulpcore.plugin.models import PublishedMetadata
+
+from pulp_conda.app.tasks.shards import ShardStore
+from pulp_conda.channel import layout
+from pulp_conda.channel.current import select_current
+from pulp_conda.channel.repodata import RepodataWriter, compress
+from pulp_conda.channel.revisions import as_v3, declares_v3
+from pulp_conda.channel.run_exports import RunExportsWriter, canonical
+from pulp_conda.channel.shards import encode_index
+
+
+class Row(NamedTuple):
+    """A package of the version, with what is known of it besides its record."""
+
+    subdir: str
+    name: str
+    filename: str
+    record: str
+    in_v3: bool
+    version: str
+    build_number: int
+    timestamp: int
+    sha256: str
+    run_exports: str
+    indexed_timestamp: int
+
+    @property
+    def canonical(self):
+        """The record as this channel offers it, with the moment since when (CEP 47)."""
+        record = self.record.encode()
+        if self.indexed_timestamp is None:
+            return record
+        return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
+
+
+class SubdirWriter:
+    """Writes and stores the files of one subdir in one pass over its records, so that they cannot disagree."""
+
+    def __init__(self, publication, repository, subdir, folder, patches, channeldata):
+        self._publication = publication
+        self._repository = repository
+        self._subdir = subdir
+        self._folder = folder
+        self._patches = patches
+        self._channeldata = channeldata
+        self._shards = ShardStore(publication)
+        self._removed = defaultdict(list)
+        for filename in patches.removed:
+            self._removed[filename.rsplit("-", 2)[0]].append(filename)
+        self._visible = 0
+        self._for_current = {}
+
+    def write(self, rows):
+        """Return the number of packages, and of those in the index."""
+        count = 0
+        with ExitStack() as files:
+            self._repodata = self._open(files, layout.REPODATA, RepodataWriter)
+            self._run_exports = self._open(files, layout.RUN_EXPORTS, RunExportsWriter)
+            self._unpatched = None
+            if self._patches.has_instructions:
+                self._unpatched = self._open(files, layout.REPODATA_FROM_PACKAGES, RepodataWriter)
+            for name, of_name in groupby(rows, key=attrgetter("name")):
+                entries = []
+                for row in of_name:
+                    count += 1
+                    if entry := self._entry(row):
+                        entries.append(entry)
+                removed = self._removed.pop(name, ())
+                if entries or removed:
+                    self._shards.add(name, entries, removed)
+                self._visible += len(entries)
+            # Names whose last package was removed are known from their removed packages alone.
+            for name, removed in self._removed.items():
+                self._shards.add(name, [], removed)
+            self._repodata.close(self._patches.removed)
+            self._run_exports.close()
+            if self._unpatched:
+                self._unpatched.close()
+        self._store_all()
+        return count, self._visible
+
+    def _entry(self, row):
+        """Write a package, and return what its shard says of it; None if a patch removes it."""
+        record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
+        if self._unpatched:
+            self._unpatched.add(row.filename, _form(record, in_v3), in_v3)
+        if self._patches and (patched := self._patches.run_exports(row.filename)) is not None:
+            run_exports = canonical(patched).decode()
+        if run_exports is not None:
+            # An entry without them would say that there are none, and nobody would look into the package.
+            self._run_exports.add(row.filename, run_exports.encode())
+        if self._patches:
+            if self._patches.is_removed(row.filename):
+                return None
+            patched = self._patches.apply(row.filename, record)
+            if patched is not record:
+                record = patched
+                in_v3 = in_v3 or declares_v3(orjson.loads(record))
+        record = _form(record, in_v3)
+        self._repodata.add(row.filename, record, in_v3)
+        self._channeldata.add(
+            row.subdir,
+            row.name,
+            row.version,
+            row.build_number,
+            row.timestamp,
+            row.sha256,
+            run_exports,
+        )
+        if self._repository.legacy_metadata and not in_v3:
+            self._for_current[row.filename] = record
+        return row.filename, record, run_exports, in_v3
+
+    def _store_all(self):
+        self._store(layout.REPODATA)
+        self._store_compressed(layout.REPODATA, layout.REPODATA_ZST)
+        self._store(layout.RUN_EXPORTS)
+        self._store_compressed(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
+        if self._unpatched:
+            self._store(layout.REPODATA_FROM_PACKAGES)
+            instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
+            (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
+            self._store(layout.PATCH_INSTRUCTIONS)
+        if self._repository.legacy_metadata:
+            self._store_legacy()
+        index = encode_index(
+            self._subdir,
+            self._shards.finish(),
+            self._publication.repository_version.pulp_created,
+            settings.CONDA_ZSTD_LEVEL,
+            relations=self._repository.channel_relations,
+            revisions=self._repodata.revisions,
+        )
+        (self._folder / layout.SHARD_INDEX).write_bytes(index)
+        self._store(layout.SHARD_INDEX)
+
+    def _store_legacy(self):
+        plain = self._folder / layout.REPODATA
+        with (
+            plain.open("rb") as source,
+            bz2.open(self._folder / layout.REPODATA_BZ2, "wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+        self._store(layout.REPODATA_BZ2)
+        current = select_current(
+            (
+                fields["name"],
+                fields["version"],
+                fields["build"],
+                fields["build_number"],
+                filename,
+                fields.get("depends") or [],
+            )
+            for filename, fields in (
+                (filename, orjson.loads(record)) for filename, record in self._for_current.items()
+            )
+        )
+        with (self._folder / layout.CURRENT_REPODATA).open("wb") as file:
+            writer = RepodataWriter(file, self._subdir, self._repository.channel_relations)
+            for filename in sorted(current):
+                writer.add(filename, self._for_current[filename])
+            writer.close()
+        self._store(layout.CURRENT_REPODATA)
+
+    def _open(self, files, filename, writer):
+        file = files.enter_context((self._folder / filename).open("wb"))
+        if writer is RepodataWriter:
+            return writer(file, self._subdir, self._repository.channel_relations)
+        return writer(file, self._subdir)
+
+    def _store_compressed(self, filename, compressed):
+        plain = self._folder / filename
+        with plain.open("rb") as source, (self._folder / compressed).open("wb") as target:
+            compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
+        self._store(compressed)
+
+    def _store(self, filename):
+        path = self._folder / filename
+        store(self._publication, path, layout.metadata_path(self._subdir, filename))
+
+
+def _form(record, in_v3):
+    """Return a record in the form of the section it stands in."""
+    if not in_v3:
+        return record
+    return orjson.dumps(as_v3(orjson.loads(record)), option=orjson.OPT_SORT_KEYS)
+
+
+def store(publication, path, relative_path):
+    """Keep a metadata file with its publication."""
+    with path.open("rb") as file:
+        PublishedMetadata.create_from_file(File(file), publication, relative_path=relative_path)
