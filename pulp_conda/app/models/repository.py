@@ -9,6 +9,7 @@ from pulpcore.plugin.repo_version_utils import remove_duplicates
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.content import CondaPackage
 from pulp_conda.app.models.file import IndexedFile
+from pulp_conda.app.models.membership import ask_for_existence, remove_replaced
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.channel import layout
@@ -75,7 +76,10 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             CondaError: `DuplicateFilename`, when two records for one name were added at once. `PatchWithoutPackage`,
                 when a patch was added that names no package of the version.
         """
-        remove_duplicates(new_version)
+        if new_version.base_version_id:
+            remove_duplicates(new_version)  # Here all that the base has counts as added.
+        else:
+            remove_replaced(new_version)
         added = CondaPackage.objects.filter(pk__in=new_version.added())
         twice = (
             added.values("subdir", "filename")
@@ -94,6 +98,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             )
         self._check_patches(new_version)
         IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
+        ask_for_existence(new_version)
 
     def _check_patches(self, new_version):
         """Refuse patches that would do nothing; one that has packages for some of its names is fine."""

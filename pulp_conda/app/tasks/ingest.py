@@ -10,13 +10,13 @@ The rows are those that pulpcore's pipeline writes; a test compares the two.
 from itertools import islice
 
 from django.db import connection, transaction
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaPackage
+from pulp_conda.app.models.membership import add_contents, remove_contents
 from pulp_conda.channel.records import PackageRecord
 from pulp_conda.channel.run_exports import canonical
 
@@ -312,15 +312,11 @@ class Ingest:
         for leftover in self._repository.versions.filter(complete=False):
             leftover.delete()  # of a task that was killed; its members are not to be compared with
         self._compare(mirror_except, patches)
-        added, removed = (
-            Content.objects.filter(pk__in=RawSQL(f"SELECT content FROM {table}", ()))
-            for table in ("conda_added", "conda_removed")
-        )
-        if not added.exists() and not removed.exists():
+        if not self._rows("SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"):
             return None
         with self._repository.new_version() as version:
-            version.remove_content(removed)
-            version.add_content(added)
+            remove_contents(version, "SELECT content FROM conda_removed")
+            add_contents(version, "SELECT content FROM conda_added")
             version.is_first_sync = first
             if prepare:
                 prepare(version)
