@@ -195,7 +195,7 @@ def _channel_urls(repository):
         | Q(repository_version__repository=repository)
         | Q(publication__repository_version__repository=repository)
     )
-    return sorted(distribution._url.rstrip("/") for distribution in distributions)
+    return sorted(distribution.url.rstrip("/") for distribution in distributions)
 
 
 def _present_sidecar(record, repository):

@@ -228,7 +228,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         counts = publication.package_counts
         if subdir is None:
             html = pages.render_channel(
-                self.name, self._url, counts, publication.repository_version.number
+                self.name, self.url, counts, publication.repository_version.number
             )
         elif subdir in counts:
             files = PublishedMetadata.objects.filter(
@@ -244,7 +244,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         return _answers().BytesInMemory(html.encode(), _headers(".html", _revalidated()))
 
     @property
-    def _url(self):
+    def url(self):
         """The URL that clients use."""
         domain = f"{self.pulp_domain.name}/" if settings.DOMAIN_ENABLED else ""
         origin = settings.CONTENT_ORIGIN or ""
