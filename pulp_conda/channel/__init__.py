@@ -14,6 +14,7 @@ run_exports run_exports.json: what packages add to those built with them
 channeldata channeldata.json: one summary per package name
 current     current_repodata.json: the newest packages and what they need, for clients of old
 patches     instructions that change records, and how they do
+instructions  the same from strangers: checked, or read from a package
 attestations  signed statements about packages, and their sidecars
 notices     what clients show to their users
 relations   the channels that belong to a channel

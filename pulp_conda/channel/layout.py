@@ -221,6 +221,14 @@ def parse_filename(filename):
     return package_name
 
 
+def is_filename(name):
+    """Say whether a value can be the file name of a package."""
+    try:
+        return isinstance(name, str) and parse_filename(name) is not None
+    except BadPackageName:
+        return False
+
+
 def name_problems(name, version, build):
     """List in words what CEP 26 has against a package's name, version and build."""
     problems = []

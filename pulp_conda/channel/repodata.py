@@ -156,7 +156,7 @@ class Repodata:
             raise self._error("its 'removed' is not a list")
         if len(removed) == MAX_REMOVED:
             raise self._error(f"its 'removed' has more than {MAX_REMOVED} names")
-        if is_filename(name):
+        if layout.is_filename(name):
             removed.add(name)
 
     def _check_removed(self, removed, taken):
@@ -193,14 +193,6 @@ def resolve_url(channel_url, subdir, url):
     if parts.netloc or parts.query or not query:
         return resolved
     return f"{resolved}?{query}"  # Some channels want their token there.
-
-
-def is_filename(name):
-    """Say whether a value can be the file name of a package."""
-    try:
-        return isinstance(name, str) and layout.parse_filename(name) is not None
-    except BadPackageName:
-        return False
 
 
 def named_by(subdir, filename):

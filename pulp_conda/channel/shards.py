@@ -29,7 +29,6 @@ from pulp_conda.channel.relations import check_relations
 from pulp_conda.channel.repodata import (
     OTHER_FORMAT,
     V3_EXTENSIONS,
-    is_filename,
     named_by,
     resolve_url,
     section_of,
@@ -359,7 +358,7 @@ def _as_text(fields):
 def _checked_removed(removed, taken, fail):
     if not isinstance(removed, list):
         raise fail("its 'removed' is not a list")
-    names = {name for name in removed if is_filename(name)}
+    names = {name for name in removed if layout.is_filename(name)}
     if listed := names & taken:
         raise fail(f"it lists '{min(listed)}' and says that it is removed")
     return sorted(names)

@@ -12,7 +12,7 @@ from pulp_conda.app.models import CondaPatch, UpstreamShards
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.repodata import Repodata, is_filename, named_by
+from pulp_conda.channel.repodata import Repodata, named_by
 from pulp_conda.channel.run_exports import canonical, read_run_exports
 from pulp_conda.channel.shards import MAX_SIZE, read_index, read_shard
 
@@ -160,7 +160,7 @@ class UpstreamReader:
             for filename, run_exports in read_run_exports(
                 opened, url=mask(file.url), max_size=limit
             ):
-                if is_filename(filename):
+                if layout.is_filename(filename):
                     yield filename, canonical(run_exports).decode()
 
     def _note_removed(self, subdir, filenames, name=None):
