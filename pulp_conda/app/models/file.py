@@ -20,7 +20,7 @@ class CondaPackageInfo(BaseModel):
         run_exports_known_at (datetime): Since when.
         about (dict): `info/about.json`, or None if nobody has read the file yet.
         link (dict): `info/link.json`, or None if the package has none.
-        licenses (list): The names of the licence texts in it.
+        licenses (list): The names of the license texts in it.
         traits (dict): Which scripts and prefixes it has, by the keys of channeldata.json.
         read_at (datetime): When the file was read.
     """
