@@ -12,13 +12,11 @@ from itertools import groupby
 from rattler import BuildString, MatchSpec, PackageRecord
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError
 
+from pulp_conda.channel.matchspec import LONGEST
 from pulp_conda.channel.versions import VersionKey
 
 # How often a package is compared with a spec. Names with many packages and specs could ask for the product of both.
 _MOST_COMPARISONS = 5_000_000
-
-# rattler crashes where parentheses nest by the ten thousand.
-_LONGEST_SPEC = 1000
 
 
 def select_current(packages):
@@ -100,7 +98,7 @@ def _add_needed(selected, releases):
 
 
 def _parse_spec(spec):
-    if len(spec) > _LONGEST_SPEC:
+    if len(spec) > LONGEST:
         return None
     try:
         return MatchSpec(spec)

@@ -7,7 +7,7 @@ from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError, Inval
 
 from pulp_conda.channel.errors import BadMatchSpec
 
-# rattler's parser takes the process down with it where parentheses nest by the thousand.
+# Characters of a spec: rattler's parser takes the process down with it where parentheses nest by the thousand.
 LONGEST = 1000
 
 _CONSTRAINT = re.compile(r"[^,|()\s]+")

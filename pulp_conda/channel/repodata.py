@@ -21,9 +21,7 @@ from pulp_conda.channel.errors import (
 )
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 from pulp_conda.channel.revisions import RevisionCounter
-from pulp_conda.channel.stream import MAX_SIZE, ObjectWriter, is_zstd, read_json
-
-__all__ = ["MAX_SIZE", "Repodata", "RepodataWriter", "compress", "is_zstd"]
+from pulp_conda.channel.stream import MAX_SIZE, ObjectWriter, read_json
 
 # Why entries of `v3` are left out that are something else than conda packages, wheels for example.
 OTHER_FORMAT = "neither '.conda' nor '.tar.bz2'"

@@ -9,6 +9,8 @@ import re
 from rattler import MatchSpec
 from rattler.exceptions import CanonicalMatchSpecError, InvalidMatchSpecError
 
+from pulp_conda.channel.matchspec import LONGEST
+
 REVISION = "v3"
 
 # What index.json calls it (CEP 34, and rattler's older word).
@@ -20,9 +22,6 @@ _NEW_FIELD = re.compile(r"[\[,]\s*(?:when|extras|flags)\s*=")
 _FIELD = r'(?:version|build|build_number|extras|flags|when)=(?:"(?:[^"\\]|\\.)*"|\[[^\[\]]*\])'
 _BRACKET_FORM = re.compile(rf"[^\[\]]+(?:\[{_FIELD}(?:,{_FIELD})*\])?")
 _NAME_AND_BRACKETS = re.compile(r"[^\s\[\]=<>!~;|,@:]+(?:\[.+\])?")
-
-# rattler's parser goes down with the process at some thousand parentheses.
-_LONGEST_SPEC = 1000
 
 
 def declares_v3(fields):
@@ -94,7 +93,7 @@ def _specs(fields):
 def _in_brackets(spec):
     if spec.endswith("[]"):
         spec = spec.removesuffix("[]")
-    if _NAME_AND_BRACKETS.fullmatch(spec) or len(spec) > _LONGEST_SPEC:
+    if _NAME_AND_BRACKETS.fullmatch(spec) or len(spec) > LONGEST:
         return spec
     try:
         converted = MatchSpec(spec).to_canonical_string()

@@ -68,11 +68,13 @@ class SubdirWriter:
         """Return the number of packages, and of those in the index."""
         count = 0
         with ExitStack() as files:
-            self._repodata = self._open(files, layout.REPODATA, RepodataWriter)
-            self._run_exports = self._open(files, layout.RUN_EXPORTS, RunExportsWriter)
+            self._repodata = self._new_repodata(files, layout.REPODATA)
+            self._run_exports = RunExportsWriter(
+                self._open(files, layout.RUN_EXPORTS), self._subdir
+            )
             self._unpatched = None
             if self._patches.has_instructions:
-                self._unpatched = self._open(files, layout.REPODATA_FROM_PACKAGES, RepodataWriter)
+                self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
             for name, of_name in groupby(rows, key=attrgetter("name")):
                 entries = []
                 for row in of_name:
@@ -156,31 +158,19 @@ class SubdirWriter:
         ):
             shutil.copyfileobj(source, target)
         self._store(layout.REPODATA_BZ2)
-        current = select_current(
-            (
-                fields["name"],
-                fields["version"],
-                fields["build"],
-                fields["build_number"],
-                filename,
-                fields.get("depends") or [],
-            )
-            for filename, fields in (
-                (filename, orjson.loads(record)) for filename, record in self._for_current.items()
-            )
-        )
-        with (self._folder / layout.CURRENT_REPODATA).open("wb") as file:
-            writer = RepodataWriter(file, self._subdir, self._repository.channel_relations)
-            for filename in sorted(current):
-                writer.add(filename, self._for_current[filename])
-            writer.close()
+        with ExitStack() as files:
+            current = self._new_repodata(files, layout.CURRENT_REPODATA)
+            for filename in sorted(select_current(map(_as_candidate, self._for_current.items()))):
+                current.add(filename, self._for_current[filename])
+            current.close()
         self._store(layout.CURRENT_REPODATA)
 
-    def _open(self, files, filename, writer):
-        file = files.enter_context((self._folder / filename).open("wb"))
-        if writer is RepodataWriter:
-            return writer(file, self._subdir, self._repository.channel_relations)
-        return writer(file, self._subdir)
+    def _new_repodata(self, files, filename):
+        relations = self._repository.channel_relations
+        return RepodataWriter(self._open(files, filename), self._subdir, relations)
+
+    def _open(self, files, filename):
+        return files.enter_context((self._folder / filename).open("wb"))
 
     def _store_compressed(self, filename, compressed):
         plain = self._folder / filename
@@ -191,6 +181,14 @@ class SubdirWriter:
     def _store(self, filename):
         path = self._folder / filename
         store(self._publication, path, layout.metadata_path(self._subdir, filename))
+
+
+def _as_candidate(item):
+    """Return a package as `select_current` wants it, given by file name and record."""
+    filename, record = item
+    fields = orjson.loads(record)
+    known = [fields[key] for key in ("name", "version", "build", "build_number")]
+    return (*known, filename, fields.get("depends") or [])
 
 
 def _form(record, in_v3):
