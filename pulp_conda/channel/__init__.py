@@ -22,4 +22,22 @@ revisions     the `v3` section of repodata: what belongs there and in which form
 matchspec     MatchSpec, and include/exclude filters that give reasons
 versions      the order of package versions
 diff          what differs between two states of a channel
+changelog     the same as Markdown for people, and in one line
+moments       which state of a channel is meant: a version, a date, a stage
+feed          what happened to a channel, as an Atom feed
+changelog     the same for people, as Markdown or in one line
+feed          an Atom feed of what moved
+moments       which state of a channel the text behind the `@` of a URL means
+
+environments  what people want to install, read from the files in which they say it
+manifests     the same, from the manifests of pixi
+virtual_packages  what a machine has that no channel brings
+lockfiles     lock files: which files, by hash
+lockwriting   solutions as lock files
+plain_yaml    YAML from strangers, as texts
+policies      the rules that packages of a stage have to keep
+licenses      which licenses an expression allows
+satisfaction  whether what packages depend on is there
+closure       which packages have to go along with single ones
+webhooks      the signature of a message
 """

@@ -33,10 +33,32 @@
     ├── BadAttestation          CND0031
     ├── BadNotice               CND0032
     ├── BadChannelRelations     CND0033
-    └── ChannelConflict         a package that does not fit the channel it is put in
-        ├── PackageConflict         CND0018
-        ├── DuplicateFilename       CND0020
-        └── PatchWithoutPackage     CND0034
+    ├── BadEnvironment          CND0045
+    ├── BadLockFile             CND0050
+    ├── BadMoment               CND0058
+    ├── FutureMoment            CND0059
+    ├── ChannelConflict         a package that does not fit the channel it is put in
+    │   ├── PackageConflict         CND0018
+    │   ├── DuplicateFilename       CND0020
+    │   └── PatchWithoutPackage     CND0034
+    └── LifecycleError          the stages of a channel
+        ├── StageServesNothing      CND0035
+        ├── UnknownState            CND0036
+        ├── WrongOrder              CND0037
+        ├── StateGone               CND0038
+        ├── ManagedByLifecycle      CND0039
+        ├── BadLifecycle            CND0040
+        ├── BadGate                 CND0041
+        ├── OwnRequest              CND0042
+        ├── ProtectedState          CND0043
+        ├── NothingWaits            CND0044
+        ├── NotSolved               CND0047
+        ├── UnknownEnvironment      CND0048
+        ├── BadPolicy               CND0055
+        ├── NothingToPromote        CND0056
+        ├── NoHistory               CND0060
+        ├── BadWebhook              CND0061
+        └── UnknownReference        CND0062
 
 An error is a sentence and the facts in it: tests and programs compare `error.facts`, people read `str(error)`.
 Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
@@ -395,6 +417,45 @@ class BadChannelRelations(ChannelError):
     )
 
 
+class BadLockFile(ChannelError):
+    """A lock file that cannot be read."""
+
+    code = "CND0050"
+    message = _(
+        "the lock file ({format}) cannot be read: {reason}. "
+        "Write it again with pixi, conda-lock or 'conda list --explicit', and do not edit it."
+    )
+
+
+class BadEnvironment(ChannelError):
+    """What should say what somebody wants to install does not (CEP 24)."""
+
+    code = "CND0045"
+    message = _(
+        "the environment is wrong: {reason}. "
+        "Correct the file, or give what to install as a list, one match spec a line."
+    )
+
+
+class BadMoment(ChannelError):
+    """What should say which state of a channel is meant does not."""
+
+    code = "CND0058"
+    message = _(
+        "'{text}' names no state of a channel: {reason}. Write '2026-03-03' for the end of a day in UTC, "
+        "'2026-03-03T12:00:00Z' for a moment, or 'v42' for a version."
+    )
+
+
+class FutureMoment(ChannelError):
+    """A moment that has not come yet."""
+
+    code = "CND0059"
+    message = _(
+        "'{text}' is in the future: it is {now} now. Name a day or a moment of the past, or none for what is newest."
+    )
+
+
 class ChannelConflict(ChannelError):
     """A package does not fit the channel it is put in."""
 
@@ -440,3 +501,167 @@ def shown(text, longest=200):
 def mask(text):
     """Hide the secrets of all URLs in a text: ``https://user:***@host/t/***/channel``."""
     return _TOKEN.sub("***", _PASSWORD.sub("***", text))
+
+
+class LifecycleError(ChannelError):
+    """Something that the stages of a channel do not allow."""
+
+
+class StageServesNothing(LifecycleError):
+    """A stage was to be promoted that has nothing yet."""
+
+    code = "CND0035"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' serves nothing yet. Publish a version of its repository, or "
+        "promote to '{stage}' first."
+    )
+
+
+class UnknownState(LifecycleError):
+    """The history of a stage has no such state."""
+
+    code = "CND0036"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' never was what '{state}' says: {reason}. Its history lists what "
+        "it served, and when."
+    )
+
+
+class WrongOrder(LifecycleError):
+    """A promotion against the order of the stages."""
+
+    code = "CND0037"
+    message = _(
+        "Lifecycle '{lifecycle}' does not go from '{source}' to '{stage}': its order is {order}. To take something "
+        "back, roll the stage back."
+    )
+
+
+class StateGone(LifecycleError):
+    """The publication of a state was deleted."""
+
+    code = "CND0038"
+    message = _(
+        "The publication of {state}, to which stage '{stage}' was to move, is deleted. Choose a state that the "
+        "history still keeps, or publish the version again and promote that."
+    )
+
+
+class ManagedByLifecycle(LifecycleError):
+    """A distribution was to serve something else although it is a stage."""
+
+    code = "CND0039"
+    message = _(
+        "Distribution '{distribution}' is the stage '{stage}' of lifecycle '{lifecycle}', which says what it serves. "
+        "Promote to the stage, or roll it back; its other fields can be changed here."
+    )
+
+
+class BadLifecycle(LifecycleError):
+    """The stages of a lifecycle cannot be as they were asked for."""
+
+    code = "CND0040"
+    message = _("The stages cannot be like this: {reason}.")
+
+
+class BadGate(LifecycleError):
+    """A gate of a stage has something that gates do not have."""
+
+    code = "CND0041"
+    message = _("Gate '{gate}' of stage '{stage}' is wrong: {reason}.")
+
+
+class OwnRequest(LifecycleError):
+    """Somebody wanted to approve what they asked for themselves."""
+
+    code = "CND0042"
+    message = _(
+        "'{user}' asked for entry {number} of lifecycle '{lifecycle}', so somebody else has to answer. Ask a person "
+        "with the role 'conda.condalifecycle_approver'."
+    )
+
+
+class ProtectedState(LifecycleError):
+    """A publication was to be deleted that a stage serves, or keeps for those who want to go back."""
+
+    code = "CND0043"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' serves this publication, or keeps it in its history, so it is "
+        "not deleted. 'retain_days' of the lifecycle says how long history is kept."
+    )
+
+
+class NotSolved(LifecycleError):
+    """A lock file was asked for, and there is no solution that it could be written from."""
+
+    code = "CND0047"
+    message = _(
+        "Environment '{environment}' has no lock file in {state} of stage '{stage}': {reason}. {remedy}"
+    )
+
+
+class UnknownEnvironment(LifecycleError):
+    """What a stage serves has no environment of this name."""
+
+    code = "CND0048"
+    message = _(
+        "{state} of stage '{stage}' has no environment '{environment}', but {names}. Name one of these, or register it "
+        "in the repository, publish, and promote that."
+    )
+
+
+class NothingWaits(LifecycleError):
+    """An answer to a request that is not open."""
+
+    code = "CND0044"
+    message = _(
+        "Entry {number} of lifecycle '{lifecycle}' does not wait for an answer: it is {outcome}."
+    )
+
+
+class BadPolicy(LifecycleError):
+    """The options of a gate of kind `policy` are none that packages could be judged by."""
+
+    code = "CND0055"
+    message = _(
+        "the policy of gate '{gate}' is wrong: {reason}. A policy has one or more of 'minimum_age', 'licenses', "
+        "'blocked', 'required' and 'dependencies', for example {{'minimum_age': {{'days': 7}}}}."
+    )
+
+
+class NothingToPromote(LifecycleError):
+    """Single packages were to be promoted, and a spec names none that there are."""
+
+    code = "CND0056"
+    message = _(
+        "no package matches {specs}. Compare the specs with the packages of the version that they are taken from."
+    )
+
+
+class BadWebhook(LifecycleError):
+    """What a lifecycle should tell its news to, or sign them with, is of no use."""
+
+    code = "CND0061"
+    message = _(
+        "the {what} of the webhook is wrong: {reason}. Correct it, or give null to go without."
+    )
+
+
+class NoHistory(LifecycleError):
+    """A channel was asked for its past, and nobody notes what it serves."""
+
+    code = "CND0060"
+    message = _(
+        "'{distribution}' has no past that could be read at '{moment}': it is no stage of a lifecycle. Take the URL "
+        "without what stands behind the '@', or make the channel a stage, which keeps a history from then on."
+    )
+
+
+class UnknownReference(LifecycleError):
+    """A side of a comparison that is no state of the channel."""
+
+    code = "CND0062"
+    message = _(
+        "'{text}' means no state of lifecycle '{lifecycle}': {reason}. Write a stage, 'stable', what it served, "
+        "'stable@v42' or 'stable@2026-03-03', a version, 'v42', or the href of a publication."
+    )

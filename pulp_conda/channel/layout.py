@@ -113,6 +113,7 @@ RUN_EXPORTS = "run_exports.json"
 RUN_EXPORTS_ZST = "run_exports.json.zst"
 CHANNELDATA = "channeldata.json"
 NOTICES = "notices.json"
+HISTORY_FEED = "history.atom"
 
 # Files written at publication: whoever adds one adds it here, and it is served.
 SUBDIR_METADATA = frozenset(
@@ -128,7 +129,7 @@ SUBDIR_METADATA = frozenset(
         RUN_EXPORTS_ZST,
     }
 )
-ROOT_METADATA = frozenset({CHANNELDATA, NOTICES})
+ROOT_METADATA = frozenset({CHANNELDATA, NOTICES, HISTORY_FEED})
 
 
 def parse_path(path):

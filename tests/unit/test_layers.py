@@ -32,6 +32,7 @@ FORBIDDEN = {
     "app/serializers": {"pulp_conda.app.viewsets", "pulp_conda.app.tasks"},
     "app/tasks": {"pulp_conda.app.viewsets"},
     # A program of its own, without what takes long to load.
+    "solver.py": {"django", "pulpcore", "pulp_conda.app", "pulp_conda.pages"},
     "verifier.py": {"django", "pulpcore", "pulp_conda.app", "pulp_conda.pages"},
     "quickstart": {
         "django",

@@ -12,7 +12,7 @@ from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl, mask
-from pulp_conda.channel.matchspec import check_matchspec
+from pulp_conda.channel.matchspec import Query
 
 
 @extend_schema_serializer(
@@ -116,7 +116,7 @@ class CondaRemoteSerializer(RemoteSerializer):
         with channel_errors_as_validation() as errors:
             for index, spec in enumerate(specs):
                 with errors.at(f"{field}[{index}]"):
-                    check_matchspec(spec)
+                    Query(spec)
         return specs
 
     class Meta:

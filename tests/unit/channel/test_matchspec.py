@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from pulp_conda.channel.errors import BadMatchSpec
-from pulp_conda.channel.matchspec import PackageFilter, check_matchspec
+from pulp_conda.channel.matchspec import PackageFilter, Queries, Query, check_matchspec
 from tests.builders import make_record
 
 RECORDS = [
@@ -43,6 +43,13 @@ def test_everything_is_taken_without_specs():
         pytest.param({"includes": ["numpy[subdir=linux-64]"]}, [], id="another subdir"),
         pytest.param({"includes": ["odd"]}, ["odd not_a_version!!"], id="odd version, by name"),
         pytest.param({"includes": ["odd >=1"]}, [], id="odd version, by version"),
+        pytest.param(
+            {"includes": ["odd * 0"]}, ["odd not_a_version!!"], id="odd version, by build"
+        ),
+        pytest.param(
+            {"includes": ["*[fn='scipy-1.13.0-0.conda']"]}, ["scipy 1.13.0"], id="file name"
+        ),
+        pytest.param({"includes": ["^(odd|scipy)$ <2"]}, ["scipy 1.13.0"], id="regular expression"),
     ],
 )
 def test_specs_choose_packages(specs, taken):
@@ -78,3 +85,30 @@ def test_a_spec_that_does_not_parse_is_refused_with_its_position(spec, position)
 def test_a_spec_with_a_channel_is_refused():
     with pytest.raises(BadMatchSpec, match="names a channel"):
         check_matchspec("conda-forge::numpy")
+
+
+@pytest.mark.parametrize(
+    "spec, key",
+    [
+        ("numpy[url='https://conda.example.org/noarch/numpy-2.1.0-0.conda']", "url"),
+        ("numpy[track_features=debug]", "track_features"),
+        ("numpy[when='python >=3.12']", "when"),
+        ("numpy[license_family=GPL,version='>=2']", "license_family"),
+    ],
+)
+def test_a_query_for_what_packages_are_not_chosen_by_is_refused(spec, key):
+    # rattler would take each package for a match, or none.
+    with pytest.raises(BadMatchSpec, match=f"not chosen by '{key}'"):
+        Query(spec)
+
+
+def test_queries_find_those_that_match():
+    queries = Queries(map(Query, ["numpy <2", "num*", "*-base", "scipy", "*"]))
+    found = [[query.spec for query in queries.matching(record)] for record in RECORDS]
+    assert found == [
+        ["numpy <2", "num*", "*"],
+        ["num*", "*"],
+        ["num*", "*-base", "*"],
+        ["scipy", "*"],
+        ["*"],
+    ]

@@ -1,0 +1,101 @@
+"""Virtual packages: what a machine has that no channel brings (CEP 30).
+
+A mapping of names to versions says what a machine has: `{"__glibc": "2.28"}`. None says that it has not, where a default
+says that it has. `__archspec` has the name of a microarchitecture in place of a version, as packages match its build.
+"""
+
+import re
+
+from rattler import Version
+from rattler.exceptions import InvalidVersionError
+
+from pulp_conda.channel.errors import BadEnvironment, shown
+
+_NAME = re.compile(r"__[a-z0-9][a-z0-9._-]{0,61}", re.ASCII)
+_MICROARCHITECTURE = re.compile(r"[A-Za-z0-9_.+]{1,64}", re.ASCII)
+_MOST = 50
+
+# What pixi assumes of a machine that it does not see.
+_LINUX = {"__linux": "4.18", "__glibc": "2.28"}
+_OSX = {"__osx": "13.0"}
+# The oldest Windows that Python 3.13 runs on.
+_WIN = {"__win": "10.0.17763"}
+
+_UNIX = ("linux", "osx", "freebsd", "emscripten")
+_FAMILY_OF = {
+    "__linux": ("linux",),
+    "__glibc": ("linux",),
+    "__musl": ("linux",),
+    "__osx": ("osx",),
+    "__win": ("win",),
+    "__unix": _UNIX,
+}
+
+# CEP 30, appendix A; others are as in the subdir.
+_ARCHITECTURES = {"32": "x86", "64": "x86_64", "arm64": "aarch64"}
+
+
+def default_virtual_packages(subdir):
+    """Return what a machine of a platform is taken to have if nobody says more: no GPU, and a system of 2018 or later."""
+    family, _, architecture = subdir.partition("-")
+    if not architecture:
+        return {}
+    packages = {"__archspec": _ARCHITECTURES.get(architecture, architecture)}
+    if family in _UNIX:
+        packages["__unix"] = "0"
+    return packages | {"linux": _LINUX, "osx": _OSX, "win": _WIN}.get(family, {})
+
+
+def merge_virtual_packages(subdir, *changes):
+    """Return what a machine has: the defaults of its platform with mappings laid over them, those with None left out."""
+    packages = default_virtual_packages(subdir)
+    for change in changes:
+        packages |= change
+    return {name: packages[name] for name in sorted(packages) if packages[name] is not None}
+
+
+def can_have(subdir, name):
+    """Say whether a machine of a platform can have a virtual package: no Windows has a `__glibc`."""
+    return name not in _FAMILY_OF or subdir.partition("-")[0] in _FAMILY_OF[name]
+
+
+def check_virtual_packages(mapping):
+    """Return a mapping from a stranger in one form: `False` becomes None, and whole numbers become texts.
+
+    Raises:
+        BadEnvironment: with all that is wrong.
+    """
+    if not isinstance(mapping, dict):
+        raise BadEnvironment(reason="the virtual packages are not a mapping of names to versions")
+    if len(mapping) > _MOST:
+        raise BadEnvironment(reason=f"there are more than {_MOST} virtual packages")
+    checked = {}
+    problems = []
+    for name, value in mapping.items():
+        if type(value) is int:
+            value = str(value)
+        if problem := _problem(name, value):
+            problems.append(problem)
+        checked[name] = None if value is False else value
+    if problems:
+        raise BadEnvironment(reason="; ".join(problems[:10]))
+    return checked
+
+
+def _problem(name, value):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f"'{shown(str(name))}' is not the name of a virtual package, which starts with '__'"
+    if value is None or value is False:
+        return None
+    if isinstance(value, float):
+        return f"'{name}' is the number {value}: write it in quotes, as 2.10 would be 2.1"
+    if not isinstance(value, str) or len(value) > 64:
+        return f"'{name}' is no version"
+    if name == "__archspec":
+        good = _MICROARCHITECTURE.fullmatch(value)
+        return None if good else f"'{name}' is '{shown(value)}', which is no microarchitecture"
+    try:
+        Version(value)
+    except InvalidVersionError:
+        return f"'{name}' is '{shown(value)}', which is no version"
+    return None

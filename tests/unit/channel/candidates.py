@@ -1,0 +1,17 @@
+"""Candidates for tests of what may come into a stage."""
+
+from hashlib import sha256
+
+from pulp_conda.channel.satisfaction import Candidate
+
+
+def make_candidate(name="numpy", version="1.0", build="0", *, subdir="noarch", **fields):
+    """Return a package whose checksum follows from its path, as that of `make_record` does."""
+    filename = fields.pop("filename", f"{name}-{version}-{build}.conda")
+    defaults = {
+        "build_number": 0,
+        "license": "MIT",
+        "depends": [],
+        "sha256": sha256(f"{subdir}/{filename}".encode()).hexdigest(),
+    }
+    return Candidate(subdir, filename, name, version, build, **(defaults | fields))
