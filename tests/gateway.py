@@ -57,6 +57,18 @@ async def solve(url, cache, environments, subdir="linux-64", form="shards"):
     return solutions
 
 
+async def install_locked(path, platform, prefix, cache):
+    """Install what a lock file says, without asking any channel what it has."""
+    ((_name, environment),) = rattler.LockFile.from_path(path).environments()
+    (records,) = (
+        environment.conda_repodata_records_for_platform(lock_platform)
+        for lock_platform in environment.platforms()
+        if lock_platform.name == platform
+    )
+    await rattler.install(records, prefix, cache_dir=cache, show_progress=False)
+    return sorted(record.url for record in records)
+
+
 async def load(url, cache, names, subdirs, form="shards"):
     """Return all that a client learns of some names and of their channel."""
     gateway = rattler.Gateway(cache_dir=cache, default_config=FORMS[form])

@@ -78,6 +78,20 @@ def version_policy(repository):
     }
 
 
+def lifecycle_part_policy(**actions):
+    """Return the access policy of what belongs to a lifecycle and has no roles of its own.
+
+    Args:
+        actions: Further actions, each with the permission on the lifecycle that it needs.
+    """
+    may_see = "has_lifecycle_perms:conda.view_condalifecycle"
+    statements = [
+        _statement(name, may_see, f"has_lifecycle_perms:conda.{permission}_condalifecycle")
+        for name, permission in actions.items()
+    ]
+    return {"statements": [_statement(["list", "retrieve"], may_see), *statements]}
+
+
 def content_policy(repository, upload_permission=None):
     """Return the access policy of a content type; with a permission, if it is made of uploaded files."""
     creating = [

@@ -1,4 +1,4 @@
-"""The answers of the content app. Imported by the content app only.
+"""The answers of the content app, and its route to the past. Imported by the content app only.
 
 Conditions and ranges: RFC 9110, sections 13 and 14.
 """
@@ -13,19 +13,22 @@ from contextvars import copy_context
 from aiohttp.web import (
     HTTPException,
     HTTPFound,
+    HTTPMovedPermanently,
     HTTPNotModified,
     HTTPPreconditionFailed,
     HTTPRequestRangeNotSatisfiable,
     StreamResponse,
+    get,
 )
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection
 
 from pulpcore.metrics import artifacts_size_counter
-from pulpcore.plugin.content import Handler
+from pulpcore.plugin.content import Handler, app
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.models import CondaPackageInfo
+from pulp_conda.app.models import CondaDistribution, CondaPackageInfo
 from pulp_conda.channel.info import read_info
 from pulp_conda.channel.package import Limits
 
@@ -36,8 +39,40 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 _CHUNK_SIZE = 2**20
 
+# Before pulpcore's own route, which takes every path and finds no distribution by a part of a name.
+_PAST_ROUTE = (
+    settings.CONTENT_PATH_PREFIX
+    + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
+    + "{path:.+@.*}"
+)
+
 # One thread: reading what a package says of itself must not take the time of those who wait for files.
 _info_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conda-info")
+
+
+class PastHandler(Handler):
+    """Serves `<base_path>@<moment>/<path>`, the channel as it was; all other paths with an `@` are pulpcore's."""
+
+    async def stream_past(self, request):
+        base_path, _, past = request.match_info["path"].partition("@")
+        distribution = await sync_to_async(self._find_channel)(base_path)
+        if distribution is None:
+            return await self.stream_content(request)
+        await sync_to_async(self._permit)(request, distribution)
+        moment, slash, path = past.partition("/")
+        if not slash:
+            raise HTTPMovedPermanently(f"{request.path}/")
+        return await sync_to_async(distribution.past_content_handler)(moment, path)
+
+    @staticmethod
+    def _find_channel(base_path):
+        channels = CondaDistribution.objects.select_related(
+            "content_guard", "pulp_domain", "stage__lifecycle"
+        )
+        return channels.filter(pulp_domain=get_domain_pk(), base_path=base_path).first()
+
+
+app.add_routes([get(_PAST_ROUTE, PastHandler().stream_past)])
 
 
 class ChannelFile(StreamResponse):

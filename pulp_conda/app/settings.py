@@ -19,6 +19,19 @@ CONDA_SIGSTORE_TRUSTED_ROOT = None
 # Check the signatures of attestations that a sync brings along; those of uploads are always checked.
 CONDA_VERIFY_MIRRORED_ATTESTATIONS = True
 
+# What solving an environment on a platform may take: seconds, and MiB of memory besides the repodata, which is mapped.
+CONDA_SOLVER_SECONDS = 60
+CONDA_SOLVER_MEMORY = 2048
+
+# How many environments to solve at a time; None stands for as many as there are cores.
+CONDA_SOLVER_PROCESSES = None
+
+# Conditions of our access policies that pulpcore does not have.
+DRF_ACCESS_POLICY = {
+    "dynaconf_merge_unique": True,
+    "reusable_conditions": ["pulp_conda.app.global_access_conditions"],
+}
+
 # Seconds for which packages and shards of a publication are served after a channel moved on to another one. A setting of
 # pulpcore, whose default of three days is less than the week that CEP 16 asks for.
 DISTRIBUTED_PUBLICATION_RETENTION_PERIOD = 7 * 24 * 60 * 60

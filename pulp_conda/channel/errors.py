@@ -58,7 +58,8 @@
         ├── NothingToPromote        CND0056
         ├── NoHistory               CND0060
         ├── BadWebhook              CND0061
-        └── UnknownReference        CND0062
+        ├── UnknownReference        CND0062
+        └── UsedByLifecycle         CND0063
 
 An error is a sentence and the facts in it: tests and programs compare `error.facts`, people read `str(error)`.
 Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
@@ -522,8 +523,8 @@ class UnknownState(LifecycleError):
 
     code = "CND0036"
     message = _(
-        "Stage '{stage}' of lifecycle '{lifecycle}' never was what '{state}' says: {reason}. Its history lists what "
-        "it served, and when."
+        "Stage '{stage}' of lifecycle '{lifecycle}' has no state '{state}': {reason}. Its history lists what it "
+        "served, and when."
     )
 
 
@@ -664,4 +665,14 @@ class UnknownReference(LifecycleError):
     message = _(
         "'{text}' means no state of lifecycle '{lifecycle}': {reason}. Write a stage, 'stable', what it served, "
         "'stable@v42' or 'stable@2026-03-03', a version, 'v42', or the href of a publication."
+    )
+
+
+class UsedByLifecycle(LifecycleError):
+    """Something was to be deleted that a lifecycle is made of."""
+
+    code = "CND0063"
+    message = _(
+        "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. Delete the lifecycle first, which leaves "
+        "its distributions and repositories."
     )

@@ -4,6 +4,9 @@ The cost of a page does not depend on how many packages the channel has: counts 
 the list of packages is the repodata itself.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 _TEMPLATES = Environment(
@@ -14,7 +17,24 @@ _TEMPLATES = Environment(
 )
 
 
-def render_channel(name, url, package_counts, repository_version):
+@dataclass(frozen=True)
+class State:
+    """Which state of a stage a page shows.
+
+    Attributes:
+        since, until: From when to when the stage served it, in UTC; `until` is None if it still does.
+        now: The way to what the stage serves now, if this page has a URL of the past; None if it is what it serves.
+    """
+
+    stage: str
+    lifecycle: str
+    label: str
+    since: datetime
+    until: datetime | None
+    now: str | None = None
+
+
+def render_channel(name, url, package_counts, repository_version, state=None):
     """Render the front page of a channel: what it is, how to use it, what is in it.
 
     Args:
@@ -22,6 +42,7 @@ def render_channel(name, url, package_counts, repository_version):
         url: What clients are given as the channel.
         package_counts: The number of packages by subdir.
         repository_version: The number of the version that is served.
+        state: A `State`, if the channel is a stage of a lifecycle.
     """
     return _TEMPLATES.get_template("channel.html").render(
         name=name,
@@ -29,6 +50,7 @@ def render_channel(name, url, package_counts, repository_version):
         package_counts=sorted(package_counts.items()),
         total=sum(package_counts.values()),
         repository_version=repository_version,
+        state=state,
     )
 
 

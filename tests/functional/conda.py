@@ -41,6 +41,54 @@ def _with_hex(records):
     }
 
 
+class Lifecycle:
+    """The stages of a channel, with the verbs that move them. Each waits for its task, and returns the report."""
+
+    def __init__(self, pulp, href):
+        self.pulp = pulp
+        self.href = href
+        self.name = self.read()["name"]
+        self.repository = self.read()["repository"]
+        self.urls = {stage["name"]: stage["base_url"] for stage in self.read()["stages"]}
+
+    def read(self):
+        return self.pulp.get(self.href)
+
+    def stage(self, name):
+        return next(stage for stage in self.read()["stages"] if stage["name"] == name)
+
+    def state(self, name):
+        return self.stage(name)["state"]
+
+    def promote(self, stage, **options):
+        return self._report("promote", stage=stage, **options)
+
+    def promote_packages(self, stage, *specs, **options):
+        return self._report("promote_packages", stage=stage, specs=list(specs), **options)
+
+    def roll_back(self, stage, **options):
+        return self._report("rollback", stage=stage, **options)
+
+    def history(self, stage=None):
+        """The entries of a stage, or all, newest first."""
+        query = {"stage": stage} if stage else {}
+        return self.pulp.get(f"{self.href}history/", **query)["results"]
+
+    def set_gates(self, stage, *gates):
+        stages = [
+            {"name": old["name"], "gates": list(gates) if old["name"] == stage else old["gates"]}
+            for old in self.read()["stages"]
+        ]
+        self.pulp.patch(self.href, stages=stages)
+
+    def as_user(self, pulp):
+        """The same lifecycle, for somebody else."""
+        return Lifecycle(pulp, self.href)
+
+    def _report(self, verb, **options):
+        return self.pulp.post(f"{self.href}{verb}/", **options)["result"]
+
+
 class CondaPulp(client.Pulp):
     """Pulp's API with the verbs of this plugin. Changes wait for their tasks."""
 
@@ -143,6 +191,22 @@ class CondaPulp(client.Pulp):
     def distribute(self, **serves):
         """Serve something at a new URL, and return the URL."""
         return self.distribution(**serves)["base_url"]
+
+    # Lifecycles
+
+    def lifecycle(self, repository, **fields):
+        """Make a lifecycle of a repository, and return it as a `Lifecycle`."""
+        name = f"team-{uuid4().hex[:8]}"
+        task = self.post("conda/lifecycles/", **{"name": name, "repository": repository, **fields})
+        return Lifecycle(self, self.created(task, "/lifecycles/"))
+
+    def environment(self, repository, name, source, **fields):
+        """Register an environment, and return it."""
+        body = {"format": "specs", "platforms": ["linux-64", "osx-arm64"], **fields}
+        task = self.post(
+            "content/conda/environments/", repository=repository, name=name, source=source, **body
+        )
+        return self.get(self.created(task, "/environments/"))
 
     # Channels as clients see them
 

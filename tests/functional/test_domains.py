@@ -55,3 +55,20 @@ def test_a_channel_works_in_its_domain_and_nowhere_else(domains, upstream, uniqu
     assert blue.get("content/conda/packages/", name=f"only-red-{unique}")["count"] == 0
     # Each domain keeps its own copy, so each asked the upstream.
     assert upstream.asked(package.filename) == [200, 200]
+
+
+def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(domains, unique):
+    red, blue = domains
+    repository = red.post("repositories/conda/conda/", name=f"past-{unique}", autopublish=True)
+    href = repository["pulp_href"]
+    lifecycle = red.lifecycle(href)
+    for name in ("one", "two"):
+        red.upload(make_package(f"{name}-{unique}"), repository=href)
+    url = lifecycle.urls["unstable"]
+    assert red.names(f"{url[:-1]}@v1/") == [f"one-{unique}"]
+    assert len(red.names(f"{url[:-1]}@v2/")) == 2
+    redirect = red.fetch(f"{url[:-1]}@v1", "").history[0]
+    assert redirect.headers["Location"].endswith("/unstable@v1/")
+    assert f"--channel {url[:-1]}@v1 " in red.fetch(f"{url[:-1]}@v1/", "").text
+    elsewhere = url.replace("/red/", "/blue/")[:-1]
+    assert blue.fetch(f"{elsewhere}@v1/", "noarch/repodata.json").text == "404: Not Found"

@@ -126,3 +126,65 @@ def test_a_diff_shows_any_two_versions_in_pages(pulp, make_repository, make_pack
     pulp.delete(f"{repository}versions/2/")
     assert pulp.get(f"{repository}versions/3/diff/")["base"] == 1
     assert pulp.get(f"{repository}versions/0/diff/")["counts"] == {}
+
+
+def test_a_diff_tells_what_became_of_names_and_shows_what_is_asked_for(
+    pulp, make_repository, unique
+):
+    repository = make_repository()
+    name = f"grows-{unique}"
+    old, new, other = (
+        pulp.upload(make_package(*package))["pulp_href"]
+        for package in ((name, "1.9"), (name, "1.10"), (f"comes-{unique}", "1"))
+    )
+    pulp.modify(repository, add=[old])
+    pulp.modify(repository, add=[new, other])
+    url = f"{repository}versions/2/diff/"
+    diff = pulp.get(url)
+    assert diff["summaries"] == {"upgraded": 1, "new": 1}
+    assert [became["name"] for became in diff["names"]] == [f"comes-{unique}", name]
+    assert diff["names"][1] == {
+        "name": name,
+        "summary": "upgraded",
+        "from_version": "1.9",
+        "to_version": "1.10",
+        "subdirs": ["noarch"],
+        "counts": {"added": 1},
+    }
+    for query in (
+        {"name": name},
+        {"name": "grows-*"},
+        {"name": f"{name} >=1.10"},
+        {"summary": "upgraded"},
+        {"name": name, "kind": "added", "subdir": "noarch"},
+    ):
+        shown = pulp.get(url, **query)
+        assert (list(shown["packages"]), shown["summaries"]) == ([name], {"upgraded": 1})
+    assert pulp.get(url, name=f"{name} >2")["packages"] == {}
+    assert pulp.get(url, subdir="linux-64")["counts"] == {}
+    refused = pulp.try_get(url, name="grows-* >=1", kind="moved", limit=1001)
+    assert refused.status_code == 400
+    assert "[CND0007]" in refused.json()["name"][0]
+    assert set(refused.json()) == {"name", "kind", "limit"}
+
+
+def test_a_diff_is_written_for_people_when_they_ask_for_it(pulp, make_repository, make_packages):
+    repository = make_repository()
+    pulp.modify(repository, add=make_packages("md-a", "md-b"))
+    url = f"{pulp.url}{repository}versions/1/diff/"
+    answers = [
+        pulp.session.get(url, params={"format": "markdown"}),
+        pulp.session.get(url, headers={"Accept": "text/markdown"}),
+    ]
+    for answer in answers:
+        assert answer.headers["Content-Type"] == "text/markdown; charset=utf-8"
+        headline, _, line, _, heading, _, *names = answer.text.splitlines()
+        assert headline.startswith("# ") and headline.endswith("version 0 → 1")
+        assert (line, heading) == ("2 new.", "## New")
+        assert [name[: len("- md-a")] for name in names] == ["- md-a", "- md-b"]
+    cut = pulp.session.get(url, params={"format": "markdown", "limit": 1}).text
+    assert cut.endswith("- and 1 more\n")
+    refused = pulp.session.get(url, params={"format": "markdown", "kind": "moved"})
+    assert (refused.status_code, "moved" in refused.text) == (400, True)
+    assert refused.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    assert pulp.session.get(url, headers={"Accept": "*/*"}).json()["base"] == 0

@@ -6,7 +6,6 @@ from django.db import models
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.channel.diff import diff
 from pulp_conda.channel.records import PackageRecord
 
 
@@ -124,28 +123,12 @@ class CondaPackage(Content):
             "version_memberships__version_removed__number",
         )
         memberships = [membership for membership in memberships if membership[1]]
+        if not memberships:
+            # Which versions there are is another query.
+            return None
         for version in repository_versions:
             for pk, repository, added, removed in memberships:
                 is_member = added <= version.number and not (removed and removed <= version.number)
                 if repository == version.repository_id and is_member:
                     return cls.objects.defer("record", "depends").get(pk=pk)
         return None
-
-
-def diff_versions(base, target, name=None):
-    """Return what changed from one repository version to another, see `pulp_conda.channel.diff`.
-
-    Args:
-        name: Look at the packages of this name only.
-    """
-    packages = CondaPackage.objects.filter(name=name) if name else CondaPackage.objects.all()
-    removed = packages.filter(pk__in=base.content_ids_subquery()).exclude(
-        pk__in=target.content_ids_subquery()
-    )
-    added = packages.filter(pk__in=target.content_ids_subquery()).exclude(
-        pk__in=base.content_ids_subquery()
-    )
-    return diff(
-        (package.as_record() for package in removed.iterator()),
-        (package.as_record() for package in added.iterator()),
-    )

@@ -1,27 +1,36 @@
 """Where a channel is served, and how a path of it is found."""
 
-from datetime import UTC, datetime, timedelta
-
 from aiohttp.web import HTTPMovedPermanently, HTTPNotFound
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
+from django_lifecycle import BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
     Distribution,
     PublishedMetadata,
+    RepositoryContent,
+    RepositoryVersion,
 )
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda import pages
+from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.models.feed import render_history
 from pulp_conda.app.models.file import CondaSidecar
 from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.app.models.retention import is_kept
+from pulp_conda.app.models.served import served_at, served_checkpoint, served_now, stage_of
 from pulp_conda.app.models.shard import CondaShard
 from pulp_conda.channel import layout
+from pulp_conda.channel.errors import ChannelError, UsedByLifecycle
 from pulp_conda.channel.notices import current_notices, encode_notices, last_expiry
+
+# What a distribution serves; of a stage, its moves alone say what.
+SERVED_FIELDS = ("publication", "repository", "repository_version")
 
 # The bytes of a package, a shard or an old sidecar never change under its name, so nobody has to ask again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
@@ -32,6 +41,7 @@ _CONTENT_TYPES = {
     ".conda": "application/octet-stream",
     ".bz2": "application/x-bzip2",
     ".html": "text/html; charset=utf-8",
+    ".atom": "application/atom+xml",
 }
 
 
@@ -55,6 +65,27 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             ("manage_roles_condadistribution", "Can manage roles on conda distributions"),
         ]
 
+    @hook(BEFORE_DELETE)
+    def check_unused(self):
+        """Refuse to delete a stage.
+
+        Raises:
+            CondaError: `UsedByLifecycle`.
+        """
+        if stage := stage_of(self):
+            raise CondaError(UsedByLifecycle(name=self.name, lifecycle=stage.lifecycle.name))
+
+    def save(self, *args, **options):
+        if not self._state.adding and stage_of(self) and "update_fields" not in options:
+            # The stage may have moved since this was read.
+            fields = self._meta.concrete_fields
+            options["update_fields"] = [
+                field.name
+                for field in fields
+                if not field.primary_key and field.name not in SERVED_FIELDS
+            ]
+        super().save(*args, **options)
+
     def content_handler(self, path):
         """Return what a path below the channel's URL stands for.
 
@@ -62,57 +93,56 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             HTTPNotFound: for everything that the channel does not have.
         """
         if self.checkpoint:
-            publication, path = self._checkpoint(path)
-            if publication is None:
+            served, path = served_checkpoint(self, path)
+            if served is None:
                 # pulpcore lists the checkpoints, and redirects to the one before a date.
                 return None
         else:
-            publication = self.get_repository_publication_and_version()[2]
-            if publication is None:
+            served = served_now(self)
+            if served is None:
                 raise HTTPNotFound
+        return self._answer(served, path)
 
+    def past_content_handler(self, moment, path):
+        """Return what a path stood for at a moment, a text as it stands behind the `@` of a URL.
+
+        Raises:
+            HTTPNotFound: as `content_handler`; if the moment is wrong, the answer says why.
+        """
+        try:
+            served = served_at(self, moment)
+        except ChannelError as error:
+            raise HTTPNotFound(text=f"404: {error}") from None
+        return self._answer(served, path)
+
+    def _answer(self, served, path):
         match layout.parse_path(path):
             case layout.Package(subdir, filename):
-                found = self._package(publication, subdir, filename)
+                found = self._package(served, subdir, filename)
             case layout.Shard(subdir, sha256):
-                found = self._shard(publication, subdir, sha256)
+                found = self._shard(served, subdir, sha256)
             case layout.Sidecar(subdir, filename, None):
-                found = self._sidecar(publication, subdir, filename)
+                found = self._sidecar(served, subdir, filename)
             case layout.Sidecar(subdir, filename, sha256):
-                found = self._old_sidecar(publication, subdir, filename, sha256)
+                found = self._old_sidecar(served, subdir, filename, sha256)
             case layout.Metadata(None, layout.NOTICES):
                 found = self._notices()
+            case layout.Metadata(None, layout.HISTORY_FEED):
+                found = self._history_feed()
             case layout.Metadata():
-                found = self._metadata(publication, path)
+                found = self._metadata(served, path)
             case layout.Folder(subdir):
-                found = self._page(publication, subdir)
+                found = self._page(served, subdir)
             case _:
-                if path in publication.package_counts:
+                if path in served.publication.package_counts:
                     raise HTTPMovedPermanently(f"{path}/")
                 found = None
         if found is None:
             raise HTTPNotFound
         return found
 
-    def _checkpoint(self, path):
-        """Return the checkpoint whose date leads a path, and the path behind the date."""
-        date, _, path = path.partition("/")
-        try:
-            moment = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        except ValueError:
-            return None, path
-        publications = CondaPublication.objects.filter(
-            repository_version__repository=self.repository, checkpoint=True, complete=True
-        )
-        in_that_second = publications.filter(
-            pulp_created__gte=moment, pulp_created__lt=moment + timedelta(seconds=1)
-        )
-        return in_that_second.order_by("pulp_created").last(), path
-
-    def _package(self, publication, subdir, filename):
-        package = CondaPackage.at_path([publication.repository_version], subdir, filename)
-        if package is None:
-            package = CondaPackage.at_path(self._superseded_versions, subdir, filename)
+    def _package(self, served, subdir, filename):
+        package = CondaPackage.at_path(self._versions(served), subdir, filename)
         if package is None:
             return None
         content_artifact = _content_artifact(package)
@@ -125,14 +155,15 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             content_artifact, package, headers, last_modified=package.pulp_created
         )
 
-    def _shard(self, publication, subdir, sha256):
-        served = CondaPublication.objects.filter(
-            Q(pk=publication.pk) | Q(pk__in=self._superseded.values("publication")),
-            package_counts__has_key=subdir,
-        )
-        shard = CondaShard.objects.filter(
-            sha256=bytes.fromhex(sha256), conda_publishedshard__publication__in=served.values("pk")
-        ).first()
+    def _shard(self, served, subdir, sha256):
+        shards = CondaShard.objects.filter(sha256=bytes.fromhex(sha256))
+        if subdir not in served.publication.package_counts:
+            shard = None
+        else:
+            shard = shards.filter(conda_publishedshard__publication=served.publication).first()
+        if shard is None:
+            past = self._past_publications.filter(package_counts__has_key=subdir)
+            shard = shards.filter(conda_publishedshard__publication__in=past.values("pk")).first()
         return shard and _answers().BytesInMemory(
             bytes(shard.data),
             _headers(".zst", _IMMUTABLE),
@@ -140,40 +171,42 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             last_modified=shard.pulp_created,
         )
 
-    def _sidecar(self, publication, subdir, filename):
-        package = CondaPackage.at_path([publication.repository_version], subdir, filename)
+    def _sidecar(self, served, subdir, filename):
+        package = CondaPackage.at_path([served.publication.repository_version], subdir, filename)
         sidecar = package and _find_sidecar(package.attestations_sha256)
         return sidecar and _answers().BytesInMemory(
             bytes(sidecar.data),
-            _headers(".json", _revalidated()),
+            _headers(".json", _revalidated(served)),
             sha256=sidecar.sha256,
-            **self._date(publication),
+            **served.date,
         )
 
-    def _old_sidecar(self, publication, subdir, filename, sha256):
+    def _old_sidecar(self, served, subdir, filename, sha256):
         """Return what the sidecar of a package is now, or was a while ago, by the digest in its path."""
         sidecar = _find_sidecar(sha256)
-        # Few paths get to the versions, which are asked one by one.
-        if (
-            not sidecar
-            or not CondaPackage.objects.filter(
-                _pulp_domain=get_domain_pk(),
-                subdir=subdir,
-                filename=filename,
-                attestations_sha256=sha256,
-            ).exists()
-        ):
+        packages = CondaPackage.objects.filter(
+            _pulp_domain=get_domain_pk(),
+            subdir=subdir,
+            filename=filename,
+            attestations_sha256=sha256,
+        )
+        memberships = RepositoryContent.objects.filter(
+            content__in=packages.values("pk"),
+            repository=OuterRef("repository"),
+            version_added__number__lte=OuterRef("number"),
+        ).exclude(version_removed__number__lte=OuterRef("number"))
+        versions = RepositoryVersion.objects.filter(
+            Q(publication=served.publication)
+            | Q(publication__in=self._past_publications.values("pk"))
+        )
+        if not sidecar or not versions.filter(Exists(memberships)).exists():
             return None
-        for version in (publication.repository_version, *self._superseded_versions):
-            package = CondaPackage.at_path([version], subdir, filename)
-            if package and package.attestations_sha256 == sha256:
-                return _answers().BytesInMemory(
-                    bytes(sidecar.data),
-                    _headers(".json", _IMMUTABLE),
-                    sha256=sha256,
-                    last_modified=sidecar.pulp_created,
-                )
-        return None
+        return _answers().BytesInMemory(
+            bytes(sidecar.data),
+            _headers(".json", _IMMUTABLE),
+            sha256=sha256,
+            last_modified=sidecar.pulp_created,
+        )
 
     def _notices(self):
         # CEP 6: conda follows no redirect to a storage.
@@ -185,50 +218,32 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
             last_modified=max(filter(None, changes)),
         )
 
-    def _metadata(self, publication, path):
-        metadata = PublishedMetadata.objects.filter(publication=publication, relative_path=path)
-        metadata = metadata.first()
+    def _history_feed(self):
+        stage = stage_of(self)
+        # No date, as with pages.
+        return stage and _answers().BytesInMemory(
+            render_history(stage, self.url), _headers(layout.HISTORY_FEED, _revalidated())
+        )
+
+    def _metadata(self, served, path):
+        metadata = PublishedMetadata.objects.filter(
+            publication=served.publication, relative_path=path
+        ).first()
         return metadata and _answers().StoredFile(
-            _content_artifact(metadata), _headers(path, _revalidated()), **self._date(publication)
+            _content_artifact(metadata), _headers(path, _revalidated(served)), **served.date
         )
 
-    @property
-    def _superseded(self):
-        """What this URL served a while ago, newest first: clients still hold indexes that name its files."""
-        return self.core_distributedpublications.filter(expires_at__gte=timezone.now()).order_by(
-            "-pulp_created"
-        )
-
-    @property
-    def _superseded_versions(self):
-        rows = self._superseded.select_related("publication__repository_version").defer(
-            "publication__repository_version__content_ids"
-        )
-        return [row.publication.repository_version for row in rows]
-
-    def _date(self, publication):
-        """Return since when this URL gives what it gives, and whether it gave something else in the same second.
-
-        The date of the publication is not enough: after a rollback it is older than what clients have.
-        """
-        if self.checkpoint:
-            return {"last_modified": publication.pulp_last_updated}
-        turns = self.core_distributedpublications.order_by("-pulp_last_updated")
-        turns = turns.values_list("publication", "pulp_last_updated")[:2]
-        if not turns:
-            # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
-            return {"last_modified": max(publication.pulp_last_updated, self.pulp_last_updated)}
-        (newest, since), *before = turns
-        moment = max(publication.pulp_last_updated, since)
-        second = moment.replace(microsecond=0)
-        is_alone = newest == publication.pk and all(since < second for _, since in before)
-        return {"last_modified": moment, "is_date_unique": is_alone}
-
-    def _page(self, publication, subdir):
+    def _page(self, served, subdir):
+        publication = served.publication
         counts = publication.package_counts
+        url = f"{self.url}@{served.moment}" if served.moment else self.url
         if subdir is None:
             html = pages.render_channel(
-                self.name, self.url, counts, publication.repository_version.number
+                self.name,
+                url,
+                counts,
+                publication.repository_version.number,
+                self._shown_state(served),
             )
         elif subdir in counts:
             files = PublishedMetadata.objects.filter(
@@ -241,7 +256,56 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         else:
             return None
         # No date: the next release of this plugin may write it in another way.
-        return _answers().BytesInMemory(html.encode(), _headers(".html", _revalidated()))
+        return _answers().BytesInMemory(html.encode(), _headers(".html", _revalidated(served)))
+
+    def _shown_state(self, served):
+        """Return what a page says of the state of a stage, or None."""
+        entry = served.entry
+        return entry and pages.State(
+            stage=entry.stage.name,
+            lifecycle=entry.stage.lifecycle.name,
+            label=entry.label,
+            since=entry.moved_at,
+            until=entry.until,
+            now=f"../{self.base_path.rpartition('/')[2]}/" if served.moment else None,
+        )
+
+    def _versions(self, served):
+        """Yield the version that is served, and then those that clients may still hold an index of, newest first.
+
+        Of those of before there is no more than `CondaPackage.at_path` needs: a history can have a thousand.
+        """
+        yield served.publication.repository_version
+        facts = ("repository_id", "number")
+        kept = RepositoryVersion.objects.filter(self._is_kept("publication__"))
+        kept = kept.annotate(newest=Max("publication__conda_historyentry__moved_at"))
+        yield from kept.order_by("-newest").values_list(*facts, named=True)
+        lately = RepositoryVersion.objects.filter(
+            publication__core_distributedpublications__in=self._superseded
+        )
+        lately = lately.annotate(
+            newest=Max("publication__core_distributedpublications__pulp_created")
+        )
+        yield from lately.order_by("-newest").values_list(*facts, named=True)
+
+    @property
+    def _past_publications(self):
+        """What this URL served lately, or keeps installable: clients hold indexes that name its files."""
+        kept = CondaPublication.objects.filter(self._is_kept())
+        return CondaPublication.objects.filter(
+            Q(pk__in=kept.values("pk")) | Q(pk__in=self._superseded.values("publication"))
+        )
+
+    def _is_kept(self, publication=""):
+        """Return the condition for what is in the kept history of this URL; `publication` leads to a publication."""
+        entries = f"{publication}conda_historyentry__"
+        of_this = {f"{entries}stage__distribution": self, f"{entries}moved_at__isnull": False}
+        return is_kept(entries) & Q(**of_this)
+
+    @property
+    def _superseded(self):
+        """What this URL served a while ago, as pulpcore keeps it in mind."""
+        return self.core_distributedpublications.filter(expires_at__gte=timezone.now())
 
     @property
     def url(self):
@@ -264,8 +328,9 @@ def _headers(filename, cache_control):
     return {"Content-Type": _CONTENT_TYPES[extension], "Cache-Control": cache_control}
 
 
-def _revalidated():
-    return f"public, max-age={settings.CONDA_METADATA_MAX_AGE}, must-revalidate"
+def _revalidated(served=None):
+    max_age = served.max_age if served else settings.CONDA_METADATA_MAX_AGE
+    return f"public, max-age={max_age}, must-revalidate"
 
 
 def _find_sidecar(sha256):

@@ -71,7 +71,10 @@ def add_contents(version, contents):
 
 
 def remove_contents(version, contents):
-    """Remove content from a version that is being made; `contents` is a query in SQL that gives their keys."""
+    """Remove content from a version that is being made; `contents` is a query in SQL that gives their keys.
+
+    It is asked more than once, so what it gives must not depend on who is a member now.
+    """
     _execute(version, _REMOVE, contents)
 
 

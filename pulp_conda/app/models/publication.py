@@ -1,8 +1,13 @@
 """The metadata files written for one state of a channel."""
 
 from django.db import models
+from django_lifecycle import BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication
+
+from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models.retention import is_kept
+from pulp_conda.channel.errors import ProtectedState
 
 
 class CondaPublication(Publication, AutoAddObjPermsMixin):
@@ -21,3 +26,18 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
         permissions = [
             ("manage_roles_condapublication", "Can manage roles on conda publications"),
         ]
+
+    @hook(BEFORE_DELETE)
+    def check_protected(self):
+        """Refuse to delete what a stage serves, served within its kept history, or waits for.
+
+        Raises:
+            CondaError: `ProtectedState`.
+        """
+        kept = CondaPublication.objects.filter(is_kept("conda_historyentry__"), pk=self.pk)
+        names = kept.values_list(
+            "conda_historyentry__lifecycle__name", "conda_historyentry__stage__name"
+        ).first()
+        if names:
+            lifecycle, stage = names
+            raise CondaError(ProtectedState(lifecycle=lifecycle, stage=stage))

@@ -1,19 +1,27 @@
 """A channel's changing content: all subdirs, changed as one."""
 
 from django.db import models
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
+from django_lifecycle import BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Repository
 from pulpcore.plugin.repo_version_utils import remove_duplicates
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.models.environment import CondaEnvironment
 from pulp_conda.app.models.file import IndexedFile
 from pulp_conda.app.models.membership import ask_for_existence, remove_replaced
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
+from pulp_conda.app.models.retention import is_kept
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import DuplicateFilename, PackageConflict, PatchWithoutPackage
+from pulp_conda.channel.errors import (
+    DuplicateFilename,
+    PackageConflict,
+    PatchWithoutPackage,
+    UsedByLifecycle,
+)
 
 
 class CondaRepository(Repository, AutoAddObjPermsMixin):
@@ -27,7 +35,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
     """
 
     TYPE = "conda"
-    CONTENT_TYPES = [CondaPackage, CondaPatch]
+    CONTENT_TYPES = [CondaPackage, CondaPatch, CondaEnvironment]
     REMOTE_TYPES = [CondaRemote]
 
     autopublish = models.BooleanField(default=False)
@@ -43,6 +51,24 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             ("manage_roles_condarepository", "Can manage roles on conda repositories"),
             ("repair_condarepository", "Can repair repository versions"),
         ]
+
+    @hook(BEFORE_DELETE)
+    def check_unused(self):
+        """Refuse to delete the repository of a lifecycle or of a stage.
+
+        Raises:
+            CondaError: `UsedByLifecycle`.
+        """
+        names = self.conda_condalifecycle.values_list("name", flat=True)
+        of_stages = self.stages.values_list("lifecycle__name", flat=True)
+        if name := names.first() or of_stages.first():
+            raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
+
+    def protected_versions(self):
+        """Return the versions that must not go: what distributions serve, and what stages served lately."""
+        of_stages = self.versions.filter(is_kept("publication__conda_historyentry__"))
+        protected = Q(pk__in=super().protected_versions().values("pk"))
+        return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
 
     def check_content_overwrite(self, version, add_content_pks, remove_content_pks=None):
         """Refuse another file under a name that the version has; a new record of the same file is fine.
@@ -80,6 +106,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             remove_duplicates(new_version)  # Here all that the base has counts as added.
         else:
             remove_replaced(new_version)
+            CondaEnvironment.remove_replaced(new_version)
         added = CondaPackage.objects.filter(pk__in=new_version.added())
         twice = (
             added.values("subdir", "filename")
@@ -96,7 +123,8 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                     count=twice["count"],
                 )
             )
-        self._check_patches(new_version)
+        if not getattr(new_version, "is_copy", False):
+            self._check_patches(new_version)
         IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
         ask_for_existence(new_version)
 

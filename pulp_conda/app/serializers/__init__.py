@@ -1,30 +1,65 @@
 """The five nouns of the plugin, as JSON. Pulp finds serializers here by name."""
 
 from .content import CondaPackageSerializer, CondaPackageUploadSerializer
+from .delivery import WebhookDeliverySerializer
+from .diff import (
+    CondaDiffQuerySerializer,
+    CondaLifecycleDiffQuerySerializer,
+    CondaLifecycleDiffSerializer,
+    CondaVersionDiffSerializer,
+)
 from .distribution import CondaDistributionSerializer
+from .environment import CondaEnvironmentSerializer, CondaEnvironmentSummarySerializer
+from .lifecycle import (
+    CondaAnswerSerializer,
+    CondaLifecycleSerializer,
+    CondaPromotePackagesSerializer,
+    CondaPromoteSerializer,
+    CondaRollbackSerializer,
+    HistoryEntrySerializer,
+)
+from .lock import (
+    CondaFindLockSerializer,
+    CondaImportLockSerializer,
+    CondaLockQuerySerializer,
+    CondaSolveSerializer,
+)
 from .patch import CondaPatchDiffSerializer, CondaPatchSerializer, CondaPatchSummarySerializer
 from .publication import CondaPublicationSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
-    CondaDiffQuerySerializer,
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
-    CondaVersionDiffSerializer,
 )
 
 __all__ = [
+    "CondaAnswerSerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",
+    "CondaEnvironmentSerializer",
+    "CondaEnvironmentSummarySerializer",
+    "CondaFindLockSerializer",
+    "CondaImportLockSerializer",
+    "CondaLifecycleDiffQuerySerializer",
+    "CondaLifecycleDiffSerializer",
+    "CondaLifecycleSerializer",
+    "CondaLockQuerySerializer",
     "CondaModifySerializer",
     "CondaPackageSerializer",
     "CondaPackageUploadSerializer",
     "CondaPatchDiffSerializer",
     "CondaPatchSerializer",
     "CondaPatchSummarySerializer",
+    "CondaPromotePackagesSerializer",
+    "CondaPromoteSerializer",
     "CondaPublicationSerializer",
     "CondaRemoteSerializer",
     "CondaRepositorySerializer",
+    "CondaRollbackSerializer",
+    "CondaSolveSerializer",
     "CondaSyncSerializer",
     "CondaVersionDiffSerializer",
+    "HistoryEntrySerializer",
+    "WebhookDeliverySerializer",
 ]

@@ -8,11 +8,11 @@ from pulpcore.plugin.models import Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
 
 from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.models.distribution import SERVED_FIELDS
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.channel.errors import ManagedByLifecycle
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.notices import LEVELS, check_notices
-
-_SERVED = ("publication", "repository", "repository_version")
 
 
 class CondaNoticeSerializer(serializers.Serializer):
@@ -102,11 +102,28 @@ class CondaDistributionSerializer(DistributionSerializer):
         return super().validate_base_path(path)
 
     def validate(self, data):
-        given = [field for field in _SERVED if data.get(field)]
+        with channel_errors_as_validation():
+            self._check_stage(data)
+        given = [field for field in SERVED_FIELDS if data.get(field)]
         if self.partial and len(given) == 1:
             # To pin a channel that followed a repository is one request, and one thing to say.
-            data = {**dict.fromkeys(_SERVED), **data}
+            data = {**dict.fromkeys(SERVED_FIELDS), **data}
         return super().validate(data)
+
+    def _check_stage(self, data):
+        """Refuse to change what a stage of a lifecycle serves: its history would not know of it.
+
+        Raises:
+            ManagedByLifecycle: with the stage.
+        """
+        stage = getattr(self.instance, "stage", None)
+        fields = (*SERVED_FIELDS, "checkpoint")
+        if stage and any(
+            field in data and data[field] != getattr(self.instance, field) for field in fields
+        ):
+            raise ManagedByLifecycle(
+                distribution=self.instance.name, stage=stage.name, lifecycle=stage.lifecycle.name
+            )
 
     class Meta:
         fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint", "notices")

@@ -11,8 +11,6 @@ from pulpcore.plugin.serializers import (
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
-from pulp_conda.channel.diff import KINDS
 from pulp_conda.channel.relations import check_relations
 
 
@@ -123,80 +121,4 @@ class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
         ),
         default=False,
         required=False,
-    )
-
-
-class CondaDiffQuerySerializer(serializers.Serializer):
-    """Which part of a diff to show."""
-
-    base = serializers.IntegerField(
-        help_text=_(
-            "The number of the version to compare with. The default is the version before."
-        ),
-        min_value=0,
-        max_value=2**31 - 1,
-        required=False,
-    )
-    name = serializers.CharField(
-        help_text=_("Show only the package of this name, for example 'numpy'."), required=False
-    )
-    offset = serializers.IntegerField(
-        help_text=_("How many names to leave out at the start. The default is 0."),
-        min_value=0,
-        default=0,
-    )
-    limit = serializers.IntegerField(
-        help_text=_("How many names to show. The default is 100."), min_value=1, default=100
-    )
-
-
-class CondaChangeSerializer(serializers.Serializer):
-    """One file of the channel that is not the same in both versions."""
-
-    kind = serializers.ChoiceField(
-        choices=KINDS,
-        help_text=_(
-            "'added', 'removed', 'replaced' (other bytes under the same name) or 'updated' (the record changed, "
-            "the file did not)."
-        ),
-    )
-    subdir = serializers.CharField(source="record.subdir")
-    filename = serializers.CharField(source="record.filename")
-    version = serializers.CharField(source="record.version")
-    build = serializers.CharField(source="record.build")
-    sha256 = serializers.CharField(source="record.sha256")
-    keys = serializers.ListField(
-        child=serializers.CharField(),
-        help_text=_("For 'updated': the keys of the record that changed, for example ['depends']."),
-    )
-
-
-class CondaPatchesDiffSerializer(serializers.Serializer):
-    """The repodata patches that only one of two versions has."""
-
-    added = CondaPatchDiffSerializer(
-        many=True,
-        help_text=_("Patches that only the newer version has, in the order they were made."),
-    )
-    removed = CondaPatchDiffSerializer(
-        many=True,
-        help_text=_("Patches that only the older version has, in the order they were made."),
-    )
-
-
-class CondaVersionDiffSerializer(serializers.Serializer):
-    """What differs between two versions of a channel."""
-
-    base = serializers.IntegerField(help_text=_("The number of the older version."))
-    target = serializers.IntegerField(help_text=_("The number of the newer version."))
-    counts = serializers.DictField(
-        child=serializers.IntegerField(),
-        help_text=_("How many files were added, removed, replaced and updated."),
-    )
-    packages = serializers.DictField(
-        child=CondaChangeSerializer(many=True),
-        help_text=_("The changes by package name, for example {'numpy': [{'kind': 'added', …}]}."),
-    )
-    patches = CondaPatchesDiffSerializer(
-        help_text=_("The repodata patches that were added and removed.")
     )

@@ -19,6 +19,7 @@ from pulp_conda.app.models import (
     UpstreamSummary,
 )
 from pulp_conda.app.serializers import CondaPublicationSerializer
+from pulp_conda.app.tasks.moves import follow
 from pulp_conda.app.tasks.shards import remove_unused_shards
 from pulp_conda.app.tasks.subdir import Row, SubdirWriter, store
 from pulp_conda.channel import layout
@@ -62,6 +63,7 @@ def publish(repository_version_pk, checkpoint=False):
         for subdir, rows in _rows_by_subdir(version):
             progress.increase_by(channel.write_subdir(subdir, rows))
         channel.finish()
+    follow(publication)
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
     return CondaPublicationSerializer(publication, context={"request": None}).data

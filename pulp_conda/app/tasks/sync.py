@@ -19,6 +19,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.tasks.download import download_packages, download_sidecars
 from pulp_conda.app.tasks.ingest import Ingest
+from pulp_conda.app.tasks.moves import follow
 from pulp_conda.app.tasks.publish import publish
 from pulp_conda.app.tasks.reader import UpstreamReader
 from pulp_conda.app.tasks.upstream import Upstream, run
@@ -189,6 +190,9 @@ async def _fetch(upstream, seen_before):
 def _publish_if_missing(repository):
     """Publish the latest version if a crash came between the two."""
     latest = repository.latest_version()
-    published = CondaPublication.objects.filter(repository_version=latest, complete=True)
-    if repository.autopublish and latest.number > 0 and not published.exists():
+    published = CondaPublication.objects.filter(repository_version=latest, complete=True).last()
+    if published:
+        # A task that was killed may have left a stage behind.
+        follow(published)
+    elif repository.autopublish and latest.number > 0:
         publish(str(latest.pk))

@@ -1,7 +1,10 @@
 """The five nouns of the plugin, as REST resources."""
 
 from .content import CondaPackageViewSet
+from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
+from .environment import CondaEnvironmentViewSet
+from .lifecycle import CondaLifecycleViewSet, HistoryEntryViewSet
 from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .remote import CondaRemoteViewSet
@@ -9,10 +12,14 @@ from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 
 __all__ = [
     "CondaDistributionViewSet",
+    "CondaEnvironmentViewSet",
+    "CondaLifecycleViewSet",
     "CondaPackageViewSet",
     "CondaPatchViewSet",
     "CondaPublicationViewSet",
     "CondaRemoteViewSet",
     "CondaRepositoryVersionViewSet",
     "CondaRepositoryViewSet",
+    "HistoryEntryViewSet",
+    "WebhookDeliveryViewSet",
 ]

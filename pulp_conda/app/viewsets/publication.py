@@ -1,10 +1,12 @@
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.viewsets import OperationPostponedResponse, PublicationViewSet, RolesMixin
 
 from pulp_conda.app.access import model_policy, model_roles
+from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication
 from pulp_conda.app.serializers import CondaPublicationSerializer
 from pulp_conda.app.tasks.publish import publish
@@ -46,3 +48,9 @@ class CondaPublicationViewSet(PublicationViewSet, RolesMixin):
             },
         )
         return OperationPostponedResponse(task, request)
+
+    def perform_destroy(self, publication):
+        try:
+            super().perform_destroy(publication)
+        except CondaError as error:
+            raise ValidationError([str(error)], code=error.error_code) from None

@@ -1,13 +1,13 @@
-from collections import Counter
-
+from django.core.files.base import ContentFile
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
-from rest_framework.response import Response
 
 from pulpcore.plugin.actions import ModifyRepositoryActionMixin
+from pulpcore.plugin.models import PulpTemporaryFile
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
+from pulpcore.plugin.util import get_objects_for_user
 from pulpcore.plugin.viewsets import (
     OperationPostponedResponse,
     RepositoryVersionViewSet,
@@ -16,17 +16,20 @@ from pulpcore.plugin.viewsets import (
 )
 
 from pulp_conda.app.access import model_policy, model_roles, statement, version_policy
-from pulp_conda.app.models import CondaRepository
-from pulp_conda.app.models.content import diff_versions
-from pulp_conda.app.models.patch import diff_patches
+from pulp_conda.app.models import CondaLifecycle, CondaRepository
 from pulp_conda.app.serializers import (
     CondaDiffQuerySerializer,
+    CondaFindLockSerializer,
+    CondaImportLockSerializer,
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
     CondaVersionDiffSerializer,
 )
+from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.sync import synchronize
+from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 
 _MAY_SEE_REMOTE = "has_remote_param_model_or_domain_or_obj_perms:conda.view_condaremote"
 
@@ -43,7 +46,8 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
         "condarepository",
         extra=[
             statement("sync", "condarepository", "sync", _MAY_SEE_REMOTE),
-            statement("modify", "condarepository", "modify"),
+            statement(["modify", "import_lock_file"], "condarepository", "modify"),
+            statement("find_lock_file", "condarepository", "view", view=False),
         ],
         create=[_MAY_SEE_REMOTE],
         update=[_MAY_SEE_REMOTE],
@@ -87,6 +91,75 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
     def modify(self, request, pk, **kwargs):
         return super().modify(request, pk, **kwargs)
 
+    @extend_schema(
+        summary="Import a lock file",
+        description="Trigger a task that makes a new version with exactly the packages of a lock file, found by their "
+        "hashes in repositories of this server. The result of the task is a report. If something is missing, no "
+        "version is made, and that is no failed task: see 'outcome'.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaImportLockSerializer)
+    def import_lock_file(self, request, pk, **kwargs):
+        repository, data = self._validated()
+        sources = data["sources"] or [(repository, None)]
+        others = [source for source, _number in sources if source.pk != repository.pk]
+        exclusive, shared = ([], [repository]) if data["dry_run"] else ([repository], [])
+        task = dispatch(
+            import_lock_file,
+            exclusive_resources=exclusive,
+            shared_resources=shared + others,
+            kwargs={
+                "file_pk": _keep(data["lock_file"]),
+                "repository_pk": str(repository.pk),
+                "sources": [(str(source.pk), number) for source, number in sources],
+                "lock_format": data.get("lock_format"),
+                "dry_run": data["dry_run"],
+            },
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Find the versions that serve a lock file",
+        description="Trigger a task that says which versions have all packages of a lock file, by their hashes, and "
+        "which stages of lifecycles serve such a version or did so in their kept history.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaFindLockSerializer)
+    def find_lock_file(self, request, pk, **kwargs):
+        repository, data = self._validated()
+        lifecycles = get_objects_for_user(
+            request.user,
+            "conda.view_condalifecycle",
+            CondaLifecycle.objects.filter(repository=repository),
+        )
+        task = dispatch(
+            find_lock_file,
+            shared_resources=[repository],
+            kwargs={
+                "file_pk": _keep(data["lock_file"]),
+                "repository_pk": str(repository.pk),
+                "lifecycle_pks": [str(lifecycle.pk) for lifecycle in lifecycles],
+                "number": data.get("version"),
+                "lock_format": data.get("lock_format"),
+            },
+        )
+        return OperationPostponedResponse(task, request)
+
+    def _validated(self):
+        """Return the repository and the validated body of a request about it."""
+        repository = self.get_object()
+        context = {**self.get_serializer_context(), "repository": repository}
+        serializer = self.serializer_class(data=self.request.data, context=context)
+        serializer.is_valid(raise_exception=True)
+        return repository, serializer.validated_data
+
+
+def _keep(text):
+    """Keep a lock file until a task has read it, and return the key of where it is."""
+    file = PulpTemporaryFile(file=ContentFile(text.encode(), name="lock"))
+    file.save()
+    return str(file.pk)
+
 
 class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
     """A CondaRepositoryVersion is one frozen state of a channel."""
@@ -95,10 +168,17 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
 
     DEFAULT_ACCESS_POLICY = version_policy("condarepository")
 
+    def get_object(self):
+        version = super().get_object()
+        # What is asked of it is for our model to answer, which knows the versions that stages keep.
+        version.repository = version.repository.cast()
+        return version
+
     @extend_schema(
         summary="Compare with another version",
         description="List what was added, removed, replaced and updated between two versions, by package "
-        "name, and the patches that were added and removed.",
+        "name, and the patches that were added and removed. With 'Accept: text/markdown' or 'format=markdown', "
+        "write it as a changelog for people, with up to 'limit' names in each section.",
         parameters=[CondaDiffQuerySerializer],
         responses={200: CondaVersionDiffSerializer},
     )
@@ -107,25 +187,16 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         methods=["get"],
         serializer_class=CondaVersionDiffSerializer,
         filter_backends=[],  # they refuse parameters that are not theirs
+        renderer_classes=WITH_MARKDOWN,
     )
     def diff(self, request, repository_pk, number, **kwargs):
-        query = CondaDiffQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        serializer = CondaDiffQuerySerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        query = serializer.validated_data
         target = self.get_object()
-        base = self._base(target, query.validated_data.get("base"))
-        name = query.validated_data.get("name")
-        changes = diff_versions(base, target, name)
-        first = query.validated_data["offset"]
-        shown = list(changes)[first : first + query.validated_data["limit"]]
-        counts = Counter(change.kind for of_name in changes.values() for change in of_name)
-        answer = {
-            "base": base.number,
-            "target": target.number,
-            "counts": counts,
-            "packages": {name: changes[name] for name in shown},
-            "patches": diff_patches(base, target, name),
-        }
-        return Response(self.get_serializer(answer).data)
+        base = self._base(target, query.pop("base", None))
+        title = f"{target.repository.name}: version {{}} → {{}}"
+        return answer_diff(self, base, target, query, (base.number, target.number), title)
 
     def _base(self, target, number):
         """Return the version to compare with: by its number, or the one before that is still there."""

@@ -28,7 +28,7 @@ def test_every_permission_that_a_role_or_policy_names_exists(viewset):
     named = {p for role in getattr(viewset, "LOCKED_ROLES", {}).values() for p in role}
     for statement in viewset.DEFAULT_ACCESS_POLICY["statements"]:
         for condition in statement.get("condition", []):
-            named |= {p for p in condition.split(":", 1)[1].split(",") if p.startswith("conda.")}
+            named |= {p for p in condition.partition(":")[2].split(",") if p.startswith("conda.")}
     existing = {
         f"{permission.content_type.app_label}.{permission.codename}"
         for permission in Permission.objects.select_related("content_type")

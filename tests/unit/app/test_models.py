@@ -5,7 +5,6 @@ from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
-from pulp_conda.app.models.content import diff_versions
 from pulp_conda.app.models.remote import split_token, with_token
 from tests.builders import make_record
 
@@ -128,17 +127,6 @@ def test_two_records_for_one_name_cannot_come_at_once(repository):
         _add(repository, make_record("numpy"), make_record("numpy", depends=["python"]))
     assert conflict.value.error_code == "CND0020"
     assert repository.latest_version().number == 0
-
-
-def test_versions_are_compared_by_what_they_have(repository):
-    first = _add(repository, make_record("numpy"), make_record("scipy"))
-    second = _add(repository, make_record("numpy", depends=["python"]), make_record("new"))
-    changes = diff_versions(first, second)
-    assert {name: [c.kind for c in of_name] for name, of_name in changes.items()} == {
-        "new": ["added"],
-        "numpy": ["updated"],
-    }
-    assert list(diff_versions(second, first, name="new")) == ["new"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+Added lock files to lifecycles: ``solve/`` solves environments in a group of tasks, and ``lock/`` gives the solution as ``pixi.lock``, ``conda-lock.yml`` or ``@EXPLICIT`` list. On repositories, ``import_lock_file/`` makes a version with exactly the packages of a lock file, and ``find_lock_file/`` says which versions and stages serve one.

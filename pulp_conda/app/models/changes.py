@@ -1,0 +1,338 @@
+"""What differs between two repository versions, at any size.
+
+PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by name. Of the names only
+versions come to Python, which alone knows their order, and of the files only the records of a page.
+"""
+
+import re
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest, summarize
+from pulp_conda.channel.errors import BadMatchSpec
+from pulp_conda.channel.matchspec import Query
+from pulp_conda.channel.records import PackageRecord
+
+# Files on a page, shared evenly by its names. A name has a hundred on average in large channels, and some ten thousand.
+FILES_SHOWN = 10_000
+
+_BATCH = 5000
+
+_NAME = re.compile(r"[A-Za-z0-9_.*-]+")
+
+_MEMBERS = """
+SELECT content, bool_or(older) AS older
+FROM (
+    SELECT unnest(content_ids), true FROM core_repositoryversion WHERE pulp_id = %(base)s
+    UNION ALL
+    SELECT unnest(content_ids), false FROM core_repositoryversion WHERE pulp_id = %(target)s
+) AS member (content, older)
+GROUP BY content
+"""
+
+# The files that only one of the states has; a file of both is found by its path.
+_FILES = """
+CREATE TEMP TABLE conda_changes ON COMMIT DROP AS
+WITH only_one AS (
+    {members} HAVING count(*) = 1
+), package AS MATERIALIZED (
+    SELECT content, older, name, version, subdir, filename, sha256
+    FROM only_one JOIN conda_condapackage AS package ON package.content_ptr_id = content
+    WHERE {where}
+)
+SELECT name COLLATE "C" AS name, version, subdir, filename,
+    older.content AS base, newer.content AS target,
+    CASE
+        WHEN older.content IS NULL THEN 'added'
+        WHEN newer.content IS NULL THEN 'removed'
+        WHEN older.sha256 <> newer.sha256 THEN 'replaced'
+        ELSE 'updated'
+    END AS kind
+FROM (SELECT * FROM package WHERE older) AS older
+    FULL JOIN (SELECT * FROM package WHERE NOT older) AS newer
+    USING (name, version, subdir, filename);
+ANALYZE conda_changes
+"""
+
+# All versions of the names that changed: those of files that differ, and those of files that both states have.
+_NAMES = """
+CREATE TEMP TABLE conda_changed_names ON COMMIT DROP AS
+WITH version AS (
+    SELECT name, version, base IS NOT NULL AS before, target IS NOT NULL AS after,
+        kind IN ('added', 'replaced') AS gained
+    FROM conda_changes
+    UNION ALL
+    SELECT package.name COLLATE "C", package.version, true, true, false
+    FROM conda_condapackage AS package
+        JOIN ({members} HAVING count(*) = 2) AS member ON member.content = package.content_ptr_id
+    WHERE package.name = ANY (ARRAY(SELECT DISTINCT name FROM conda_changes)) AND {where}
+)
+SELECT name,
+    CASE WHEN NOT bool_or(before) THEN 'new' WHEN NOT bool_or(after) THEN 'gone' END AS summary,
+    NULL::text AS from_version, NULL::text AS to_version,
+    array_agg(DISTINCT version) FILTER (WHERE before) AS before,
+    array_agg(DISTINCT version) FILTER (WHERE after) AS after,
+    array_agg(DISTINCT version) FILTER (WHERE gained) AS gained
+FROM version GROUP BY name;
+ANALYZE conda_changed_names
+"""
+
+# The planner takes the arrays of versions for short ones and looks each of their members up. With the packages of a
+# few names at hand, found by the index, it shall go through the arrays once instead.
+_BY_NAME = """
+SET LOCAL enable_nestloop = off;
+{statement};
+SET LOCAL enable_nestloop = on
+"""
+
+_SET_SUMMARIES = """
+UPDATE conda_changed_names
+SET summary = told.summary, from_version = told.from_version, to_version = told.to_version
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    AS told (name, summary, from_version, to_version)
+WHERE conda_changed_names.name = told.name
+"""
+
+_PAGE = """
+SELECT name, summary, from_version, to_version, before, after
+FROM conda_changed_names WHERE summary = ANY(%s) ORDER BY name OFFSET %s LIMIT %s
+"""
+
+_PAGE_COUNTS = """
+SELECT name, kind, count(*) FROM conda_changes WHERE name = ANY(%s) GROUP BY name, kind
+"""
+
+_PAGE_SUBDIRS = """
+SELECT name, array_agg(DISTINCT subdir ORDER BY subdir),
+    array_agg(DISTINCT subdir ORDER BY subdir)
+        FILTER (WHERE target IS NOT NULL AND version = to_version AND summary LIKE '%%graded')
+FROM conda_changes JOIN conda_changed_names USING (name) WHERE name = ANY(%s) GROUP BY name
+"""
+
+_RECORDS = """
+SELECT older, package.subdir, package.filename, package.record, package.in_v3
+FROM (
+    SELECT base, target, row_number() OVER (PARTITION BY name ORDER BY filename, subdir) AS number
+    FROM conda_changes WHERE name = ANY(%s)
+) AS change
+    CROSS JOIN LATERAL (VALUES (true, base), (false, target)) AS side (older, content)
+    JOIN conda_condapackage AS package ON package.content_ptr_id = content
+WHERE number <= COALESCE(%s, number)
+"""
+
+_KEEP_FILES = "(subdir, filename) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+_KEEP_NAMES = """
+EXISTS (
+    SELECT FROM conda_changed_names AS changed
+    WHERE changed.name = conda_changes.name AND summary = %s
+)
+"""
+_FORGET_NAMES = """
+DELETE FROM conda_changed_names AS changed
+WHERE NOT EXISTS (SELECT FROM conda_changes WHERE conda_changes.name = changed.name)
+"""
+
+
+@contextmanager
+def compare(base, target, *, name=None, subdir=None, kind=None, summary=None):
+    """Give the `Changes` from one repository version to another, for the time of a `with` block.
+
+    The versions may be of different repositories. Not two comparisons at a time on one connection.
+
+    Args:
+        base: None for an empty state.
+        name: Look at packages of this name only, or of names like `py*`; or show only changes that a MatchSpec of one
+            name matches.
+        subdir: Look at this subdir only.
+        kind: Show only changes of this kind.
+        summary: Show only names of which this became.
+
+    Raises:
+        BadMatchSpec: `name` is no name, pattern or MatchSpec.
+    """
+    query = NameQuery(name)
+    with transaction.atomic():
+        changes = Changes(base, target, query, subdir)
+        if kind:
+            changes.keep("kind = %s", [kind])
+        if query.spec:
+            changes.keep(_KEEP_FILES, changes.matching(query.spec))
+        if summary:
+            changes.keep(_KEEP_NAMES, [summary])
+        yield changes
+        # After an error the transaction drops them.
+        _execute("DROP TABLE IF EXISTS conda_changes, conda_changed_names")
+
+
+class Changes:
+    """What differs between two repository versions; made by `compare`."""
+
+    def __init__(self, base, target, query, subdir):
+        where, self._facts = query.condition(subdir)
+        self._facts |= {"base": base and base.pk, "target": target.pk}
+        self._where = where
+        self._has_names = False
+        find = _FILES.format(members=_MEMBERS, where=where)
+        _execute(_BY_NAME.format(statement=find) if query.exact_name else find, self._facts)
+
+    def counts(self):
+        """Return how many files changed, by kind; kinds that did not happen are left out."""
+        rows = _rows("SELECT kind, count(*) FROM conda_changes GROUP BY kind")
+        return _in_order(KINDS, rows)
+
+    def summaries(self):
+        """Return of how many names which summary is true; others are left out."""
+        self._find_names()
+        rows = _rows("SELECT summary, count(*) FROM conda_changed_names GROUP BY summary")
+        return _in_order(SUMMARIES, rows)
+
+    def names(self, offset=0, limit=100, summary=None):
+        """Return the names that changed, sorted."""
+        return [name for name, *_ in self._page(offset, limit, summary)]
+
+    def page(self, offset=0, limit=100, summary=None, files=FILES_SHOWN):
+        """Return some of the names that changed as `NameChange`, sorted by name.
+
+        Args:
+            summary: Of those that this became.
+            files: How many single files to load at most, shared evenly by the names.
+        """
+        rows = self._page(offset, limit, summary)
+        names = [name for name, *_ in rows]
+        counts = {}
+        for name, kind, count in _rows(_PAGE_COUNTS, [names]):
+            counts.setdefault(name, []).append((kind, count))
+        subdirs = {
+            name: tuple(some or every) for name, every, some in _rows(_PAGE_SUBDIRS, [names])
+        }
+        removed, added = _records(names, files // max(len(names), 1))
+        changes = diff(removed, added)
+        return [
+            NameChange(
+                name=name,
+                summary=word,
+                from_version=from_version or highest(before or ()),
+                to_version=to_version or highest(after or ()),
+                subdirs=subdirs[name],
+                counts=_in_order(KINDS, counts[name]),
+                changes=tuple(changes.get(name, ())),
+            )
+            for name, word, from_version, to_version, before, after in rows
+        ]
+
+    def sections(self, limit=100):
+        """Return the first names of each summary, for `pulp_conda.channel.changelog.render_markdown`."""
+        return [
+            change for summary in SUMMARIES for change in self.page(limit=limit, summary=summary)
+        ]
+
+    def keep(self, condition, arguments):
+        """Forget all changes but those of a condition in SQL; what became of their names stays true."""
+        self._find_names()
+        _execute(f"DELETE FROM conda_changes WHERE NOT {condition}", arguments)
+        _execute(_FORGET_NAMES)
+
+    def matching(self, spec):
+        """Return the subdirs and the names of the files whose records a MatchSpec matches, the older or the newer."""
+        removed, added = _records(self.names(limit=1), None)
+        matched = {
+            (record.subdir, record.filename) for record in removed + added if spec.matches(record)
+        }
+        return [list(column) for column in zip(*matched)] or [[], []]
+
+    def _page(self, offset, limit, summary):
+        self._find_names()
+        return _rows(_PAGE, [[summary] if summary else list(SUMMARIES), offset, limit])
+
+    def _find_names(self):
+        """Tell what became of each name: PostgreSQL, of a name that one state has; else the order of versions."""
+        if self._has_names:
+            return
+        self._has_names = True
+        find = _NAMES.format(members=_MEMBERS, where=self._where)
+        _execute(_BY_NAME.format(statement=find), self._facts)
+        last = ""
+        while rows := _rows(
+            "SELECT name, before, after, gained FROM conda_changed_names"
+            " WHERE summary IS NULL AND name > %s ORDER BY name LIMIT %s",
+            [last, _BATCH],
+        ):
+            told = [
+                (name, *summarize(before, after, gained or ()))
+                for name, before, after, gained in rows
+            ]
+            _execute(_SET_SUMMARIES, [list(column) for column in zip(*told)])
+            last = rows[-1][0]
+
+
+class NameQuery:
+    """Which packages a text means: of one name, of names like a pattern, or a MatchSpec.
+
+    A name and a pattern choose what is compared. A MatchSpec chooses what is shown of one name, since a version that it
+    does not match still tells whether another one is an upgrade.
+
+    Attributes:
+        exact_name: The name that all of them have, or None.
+        spec: The MatchSpec as a `Query`, or None.
+
+    Raises:
+        BadMatchSpec: it is none of these.
+    """
+
+    def __init__(self, text):
+        self.exact_name = self.spec = self._pattern = None
+        if not text:
+            return
+        if not _NAME.fullmatch(text):
+            self.spec = Query(text)
+            self.exact_name = self.spec.exact_name
+            if self.exact_name is None:
+                raise BadMatchSpec(spec=text, reason="a pattern of names takes no constraints here")
+        elif "*" in text:
+            self._pattern = text
+        else:
+            self.exact_name = text
+
+    def condition(self, subdir):
+        """Return a condition in SQL for rows of packages, and its arguments."""
+        conditions, arguments = ["true"], {}
+        if subdir:
+            conditions.append("package.subdir = %(subdir)s")
+            arguments["subdir"] = subdir
+        if self.exact_name:
+            conditions.append("package.name = %(name)s")
+            arguments["name"] = self.exact_name
+        elif self._pattern:
+            conditions.append("package.name LIKE %(pattern)s")
+            arguments["pattern"] = _like(self._pattern)
+        return " AND ".join(conditions), arguments
+
+
+def _records(names, most):
+    """Return the older and the newer records of what changed, of at most so many files of each name."""
+    records = {True: [], False: []}
+    for older, *record in _rows(_RECORDS, [names, most]):
+        records[older].append(PackageRecord.from_canonical(*record))
+    return records[True], records[False]
+
+
+def _like(pattern):
+    pattern = re.sub(r"\*+", "*", pattern)
+    return re.sub(r"[\\%_]", r"\\\g<0>", pattern).replace("*", "%")
+
+
+def _in_order(words, rows):
+    counts = dict(rows)
+    return {word: counts[word] for word in words if word in counts}
+
+
+def _execute(statement, arguments=None):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+
+
+def _rows(statement, arguments=None):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall()

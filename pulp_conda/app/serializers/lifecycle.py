@@ -1,0 +1,564 @@
+from gettext import gettext as _
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from pulpcore.plugin.models import Distribution
+from pulpcore.plugin.serializers import (
+    DetailRelatedField,
+    IdentityField,
+    ModelSerializer,
+)
+from pulpcore.plugin.util import get_domain, get_domain_pk, reverse
+
+from pulp_conda.app.gates import channels_of, check_gates
+from pulp_conda.app.gates.case import find_channel
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaLifecycle,
+    CondaRepository,
+    CondaStage,
+    HistoryEntry,
+)
+from pulp_conda.app.models.changes import compare
+from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder
+from pulp_conda.channel.layout import check_channel_name
+from pulp_conda.channel.matchspec import Query
+from pulp_conda.channel.moments import is_like_moment
+from pulp_conda.channel.webhooks import check_secret, check_url
+
+_STAGES = ("unstable", "testing", "stable")
+_MOST_STAGES = 20
+
+# It stands in URLs and in references such as `testing@v42`.
+_STAGE_NAME = r"^[a-z][a-z0-9_.-]{0,63}$"
+_STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"
+_LONGEST_REASON = 10_000
+
+
+class CondaStageSerializer(serializers.ModelSerializer):
+    """One stage of a lifecycle: a URL, and the gates before it."""
+
+    name = serializers.RegexField(
+        _STAGE_NAME,
+        help_text=_("Its name, for example 'testing': lower case letters, digits, '_', '.', '-'."),
+    )
+    distribution = DetailRelatedField(
+        help_text=_(
+            "The distribution that serves it. The default is a new one at "
+            "'<base_path of the lifecycle>/<name>'."
+        ),
+        required=False,
+        queryset=CondaDistribution.objects.all(),
+        view_name_pattern=r"distributions(-.*/.*)?-detail",
+    )
+    base_url = serializers.SerializerMethodField(help_text=_("The URL that clients use."))
+    gates = serializers.JSONField(
+        help_text=_(
+            "What must hold before the stage moves: a list of objects with 'name', 'kind' "
+            "('environments', 'policy' or 'approval'), 'action' ('block' or 'warn') and the options of the kind. "
+            "The default is an empty list; in a change, the gates that are there."
+        ),
+        required=False,
+    )
+    state = serializers.SerializerMethodField(
+        help_text=_(
+            "What it serves: a version of the repository, 'v42', or 'v42.1' with single packages on top of it."
+        )
+    )
+    publication = DetailRelatedField(
+        source="distribution.publication",
+        help_text=_("The publication that it serves."),
+        read_only=True,
+        view_name_pattern=r"publications(-.*/.*)?-detail",
+    )
+    since = serializers.SerializerMethodField(help_text=_("Since when it serves that."))
+    package_counts = serializers.SerializerMethodField(
+        help_text=_("How many packages it has, by subdir.")
+    )
+
+    behind = serializers.SerializerMethodField(
+        help_text=_(
+            "How many files the stage before has otherwise than this one. Null for the first stage, and in lists."
+        )
+    )
+
+    def get_base_url(self, stage) -> str:
+        return f"{stage.distribution.url}/"
+
+    def get_state(self, stage) -> str | None:
+        return stage.current and stage.current.label
+
+    def get_since(self, stage) -> str | None:
+        return stage.current and serializers.DateTimeField().to_representation(
+            stage.current.moved_at
+        )
+
+    def get_package_counts(self, stage) -> dict[str, int]:
+        return stage.publication.package_counts if stage.publication else {}
+
+    def get_behind(self, stage) -> int | None:
+        is_one = getattr(self.context.get("view"), "action", None) == "retrieve"
+        ahead = stage.before and stage.before.publication if is_one else None
+        if ahead is None:
+            return None
+        base = stage.publication and stage.publication.repository_version
+        with compare(base, ahead.repository_version) as changes:
+            return sum(changes.counts().values())
+
+    class Meta:
+        fields = (
+            "name",
+            "distribution",
+            "base_url",
+            "gates",
+            "state",
+            "publication",
+            "since",
+            "package_counts",
+            "behind",
+        )
+        model = CondaStage
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Three stages for a team",
+            value={
+                "name": "team",
+                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/",
+                "stages": [
+                    {"name": "unstable"},
+                    {
+                        "name": "testing",
+                        "gates": [{"name": "environments", "kind": "environments"}],
+                    },
+                    {"name": "stable", "gates": [{"name": "yes", "kind": "approval"}]},
+                ],
+            },
+            request_only=True,
+        )
+    ]
+)
+class CondaLifecycleSerializer(ModelSerializer):
+    """The stages through which a channel moves. What one serves is promoted to the next."""
+
+    pulp_href = IdentityField(view_name="conda/lifecycles-detail")
+    name = serializers.CharField(
+        help_text=_("A unique name, for example 'team'."),
+        max_length=128,
+    )
+    repository = DetailRelatedField(
+        help_text=_("The repository that the first stage follows."),
+        queryset=CondaRepository.objects.all(),
+        view_name_pattern=r"repositories(-.*/.*)?-detail",
+    )
+    base_path = serializers.CharField(
+        help_text=_(
+            "Where new distributions go: the stage 'testing' to '<base_path>/testing'. The default is the name."
+        ),
+        required=False,
+        write_only=True,
+    )
+    stages = CondaStageSerializer(
+        help_text=_(
+            "The stages in their order. The default is 'unstable', 'testing' and 'stable' without gates. In a change, "
+            "name all that are there, in their order; new ones go to the end."
+        ),
+        many=True,
+        required=False,
+        # More than that is not even looked at one by one.
+        max_length=_MOST_STAGES,
+        error_messages={
+            "max_length": _("There have to be 2 to {max_length} stages. Leave some out.")
+        },
+    )
+    retain_days = serializers.IntegerField(
+        help_text=_(
+            "For how many days what a stage served stays installable: its versions and publications are not "
+            "removed. The default, null, is as long as the lifecycle exists."
+        ),
+        min_value=0,
+        max_value=36500,
+        allow_null=True,
+        required=False,
+    )
+    announce = serializers.BooleanField(
+        help_text=_("Tell the users of a stage what moved, in its notices. The default is false."),
+        default=False,
+        required=False,
+    )
+    webhook_url = serializers.CharField(
+        help_text=_(
+            "Where to POST what happens, for example 'https://ci.example.com/hook'. The default, null, is nowhere."
+        ),
+        allow_null=True,
+        required=False,
+    )
+    webhook_secret = serializers.CharField(
+        help_text=_(
+            "With what messages are signed: 'whsec_' and 24 to 64 random bytes in base64. The default, null, is not "
+            "to sign them."
+        ),
+        allow_null=True,
+        required=False,
+        write_only=True,
+    )
+
+    def validate_name(self, name):
+        others = CondaLifecycle.objects.filter(name=name, pulp_domain=get_domain_pk())
+        if others.exclude(pk=self.instance and self.instance.pk).exists():
+            raise serializers.ValidationError(_("Another lifecycle has this name."))
+        return name
+
+    def validate_repository(self, repository):
+        if self.instance and self.instance.repository != repository:
+            raise serializers.ValidationError(
+                _("A lifecycle keeps its repository. Make another lifecycle for another one.")
+            )
+        return repository
+
+    def validate_webhook_url(self, url):
+        with channel_errors_as_validation():
+            return url and check_url(url)
+
+    def validate_webhook_secret(self, secret):
+        with channel_errors_as_validation():
+            return secret and check_secret(secret)
+
+    def validate_stages(self, stages):
+        old = {stage.name: stage.gates for stage in self._old_stages()}
+        with channel_errors_as_validation() as errors:
+            with errors.at(None):
+                _check_names(stages, list(old))
+            for position, stage in enumerate(stages):
+                with errors.at(None):
+                    if "gates" in stage:
+                        stage["gates"] = check_gates(stage["gates"], stage["name"])
+                    else:
+                        stage["gates"] = old.get(stage["name"], [])
+                    if position == 0 and stage["gates"]:
+                        raise BadLifecycle(
+                            reason="the first one follows the repository, so no gate can hold it"
+                        )
+        return stages
+
+    def _check_channels(self, stage):
+        """Refuse gates that look at channels which the user must not see, as if these were not there."""
+        request = self.context.get("request")
+        for gate in stage["gates"] if request else ():
+            for channel in channels_of(gate):
+                scopes = (None, get_domain(), find_channel(channel))
+                permission = "conda.view_condadistribution"
+                if not any(request.user.has_perm(permission, scope) for scope in scopes):
+                    reason = f"this server has no channel '{channel}'"
+                    raise BadGate(gate=gate["name"], stage=stage["name"], reason=reason)
+
+    def validate(self, data):
+        data = super().validate(data)
+        base_path = data.pop("base_path", None) or data.get("name") or self.instance.name
+        if not self.instance:
+            data.setdefault("stages", [{"name": name, "gates": []} for name in _STAGES])
+        repository = data.get("repository") or self.instance.repository
+        old = {stage.name: stage for stage in self._old_stages()}
+        adopted = set()
+        with channel_errors_as_validation() as errors:
+            for stage in data.get("stages", ()):
+                with errors.at(f"Stage '{stage['name']}'"):
+                    distribution = stage.get("distribution")
+                    if stage["name"] in old:
+                        _check_same(distribution, old[stage["name"]])
+                    elif distribution:
+                        _check_adoptable(distribution, repository, adopted)
+                        adopted.add(distribution)
+                    else:
+                        stage["base_path"] = f"{base_path}/{stage['name']}"
+                        check_channel_name(stage["base_path"])
+                        name = data.get("name") or self.instance.name
+                        _check_free(f"{name}-{stage['name']}", stage["base_path"])
+        return data
+
+    def create(self, validated_data):
+        stages = validated_data.pop("stages")
+        with transaction.atomic():
+            lifecycle = super().create(validated_data)
+            lifecycle.add_stages(stages)
+        return lifecycle
+
+    def update(self, lifecycle, validated_data):
+        stages = validated_data.pop("stages", [])
+        with transaction.atomic():
+            lifecycle = super().update(lifecycle, validated_data)
+            old = {stage.name: stage for stage in lifecycle.stages.all()}
+            for stage in stages:
+                if stage["name"] in old:
+                    old[stage["name"]].gates = stage["gates"]
+                    old[stage["name"]].save()
+            lifecycle.add_stages([stage for stage in stages if stage["name"] not in old])
+        return lifecycle
+
+    def _old_stages(self):
+        return self.instance.stages.all() if self.instance else ()
+
+    class Meta:
+        fields = ModelSerializer.Meta.fields + (
+            "name",
+            "repository",
+            "base_path",
+            "stages",
+            "retain_days",
+            "announce",
+            "webhook_url",
+            "webhook_secret",
+        )
+        model = CondaLifecycle
+
+
+class _PromotionSerializer(serializers.Serializer):
+    """What all promotions have."""
+
+    stage = serializers.CharField(help_text=_("The stage that moves, for example 'testing'."))
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
+    )
+    overrides = serializers.DictField(
+        child=serializers.CharField(max_length=_LONGEST_REASON),
+        help_text=_(
+            "Gates to pass whatever they say, each with the reason: {'environments': 'known, fixed tomorrow'}."
+        ),
+        default=dict,
+        required=False,
+    )
+    dry_run = serializers.BooleanField(
+        help_text=_("Report what would happen, and change nothing. The default is false."),
+        default=False,
+    )
+
+    def default_source(self, stages, stage):
+        """Return the stage to take from if nobody names one."""
+        return stages[stage.position - 1] if stage.position else None
+
+    def validate(self, data):
+        stages = list(self.context["lifecycle"].stages.all())
+        names = [stage.name for stage in stages]
+        stage = _find(stages, "stage", data["stage"])
+        if "source" in data:
+            source = _find(stages, "source", data["source"])
+        else:
+            source = self.default_source(stages, stage)
+        with channel_errors_as_validation():
+            if source is None or source.position >= stage.position:
+                raise WrongOrder(
+                    lifecycle=self.context["lifecycle"].name,
+                    source=source.name if source else _("the repository"),
+                    stage=stage.name,
+                    order=" → ".join(names),
+                )
+        gates = [gate["name"] for gate in stage.gates]
+        for name in data["overrides"]:
+            if name not in gates:
+                reason = _("Stage '{stage}' has no gate '{gate}'. Its gates are: {gates}.")
+                raise serializers.ValidationError(
+                    {
+                        "overrides": reason.format(
+                            stage=stage.name, gate=name, gates=", ".join(gates) or _("none")
+                        )
+                    }
+                )
+        return {**data, "stage": stage, "source": source}
+
+
+class CondaPromoteSerializer(_PromotionSerializer):
+    """Which stage to promote to, and how."""
+
+    source = serializers.CharField(
+        help_text=_(
+            "The stage whose state it takes. The default is the one before; another one is a jump, which needs a "
+            "permission of its own."
+        ),
+        required=False,
+    )
+    state = serializers.RegexField(
+        _STATE,
+        help_text=_(
+            "Something that the source serves or served, for example 'v42'. The default is what it serves when the "
+            "task runs."
+        ),
+        required=False,
+    )
+
+
+class CondaPromotePackagesSerializer(_PromotionSerializer):
+    """Which packages to promote to a stage that otherwise stays as it is."""
+
+    source = serializers.CharField(
+        help_text=_("The stage that has them. The default is the first one."), required=False
+    )
+    specs = serializers.ListField(
+        child=serializers.CharField(max_length=1000),
+        help_text=_(
+            "MatchSpecs; all packages that match one of them are promoted, for example ['openssl 3.5.5']."
+        ),
+        min_length=1,
+        max_length=100,
+    )
+    with_dependencies = serializers.BooleanField(
+        help_text=_(
+            "Also promote what they depend on, as far as the stage does not have it. The default is true."
+        ),
+        default=True,
+    )
+
+    def default_source(self, stages, stage):
+        return stages[0]
+
+    def validate_specs(self, specs):
+        with channel_errors_as_validation() as errors:
+            for spec in specs:
+                with errors.at(None):
+                    Query(spec)
+        return specs
+
+
+class CondaRollbackSerializer(serializers.Serializer):
+    """Which stage to roll back, and to what."""
+
+    stage = serializers.CharField(help_text=_("The stage that moves, for example 'stable'."))
+    entry = serializers.IntegerField(
+        help_text=_(
+            "The number of an entry of the history by which the stage came into the state that it shall have again. "
+            "The default is the last other state."
+        ),
+        min_value=1,
+        max_value=2**31 - 1,
+        required=False,
+    )
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
+    )
+    dry_run = serializers.BooleanField(
+        help_text=_("Report what would happen, and change nothing. The default is false."),
+        default=False,
+    )
+
+    def validate(self, data):
+        stage = _find(self.context["lifecycle"].stages.all(), "stage", data["stage"])
+        return {**data, "stage": stage}
+
+
+class HistoryEntrySerializer(ModelSerializer):
+    """One thing that happened to a stage, or was asked for."""
+
+    pulp_href = serializers.SerializerMethodField()
+    stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
+    state = serializers.CharField(
+        source="label", help_text=_("What the stage serves since then, or was to serve: 'v42'.")
+    )
+    before = serializers.CharField(
+        help_text=_("What it served before; null if that was nothing."), allow_null=True
+    )
+    publication = DetailRelatedField(
+        help_text=_("The publication of the state; null once it is deleted."),
+        read_only=True,
+        view_name_pattern=r"publications(-.*/.*)?-detail",
+    )
+
+    def get_pulp_href(self, entry) -> str:
+        return reverse(
+            "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
+        )
+
+    class Meta:
+        fields = ModelSerializer.Meta.fields + (
+            "number",
+            "stage",
+            "kind",
+            "outcome",
+            "state",
+            "before",
+            "publication",
+            "requested_by",
+            "reason",
+            "report",
+            "specs",
+            "answers",
+            "moved_at",
+            "until",
+        )
+        read_only_fields = fields
+        model = HistoryEntry
+
+
+class CondaAnswerSerializer(serializers.Serializer):
+    """What an approver says."""
+
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
+    )
+
+
+def _find(stages, field, name):
+    for stage in stages:
+        if stage.name == name:
+            return stage
+    names = ", ".join(f"'{stage.name}'" for stage in stages)
+    raise serializers.ValidationError(
+        {field: _("There is no stage '{}'. The stages are {}.").format(name, names)}
+    )
+
+
+def _check_names(stages, old):
+    names = [stage["name"] for stage in stages]
+    if not 1 < len(names) <= _MOST_STAGES:
+        raise BadLifecycle(reason=f"there have to be 2 to {_MOST_STAGES} of them")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadLifecycle(reason=f"two have the name '{twice[0]}'")
+    for name in names:
+        if is_like_moment(name):
+            raise BadLifecycle(reason=f"'{name}' is the name of a state")
+    if names[: len(old)] != old:
+        reason = "{} are there and stay, in this order; new ones go to the end".format(
+            ", ".join(f"'{name}'" for name in old)
+        )
+        raise BadLifecycle(reason=reason)
+
+
+def _check_same(distribution, stage):
+    if distribution and distribution != stage.distribution:
+        raise BadLifecycle(reason="it keeps its distribution")
+
+
+def _check_free(name, base_path):
+    """Refuse to make a distribution where another one is."""
+    if Distribution.objects.filter(name=name, pulp_domain=get_domain_pk()).exists():
+        raise BadLifecycle(
+            reason=f"there is a distribution '{name}' already; give it as the stage's 'distribution', or "
+            "choose another name for the lifecycle"
+        )
+    try:
+        CondaDistributionSerializer().validate_base_path(base_path)
+    except serializers.ValidationError:
+        raise BadLifecycle(
+            reason=f"its path '{base_path}' overlaps with that of another distribution; give that as the stage's "
+            "'distribution', or choose another 'base_path'"
+        ) from None
+
+
+def _check_adoptable(distribution, repository, adopted):
+    """Refuse a distribution that cannot become a stage of a channel."""
+    name = distribution.name
+    if distribution.pulp_domain_id != repository.pulp_domain_id:
+        raise BadLifecycle(reason="its distribution is in another domain than the repository")
+    if distribution in adopted or hasattr(distribution, "stage"):
+        raise BadLifecycle(reason=f"distribution '{name}' is a stage already")
+    if distribution.checkpoint:
+        raise BadLifecycle(reason=f"distribution '{name}' serves checkpoints, not one publication")
+    served = distribution.get_repository_publication_and_version()[0]
+    if served and served != repository:
+        raise BadLifecycle(
+            reason=f"distribution '{name}' serves repository '{served.name}', not '{repository.name}'"
+        )

@@ -1,0 +1,366 @@
+"""Solutions of a stage's environments, and the lock files that come from them or from people."""
+
+import re
+from fnmatch import fnmatchcase
+from gettext import gettext as _
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema_field,
+    extend_schema_serializer,
+)
+from rest_framework import serializers
+
+from pulpcore.plugin.models import RepositoryVersion
+from pulpcore.plugin.serializers import (
+    DetailRelatedField,
+    RepositoryVersionRelatedField,
+    ValidateFieldsMixin,
+)
+from pulpcore.plugin.util import get_domain
+
+from pulp_conda.app.gates import environments as gate
+from pulp_conda.app.gates.case import find_channel
+from pulp_conda.app.locks import Asked
+from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.models.served import served_at, served_now
+from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.solutions import environments_of
+from pulp_conda.channel.errors import BadLockFile, StageServesNothing, UnknownEnvironment, shown
+from pulp_conda.channel.lockfiles import EXPLICIT, FORMATS, LARGEST
+
+# As environments are registered.
+
+_MOST = 100
+_MOST_SOURCES = 20
+_NAMES_SHOWN = 10
+
+# Only those that conda and its kin write: all others end with the file, when a task has read it.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@|(?<=/)t/[^/\s]+/")
+
+
+class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
+    """Which state of which stage, and with which other channels. Validated, there is an `Asked`."""
+
+    stage = serializers.CharField(help_text=_("The name of a stage, for example 'stable'."))
+    state = serializers.CharField(
+        help_text=_(
+            "Something that the stage serves or served: 'v42', or a date as behind the '@' of a URL. The default is "
+            "what it serves now."
+        ),
+        max_length=64,
+        required=False,
+    )
+    channels = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        help_text=_(
+            "Other channels of this server whose packages may be used, by their base path, the one with the highest "
+            "priority first; '.' is the channel itself, and without it that comes first. The default is what the "
+            "stage's first gate of environments says, and else none."
+        ),
+        default=list,
+        max_length=_MOST,
+    )
+
+    def validate(self, data):
+        data = super().validate(data)
+        lifecycle = self.context["lifecycle"]
+        stages = {stage.name: stage for stage in lifecycle.stages.all()}
+        stage = stages.get(data["stage"])
+        if stage is None:
+            names = ", ".join(f"'{name}'" for name in stages)
+            reason = _("There is no stage '{}'. The stages are {}.")
+            raise serializers.ValidationError({"stage": reason.format(data["stage"], names)})
+        with channel_errors_as_validation():
+            if "state" in data:
+                served = served_at(stage.distribution, data["state"])
+            else:
+                served = served_now(stage.distribution)
+            if served is None:
+                raise StageServesNothing(stage=stage.name, lifecycle=lifecycle.name)
+        try:
+            channels = self._channels(data["channels"], stage)
+            basis = gate.basis_of({"channels": channels}, served.publication)
+        except ValueError as error:
+            raise serializers.ValidationError({"channels": f"{error}."}) from None
+        data["asked"] = Asked(stage, data.get("state"), served.entry.label, channels, basis)
+        return data
+
+    def _channels(self, given, stage):
+        if not given:
+            gates = [one for one in stage.gates if one["kind"] == "environments"]
+            return gates[0]["channels"] if gates else []
+        with channel_errors_as_validation():
+            gate.check({"channels": given})
+        user = self.context["request"].user
+        for channel in given:
+            if channel != gate.OWN and not _may(
+                user, "conda.view_condadistribution", find_channel(channel)
+            ):
+                # As if there were none: others need not know.
+                raise ValueError(_("this server has no channel '{}'").format(channel))
+        return given
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Solve what a team installs before it is promoted",
+            value={"stage": "testing", "environments": ["analysis", "train-*"]},
+            request_only=True,
+        )
+    ]
+)
+class CondaSolveSerializer(_StageSerializer):
+    """Which environments to solve on what a stage serves."""
+
+    environments = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        help_text=_("Names or patterns of environments. The default is ['*'], all that there are."),
+        default=lambda: ["*"],
+        min_length=1,
+        max_length=_MOST,
+    )
+    platforms = serializers.ListField(
+        child=serializers.CharField(max_length=32),
+        help_text=_("Only these subdirs. The default is all that the environments name."),
+        default=list,
+        max_length=_MOST,
+    )
+
+    def validate(self, data):
+        data = super().validate(data)
+        asked, names = data["asked"], data["environments"]
+        with channel_errors_as_validation():
+            data["environments"] = find_environments(asked, names)
+        platforms = {
+            platform for environment in data["environments"] for platform in environment.platforms
+        }
+        for platform in data["platforms"]:
+            if platform not in platforms:
+                raise serializers.ValidationError({"platforms": _no_platform(platform, platforms)})
+        return data
+
+
+class CondaLockQuerySerializer(_StageSerializer):
+    """Which lock file to write."""
+
+    environment = serializers.RegexField(
+        ENVIRONMENT_NAME, help_text=_("The name of an environment, for example 'analysis'.")
+    )
+    lock_format = serializers.ChoiceField(
+        choices=FORMATS,
+        help_text=_(
+            "'pixi' (pixi.lock), 'conda-lock' (conda-lock.yml) or 'explicit' (an @EXPLICIT list)."
+        ),
+    )
+    platform = serializers.CharField(
+        help_text=_(
+            "Only this subdir, for example 'linux-64'. An explicit list needs it if the environment has more than one."
+        ),
+        max_length=32,
+        required=False,
+    )
+    digest = serializers.ChoiceField(
+        choices=("sha256", "md5"),
+        help_text=_(
+            "Which hashes an explicit list has: 'md5' for conda before 24.9 and mamba before 2.1. The default is 'sha256'."
+        ),
+        default="sha256",
+    )
+
+    def platforms_of(self, environment):
+        """Return for which platforms of an environment the lock file is to be."""
+        platform, there = self.validated_data.get("platform"), environment.platforms
+        if platform and platform not in there:
+            raise serializers.ValidationError({"platform": _no_platform(platform, there)})
+        if platform:
+            return [platform]
+        if self.validated_data["lock_format"] == EXPLICIT and len(there) > 1:
+            reason = _("An explicit list is for one platform. Name one of {}.")
+            raise serializers.ValidationError({"platform": reason.format(_listed(there))})
+        return there
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class _LockFileField(serializers.Field):
+    """The text of a lock file, or an uploaded file. Validated, it is a text without user names, passwords and tokens."""
+
+    default_error_messages = {"invalid": _("Give the text of a lock file, or upload one.")}
+
+    def to_internal_value(self, data):
+        with channel_errors_as_validation():
+            if hasattr(data, "chunks"):
+                data = self._decoded(data)
+            elif not isinstance(data, str):
+                self.fail("invalid")
+            elif any("\ud800" <= character <= "\udfff" for character in data):
+                raise _bad(_("it holds half a character, which no text has"))
+            if len(data) > LARGEST:
+                raise _too_large(len(data))
+            if "\0" in data:
+                raise _bad(_("it is no text: there is a NUL in it"))
+            if not data.strip():
+                raise _bad(_("it is empty"))
+        return _CREDENTIALS.sub("", data)
+
+    def _decoded(self, file):
+        if file.size > LARGEST:
+            raise _too_large(file.size)
+        try:
+            return file.read().decode()
+        except UnicodeDecodeError as error:
+            raise _bad(_("byte {} is not UTF-8").format(error.start)) from None
+
+
+@extend_schema_field(OpenApiTypes.URI)
+class _SourceField(serializers.Field):
+    """A repository, or a version of one. Validated, it is a pair of the repository and the version's number or None."""
+
+    default_error_messages = {
+        "unknown": _("'{source}' is no conda repository, nor a version of one, that you may see.")
+    }
+
+    _repository = DetailRelatedField(
+        queryset=CondaRepository.objects.all(), view_name_pattern=r"repositories(-.*/.*)?-detail"
+    )
+    _version = RepositoryVersionRelatedField(
+        queryset=RepositoryVersion.objects.filter(complete=True).defer("content_ids")
+    )
+
+    def to_internal_value(self, data):
+        source = data if isinstance(data, str) else ""
+        field = self._version if "/versions/" in source else self._repository
+        try:
+            found = field.to_internal_value(source)
+        except serializers.ValidationError:
+            found = None
+        repository = getattr(found, "repository", found)
+        repository = repository and repository.cast()
+        if not isinstance(repository, CondaRepository) or not self._may_view(repository):
+            self.fail("unknown", source=shown(str(data)))
+        return repository, getattr(found, "number", None)
+
+    def _may_view(self, repository):
+        user = self.context["request"].user
+        return repository.pulp_domain_id == get_domain().pk and _may(
+            user, "conda.view_condarepository", repository
+        )
+
+
+class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
+    lock_file = _LockFileField(
+        help_text=_(
+            "The text of a pixi.lock, a conda-lock.yml or an @EXPLICIT list, or such a file, up to 32 MiB."
+        )
+    )
+    lock_format = serializers.ChoiceField(
+        choices=FORMATS,
+        help_text=_("What the file is. The default is found out from its text."),
+        required=False,
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Take what a lock file names from a mirror",
+            value={
+                "lock_file": "@EXPLICIT\nhttps://conda.example.com/forge/noarch/tzdata-2025b-0.conda#sha256:…\n",
+                "sources": [
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+                ],
+            },
+            request_only=True,
+        )
+    ]
+)
+class CondaImportLockSerializer(_UploadedLockSerializer):
+    """A lock file whose packages a repository shall have, and no others."""
+
+    sources = serializers.ListField(
+        child=_SourceField(),
+        help_text=_(
+            "Repositories, of which all versions count, or versions, to take the packages from; the first that has a "
+            "package is taken. The default is the repository itself."
+        ),
+        default=list,
+        max_length=_MOST_SOURCES,
+    )
+    dry_run = serializers.BooleanField(
+        help_text=_("Report what would happen, and change nothing. The default is false."),
+        default=False,
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Ask which versions serve a lock file",
+            value={
+                "lock_file": "@EXPLICIT\nhttps://conda.example.com/forge/noarch/tzdata-2025b-0.conda#sha256:…\n"
+            },
+            request_only=True,
+        )
+    ]
+)
+class CondaFindLockSerializer(_UploadedLockSerializer):
+    """A lock file whose packages are looked for."""
+
+    version = serializers.IntegerField(
+        help_text=_("The number of a version, to be told what that one lacks. Optional."),
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+    )
+
+    def validate_version(self, number):
+        versions = self.context["repository"].versions.complete()
+        if not versions.filter(number=number).exists():
+            raise serializers.ValidationError(_("The repository has no such version."))
+        return number
+
+
+def find_environments(asked, names):
+    """Return the environments of a state that names or patterns mean, sorted by name.
+
+    Raises:
+        UnknownEnvironment: one of them means none.
+    """
+    there = environments_of(asked.basis.publication.repository_version)
+    for name in names:
+        if not any(fnmatchcase(environment.name, name) for environment in there):
+            raise UnknownEnvironment(
+                state=asked.label,
+                stage=asked.stage.name,
+                environment=name,
+                names=_listed([environment.name for environment in there]) or _("none at all"),
+            )
+    return [
+        environment
+        for environment in there
+        if any(fnmatchcase(environment.name, name) for name in names)
+    ]
+
+
+def _may(user, permission, instance):
+    return any(user.has_perm(permission, scope) for scope in (None, get_domain(), instance))
+
+
+def _no_platform(platform, there):
+    return _("'{}' is no platform of it, but {}.").format(shown(platform), _listed(sorted(there)))
+
+
+def _listed(names):
+    more = ["…"] if len(names) > _NAMES_SHOWN else []
+    return ", ".join([f"'{name}'" for name in names[:_NAMES_SHOWN]] + more)
+
+
+def _bad(reason):
+    return BadLockFile(format=_("of unknown format"), reason=reason)
+
+
+def _too_large(size):
+    return _bad(_("it has {} bytes, and {} are allowed").format(size, LARGEST))

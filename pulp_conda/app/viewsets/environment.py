@@ -1,0 +1,51 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import JSONParser
+
+from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
+from pulpcore.plugin.viewsets import (
+    NAME_FILTER_OPTIONS,
+    ContentFilter,
+    NoArtifactContentViewSet,
+)
+
+from pulp_conda.app.access import content_policy
+from pulp_conda.app.models import CondaEnvironment
+from pulp_conda.app.serializers import (
+    CondaEnvironmentSerializer,
+    CondaEnvironmentSummarySerializer,
+)
+
+
+class CondaEnvironmentFilter(ContentFilter):
+    class Meta:
+        model = CondaEnvironment
+        fields = {"name": NAME_FILTER_OPTIONS, "format": ["exact"]}
+
+
+class CondaEnvironmentViewSet(NoArtifactContentViewSet):
+    """A CondaEnvironment is what a team installs from a channel; gates try whether that still solves."""
+
+    endpoint_name = "environments"
+    queryset = CondaEnvironment.objects.all()
+    serializer_class = CondaEnvironmentSerializer
+    filterset_class = CondaEnvironmentFilter
+    parser_classes = [JSONParser]
+
+    DEFAULT_ACCESS_POLICY = content_policy("condarepository")
+
+    def get_queryset(self):
+        queryset = super().get_queryset()
+        return queryset.defer("source", "requirements") if self.action == "list" else queryset
+
+    def get_serializer_class(self):
+        is_list = self.action == "list"
+        return CondaEnvironmentSummarySerializer if is_list else CondaEnvironmentSerializer
+
+    @extend_schema(
+        summary="Register an environment",
+        description="Trigger a task that makes an environment and, with 'repository', a new version that has it in "
+        "place of another of its name.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    def create(self, request, **kwargs):
+        return super().create(request, **kwargs)

@@ -1,0 +1,352 @@
+from django.db import transaction
+from django.http import HttpResponse
+from django_filters import CharFilter
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.response import Response
+
+from pulpcore.plugin.serializers import (
+    AsyncOperationResponseSerializer,
+    TaskGroupOperationResponseSerializer,
+)
+from pulpcore.plugin.tasking import dispatch, general_create, general_delete
+from pulpcore.plugin.viewsets import (
+    DATETIME_FILTER_OPTIONS,
+    NAME_FILTER_OPTIONS,
+    AsyncUpdateMixin,
+    BaseFilterSet,
+    NamedModelViewSet,
+    OperationPostponedResponse,
+    RolesMixin,
+    TaskGroupOperationResponse,
+)
+
+from pulp_conda.app.access import (
+    lifecycle_part_policy,
+    model_policy,
+    model_roles,
+    statement,
+)
+from pulp_conda.app.locks import CONTENT_TYPES, filename_of, solved_environment, write_lock
+from pulp_conda.app.models import CondaLifecycle, HistoryEntry
+from pulp_conda.app.serializers import (
+    CondaAnswerSerializer,
+    CondaLifecycleDiffQuerySerializer,
+    CondaLifecycleDiffSerializer,
+    CondaLifecycleSerializer,
+    CondaLockQuerySerializer,
+    CondaPromotePackagesSerializer,
+    CondaPromoteSerializer,
+    CondaRollbackSerializer,
+    CondaSolveSerializer,
+    HistoryEntrySerializer,
+)
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.lock import find_environments
+from pulp_conda.app.tasks.moves import answer, promote, roll_back
+from pulp_conda.app.tasks.packages import promote_packages
+from pulp_conda.app.tasks.solve import dispatch_solving
+from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
+from pulp_conda.channel.errors import NotSolved, UnknownEnvironment
+
+_MODEL = "condalifecycle"
+
+
+class CondaLifecycleFilter(BaseFilterSet):
+    class Meta:
+        model = CondaLifecycle
+        fields = {"name": NAME_FILTER_OPTIONS, "repository": ["exact", "in"]}
+
+
+class CondaLifecycleViewSet(
+    NamedModelViewSet,
+    mixins.RetrieveModelMixin,
+    mixins.ListModelMixin,
+    AsyncUpdateMixin,
+    RolesMixin,
+):
+    """A CondaLifecycle is the order of stages through which a channel moves, each a URL of its own."""
+
+    endpoint_name = "conda/lifecycles"
+    router_lookup = "lifecycle"
+    queryset = CondaLifecycle.objects.all()
+    serializer_class = CondaLifecycleSerializer
+    filterset_class = CondaLifecycleFilter
+    queryset_filtering_required_permission = "conda.view_condalifecycle"
+
+    DEFAULT_ACCESS_POLICY = model_policy(
+        _MODEL,
+        extra=[
+            statement("promote", _MODEL, "promote", "may_jump_if_asked", "may_override_if_asked"),
+            statement("diff", _MODEL, "view", view=False),
+            statement("promote_packages", _MODEL, "promote_packages", "may_override_if_asked"),
+            statement("rollback", _MODEL, "rollback"),
+            # Whoever may promote may have the gates ask the solver anyway.
+            statement("solve", _MODEL, "promote"),
+            statement("lock", _MODEL, "view", view=False),
+        ],
+        create=[
+            # A lifecycle keeps versions of the repository, and keeps it from being deleted.
+            "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.modify_condarepository",
+            "may_use_distributions_if_asked",
+        ],
+        update=["may_use_distributions_if_asked"],
+    )
+    LOCKED_ROLES = {
+        **model_roles(
+            _MODEL, "promote", "jump", "promote_packages", "rollback", "override", "approve"
+        ),
+        "conda.condalifecycle_promoter": [
+            f"conda.{permission}_{_MODEL}"
+            for permission in ("view", "promote", "promote_packages", "rollback")
+        ],
+        "conda.condalifecycle_approver": [f"conda.view_{_MODEL}", f"conda.approve_{_MODEL}"],
+    }
+
+    def async_reserved_resources(self, instance, **kwargs):
+        # With the name that pulpcore locks when a distribution is made: the paths must not overlap.
+        return ["/api/v3/distributions/", instance]
+
+    @extend_schema(
+        summary="Create a lifecycle",
+        description="Trigger a task that makes the stages and the distributions that are not given.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    def create(self, request, **kwargs):
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        task = dispatch(
+            general_create,
+            exclusive_resources=["/api/v3/distributions/"],
+            shared_resources=[serializer.validated_data["repository"]],
+            args=("conda", serializer.__class__.__name__),
+            kwargs={"data": request.data},
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Delete a lifecycle",
+        description="Trigger a task that deletes the stages and their history. The distributions stay, and serve what "
+        "they serve.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    def destroy(self, request, pk, **kwargs):
+        lifecycle = self.get_object()
+        task = dispatch(
+            general_delete,
+            exclusive_resources=[lifecycle],
+            args=(pk, "conda", CondaLifecycleSerializer.__name__),
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Promote to a stage",
+        description="Trigger a task that lets a stage serve what the stage before it serves, if its gates allow "
+        "that. The result of the task is the report. A promotion that a gate holds is no failed task: see 'outcome'.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaPromoteSerializer)
+    def promote(self, request, pk, **kwargs):
+        data = self.validated()
+        return self._dispatch(
+            promote,
+            data,
+            source_pk=str(data["source"].pk),
+            state=data.get("state"),
+            overrides=data["overrides"],
+        )
+
+    @extend_schema(
+        summary="Promote single packages to a stage",
+        description="Trigger a task that puts packages on top of what a stage serves, which otherwise stays as it is. "
+        "The result of the task is the report, as for a promotion.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaPromotePackagesSerializer)
+    def promote_packages(self, request, pk, **kwargs):
+        data = self.validated()
+        return self._dispatch(
+            promote_packages,
+            data,
+            source_pk=str(data["source"].pk),
+            specs=data["specs"],
+            with_dependencies=data["with_dependencies"],
+            overrides=data["overrides"],
+        )
+
+    @extend_schema(
+        summary="Roll a stage back",
+        description="Trigger a task that lets a stage serve what it served before, whatever its gates say. The "
+        "result of the task is the report.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaRollbackSerializer)
+    def rollback(self, request, pk, **kwargs):
+        data = self.validated()
+        return self._dispatch(roll_back, data, number=data.get("entry"))
+
+    @extend_schema(
+        summary="Solve environments",
+        description="Trigger tasks that solve environments of what a stage serves, each some of them, and keep the "
+        "solutions: for lock files, and for the gates of a later promotion. The result of each task is a list of what "
+        "the solver said.",
+        responses={202: TaskGroupOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaSolveSerializer)
+    def solve(self, request, pk, **kwargs):
+        data = self.validated()
+        asked = data["asked"]
+        group = dispatch_solving(
+            asked.basis.publication, data["environments"], asked.channels, data["platforms"]
+        )
+        return TaskGroupOperationResponse(group, request)
+
+    @extend_schema(
+        summary="Write a lock file",
+        description="Answer with the lock file of an environment, from the kept solution on what a stage serves. Its "
+        "URLs are those of the stage, which serves the packages of its kept history.",
+        parameters=[CondaLockQuerySerializer],
+        responses={
+            (200, content_type): OpenApiTypes.STR for content_type in CONTENT_TYPES.values()
+        },
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        serializer_class=CondaLockQuerySerializer,
+        filter_backends=[],  # they refuse parameters that are not theirs
+    )
+    def lock(self, request, pk, **kwargs):
+        context = {**self.get_serializer_context(), "lifecycle": self.get_object()}
+        serializer = self.serializer_class(data=request.query_params, context=context)
+        serializer.is_valid(raise_exception=True)
+        query = serializer.validated_data
+        asked, lock_format = query["asked"], query["lock_format"]
+        url = request.build_absolute_uri(asked.stage.distribution.url)
+        try:
+            (environment,) = find_environments(asked, [query["environment"]])
+            platforms = serializer.platforms_of(environment)
+            solved = solved_environment(asked, environment, platforms, url)
+        except (NotSolved, UnknownEnvironment) as error:
+            raise NotFound(str(error), code=error.code) from None
+        name = filename_of(lock_format, environment, platforms)
+        return HttpResponse(
+            write_lock(lock_format, solved, query["digest"]),
+            content_type=f"{CONTENT_TYPES[lock_format]}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    @extend_schema(
+        summary="Compare two states",
+        description="List what differs between two states of the stages or of the channel, by package name. With "
+        "'Accept: text/markdown' or 'format=markdown', write it as a changelog for people.",
+        parameters=[CondaLifecycleDiffQuerySerializer],
+        responses={200: CondaLifecycleDiffSerializer},
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        serializer_class=CondaLifecycleDiffSerializer,
+        filter_backends=[],  # they refuse parameters that are not theirs
+        renderer_classes=WITH_MARKDOWN,
+    )
+    def diff(self, request, pk, **kwargs):
+        lifecycle = self.get_object()
+        serializer = CondaLifecycleDiffQuerySerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        query = serializer.validated_data
+        names = query.pop("base"), query.pop("target")
+        with channel_errors_as_validation():
+            base, target = (lifecycle.find_version(name) for name in names)
+        return answer_diff(self, base, target, query, names, f"{lifecycle.name}: {{}} → {{}}")
+
+    def validated(self):
+        """Return the validated body of a request about a stage. The conditions of our policies ask for it, too."""
+        lifecycle = self.get_object()
+        context = {**self.get_serializer_context(), "lifecycle": lifecycle}
+        serializer = self.serializer_class(data=self.request.data, context=context)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def _dispatch(self, task, data, **arguments):
+        """Move a stage in a task: one move of a lifecycle at a time."""
+        own = data["stage"].repository
+        task = dispatch(
+            task,
+            exclusive_resources=[self.get_object(), *([own] if own else [])],
+            kwargs={
+                "stage_pk": str(data["stage"].pk),
+                "requester_pk": self.request.user.pk,
+                "reason": data["reason"],
+                "dry_run": data["dry_run"],
+                **arguments,
+            },
+        )
+        return OperationPostponedResponse(task, self.request)
+
+
+class HistoryEntryFilter(BaseFilterSet):
+    stage = CharFilter(field_name="stage__name", help_text="The name of a stage.")
+
+    class Meta:
+        model = HistoryEntry
+        fields = {
+            "number": ["exact", "lt", "gt"],
+            "kind": ["exact", "in"],
+            "outcome": ["exact", "in"],
+            "requested_by": ["exact"],
+            "moved_at": DATETIME_FILTER_OPTIONS,
+        }
+
+
+class HistoryEntryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
+    """A HistoryEntry tells what happened to a stage, or what somebody asked for."""
+
+    endpoint_name = "history"
+    router_lookup = "entry"
+    parent_viewset = CondaLifecycleViewSet
+    parent_lookup_kwargs = {"lifecycle_pk": "lifecycle__pk"}
+    queryset = HistoryEntry.objects.select_related("stage", "publication")
+    serializer_class = HistoryEntrySerializer
+    filterset_class = HistoryEntryFilter
+    ordering = ("-number",)
+
+    DEFAULT_ACCESS_POLICY = lifecycle_part_policy(approve="approve", reject="approve")
+
+    @extend_schema(
+        summary="Approve a request",
+        description="Trigger a task that promotes what waits for an answer, if its gates still allow that.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
+    def approve(self, request, lifecycle_pk, pk, **kwargs):
+        entry = self._answered(is_approved=True)
+        task = dispatch(
+            answer, exclusive_resources=[entry.lifecycle], kwargs={"entry_pk": str(entry.pk)}
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Reject a request",
+        description="Close what waits for an answer. The stage stays where it is.",
+        responses={200: HistoryEntrySerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
+    def reject(self, request, lifecycle_pk, pk, **kwargs):
+        entry = self._answered(is_approved=False)
+        context = self.get_serializer_context()
+        return Response(HistoryEntrySerializer(entry, context=context).data)
+
+    def _answered(self, is_approved):
+        """Note what the user says to a request, and return that."""
+        serializer = self.get_serializer(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        with transaction.atomic():
+            entry = HistoryEntry.objects.select_for_update().get(pk=self.get_object().pk)
+            with channel_errors_as_validation():
+                entry.answer(self.request.user, is_approved, serializer.validated_data["reason"])
+        return entry

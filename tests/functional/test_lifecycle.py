@@ -1,0 +1,242 @@
+"""Stages: promotion, rollback, and what the history says of them."""
+
+import pytest
+
+from tests.functional.conda import TaskFailed
+
+
+@pytest.fixture
+def team(pulp, make_repository, make_packages):
+    """A lifecycle whose unstable stage has one package."""
+    (one,) = make_packages("one")
+    repository = make_repository(autopublish=True)
+    pulp.modify(repository, add=[one])
+    return pulp.lifecycle(repository)
+
+
+def test_a_lifecycle_is_made_in_one_request(pulp, team):
+    lifecycle = pulp.get(team.href)
+    assert [stage["name"] for stage in lifecycle["stages"]] == ["unstable", "testing", "stable"]
+    assert [stage["state"] for stage in lifecycle["stages"]] == ["v1", None, None]
+    assert lifecycle["stages"][0]["package_counts"] == {"noarch": 1}
+
+
+def test_the_first_stage_follows_the_repository(pulp, team, make_packages):
+    (two,) = make_packages("two")
+    pulp.modify(team.repository, add=[two])
+    assert len(pulp.names(team.urls["unstable"])) == 2
+    assert [entry["state"] for entry in team.history("unstable")] == ["v2", "v1"]
+
+
+def test_a_stage_is_promoted_to_the_next(pulp, team):
+    report = team.promote("testing", reason="tuesday")
+    assert report["outcome"] == "moved"
+    assert (report["before"], report["after"]) == (None, "v1")
+    assert report["changes"]["counts"] == {"added": 1}
+    assert pulp.names(team.urls["testing"]) == pulp.names(team.urls["unstable"])
+    (entry,) = team.history("testing")
+    assert (entry["kind"], entry["outcome"], entry["requested_by"], entry["reason"]) == (
+        "promoted",
+        "moved",
+        "admin",
+        "tuesday",
+    )
+
+
+def test_a_promotion_that_changes_nothing_says_so(team):
+    team.promote("testing")
+    assert team.promote("testing")["outcome"] == "unchanged"
+    assert len(team.history("testing")) == 1
+
+
+def test_a_dry_run_gives_the_report_of_the_promotion_and_changes_nothing(pulp, team):
+    planned = team.promote("testing", dry_run=True)
+    assert team.history("testing") == []
+    assert team.state("testing") is None
+    report = team.promote("testing")
+    assert planned == {**report, "dry_run": True, "entry": None}
+
+
+def test_a_stage_is_rolled_back_to_what_it_was_and_forth_again(pulp, team, make_packages):
+    team.promote("testing")
+    first = pulp.fetch(team.urls["testing"], "noarch/repodata.json").content
+    (two,) = make_packages("two")
+    pulp.modify(team.repository, add=[two])
+    team.promote("testing")
+    assert team.roll_back("testing", reason="broken")["after"] == "v1"
+    assert pulp.fetch(team.urls["testing"], "noarch/repodata.json").content == first
+    to_second = team.history("testing")[1]["number"]
+    assert team.roll_back("testing", entry=to_second)["after"] == "v2"
+    assert team.roll_back("testing", entry=to_second)["outcome"] == "unchanged"
+
+
+def test_rolling_back_twice_never_leads_forth_again(pulp, team, make_packages):
+    team.promote("testing")
+    for name in ("two", "three"):
+        pulp.modify(team.repository, add=make_packages(name))
+        team.promote("testing")
+    assert team.roll_back("testing")["after"] == "v2"
+    assert team.roll_back("testing")["after"] == "v1"
+    with pytest.raises(TaskFailed) as failed:
+        team.roll_back("testing")
+    assert failed.value.code == "CND0036"
+    team.promote("testing")
+    assert team.roll_back("testing")["after"] == "v1"
+
+
+def test_a_stage_says_how_far_it_is_behind(pulp, team, make_packages):
+    team.promote("testing")
+    (two,) = make_packages("two")
+    pulp.modify(team.repository, add=[two])
+    assert [stage["behind"] for stage in team.read()["stages"]] == [None, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "code"),
+    [
+        pytest.param("promote", {"stage": "stable"}, "CND0035", id="a-source-that-serves-nothing"),
+        pytest.param("promote", {"stage": "testing", "state": "v7"}, "CND0036", id="no-such-state"),
+        pytest.param("rollback", {"stage": "testing"}, "CND0036", id="no-earlier-state"),
+        pytest.param("rollback", {"stage": "testing", "entry": 1}, "CND0036", id="foreign-entry"),
+    ],
+)
+def test_what_cannot_be_served_is_not_moved_to(pulp, team, verb, options, code):
+    with pytest.raises(TaskFailed) as failed:
+        pulp.post(f"{team.href}{verb}/", **options)
+    assert failed.value.code == code
+    assert team.history(options["stage"]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param({"stage": "nightly"}, "The stages are 'unstable', 'testing', 'stable'", id="no-stage"),
+        pytest.param({"stage": "unstable"}, "CND0037", id="the-first"),
+        pytest.param({"stage": "testing", "source": "stable"}, "CND0037", id="backwards"),
+        pytest.param({"stage": "testing", "source": "testing"}, "CND0037", id="to-itself"),
+        pytest.param({"stage": "testing", "state": "yesterday"}, "state", id="no-state"),
+        pytest.param({"stage": "testing", "overrides": {"x": "y"}}, "has no gate 'x'", id="no-gate"),
+        pytest.param({}, "required", id="nothing"),
+    ],
+)  # fmt: skip
+def test_a_wrong_promotion_is_refused_at_once(pulp, team, body, words):
+    answer = pulp.try_post(f"{team.href}promote/", **body)
+    assert answer.status_code == 400
+    assert words in answer.text
+
+
+def test_a_stage_moves_by_promotion_alone(pulp, team):
+    stage = team.stage("unstable")
+    answer = pulp.try_patch(stage["distribution"], repository=team.repository, publication=None)
+    assert answer.status_code == 400
+    assert "CND0039" in answer.text
+    pulp.patch(stage["distribution"], pulp_labels={"a": "b"})
+
+
+def test_what_a_stage_served_is_protected(pulp, team, make_packages):
+    pulp.patch(team.repository, retain_repo_versions=1)
+    team.promote("testing")
+    for name in ("two", "three"):
+        (package,) = make_packages(name)
+        pulp.modify(team.repository, add=[package])
+    team.promote("testing")
+    pulp.post("orphans/cleanup/", orphan_protection_time=0)
+    versions = pulp.get(f"{team.repository}versions/")["results"]
+    assert [version["number"] for version in versions] == [3, 2, 1]
+    assert pulp.try_delete(versions[-1]["pulp_href"]).status_code == 400
+    publication = team.history("testing")[-1]["publication"]
+    refused = pulp.try_delete(publication)
+    assert (refused.status_code, "CND0043" in refused.text) == (400, True)
+    assert team.roll_back("testing")["after"] == "v1"
+    assert len(pulp.names(team.urls["testing"])) == 1
+
+
+def test_history_that_is_not_kept_goes(pulp, team, make_packages):
+    pulp.patch(team.href, retain_days=0)
+    pulp.patch(team.repository, retain_repo_versions=1)
+    for name in ("two", "three"):
+        (package,) = make_packages(name)
+        pulp.modify(team.repository, add=[package])
+    versions = pulp.get(f"{team.repository}versions/")["results"]
+    # While the third was made, the second was still served.
+    assert [version["number"] for version in versions] == [3, 2]
+    assert [entry["publication"] is None for entry in team.history()] == [False, False, True]
+    with pytest.raises(TaskFailed) as failed:
+        team.roll_back("unstable", entry=1)
+    assert failed.value.code == "CND0038"
+
+
+def test_somebody_else_has_to_approve(pulp, team):
+    team.set_gates("testing", {"name": "two eyes more", "kind": "approval"})
+    report = team.promote("testing", reason="please")
+    assert report["outcome"] == "waiting"
+    assert team.promote("testing")["entry"] == report["entry"]
+    (entry,) = team.history("testing")
+    own = pulp.try_post(f"{entry['pulp_href']}approve/")
+    assert (own.status_code, "CND0042" in own.text) == (400, True)
+    boss = team.as_user(pulp.user(["conda.condalifecycle_approver"]))
+    task = boss.pulp.post(f"{entry['pulp_href']}approve/", reason="fine")
+    assert task["result"]["outcome"] == "moved"
+    (entry,) = team.history("testing")
+    assert (entry["outcome"], entry["answers"][0]["reason"]) == ("moved", "fine")
+    again = boss.pulp.try_post(f"{entry['pulp_href']}reject/")
+    assert (again.status_code, "CND0044" in again.text) == (400, True)
+
+
+def test_a_rejected_request_is_closed(pulp, team):
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    team.promote("testing")
+    (entry,) = team.history("testing")
+    boss = team.as_user(pulp.user(["conda.condalifecycle_approver"]))
+    answered = boss.pulp.post(f"{entry['pulp_href']}reject/", reason="not on a friday")
+    assert answered["outcome"] == "rejected"
+    assert team.state("testing") is None
+    assert team.promote("testing")["entry"] > entry["number"]
+
+
+def test_a_gate_is_overridden_with_a_reason(team):
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    report = team.promote("testing", overrides={"yes": "CVE-2026-1"})
+    assert report["outcome"] == "moved"
+    assert report["gates"][0]["overridden"] == "CVE-2026-1"
+    assert report["gates"][0]["overridden_by"] == "admin"
+
+
+def test_two_states_are_compared_however_they_are_named(pulp, team, make_packages):
+    team.promote("testing")
+    (two,) = make_packages("two")
+    pulp.modify(team.repository, add=[two])
+    publication = team.stage("unstable")["publication"]
+    name = pulp.get(two)["name"]
+    for base, target in [
+        ("testing", "unstable"),
+        ("v1", "v2"),
+        ("unstable@v1", "unstable@v2"),
+        ("testing", publication),
+    ]:
+        answer = pulp.get(f"{team.href}diff/", base=base, target=target)
+        assert answer["counts"] == {"added": 1}
+        assert [(change["name"], change["summary"]) for change in answer["names"]] == [
+            (name, "new")
+        ]
+    text = pulp.try_get(f"{team.href}diff/", base="testing", target="unstable", format="markdown")
+    assert text.text.startswith(f"# {team.name}") and "testing → unstable" in text.text
+    assert f"{name} 1.0" in text.text
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("nightly", "CND0062", id="no-stage"),
+        pytest.param("v77", "CND0062", id="no-version"),
+        pytest.param("stable", "CND0062", id="serves-nothing"),
+        pytest.param("unstable@2001-01-01", "CND0062", id="before-the-first"),
+        pytest.param("2001-01-01", "CND0062", id="before-the-repository"),
+        pytest.param("unstable@2999-01-01", "CND0059", id="future"),
+        pytest.param("unstable@soon", "CND0058", id="no-date"),
+        pytest.param("/pulp/api/v3/publications/conda/conda/x/", "CND0062", id="no-publication"),
+    ],
+)
+def test_what_is_no_state_is_not_compared(pulp, team, text, code):
+    answer = pulp.try_get(f"{team.href}diff/", base="unstable", target=text)
+    assert (answer.status_code, code in answer.text) == (400, True)

@@ -1,0 +1,271 @@
+"""Moves of stages that meet each other, a kill, a deletion or a publish: never half of one."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from itertools import pairwise, permutations
+
+import pytest
+
+from tests.functional.conda import CondaPulp, TaskFailed
+from tests.stack import running_stack
+
+ROUNDS = 20
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with running_stack(workers=2) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def pulp(stack):
+    with CondaPulp(stack.api_url, "admin", stack.password) as pulp:
+        yield pulp
+
+
+@pytest.fixture
+def team(pulp, make_repository, make_packages):
+    """A lifecycle whose unstable stage served v1 to v3, each with a package more, and whose testing stage serves v2."""
+    repository = make_repository(autopublish=True)
+    team = pulp.lifecycle(repository)
+    for package in make_packages("one", "two", "three"):
+        pulp.modify(repository, add=[package])
+    team.promote("testing", state="v1")
+    team.promote("testing", state="v2")
+    return team
+
+
+@pytest.fixture
+def held(stack):
+    """Let tasks wait where they need what a statement locks; what is yielded returns when one waits there."""
+
+    @contextmanager
+    def hold(statement, *values):
+        with stack.connect() as holder, stack.connect() as observer:
+            holder.autocommit = False
+            holder.execute(statement, values)
+
+            def somebody_waits():
+                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                deadline = time.monotonic() + 60
+                while observer.execute(waiting).fetchone() == (0,):
+                    assert time.monotonic() < deadline, "no task came there"
+                    time.sleep(0.02)
+
+            yield somebody_waits
+            holder.rollback()
+
+    return hold
+
+
+def _pk(href):
+    return href.rstrip("/").split("/")[-1]
+
+
+def _start(pulp, team, verb, **body):
+    """Post a move and return its task, without waiting for it."""
+    answer = pulp.try_post(f"{team.href}{verb}/", **body)
+    assert answer.status_code == 202, answer.text
+    return answer.json()["task"]
+
+
+def _states(team, stage):
+    """The states that the history says a stage went through, oldest first, after a look whether it is consistent."""
+    entries = [e for e in team.history(stage) if e["outcome"] == "moved"][::-1]
+    assert [entry["before"] for entry in entries] == [
+        None,
+        *(entry["state"] for entry in entries[:-1]),
+    ]
+    for earlier, later in pairwise(entries):
+        assert earlier["until"] == later["moved_at"]
+        assert _time(earlier["moved_at"]) < _time(later["moved_at"])
+    assert entries[-1]["until"] is None
+    assert team.stage(stage)["publication"] == entries[-1]["publication"]
+    return [entry["state"] for entry in entries]
+
+
+def _time(text):
+    return datetime.fromisoformat(text)
+
+
+def _possible(states):
+    """What two promotions and a rollback may make of a stage, by the order in which they come."""
+    return {tuple(_after(states, order)) for order in permutations(("v3", "v1", "back"))}
+
+
+def _after(states, order):
+    states = list(states)
+    for move in order:
+        current = states[-1]
+        wanted = next(s for s in reversed(states) if s != current) if move == "back" else move
+        if wanted != current:
+            states.append(wanted)
+    return states
+
+
+def test_moves_at_the_same_moment_come_one_after_the_other(pulp, stack, team):
+    moves = [
+        ("promote", {"stage": "testing", "state": "v3"}),
+        ("promote", {"stage": "testing", "state": "v1"}),
+        ("rollback", {"stage": "testing"}),
+    ]
+    sessions = [CondaPulp(stack.api_url, "admin", stack.password) for _ in moves]
+    packages = {"v1": 1, "v2": 2, "v3": 3}
+
+    def post(session, move):
+        verb, body = move
+        return session.post(f"{team.href}{verb}/", **body)["result"]["outcome"]
+
+    with ThreadPoolExecutor(len(moves)) as threads:
+        for _ in range(ROUNDS):
+            before = _states(team, "testing")
+            outcomes = list(threads.map(post, sessions, moves))
+            after = _states(team, "testing")
+            assert tuple(after) in _possible(before)
+            assert outcomes.count("moved") == len(after) - len(before)
+            assert len(pulp.names(team.urls["testing"])) == packages[after[-1]]
+    numbers = [entry["number"] for entry in team.history()]
+    assert numbers == list(range(len(numbers), 0, -1))
+
+
+def _lock_lifecycle(team):
+    return "SELECT 1 FROM conda_condalifecycle WHERE pulp_id = %s FOR UPDATE", _pk(team.href)
+
+
+def _lock_url(team):
+    distribution = team.stage("testing")["distribution"]
+    return "SELECT 1 FROM core_distribution WHERE pulp_id = %s FOR UPDATE", _pk(distribution)
+
+
+def _lock_history(team):
+    return ("LOCK TABLE conda_historyentry IN ACCESS EXCLUSIVE MODE",)
+
+
+def _lock_environments(team):
+    return ("LOCK TABLE conda_condaenvironment IN ACCESS EXCLUSIVE MODE",)
+
+
+def _kill_worker_of(stack, task):
+    """Kill the worker that runs a task, and return how it is started again."""
+    query = (
+        "SELECT app.name FROM core_appstatus AS app JOIN core_task AS task "
+        "ON task.app_lock_id = app.pulp_id WHERE task.pulp_id = %s"
+    )
+    with stack.connect() as connection:
+        (name,) = connection.execute(query, [_pk(task)]).fetchone()
+    pid = int(name.partition("@")[0])
+    (worker,) = (name for name, process in stack.state.processes.items() if process.pid == pid)
+    stack.kill_worker(worker)
+    return worker
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        pytest.param(_lock_history, id="when-it-begins"),
+        pytest.param(_lock_environments, id="at-a-gate"),
+        pytest.param(_lock_lifecycle, id="before-it-is-written"),
+        pytest.param(_lock_url, id="between-the-history-and-the-url"),
+    ],
+)
+def test_a_promotion_that_is_killed_was_none(pulp, stack, team, held, lock):
+    # It has none to solve, which would block.
+    gate = {"name": "environments", "kind": "environments", "action": "warn"}
+    team.set_gates("testing", gate)
+    before, history = pulp.names(team.urls["testing"]), team.history()
+    with held(*lock(team)) as somebody_waits:
+        task = _start(pulp, team, "promote", stage="testing")
+        somebody_waits()
+        worker = _kill_worker_of(stack, task)
+    stack.start_worker(worker)
+    with pytest.raises(TaskFailed):
+        pulp.wait(task)
+    assert team.history() == history
+    assert _states(team, "testing") == ["v1", "v2"]
+    assert pulp.names(team.urls["testing"]) == before
+    assert team.promote("testing")["outcome"] == "moved"
+    assert _states(team, "testing") == ["v1", "v2", "v3"]
+    assert len(pulp.names(team.urls["testing"])) == 3
+
+
+def test_a_promotion_that_is_killed_after_the_move_has_moved(pulp, stack, team, held):
+    with ExitStack() as until_it_runs:
+        somebody_waits = until_it_runs.enter_context(held(*_lock_lifecycle(team)))
+        task = _start(pulp, team, "promote", stage="testing")
+        somebody_waits()
+        # All that it does after the move is to say that it is done.
+        with held("SELECT 1 FROM core_task WHERE pulp_id = %s FOR UPDATE", _pk(task)) as it_ends:
+            until_it_runs.close()
+            while team.state("testing") != "v3":
+                time.sleep(0.02)
+            it_ends()
+            worker = _kill_worker_of(stack, task)
+    stack.start_worker(worker)
+    assert _states(team, "testing") == ["v1", "v2", "v3"]
+    assert len(pulp.names(team.urls["testing"])) == 3
+    assert team.promote("testing")["outcome"] == "unchanged"
+    assert team.roll_back("testing")["after"] == "v2"
+
+
+def test_a_rejection_counts_until_the_stage_moves(pulp, team, held):
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    assert team.promote("testing")["outcome"] == "waiting"
+    request = team.history("testing")[0]["pulp_href"]
+    first, second = (pulp.user(["conda.condalifecycle_approver"]) for _ in range(2))
+    with held(*_lock_lifecycle(team)) as somebody_waits:
+        task = first.try_post(f"{request}approve/").json()["task"]
+        somebody_waits()
+        assert second.try_post(f"{request}reject/", reason="wait").status_code == 200
+    with pytest.raises(TaskFailed) as failed:
+        pulp.wait(task)
+    assert failed.value.code == "CND0044"
+    entry = team.history("testing")[0]
+    assert entry["outcome"] == "rejected"
+    assert [answer["approved"] for answer in entry["answers"]] == [True, False]
+    assert _states(team, "testing") == ["v1", "v2"]
+
+
+def test_two_who_approve_at_the_same_moment_move_a_stage_once(pulp, team, held):
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    team.promote("testing")
+    request = team.history("testing")[0]["pulp_href"]
+    approvers = [pulp.user(["conda.condalifecycle_approver"]) for _ in range(2)]
+    with held(*_lock_lifecycle(team)) as somebody_waits:
+        tasks = [user.try_post(f"{request}approve/").json()["task"] for user in approvers]
+        somebody_waits()
+    assert [pulp.wait(task)["result"]["outcome"] for task in tasks] == ["moved", "moved"]
+    assert len(team.history("testing")[0]["answers"]) == 2
+    assert _states(team, "testing") == ["v1", "v2", "v3"]
+
+
+@pytest.mark.parametrize("what", ["publication", "version"])
+def test_what_was_deleted_before_its_turn_came_is_not_promoted(pulp, team, held, what):
+    pulp.patch(team.href, retain_days=0)
+    first = next(entry for entry in team.history("unstable") if entry["state"] == "v1")
+    with held(*_lock_lifecycle(team)) as somebody_waits:
+        _start(pulp, team, "promote", stage="testing")
+        somebody_waits()
+        task = _start(pulp, team, "promote", stage="testing", state="v1")
+        pulp.delete(
+            first["publication"] if what == "publication" else f"{team.repository}versions/1/"
+        )
+    with pytest.raises(TaskFailed) as failed:
+        pulp.wait(task)
+    assert failed.value.code == "CND0038"
+    assert _states(team, "testing") == ["v1", "v2", "v3"]
+
+
+def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, make_packages):
+    (four,) = make_packages("four")
+    with paused_publish() as in_the_middle:
+        body = {"add_content_units": [four]}
+        task = pulp.try_post(f"{team.repository}modify/", **body).json()["task"]
+        in_the_middle()
+        assert team.promote("testing")["after"] == "v3"
+        assert team.roll_back("testing")["after"] == "v2"
+        assert pulp.get(task)["state"] == "running"
+    pulp.wait(task)
+    assert _states(team, "unstable") == ["v1", "v2", "v3", "v4"]

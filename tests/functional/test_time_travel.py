@@ -1,0 +1,426 @@
+"""A stage as it was: every file of the past, and what is said of moments that nobody can see."""
+
+import base64
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from uuid import uuid4
+from xml.etree import ElementTree
+
+import msgpack
+import pytest
+import requests
+import zstandard
+
+from tests.builders import make_channel, make_package
+from tests.functional import client
+from tests.upstream import Upstream
+
+INDEX = "noarch/repodata.json"
+FILES = (
+    INDEX,
+    "noarch/repodata.json.zst",
+    "noarch/repodata_shards.msgpack.zst",
+    "noarch/run_exports.json",
+    "noarch/run_exports.json.zst",
+    "channeldata.json",
+)
+SETTLED = "public, max-age=3600, must-revalidate"
+REVALIDATED = "public, max-age=0, must-revalidate"
+
+
+@dataclass
+class Past:
+    """A stage that served a package, and now serves another one under the same name.
+
+    Attributes:
+        url: Of the stage, without the slash at its end.
+        files: What each state gave, by label and path.
+    """
+
+    pulp: object
+    lifecycle: object
+    url: str
+    files: dict
+    packages: dict
+
+    def at(self, moment, path=INDEX, method="GET", **options):
+        return self.pulp.fetch(f"{self.url}@{moment}/", path, method, **options)
+
+    @property
+    def id(self):
+        return self.lifecycle.href.split("/")[-2]
+
+    def now(self, path=INDEX, **options):
+        return self.pulp.fetch(f"{self.url}/", path, **options)
+
+
+def _shift(stack, lifecycle, age):
+    """Let all that a lifecycle knows have happened earlier."""
+    lifecycle_id = lifecycle.href.split("/")[-2]
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE conda_historyentry SET moved_at = moved_at - %s, until = until - %s"
+            " WHERE lifecycle_id = %s",
+            (age, age, lifecycle_id),
+        )
+
+
+@pytest.fixture(scope="module")
+def make_past(pulp, tmp_path_factory):
+    """Make a lifecycle whose `testing` was at v1 and is at v2: other bytes under the same name, on demand."""
+
+    def make():
+        name = f"same-{uuid4().hex[:8]}"
+        packages = {
+            label: make_package(name, files={"share/word": label.encode()})
+            for label in ("v1", "v2")
+        }
+        with Upstream(tmp_path_factory.mktemp("upstream")) as upstream:
+            remote = pulp.post("remotes/conda/conda/", name=name, url=upstream.url)["pulp_href"]
+            repository = pulp.post(
+                "repositories/conda/conda/", name=name, remote=remote, autopublish=True
+            )["pulp_href"]
+            lifecycle = pulp.lifecycle(repository)
+            url = lifecycle.urls["testing"]
+            files = {}
+            for label, package in packages.items():
+                make_channel(upstream.folder, [package])
+                pulp.sync(repository)
+                lifecycle.promote("testing")
+                # Before the upstream replaces the bytes.
+                paths = [*FILES, f"noarch/{package.filename}"]
+                files[label] = {path: pulp.fetch(url, path).content for path in paths}
+        return Past(pulp, lifecycle, url.rstrip("/"), files, packages)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def past(make_past):
+    """For tests that only read."""
+    return make_past()
+
+
+@pytest.fixture
+def moving(make_past):
+    """For tests that change something."""
+    return make_past()
+
+
+def test_every_file_of_the_past_comes_byte_for_byte(past):
+    assert past.files["v1"][INDEX] != past.files["v2"][INDEX]
+    for label, files in past.files.items():
+        for path, content in files.items():
+            assert past.at(label, path).content == content, (label, path)
+        package = past.packages[label]
+        assert files[f"noarch/{package.filename}"] == package.data
+        index = msgpack.unpackb(zstandard.decompress(files["noarch/repodata_shards.msgpack.zst"]))
+        for digest in index["shards"].values():
+            shard = past.at(label, f"noarch/shards/{digest.hex()}.msgpack.zst")
+            assert hashlib.sha256(shard.content).digest() == digest
+    # The plain URL has the bytes of what it serves now.
+    assert past.now(f"noarch/{package.filename}").content == package.data
+
+
+def test_a_moment_is_what_was_served_then(moving, stack):
+    moves = {1: "2020-03-01T10:00:00.5Z", 2: "2020-03-03T12:00:00.5Z"}
+    with stack.connect() as database:
+        for version, moved_at in moves.items():
+            database.execute(
+                "UPDATE conda_historyentry SET moved_at = %s, until = %s"
+                " WHERE lifecycle_id = %s AND version = %s AND kind = 'promoted'",
+                (moved_at, moves.get(version + 1), moving.id, version),
+            )
+    moving.lifecycle.roll_back("testing")
+    now = datetime.now(UTC)
+    moments = {
+        "2020-02-29": None,
+        "2020-03-01T09:59:59Z": None,
+        "2020-03-01T10:00:00Z": "v1",
+        "2020-03-01": "v1",
+        "2020-03-02": "v1",
+        "2020-03-03T11:59:59Z": "v1",
+        "2020-03-03T12:00:00Z": "v2",
+        "2020-03-03": "v2",
+        "2020-03-04": "v2",
+        f"{now:%Y-%m-%d}": "v1",
+        f"{now:%Y-%m-%dT%H:%M:%SZ}": "v1",
+        "v1": "v1",
+        "v2": "v2",
+    }
+    for moment, label in moments.items():
+        answer = moving.at(moment)
+        if label:
+            assert answer.content == moving.files[label][INDEX], moment
+        else:
+            assert "it served nothing before 2020-03-01T10:00:00Z" in answer.text
+
+
+def test_bytes_that_only_the_past_has_come_on_demand(pulp, upstream, make_mirror, unique):
+    mirror = make_mirror(policy="on_demand")
+    lifecycle = pulp.lifecycle(mirror.repository)
+    old, new = (make_package(f"away-{unique}", version) for version in ("1.0", "2.0"))
+    for package in (old, new):
+        make_channel(upstream.folder, [package])
+        pulp.sync(mirror.repository)
+    url = f"{lifecycle.urls['unstable'][:-1]}@v1/"
+    assert upstream.asked(old.filename) == []
+    for _ in range(2):
+        assert pulp.fetch(url, f"noarch/{old.filename}").content == old.data
+    assert upstream.asked(old.filename) == [200]
+
+
+def test_a_single_fix_has_a_state_of_its_own(moving, stack):
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE conda_historyentry SET fix = 1 WHERE until IS NULL AND lifecycle_id = %s"
+            " AND kind = 'promoted'",
+            (moving.id,),
+        )
+    assert moving.at("v2.1").content == moving.files["v2"][INDEX]
+    assert moving.at("v2").status_code == 404
+
+
+def test_an_escaped_at_is_an_at(past):
+    for sign in ("@", "%40"):
+        answer = requests.get(f"{past.url}{sign}v1/{INDEX}", timeout=60)
+        assert answer.content == past.files["v1"][INDEX]
+
+
+@pytest.mark.parametrize(
+    "moment, code",
+    [
+        ("v7", "CND0036"),
+        ("v1.1", "CND0036"),
+        ("2001-01-01", "CND0036"),
+        ("2001-01-01T00:00:00Z", "CND0036"),
+        ("2999-01-01", "CND0059"),
+        ("yesterday", "CND0058"),
+        ("2026-02-30", "CND0058"),
+        ("2026-03-03T12:00:00+02:00", "CND0058"),
+        ("v99999999999", "CND0058"),
+        ("v1@v2", "CND0058"),
+        ("<script>", "CND0058"),
+        ("", "CND0058"),
+        ("x" * 4000, "CND0058"),
+    ],
+)
+def test_a_moment_that_nobody_can_see_is_a_404_that_says_why(past, moment, code):
+    for path in (INDEX, "", "noarch/other-1.0-0.conda"):
+        answer = past.at(moment, path)
+        assert answer.status_code == 404
+        assert answer.text.startswith(f"404: [{code}] "), answer.text
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        assert "Cache-Control" not in answer.headers and len(answer.text) < 1000
+
+
+def test_what_a_state_does_not_have_is_a_plain_404(past):
+    for path in ("noarch/absent-1.0-0.conda", "noarch/absent.json", "absent/repodata.json", "../x"):
+        answer = past.at("v1", path)
+        assert (answer.status_code, answer.text) == (404, "404: Not Found")
+
+
+def test_a_channel_without_a_lifecycle_has_no_past(pulp, make_repository):
+    url = pulp.distribute(repository=make_repository(autopublish=True)).rstrip("/")
+    answer = pulp.fetch(f"{url}@v1/", INDEX)
+    assert answer.status_code == 404 and answer.text.startswith("404: [CND0060] ")
+
+
+def test_a_past_state_can_be_kept_an_hour_and_the_present_not(moving, stack):
+    _shift(stack, moving.lifecycle, timedelta(days=10))
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    just_now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    expected = {"v1": SETTLED, "v2": REVALIDATED, yesterday: SETTLED}
+    expected |= {today: REVALIDATED, just_now: REVALIDATED}
+    for moment, header in expected.items():
+        assert moving.at(moment).headers["Cache-Control"] == header, moment
+    assert moving.at("v1", "notices.json").headers["Cache-Control"] == REVALIDATED
+    assert (
+        "immutable"
+        in moving.at("v1", f"noarch/{moving.packages['v1'].filename}").headers["Cache-Control"]
+    )
+
+
+def test_conditions_and_ranges_are_those_of_the_plain_url(past):
+    for path in (INDEX, f"noarch/{past.packages['v1'].filename}", ""):
+        whole = past.at("v1", path)
+        head = past.at("v1", path, "HEAD")
+        assert head.content == b"" and head.headers["ETag"] == whole.headers["ETag"]
+        assert whole.headers["ETag"] == f'"{hashlib.sha256(whole.content).hexdigest()}"'
+        known = {"If-None-Match": whole.headers["ETag"]}
+        assert past.at("v1", path, headers=known).status_code == 304
+        # The tag of another state.
+        assert past.at("v2", path, headers=known).status_code == 200
+        part = past.at("v1", path, headers={"Range": "bytes=-7"})
+        assert (part.status_code, part.content) == (206, whole.content[-7:])
+    dated = {"If-Modified-Since": past.at("v1").headers["Last-Modified"]}
+    assert past.at("v1", headers=dated).status_code == 304
+
+
+def test_a_date_of_a_stage_proves_nothing_after_a_rollback(moving):
+    first = moving.now()
+    known = {"If-Modified-Since": first.headers["Last-Modified"]}
+    assert first.content == moving.files["v2"][INDEX]
+    moving.lifecycle.roll_back("testing")
+    answer = moving.now(headers=known)
+    assert (answer.status_code, answer.content) == (200, moving.files["v1"][INDEX])
+    moving.lifecycle.roll_back("testing")
+    answer = moving.now(headers={"If-Modified-Since": answer.headers["Last-Modified"]})
+    assert (answer.status_code, answer.content) == (200, first.content)
+    moved = datetime.fromisoformat(moving.lifecycle.stage("testing")["since"])
+    assert parsedate_to_datetime(answer.headers["Last-Modified"]) == moved.replace(microsecond=0)
+
+
+def test_two_states_of_one_second_are_not_told_apart_by_date(moving, stack):
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE conda_historyentry SET moved_at = date_trunc('second', now())"
+            " + interval '1 millisecond' * number WHERE lifecycle_id = %s",
+            (moving.id,),
+        )
+    answer = moving.now()
+    known = {"If-Modified-Since": answer.headers["Last-Modified"]}
+    assert moving.now(headers=known).status_code == 200
+
+
+def test_packages_and_shards_of_every_kept_state_stay_at_the_plain_url(
+    pulp, stack, make_repository, make_packages
+):
+    repository = make_repository(autopublish=True)
+    one, two = make_packages("one", "two")
+    pulp.modify(repository, add=[one])
+    lifecycle = pulp.lifecycle(repository)
+    url = lifecycle.urls["unstable"]
+    (filename,) = pulp.fetch(url, INDEX).json()["packages.conda"]
+    (digest,) = pulp.fetch_shard_index(url)["shards"].values()
+    pulp.modify(repository, add=[two], remove=[one])
+    with stack.connect() as database:
+        # The week that pulpcore keeps what was replaced is over.
+        database.execute(
+            "DELETE FROM core_distributedpublication WHERE distribution_id = %s",
+            (lifecycle.stage("unstable")["distribution"].split("/")[-2],),
+        )
+    paths = [f"noarch/{filename}", f"noarch/shards/{digest.hex()}.msgpack.zst"]
+    for path in paths:
+        assert pulp.fetch(url, path).status_code == 200
+
+    pulp.patch(lifecycle.href, retain_days=30)
+    _shift(stack, lifecycle, timedelta(days=31))
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE conda_historyentry SET until = until - interval '1 second'"
+            " WHERE lifecycle_id = %s",
+            (lifecycle.href.split("/")[-2],),
+        )
+    for path in paths:
+        assert pulp.fetch(url, path).status_code == 404
+    answer = pulp.fetch(f"{url[:-1]}@v1/", INDEX)
+    assert answer.status_code == 404
+    assert "CND0036" in answer.text and "30 days" in answer.text
+
+
+def test_a_guard_keeps_the_past_as_well(moving, unique):
+    guard = moving.pulp.post(
+        "contentguards/core/header/", name=unique, header_name="X-Key", header_value="open"
+    )
+    key = {"X-Key": base64.b64encode(b"open").decode()}
+    distribution = moving.lifecycle.stage("testing")["distribution"]
+    moving.pulp.patch(distribution, content_guard=guard["pulp_href"])
+    for moment in ("v1", "v7", "yesterday"):
+        for path in (INDEX, f"noarch/{moving.packages['v1'].filename}", "", "history.atom"):
+            assert moving.at(moment, path).status_code == 403
+    assert moving.at("v1", headers=key).content == moving.files["v1"][INDEX]
+    assert moving.at("v7", headers=key).status_code == 404
+    assert requests.get(f"{moving.url}@v1", timeout=60, allow_redirects=False).status_code == 403
+
+
+def test_a_missing_slash_is_added(past):
+    for url in (f"{past.url}@v1", f"{past.url}@v1/noarch"):
+        answer = requests.get(url, timeout=60)
+        assert (answer.status_code, answer.url) == (200, f"{url}/")
+        (redirect,) = answer.history
+        assert redirect.status_code == 301
+
+
+def test_paths_of_others_with_an_at_stay_theirs(pulp, past, unique):
+    # npm and Go have such paths; a file of pulp_file does as well.
+    name = f"npm-{unique}"
+    artifact = client.Pulp.upload(pulp, "artifacts/", io.BytesIO(b"theirs"))["pulp_href"]
+    repository = pulp.post("repositories/file/file/", name=name, autopublish=True)["pulp_href"]
+    paths = ["@scope/pkg@1.0.tgz", "mod/@v/list", f"team@v1/{INDEX}"]
+    for path in paths:
+        pulp.post(
+            "content/file/files/", artifact=artifact, relative_path=path, repository=repository
+        )
+    task = pulp.post("distributions/file/file/", name=name, base_path=name, repository=repository)
+    url = pulp.get(pulp.created(task, "/distributions/"))["base_url"]
+    for path in paths:
+        assert pulp.fetch(url, path).content == b"theirs"
+    assert pulp.fetch(f"{url[:-1]}@v1/", INDEX).text == "404: Not Found"
+    folder = past.url.rpartition("/")[0]
+    for url in (
+        f"{past.url}/@v1/",
+        f"{past.url}/noarch@v1/",
+        f"{folder}@v1/",
+        f"{folder}/absent@v1/",
+    ):
+        answer = pulp.fetch(url, INDEX)
+        assert (answer.status_code, answer.text) == (404, "404: Not Found"), url
+
+
+def test_checkpoints_are_read_by_date_as_before(pulp, make_repository, make_packages):
+    repository = make_repository()
+    (one,) = make_packages("one")
+    pulp.modify(repository, add=[one])
+    publication = pulp.get(pulp.publish(repository=repository, checkpoint=True))
+    url = pulp.distribute(repository=repository, checkpoint=True)
+    date = datetime.fromisoformat(publication["pulp_created"]).strftime("%Y%m%dT%H%M%SZ")
+    assert len(pulp.names(f"{url}{date}/")) == 1
+    answer = pulp.fetch(f"{url[:-1]}@{date}/", INDEX)
+    assert answer.status_code == 404 and "CND0060" in answer.text
+
+
+def test_notices_of_the_past_are_those_of_now(moving):
+    notice = {"message": "Move.", "level": "info", "expires_at": "2999-01-31T00:00:00Z"}
+    moving.pulp.patch(moving.lifecycle.stage("testing")["distribution"], notices=[notice])
+    assert moving.at("v1", "notices.json").json()["notices"][0]["message"] == "Move."
+
+
+def test_a_page_says_which_state_it_shows(past):
+    now, then = past.now("").text, past.at("v1", "").text
+    assert "v2, served since" in now and '<a href="history.atom">' in now
+    assert f"--channel {past.url}@v1 " in then and "v1, served since" in then
+    link = re.search('<a href="(../[^"]*)">', then).group(1)
+    assert past.pulp.fetch(f"{past.url}@v1/", link).text == now
+    assert past.at("v1", "noarch/").status_code == 200
+
+
+def test_a_feed_tells_what_moved_and_not_who(moving):
+    moving.lifecycle.roll_back("testing", reason="secret")
+    answer = moving.now("history.atom")
+    assert answer.headers["Content-Type"] == "application/atom+xml"
+    assert answer.headers["Cache-Control"] == REVALIDATED
+    assert "secret" not in answer.text and "admin" not in answer.text
+    atom = "{http://www.w3.org/2005/Atom}"
+    feed = ElementTree.fromstring(answer.content)
+    assert feed.findtext(f"{atom}id") == f"{moving.url}/history.atom"
+    titles = [entry.findtext(f"{atom}title") for entry in feed.iter(f"{atom}entry")]
+    assert titles == [
+        "testing was rolled back to v1",
+        "testing was promoted to v2",
+        "testing was promoted to v1",
+    ]
+    texts = [entry.findtext(f"{atom}content") for entry in feed.iter(f"{atom}entry")]
+    assert texts[2].startswith("1 new\nsame-")
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert moving.now("history.atom", headers=known).status_code == 304
+
+
+def test_only_a_stage_has_a_feed(pulp, make_repository):
+    url = pulp.distribute(repository=make_repository(autopublish=True))
+    assert pulp.fetch(url, "history.atom").status_code == 404

@@ -1,0 +1,253 @@
+"""Webhooks: what a lifecycle tells another program, and what users see of that."""
+
+import time
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from pulp_conda.channel.webhooks import webhook_headers
+from tests.receiver import Receiver
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def make_team(pulp, make_repository, make_packages):
+    """Make a lifecycle whose unstable stage has one package."""
+
+    def make(**fields):
+        repository = make_repository(autopublish=True)
+        pulp.modify(repository, add=make_packages("one"))
+        return pulp.lifecycle(repository, **fields)
+
+    return make
+
+
+@pytest.fixture
+def team(make_team, receiver):
+    return make_team(webhook_url=receiver.url, webhook_secret=SECRET)
+
+
+def _deliveries(team, **query):
+    return team.pulp.get(f"{team.href}deliveries/", **query)["results"]
+
+
+def _wait_for(team, state, count=1):
+    """Return the deliveries of a lifecycle once so many are in a state, oldest first."""
+    deadline = time.monotonic() + 90
+    while len(found := _deliveries(team, state=state)) < count:
+        assert time.monotonic() < deadline, _deliveries(team)
+        time.sleep(0.1)
+    return found[::-1]
+
+
+def _make_due(stack):
+    """Let the time of the next attempts come, rather than to wait for it."""
+    with stack.connect() as database:
+        database.execute("UPDATE conda_webhookdelivery SET next_attempt_at = now()")
+        database.execute(
+            "UPDATE core_taskschedule SET next_dispatch = now() WHERE name LIKE '%webhooks%'"
+        )
+
+
+def test_a_webhook_is_told_what_happens_to_stages(pulp, team, receiver):
+    team.promote("testing", reason="tuesday")
+    gate = {"name": "solves", "kind": "environments", "environments": ["nobody-has-this"]}
+    team.set_gates("stable", gate)
+    assert team.promote("stable")["outcome"] == "blocked"
+    team.set_gates("stable", {"name": "yes", "kind": "approval"})
+    assert team.promote("stable")["outcome"] == "waiting"
+    deliveries = _wait_for(team, "delivered", 3)
+    events = ["promoted", "gate_failed", "approval_wanted"]
+    assert [delivery["event"] for delivery in deliveries] == events
+    assert [delivery["payload"] for delivery in deliveries] == receiver.payloads
+    first, second, third = receiver.payloads
+    assert (first["stage"], first["after"], first["reason"]) == ("testing", "v1", "tuesday")
+    assert first["base_url"] == team.urls["testing"]
+    assert pulp.get(first["lifecycle"]["pulp_href"])["name"] == team.name
+    assert [gate["verdict"] for gate in second["gates"]] == ["failed"]
+    assert (third["outcome"], third["moved_at"]) == ("waiting", None)
+
+
+def test_a_rollback_is_told_and_a_dry_run_is_not(team, receiver, make_packages, pulp):
+    team.promote("testing")
+    pulp.modify(team.repository, add=make_packages("two"))
+    team.promote("testing", dry_run=True)
+    team.promote("testing")
+    team.promote("testing")
+    team.roll_back("testing")
+    _wait_for(team, "delivered", 3)
+    told = [
+        (payload["event"], payload["before"], payload["after"]) for payload in receiver.payloads
+    ]
+    assert told == [
+        ("promoted", None, "v1"),
+        ("promoted", "v1", "v2"),
+        ("rolled_back", "v2", "v1"),
+    ]
+
+
+def test_messages_are_signed_with_the_secret_of_the_lifecycle(team, receiver):
+    team.promote("testing")
+    (delivery,) = _wait_for(team, "delivered")
+    ((headers, body),) = receiver.messages
+    timestamp = int(headers["webhook-timestamp"])
+    expected = webhook_headers(delivery["pulp_href"].split("/")[-2], timestamp, body, SECRET)
+    assert expected == {name: headers[name] for name in expected}
+    assert len(expected) == 3
+
+
+def test_nobody_is_shown_the_secret(team):
+    team.promote("testing")
+    _wait_for(team, "delivered")
+    shown = [team.read(), _deliveries(team), team.history(), team.pulp.get("conda/lifecycles/")]
+    assert SECRET.removeprefix("whsec_") not in orjson.dumps(shown).decode()
+
+
+def test_deliveries_are_listed_by_state_and_event(team, receiver):
+    receiver.answers = [200, 404]
+    team.promote("testing")
+    team.set_gates("stable", {"name": "yes", "kind": "approval"})
+    team.promote("stable")
+    (delivered,) = _wait_for(team, "delivered")
+    while not (waiting := _deliveries(team, state="pending")[0])["attempts"]:
+        time.sleep(0.1)
+    (attempt,) = waiting["attempts"]
+    assert (attempt["status"], attempt["error"]) == (404, "it answered 404")
+    assert waiting["next_attempt_at"] > attempt["at"]
+    assert _deliveries(team, event="promoted") == [delivered]
+    assert _deliveries(team, event="rolled_back") == []
+    assert team.pulp.get(delivered["pulp_href"]) == delivered
+    assert (delivered["stage"], delivered["entry"]) == (
+        "testing",
+        team.history("testing")[0]["number"],
+    )
+
+
+def test_a_receiver_that_was_down_gets_the_message_later_by_itself(team, receiver):
+    receiver.answers = [503]
+    team.promote("testing")
+    (delivery,) = _wait_for(team, "delivered")
+    assert [attempt["status"] for attempt in delivery["attempts"]] == [503, 200]
+
+
+def test_a_message_is_not_lost_with_its_worker(team, receiver, stack):
+    receiver.open.clear()
+    team.promote("testing")
+    assert receiver.reached.wait(30)
+    # Taken for a minute, after which Pulp looks again.
+    with stack.connect() as database:
+        taken, alarm = database.execute(
+            "SELECT next_attempt_at - now(), next_dispatch - now() "
+            "FROM conda_webhookdelivery, core_taskschedule "
+            "WHERE conda_webhookdelivery.state = 'pending' AND name LIKE '%webhooks%'"
+        ).fetchone()
+    assert taken == alarm
+    assert timedelta(seconds=30) < taken <= timedelta(minutes=1)
+    stack.kill_worker()
+    receiver.open.set()
+    _make_due(stack)
+    stack.start_worker()
+    (delivery,) = _wait_for(team, "delivered")
+    first, second = (headers["webhook-id"] for headers, _ in receiver.messages)
+    assert first == second == delivery["pulp_href"].split("/")[-2]
+
+
+def test_what_another_task_holds_is_not_sent_twice(team, receiver, stack):
+    receiver.answers = [500]
+    team.promote("testing")
+    while not _deliveries(team)[0]["attempts"]:
+        time.sleep(0.1)
+    with stack.connect() as database:
+        database.execute("UPDATE conda_webhookdelivery SET next_attempt_at = now()")
+    with stack.connect() as holder:
+        holder.execute("SELECT 1 FROM conda_webhookdelivery FOR UPDATE")
+        team.set_gates("stable", {"name": "yes", "kind": "approval"})
+        team.promote("stable")
+        _wait_for(team, "delivered")
+        holder.rollback()
+    assert [payload["event"] for payload in receiver.payloads] == ["promoted", "approval_wanted"]
+    _make_due(stack)
+    _wait_for(team, "delivered", 2)
+    assert len(receiver.messages) == 3
+
+
+def test_a_message_can_be_delivered_once_more(team, receiver):
+    team.promote("testing")
+    (delivery,) = _wait_for(team, "delivered")
+    team.pulp.post(f"{delivery['pulp_href']}redeliver/")
+    again = team.pulp.get(delivery["pulp_href"])
+    assert (again["state"], len(again["attempts"])) == ("delivered", 2)
+    assert receiver.payloads[0] == receiver.payloads[1]
+
+
+@pytest.mark.parametrize(
+    "role, looking, redelivering",
+    [
+        (None, 403, 403),
+        ("conda.condalifecycle_viewer", 200, 403),
+        ("conda.condalifecycle_promoter", 200, 403),
+        ("conda.condalifecycle_owner", 200, 202),
+    ],
+)
+def test_who_may_look_and_who_may_redeliver(team, role, looking, redelivering):
+    team.promote("testing")
+    (delivery,) = _wait_for(team, "delivered")
+    user = team.pulp.user([role] if role else [])
+    assert user.try_get(f"{team.href}deliveries/").status_code == looking
+    assert user.try_get(delivery["pulp_href"]).status_code == looking
+    answer = user.try_post(f"{delivery['pulp_href']}redeliver/")
+    assert answer.status_code == redelivering
+
+
+def test_a_deleted_lifecycle_takes_its_deliveries_along(team, stack):
+    team.promote("testing")
+    (delivery,) = _wait_for(team, "delivered")
+    team.pulp.delete(team.href)
+    assert team.pulp.try_get(delivery["pulp_href"]).status_code == 404
+    with stack.connect() as database:
+        rows = database.execute(
+            "SELECT count(*) FROM conda_webhookdelivery WHERE pulp_id = %s",
+            [delivery["pulp_href"].split("/")[-2]],
+        )
+        assert rows.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("webhook_url", "https://me:hunter2@ci.example.com/hook"),
+        ("webhook_url", "ftp://ci.example.com/hook"),
+        ("webhook_url", "https://ci.example.com/" + "x" * 2000),
+        ("webhook_secret", "hunter2 hunter2 hunter2"),
+    ],
+    ids=["password", "scheme", "too long", "secret"],
+)
+def test_a_webhook_that_cannot_work_is_refused(pulp, team, field, value):
+    answer = pulp.try_patch(team.href, **{field: value})
+    assert answer.status_code == 400
+    assert "CND0061" in answer.json()[field][0]
+    assert "hunter2" not in answer.text
+
+
+def test_a_receiver_may_be_a_host_of_the_own_network(pulp, team):
+    pulp.patch(team.href, webhook_url="http://jenkins:8080/hook")
+    assert team.read()["webhook_url"] == "http://jenkins:8080/hook"
+    pulp.patch(team.href, webhook_url=None, webhook_secret=None)
+    team.promote("testing")
+    assert _deliveries(team) == []
+
+
+def test_the_users_of_a_stage_read_that_it_moved(pulp, make_team):
+    team = make_team(announce=True)
+    team.promote("testing")
+    answer = pulp.fetch(team.urls["testing"], "notices.json").json()
+    assert [notice["message"] for notice in answer["notices"]] == ["testing moved to v1: 1 new."]
+    assert pulp.fetch(team.urls["unstable"], "notices.json").json() == {"notices": []}

@@ -1,0 +1,96 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from pulp_conda.app.announcements import announce
+from pulp_conda.app.models import CondaDistribution, CondaLifecycle, CondaRepository, HistoryEntry
+
+pytestmark = pytest.mark.django_db
+
+SUMMARIES = {"upgraded": 12, "new": 3}
+
+
+@pytest.fixture
+def stage():
+    """A stage that announces its moves, and serves v41."""
+    repository = CondaRepository.objects.create(name="team")
+    lifecycle = CondaLifecycle.objects.create(name="team", repository=repository, announce=True)
+    distribution = CondaDistribution.objects.create(name="stable", base_path="stable")
+    stage = lifecycle.stages.create(position=0, name="stable", distribution=distribution)
+    stage.move(HistoryEntry.make(stage, "adopted", None, (41, 0)))
+    return stage
+
+
+def _move(stage, kind="promoted", state=(42, 0)):
+    report = {"changes": {"counts": {}, "summaries": SUMMARIES, "names": []}}
+    entry = HistoryEntry.make(stage, kind, None, state, report=report)
+    stage.move(entry)
+    announce(entry)
+
+
+def _notices():
+    return CondaDistribution.objects.get().notices
+
+
+@pytest.mark.parametrize(
+    "kind, state, message",
+    [
+        ("promoted", (42, 0), "stable moved from v41 to v42: 12 upgraded, 3 new."),
+        ("packages", (41, 1), "stable moved from v41 to v41.1: 12 upgraded, 3 new."),
+        ("rolled_back", (40, 0), "stable was rolled back from v41 to v40: 12 upgraded, 3 new."),
+    ],
+)
+def test_a_move_is_announced_for_a_week(stage, kind, state, message):
+    _move(stage, kind, state)
+    (notice,) = _notices()
+    assert (notice["message"], notice["level"]) == (message, "info")
+    ends = timezone.datetime.fromisoformat(notice["expires_at"])
+    assert abs(timezone.now() + timedelta(days=7) - ends) < timedelta(minutes=1)
+
+
+def test_the_first_state_of_a_stage_moved_from_nothing(stage):
+    HistoryEntry.objects.all().delete()
+    _move(stage)
+    assert _notices()[0]["message"] == "stable moved to v42: 12 upgraded, 3 new."
+
+
+def test_only_the_newest_is_kept_beside_those_of_people(stage):
+    own = _notice("maintenance")
+    CondaDistribution.objects.update(notices=[own])
+    _move(stage)
+    (first,) = (notice for notice in _notices() if notice != own)
+    _move(stage, state=(43, 0))
+    assert _notices()[0] == own
+    (second,) = _notices()[1:]
+    assert second["message"].startswith("stable moved from v42 to v43")
+    # Clients show a notice once: this is another one.
+    assert second["id"] != first["id"]
+
+
+def test_people_may_fill_the_notices(stage):
+    full = [_notice(str(number)) for number in range(100)]
+    CondaDistribution.objects.update(notices=full)
+    _move(stage)
+    assert _notices() == full
+
+
+def test_a_stage_that_follows_its_repository_says_nothing(stage):
+    _move(stage, "published")
+    assert _notices() == []
+
+
+def test_a_lifecycle_that_does_not_announce_says_nothing(stage):
+    CondaLifecycle.objects.update(announce=False)
+    _move(CondaLifecycle.objects.get().stages.get())
+    assert _notices() == []
+
+
+def _notice(name):
+    return {
+        "id": name,
+        "message": "The channel moves on Monday.",
+        "level": "warning",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "expires_at": "2999-01-01T00:00:00+00:00",
+    }
