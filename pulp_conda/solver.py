@@ -46,6 +46,9 @@ from rattler.exceptions import SolverError
 
 _LONGEST_EXPLANATION = 8000
 
+# Bytes without which no job can be done, however small it is.
+_LEAST_MEMORY = 2**24
+
 
 def main():
     lines = SimpleQueue()
@@ -55,6 +58,8 @@ def main():
     asyncio.run(solve_with_sparse_repodata([], []))
     # Private memory and not the address space, which would count the repodata that is mapped.
     resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
+    # Where less is left, a thread of py-rattler fails, and the answer that it has is waited for.
+    bytearray(_LEAST_MEMORY)
     sources = _Sources(request["channels"])
     while True:
         job = json.loads(lines.get())
@@ -156,6 +161,10 @@ def _peak_mb():
 if __name__ == "__main__":
     try:
         main()
+    except MemoryError:
+        # There may be none left to make a sentence of.
+        os.write(2, b"MemoryError\n")
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    finally:
         os._exit(1)

@@ -33,7 +33,8 @@ def announce(entry):
         distribution.notices = check_notices([*others, ours], entry.moved_at)
     except BadNotice:
         distribution.notices = others
-    distribution.save()
+    # The rest of the row is for others, who may be changing it.
+    distribution.save(update_fields=["notices", "pulp_last_updated"])
 
 
 def _message(entry):

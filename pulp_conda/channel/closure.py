@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pulp_conda.channel.errors import BadMatchSpec, NothingToPromote, shown
+from pulp_conda.channel.layout import NOARCH
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.satisfaction import Demands, Offers, is_beside, read_dependency
 from pulp_conda.channel.versions import VersionKey
@@ -157,10 +158,10 @@ def _newest_releases(dependency, subdir, rows):
     A package of `noarch` goes onto every platform, and not each has the same for it.
     """
     fitting = [row for row in rows if is_beside(row.subdir, subdir) and dependency.takes(row)]
-    platforms = {row.subdir for row in fitting} if subdir == "noarch" else {subdir}
+    platforms = {row.subdir for row in fitting} if subdir == NOARCH else {subdir}
     releases = []
     for platform in sorted(platforms):
-        there = [row for row in fitting if row.subdir in (platform, "noarch")]
+        there = [row for row in fitting if row.subdir in (platform, NOARCH)]
         if there:
             newest = max(map(_release, there))
             releases.append([row for row in there if _release(row) == newest])

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from rattler import BuildString, MatchSpec, PackageRecord
+from rattler import MatchSpec
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError
 
-from pulp_conda.channel.matchspec import LONGEST
+from pulp_conda.channel.matchspec import LONGEST, as_rattler
 from pulp_conda.channel.versions import VersionKey
 
 # How often a package is compared with a spec. Names with many packages and specs could ask for the product of both.
@@ -47,16 +47,10 @@ class _Package:
     depends: list
 
     @cached_property
-    def as_rattler(self):
-        """The package for rattler, or None if its version is none."""
+    def comparable(self):
+        """The package as rattler compares it, or None if its version is none."""
         try:
-            return PackageRecord(
-                name=self.name,
-                version=self.version,
-                build=BuildString(self.build),
-                build_number=self.build_number,
-                subdir="noarch",  # No part of what is compared.
-            )
+            return as_rattler(self.name, self.version, self.build, self.build_number)
         except InvalidVersionError:
             return None
 
@@ -107,4 +101,4 @@ def _parse_spec(spec):
 
 
 def _matches(match_spec, package):
-    return package.as_rattler is not None and match_spec.matches(package.as_rattler)
+    return package.comparable is not None and match_spec.matches(package.comparable)

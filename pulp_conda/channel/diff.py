@@ -81,7 +81,7 @@ def diff(removed, added):
         elif before.sha256 != record.sha256:
             changes.append(Change("replaced", record))
         else:
-            keys = changed_keys(before.fields, record.fields)
+            keys = _changed_keys(before.fields, record.fields)
             values = _values(before.fields, record.fields, keys)
             changes.append(Change("updated", record, keys, values))
     changes += [Change("removed", record) for record in older.values()]
@@ -124,7 +124,7 @@ def highest(versions):
     return max(versions, key=lambda version: (VersionKey(version), version), default=None)
 
 
-def changed_keys(before, after):
+def _changed_keys(before, after):
     """Name the keys whose values differ, or that only one of two records has."""
     missing = object()
     return tuple(

@@ -16,7 +16,6 @@
     │   └── DownloadFailed          CND0024
     ├── BadMatchSpec                CND0007
     ├── UpstreamError           a channel that we mirror
-    │   ├── BadUpstreamUrl          CND0025
     │   ├── UpstreamStatus          CND0004
     │   ├── BadRecord               CND0008
     │   ├── BadRepodata             CND0014
@@ -25,6 +24,7 @@
     │   ├── DigestMismatch          CND0017
     │   ├── RepodataTooLarge        CND0022
     │   ├── EmptyUpstream           CND0023
+    │   ├── BadUpstreamUrl          CND0025
     │   ├── BadShardIndex           CND0026
     │   ├── BadShard                CND0027
     │   ├── BadUpstreamFile         CND0028
@@ -231,16 +231,6 @@ class UpstreamError(ChannelError):
     """A channel that we mirror does not answer as a channel should."""
 
 
-class BadUpstreamUrl(UpstreamError):
-    """The URL of a remote can be no channel."""
-
-    code = "CND0025"
-    message = _(
-        "'{url}' is not the URL of a channel: {reason}. "
-        "Give what stands before the subdir, for example 'https://conda.anaconda.org/conda-forge'."
-    )
-
-
 class UpstreamStatus(UpstreamError):
     """The upstream answered with an HTTP error."""
 
@@ -337,6 +327,16 @@ class EmptyUpstream(UpstreamError):
     )
 
 
+class BadUpstreamUrl(UpstreamError):
+    """The URL of a remote can be no channel."""
+
+    code = "CND0025"
+    message = _(
+        "'{url}' is not the URL of a channel: {reason}. "
+        "Give what stands before the subdir, for example 'https://conda.anaconda.org/conda-forge'."
+    )
+
+
 class BadShardIndex(UpstreamError):
     """The list of an upstream's shards is not of the shape that CEP 16 gives it."""
 
@@ -418,16 +418,6 @@ class BadChannelRelations(ChannelError):
     )
 
 
-class BadLockFile(ChannelError):
-    """A lock file that cannot be read."""
-
-    code = "CND0050"
-    message = _(
-        "the lock file ({format}) cannot be read: {reason}. "
-        "Write it again with pixi, conda-lock or 'conda list --explicit', and do not edit it."
-    )
-
-
 class BadEnvironment(ChannelError):
     """What should say what somebody wants to install does not (CEP 24)."""
 
@@ -435,6 +425,16 @@ class BadEnvironment(ChannelError):
     message = _(
         "the environment is wrong: {reason}. "
         "Correct the file, or give what to install as a list, one match spec a line."
+    )
+
+
+class BadLockFile(ChannelError):
+    """A lock file that cannot be read."""
+
+    code = "CND0050"
+    message = _(
+        "the lock file ({format}) cannot be read: {reason}. "
+        "Write it again with pixi, conda-lock or 'conda list --explicit', and do not edit it."
     )
 
 
@@ -489,19 +489,6 @@ class PatchWithoutPackage(ChannelConflict):
         "the patch names '{path}', which is not in repository '{repository}'. "
         "Correct the file name, or add the package first."
     )
-
-
-def shown(text, longest=200):
-    """Return a stranger's text as one printable line of reasonable length."""
-    text = text if len(text) <= longest else f"{text[:longest]}…"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def mask(text):
-    """Hide the secrets of all URLs in a text: ``https://user:***@host/t/***/channel``."""
-    return _TOKEN.sub("***", _PASSWORD.sub("***", text))
 
 
 class LifecycleError(ChannelError):
@@ -592,6 +579,15 @@ class ProtectedState(LifecycleError):
     )
 
 
+class NothingWaits(LifecycleError):
+    """An answer to a request that is not open."""
+
+    code = "CND0044"
+    message = _(
+        "Entry {number} of lifecycle '{lifecycle}' does not wait for an answer: it is {outcome}."
+    )
+
+
 class NotSolved(LifecycleError):
     """A lock file was asked for, and there is no solution that it could be written from."""
 
@@ -608,15 +604,6 @@ class UnknownEnvironment(LifecycleError):
     message = _(
         "{state} of stage '{stage}' has no environment '{environment}', but {names}. Name one of these, or register it "
         "in the repository, publish, and promote that."
-    )
-
-
-class NothingWaits(LifecycleError):
-    """An answer to a request that is not open."""
-
-    code = "CND0044"
-    message = _(
-        "Entry {number} of lifecycle '{lifecycle}' does not wait for an answer: it is {outcome}."
     )
 
 
@@ -639,15 +626,6 @@ class NothingToPromote(LifecycleError):
     )
 
 
-class BadWebhook(LifecycleError):
-    """What a lifecycle should tell its news to, or sign them with, is of no use."""
-
-    code = "CND0061"
-    message = _(
-        "the {what} of the webhook is wrong: {reason}. Correct it, or give null to go without."
-    )
-
-
 class NoHistory(LifecycleError):
     """A channel was asked for its past, and nobody notes what it serves."""
 
@@ -655,6 +633,15 @@ class NoHistory(LifecycleError):
     message = _(
         "'{distribution}' has no past that could be read at '{moment}': it is no stage of a lifecycle. Take the URL "
         "without what stands behind the '@', or make the channel a stage, which keeps a history from then on."
+    )
+
+
+class BadWebhook(LifecycleError):
+    """What a lifecycle should tell its news to, or sign them with, is of no use."""
+
+    code = "CND0061"
+    message = _(
+        "the {what} of the webhook is wrong: {reason}. Correct it, or give null to go without."
     )
 
 
@@ -676,3 +663,22 @@ class UsedByLifecycle(LifecycleError):
         "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. Delete the lifecycle first, which leaves "
         "its distributions and repositories."
     )
+
+
+def shown(text, longest=200):
+    """Return a stranger's text as one printable line of reasonable length."""
+    text = text if len(text) <= longest else f"{text[:longest]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def listed(problems, most=10):
+    """Return what is wrong as one text that has no more than the first of very many."""
+    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
+    return "; ".join([*problems[:most], *more])
+
+
+def mask(text):
+    """Hide the secrets of all URLs in a text: ``https://user:***@host/t/***/channel``."""
+    return _TOKEN.sub("***", _PASSWORD.sub("***", text))

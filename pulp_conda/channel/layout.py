@@ -193,6 +193,11 @@ def is_subdir(text):
     return len(text) <= 32 and _SUBDIR.fullmatch(text) is not None
 
 
+def is_platform(value):
+    """Say whether a value is a subdir that machines have: `noarch` is none's."""
+    return isinstance(value, str) and is_subdir(value) and value != NOARCH
+
+
 def check_subdir(text):
     """Return the subdir, or raise `BadSubdir`."""
     if not isinstance(text, str) or not is_subdir(text):

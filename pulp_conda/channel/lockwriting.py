@@ -12,11 +12,13 @@ import orjson
 import yaml
 
 from pulp_conda.channel.layout import NOARCH
-from pulp_conda.channel.lockfiles import EXPLICIT_MARKER, without_secrets
+from pulp_conda.channel.locked import without_secrets
+from pulp_conda.channel.lockfiles import EXPLICIT_MARKER
+from pulp_conda.channel.matchspec import leading_name
 
 # The newest that pixi from 2025 on reads as well; rattler writes 7 and reads both.
-PIXI_VERSION = 6
-CONDA_LOCK_VERSION = 1
+_PIXI_VERSION = 6
+_CONDA_LOCK_VERSION = 1
 
 # The keys of a record that rattler keeps in a lock file, in its order. Name, version and build are in the URL.
 _PIXI_KEYS = (
@@ -39,8 +41,6 @@ _PIXI_KEYS = (
     "timestamp",
     "python_site_packages_path",
 )
-
-_NAME = re.compile(r"[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def write_pixi_lock(environments):
     }
     return _dump(
         {
-            "version": PIXI_VERSION,
+            "version": _PIXI_VERSION,
             "environments": {
                 environment.name: {
                     "channels": [
@@ -102,7 +102,7 @@ def write_conda_lock(environment, sources=("environment.yml",)):
     }
     return _dump(
         {
-            "version": CONDA_LOCK_VERSION,
+            "version": _CONDA_LOCK_VERSION,
             "metadata": {
                 "content_hash": {
                     platform: _content_hash(ordered[platform]) for platform in platforms
@@ -165,7 +165,7 @@ def in_install_order(records):
 
 
 def _needed(record):
-    names = {_NAME.match(spec).group() for spec in record.get("depends") or ()}
+    names = {leading_name(spec) for spec in record.get("depends") or ()}
     # They need each other, and pip is installed by python.
     return names - {"pip"} if record["name"] == "python" else names
 
@@ -210,7 +210,7 @@ def _dependencies(record):
     """Return constraints by name; of two for one name those that can be joined are."""
     constraints = {}
     for spec in record.get("depends") or ():
-        name = _NAME.match(spec).group()
+        name = leading_name(spec)
         constraint = spec.removeprefix(name).strip()
         earlier = constraints.get(name)
         if earlier and constraint and " " not in earlier + constraint:

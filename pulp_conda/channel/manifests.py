@@ -7,7 +7,7 @@ says more, and add up between features. See https://pixi.prefix.dev/latest/refer
 import tomllib
 from dataclasses import dataclass, field
 
-from pulp_conda.channel.layout import is_subdir
+from pulp_conda.channel.layout import is_platform
 from pulp_conda.channel.virtual_packages import can_have
 
 # The parser takes memory with the square of the parts of a key.
@@ -196,7 +196,8 @@ def _platform(entry, where):
     if not isinstance(entry, dict):
         raise ValueError(f"'{where}' is neither a text nor a table")
     subdir = entry.get("platform", entry.get("name"))
-    _check_subdir(subdir, where)
+    if not is_platform(subdir):
+        raise ValueError(f"'{where}' is {subdir!r}, which is no platform such as 'linux-64'")
     packages = _system_packages(
         {key: value for key, value in entry.items() if key not in ("name", "platform")}, where
     )
@@ -204,11 +205,6 @@ def _platform(entry, where):
     parts = [f"{name.strip('_')}-{version}" for name, version in sorted(packages.items())]
     name = entry.get("name") or "-".join([subdir, *parts]).replace(".", "-")
     return _Platform(str(name), subdir, packages)
-
-
-def _check_subdir(subdir, where):
-    if not isinstance(subdir, str) or not is_subdir(subdir) or subdir == "noarch":
-        raise ValueError(f"'{where}' is {subdir!r}, which is no platform such as 'linux-64'")
 
 
 def _bound_platforms(feature, where, known):

@@ -16,6 +16,7 @@ from pulp_conda.channel.errors import BadMatchSpec
 # Characters of a spec: rattler's parser takes the process down with it where parentheses nest by the thousand.
 LONGEST = 1000
 
+_NAME = re.compile(r"[\w.-]*")
 _CONSTRAINT = re.compile(r"[^,|()\s]+")
 
 # What packages are chosen by. rattler takes other keys for true, or for false, since no record here has them.
@@ -130,6 +131,11 @@ class Queries:
 
     def _for_name(self, name):
         return tuple(query for query in self._queries if query.may_match(name))
+
+
+def leading_name(spec):
+    """Return the name that a spec begins with, without asking what the rest of it means."""
+    return _NAME.match(spec).group()
 
 
 def as_rattler(name, version, build, build_number, **fields):

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 
-from pulp_conda.channel.errors import BadNotice, shown
+from pulp_conda.channel.errors import BadNotice, listed, shown
 
 LEVELS = ("info", "warning", "critical")
 
@@ -19,7 +19,6 @@ _LONGEST_MESSAGE = 2000  # bytes; CEP 6 thinks of a tweet
 _LONGEST_ID = 100
 
 _KEYS = ("id", "message", "level", "created_at", "expires_at")
-_PROBLEMS_SHOWN = 10
 
 
 def check_notices(value, now):
@@ -46,9 +45,7 @@ def check_notices(value, now):
     if not problems:
         problems = _repeated_ids(notices)
     if problems:
-        more = len(problems) - _PROBLEMS_SHOWN
-        listed = problems[:_PROBLEMS_SHOWN] + ([f"and {more} more"] if more > 0 else [])
-        raise BadNotice(reason="; ".join(listed))
+        raise BadNotice(reason=listed(problems))
     return notices
 
 

@@ -31,7 +31,7 @@ def read_plain(text, most_nodes):
         return _build(yaml.parse(text, Loader=_LOADER), most_nodes)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise PlainYamlError(f"{line}{error.problem}") from error
+        raise PlainYamlError(f"{line}it is not YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise PlainYamlError("it holds characters that are not allowed in YAML") from error
 
@@ -64,7 +64,9 @@ def _check_event(event, count, most_nodes):
     if count > most_nodes:
         raise _error(event, f"it holds more than {most_nodes} values")
     if isinstance(event, yaml.AliasEvent):
-        raise _error(event, "it uses a YAML alias ('*name'), and aliases are not read")
+        raise _error(
+            event, "it uses a YAML alias ('*name'), and aliases are not read: write it out"
+        )
     if event.tag not in (None, "!"):
         raise _error(event, "it uses a YAML tag ('!name'), and tags are not read")
 
@@ -85,7 +87,7 @@ class _Node:
         elif self._key is not self._NO_KEY:
             self.value[self._key] = value
             self._key = self._NO_KEY
-        elif isinstance(value, (dict, list)):
+        elif not isinstance(value, str):
             raise _error(event, "a key is not a text")
         elif value in self.value:
             raise _error(event, f"the key '{value}' is there twice")

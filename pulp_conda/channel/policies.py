@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from pulp_conda.channel.errors import BadMatchSpec, BadPolicy, shown
+from pulp_conda.channel.errors import BadMatchSpec, BadPolicy, listed, shown
 from pulp_conda.channel.licenses import LicenseRule
 from pulp_conda.channel.matchspec import Queries, Query
 from pulp_conda.channel.satisfaction import Demands, Offers
@@ -157,7 +157,7 @@ def read_policy(options, *, gate):
         problems.append(f"it has no rule, and needs one of {', '.join(RULES)}")
     rules = {rule: _READERS[rule](options[rule], problems) for rule in RULES if rule in options}
     if problems:
-        raise BadPolicy(gate=gate, reason="; ".join(problems))
+        raise BadPolicy(gate=gate, reason=listed(problems))
     return Policy(**rules)
 
 

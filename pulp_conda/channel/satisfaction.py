@@ -3,7 +3,6 @@
 No solving: that each dependency has its package does not say that all of them fit together.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,15 +10,14 @@ from typing import NamedTuple
 from rattler import MatchSpec, Version, VersionSpec
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError, InvalidVersionSpecError
 
-from pulp_conda.channel.matchspec import LONGEST, as_rattler
+from pulp_conda.channel.layout import NOARCH, package_path
+from pulp_conda.channel.matchspec import LONGEST, as_rattler, leading_name
 
 # How often a package is compared with a spec. Names with many packages and specs could ask for the product of both.
 _MOST_COMPARISONS = 200_000_000
 
 # Names whose packages are ready for comparison.
 _MOST_UNPACKED = 50
-
-_NAME = re.compile(r"[\w.-]*")
 
 
 class Candidate(NamedTuple):
@@ -48,7 +46,7 @@ class Candidate(NamedTuple):
 
     @property
     def path(self):
-        return f"{self.subdir}/{self.filename}"
+        return package_path(self.subdir, self.filename)
 
     @property
     def identity(self):
@@ -199,7 +197,7 @@ class Demands:
         by_name = {}
         for wanted in self._wanted.values():
             for text in wanted:
-                by_name.setdefault(_NAME.match(text).group().lower(), set()).add(text)
+                by_name.setdefault(leading_name(text).lower(), set()).add(text)
         subdirs = sorted(self._wanted)
         for name in sorted(by_name):
             for text in sorted(by_name[name]):
@@ -218,7 +216,7 @@ class Demands:
             elif offers.exhausted:
                 reason = "was not looked for: the channel has too many packages and dependencies of one name"
             else:
-                places = "any subdir" if subdir == "noarch" else f"{subdir} or noarch"
+                places = "any subdir" if subdir == NOARCH else f"{subdir} or noarch"
                 reason = f"is satisfied by nothing in {places}"
             path, count = self._wanted[subdir][text]
             yield Unmet(subdir, path, text, count, reason)
@@ -234,7 +232,7 @@ def read_dependency(text):
 
 def is_beside(place, subdir):
     """Tell whether packages of `subdir` can be installed together with those of `place`."""
-    return subdir == "noarch" or place in (subdir, "noarch")
+    return subdir == NOARCH or place in (subdir, NOARCH)
 
 
 def _only_build(spec):

@@ -9,7 +9,7 @@ import re
 from rattler import Version
 from rattler.exceptions import InvalidVersionError
 
-from pulp_conda.channel.errors import BadEnvironment, shown
+from pulp_conda.channel.errors import BadEnvironment, listed, shown
 
 _NAME = re.compile(r"__[a-z0-9][a-z0-9._-]{0,61}", re.ASCII)
 _MICROARCHITECTURE = re.compile(r"[A-Za-z0-9_.+]{1,64}", re.ASCII)
@@ -78,7 +78,7 @@ def check_virtual_packages(mapping):
             problems.append(problem)
         checked[name] = None if value is False else value
     if problems:
-        raise BadEnvironment(reason="; ".join(problems[:10]))
+        raise BadEnvironment(reason=listed(problems))
     return checked
 
 

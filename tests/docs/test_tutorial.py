@@ -1,7 +1,7 @@
-"""Runs the tutorial: every command block, in order, in one bash session, against a Pulp of its own.
+"""Runs the tutorials: every command block, in order, in one bash session, against a Pulp of its own.
 
 Differences from what a reader does: the block that installs runs in a test of its own, ports are replaced by free ones, and
-since conda itself is on no package index, a shim stands for the two lines that call it. The shim hands
+since conda itself is on no package index, a shim stands for the lines that call it. The shim hands
 ``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same protocol, and runs a program of
 the new prefix for ``conda run``; it refuses whatever else conda can do.
 """
@@ -23,25 +23,25 @@ from pulp_conda.quickstart.services import Stack
 from tests.stack import copied_state
 
 CHECKOUT = Path(__file__).parents[2]
-TUTORIAL = CHECKOUT / "docs/user/tutorials/first-channel.md"
+TUTORIALS = CHECKOUT / "docs/user/tutorials"
+FIRST = TUTORIALS / "first-channel.md"
 
 PORTS = {"api": "24817", "content": "24816", "upstream": "8000"}
 APART = "<!-- tested apart: "
-SECONDS = 120
+SECONDS = 180
 
 CONDA = """\
 #!/bin/sh
 set -eu
-prefix=$HOME/envs/first
 case "$*" in
-    "create --yes --name first --override-channels --channel "*)
-        url=$7 && shift 7
+    "create --yes --name "*" --override-channels --channel "*)
+        prefix=$HOME/envs/$4 url=$7 && shift 7
         exec "{python}" -m pulp_conda.quickstart.client install "$url" "$prefix" "$@" |
             "{python}" -c 'import json, sys
 for package in sorted(json.load(sys.stdin), key=lambda package: package["name"]):
     print(" ", package["name"], package["url"])' ;;
-    "run --name first "*)
-        shift 3
+    "run --name "*)
+        prefix=$HOME/envs/$3 && shift 3
         exec "$prefix/bin/$@" ;;
     *)
         echo "The shim of the tutorial's test does not know: conda $*" >&2
@@ -191,16 +191,52 @@ def _run(session, parts):
     assert (code, output) == (0, "")
 
 
-def test_every_command_of_the_tutorial_prints_what_it_says(session):
-    text = TUTORIAL.read_text()
-    assert all(shown in text for shown in PORTS.values())
-    _run(session, read_steps(text))
+def read_tutorial(name):
+    """Return what a tutorial runs up to its last chapter, which stops all of it, and that chapter: steps and plain commands."""
+    text, stop, rest = (TUTORIALS / f"{name}.md").read_text().partition("\n## Stop\n")
+    assert stop
+    start, *steps = read_steps(text)
+    # What others refer to as prepared comes from the first one.
+    prepare = FIRST.read_text().partition("\n## Prepare the shell\n")[2].partition("\n## ")[0]
+    helpers = [] if prepare in text else [_quiet(step) for step in read_steps(prepare)]
+    return [start, *helpers, *steps], read_steps(rest)
 
 
-# What a guide takes for granted, in terms of what the tutorial leaves behind.
+def _quiet(part):
+    return part if isinstance(part, str) else f"{{\n{part.commands}\n}} >/dev/null 2>&1"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in TUTORIALS.glob("*.md")))
+def test_every_command_of_a_tutorial_prints_what_it_says(session, name):
+    before, after = read_tutorial(name)
+    _run(session, [*before, *after])
+
+
+def test_the_ports_of_the_tutorials_are_replaced():
+    assert all(shown in FIRST.read_text() for shown in PORTS.values())
+
+
+# What a guide takes for granted, in terms of what a tutorial leaves behind.
 GUIDES = {
-    "announce": 'STABLE=$(field result.pulp_href <<<"$STABLE")',
-    "patch": """\
+    "announce": ("first-channel", 'STABLE=$(field result.pulp_href <<<"$STABLE")'),
+    "gates": ("safe-releases", ""),
+    "time-travel": ("safe-releases", ""),
+    "lifecycle": (
+        "first-channel",
+        """\
+pulp "${REPOSITORY}modify/" --header "$JSON" \\
+    --data "{\\"base_version\\": \\"${REPOSITORY}versions/1/\\"}" | finish >/dev/null
+TESTING=$(field result.pulp_href <<<"$TESTING")
+STABLE=$(field result.pulp_href <<<"$STABLE")
+APPROVER=ada:a-long-Password-1
+ADA=$(pulp /pulp/api/v3/users/ --header "$JSON" \\
+    --data '{"username": "ada", "password": "a-long-Password-1"}' | field pulp_href)
+pulp "${ADA}roles/" --header "$JSON" \\
+    --data '{"role": "conda.condalifecycle_approver", "content_object": null}' >/dev/null""",
+    ),
+    "patch": (
+        "first-channel",
+        """\
 python - <<'END'
 from pathlib import Path
 from pulp_conda.quickstart.sample import build_package
@@ -210,24 +246,22 @@ build_package(Path.cwd(), name="team-repodata-patches", version="1.0", files=fil
 END
 pulp /pulp/api/v3/content/conda/packages/ \\
     --form file=@team-repodata-patches-1.0-0.conda | finish >/dev/null""",
+    ),
+    "promote": ("first-channel", ""),
 }
 
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_every_command_of_a_guide_prints_what_it_says(session, guide):
-    tutorial, stop, rest = TUTORIAL.read_text().partition("\n## Stop\n")
-    assert stop
+    tutorial, granted = GUIDES[guide]
+    before, after = (list(map(_quiet, parts)) for parts in read_tutorial(tutorial))
     text = (CHECKOUT / f"docs/user/guides/{guide}.md").read_text()
-    before, after = (
-        [f"{{\n{step.commands}\n}} >/dev/null 2>&1" for step in read_steps(of_tutorial)]
-        for of_tutorial in (tutorial, rest)
-    )
-    _run(session, [*before, GUIDES[guide], *read_steps(text), *after])
+    _run(session, [*before, granted, *read_steps(text), *after])
 
 
 def test_the_installation_brings_all_that_is_needed(tmp_path):
     # Not editable, as the test environment is: what is missing in the package is missing here.
-    (install,) = read_steps(TUTORIAL.read_text(), apart=True)
+    (install,) = read_steps(FIRST.read_text(), apart=True)
     leave_out = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__")
     shutil.copytree(CHECKOUT, tmp_path / "checkout", ignore=leave_out)
     script = f"""set -eu -o pipefail

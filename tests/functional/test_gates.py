@@ -80,6 +80,55 @@ def test_packages_of_another_channel_may_be_used(pulp, team, make_repository, un
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(lambda path: {"kind": "environments", "channels": [path]}, id="environments"),
+        pytest.param(
+            lambda path: {"kind": "policy", "dependencies": {"base_channels": [path]}}, id="policy"
+        ),
+    ],
+)
+def test_a_gate_looks_at_no_channel_that_its_maker_must_not_see(pulp, team, options):
+    path = pulp.distribution()["base_path"]
+    gate = {"name": "secret", **options(path)}
+    owner = team.as_user(pulp.user(["conda.condalifecycle_owner"]))
+
+    def answer(*gates):
+        stages = [{"name": "unstable"}, {"name": "testing", "gates": gates}, {"name": "stable"}]
+        return owner.pulp.try_patch(team.href, stages=stages)
+
+    refused = answer(gate)
+    assert refused.status_code == 400
+    assert f"this server has no channel '{path}'" in refused.text
+    # What somebody else gave is no reason to refuse another change.
+    team.set_gates("testing", gate)
+    (kept,) = team.stage("testing")["gates"]
+    assert answer(kept, {"name": "yes", "kind": "approval"}).status_code == 202
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["nul", "half-a-character"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(lambda text: {**GATE, "name": text}, id="name"),
+        pytest.param(lambda text: {**GATE, "environments": [text]}, id="environments"),
+        pytest.param(
+            lambda text: {
+                "name": "policy",
+                "kind": "policy",
+                "blocked": [{"spec": "a", "reason": text}],
+            },
+            id="reason",
+        ),
+    ],
+)
+def test_what_no_database_can_keep_is_in_no_gate(pulp, team, options, text):
+    stages = [{"name": "unstable"}, {"name": "testing", "gates": [options(text)]}]
+    answer = pulp.try_patch(team.href, stages=[*stages, {"name": "stable"}])
+    assert (answer.status_code, "which no text has" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
     ("rules", "verdict", "finding"),
     [
         pytest.param({"blocked": [{"spec": "{lib} <2", "reason": "CVE-1"}]}, "failed", "CVE-1", id="blocked"),

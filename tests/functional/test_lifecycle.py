@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.builders import make_channel, make_package
 from tests.functional.conda import TaskFailed
 
 
@@ -125,6 +126,59 @@ def test_a_wrong_promotion_is_refused_at_once(pulp, team, body, words):
     assert words in answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param({"stages": [{}]}, ["name", "required"], id="stage-without-name"),
+        pytest.param(
+            {"repository": 1}, ["repository", "Incorrect type"], id="number-as-repository"
+        ),
+        pytest.param(
+            {"stages": [{"name": "unstable", "distribution": []}]},
+            ["distribution", "Incorrect type"],
+            id="list-as-distribution",
+        ),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_refused(pulp, team, body, words):
+    answer = pulp.try_patch(team.href, **body)
+    assert answer.status_code == 400
+    assert all(word in answer.text for word in words)
+
+
+def test_a_sync_of_nothing_new_leaves_a_stage_where_somebody_rolled_it_back(
+    pulp, upstream, make_mirror, unique
+):
+    packages = [make_package(f"{name}-{unique}") for name in ("one", "two", "three")]
+    mirror = make_mirror()
+    team = pulp.lifecycle(mirror.repository)
+    for count in (1, 2):
+        make_channel(upstream.folder, packages[:count])
+        pulp.sync(mirror.repository)
+    team.roll_back("unstable")
+    assert pulp.sync(mirror.repository) is None
+    assert team.state("unstable") == "v1"
+    make_channel(upstream.folder, packages)
+    pulp.sync(mirror.repository)
+    assert team.state("unstable") == "v3"
+
+
+def test_a_url_that_becomes_a_stage_keeps_what_it_served_lately(
+    pulp, make_repository, make_packages
+):
+    """Clients hold its index of before."""
+    repository = make_repository(autopublish=True)
+    one, two = make_packages("one", "two")
+    pulp.modify(repository, add=[one])
+    distribution = pulp.distribution(repository=repository)
+    pulp.modify(repository, add=[two], remove=[one])
+    url, path = distribution["base_url"], "noarch/" + pulp.get(one)["filename"]
+    assert pulp.fetch(url, path).status_code == 200
+    stages = [{"name": "first", "distribution": distribution["pulp_href"]}, {"name": "last"}]
+    pulp.lifecycle(repository, stages=stages)
+    assert pulp.fetch(url, path).status_code == 200
+
+
 def test_a_stage_moves_by_promotion_alone(pulp, team):
     stage = team.stage("unstable")
     answer = pulp.try_patch(stage["distribution"], repository=team.repository, publication=None)
@@ -240,3 +294,29 @@ def test_two_states_are_compared_however_they_are_named(pulp, team, make_package
 def test_what_is_no_state_is_not_compared(pulp, team, text, code):
     answer = pulp.try_get(f"{team.href}diff/", base="unstable", target=text)
     assert (answer.status_code, code in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        pytest.param("promote", {"stage": "testing", "dryrun": True}, id="promote"),
+        pytest.param("promote_packages", {"stage": "testing", "specs": ["a"], "dryrun": True}, id="packages"),
+        pytest.param("rollback", {"stage": "unstable", "state": "v1"}, id="rollback"),
+    ],
+)  # fmt: skip
+def test_a_typing_error_in_the_name_of_a_field_moves_nothing(pulp, team, verb, body):
+    answer = pulp.try_post(f"{team.href}{verb}/", **body)
+    assert (answer.status_code, "Unexpected field" in answer.text) == (400, True)
+    assert team.state("testing") is None
+
+
+def test_a_typing_error_in_a_stage_is_told(pulp, team):
+    stages = [{"name": "unstable"}, {"name": "testing", "gate": []}, {"name": "stable"}]
+    answer = pulp.try_patch(team.href, stages=stages)
+    assert (answer.status_code, "'gate' is no field of a stage" in answer.text) == (400, True)
+
+
+def test_what_a_lifecycle_says_of_its_stages_can_be_sent_back(pulp, team):
+    before = team.read()["stages"]
+    pulp.patch(team.href, stages=before)
+    assert team.read()["stages"] == before

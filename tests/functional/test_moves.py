@@ -269,3 +269,48 @@ def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, make_packag
         assert pulp.get(task)["state"] == "running"
     pulp.wait(task)
     assert _states(team, "unstable") == ["v1", "v2", "v3", "v4"]
+
+
+def test_what_is_asked_for_is_not_deleted_by_who_came_before(
+    pulp, team, paused_publish, make_packages
+):
+    """A version that nothing needed when its deletion was asked for, and that somebody waits for when it is its turn."""
+    pulp.patch(team.href, retain_days=0)
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    (four,) = make_packages("four")
+    with paused_publish() as in_the_middle:
+        body = {"add_content_units": [four]}
+        publish = pulp.try_post(f"{team.repository}modify/", **body).json()["task"]
+        in_the_middle()
+        deletion = pulp.try_delete(f"{team.repository}versions/1/").json()["task"]
+        assert team.promote("testing", state="v1")["outcome"] == "waiting"
+    pulp.wait(publish)
+    with pytest.raises(TaskFailed) as failed:
+        pulp.wait(deletion)
+    assert failed.value.code == "CND0043"
+    request = team.history("testing")[0]["pulp_href"]
+    approver = pulp.user(["conda.condalifecycle_approver"])
+    assert approver.post(f"{request}approve/")["result"]["outcome"] == "moved"
+    assert len(pulp.names(team.urls["testing"])) == 1
+
+
+def test_what_is_published_while_a_lifecycle_is_made_is_not_missed(
+    pulp, held, unique, make_repository, make_packages
+):
+    repository = make_repository()
+    one, two = make_packages("one", "two")
+    pulp.modify(repository, add=[one])
+    pulp.publish(f"{repository}versions/1/")
+    pulp.modify(repository, add=[two])
+    with held("LOCK TABLE conda_historyentry IN EXCLUSIVE MODE") as somebody_waits:
+        body = {"name": unique, "repository": repository}
+        creation = pulp.try_post("conda/lifecycles/", **body).json()["task"]
+        somebody_waits()
+        publish = pulp.try_post("publications/conda/conda/", repository=repository).json()["task"]
+        deadline = time.monotonic() + 3
+        while pulp.get(publish)["state"] != "completed" and time.monotonic() < deadline:
+            time.sleep(0.1)
+    for task in (creation, publish):
+        pulp.wait(task)
+    (team,) = pulp.get("conda/lifecycles/", name=unique)["results"]
+    assert team["stages"][0]["state"] == "v2"

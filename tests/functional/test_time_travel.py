@@ -269,7 +269,7 @@ def test_a_date_of_a_stage_proves_nothing_after_a_rollback(moving):
     moving.lifecycle.roll_back("testing")
     answer = moving.now(headers=known)
     assert (answer.status_code, answer.content) == (200, moving.files["v1"][INDEX])
-    moving.lifecycle.roll_back("testing")
+    moving.lifecycle.promote("testing")
     answer = moving.now(headers={"If-Modified-Since": answer.headers["Last-Modified"]})
     assert (answer.status_code, answer.content) == (200, first.content)
     moved = datetime.fromisoformat(moving.lifecycle.stage("testing")["since"])

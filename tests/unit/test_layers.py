@@ -1,9 +1,12 @@
 """Who may import whom: `app → pages → channel`, and never back."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+
+from pulp_conda import channel
 
 PACKAGE = Path(__file__).parents[2] / "pulp_conda"
 
@@ -65,6 +68,12 @@ def test_a_layer_imports_only_what_stands_below_it(layer):
                 assert module != forbidden and not module.startswith(f"{forbidden}."), (
                     f"{path} imports {module}"
                 )
+
+
+def test_the_map_of_the_channel_package_has_each_module_once():
+    paths = (PACKAGE / "channel").glob("*.py")
+    modules = sorted(path.stem for path in paths if path.stem != "__init__")
+    assert sorted(re.findall(r"^([a-z_]+)  ", channel.__doc__, re.MULTILINE)) == modules
 
 
 def test_the_package_itself_imports_nothing():

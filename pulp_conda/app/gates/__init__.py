@@ -10,15 +10,20 @@ A module of a kind has `check(gate)`, which returns the gate with its defaults o
 `judge(gate, case)`, which returns a `Verdict`, and `channels_of(gate)`.
 """
 
+import re
+
 from pulp_conda.app.gates import approval, environments, policy
 from pulp_conda.app.gates.case import Case, Verdict
-from pulp_conda.channel.errors import BadGate, ChannelError
+from pulp_conda.channel.errors import BadGate, BadPolicy, ChannelError
 
 KINDS = {"environments": environments, "policy": policy, "approval": approval}
 ACTIONS = ("block", "warn")
 
 # A stage with more than this is a mistake, and each may cost minutes.
 _MOST = 50
+
+# What no JSON in PostgreSQL can have.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 __all__ = ["ACTIONS", "KINDS", "Case", "Verdict", "channels_of", "check_gates", "judge"]
 
@@ -31,7 +36,7 @@ def check_gates(gates, stage):
         stage: The name of the stage, for errors.
 
     Raises:
-        BadGate: with the name of the gate and what is wrong.
+        BadGate, BadPolicy: with the name of the gate and what is wrong.
     """
     if not isinstance(gates, list) or len(gates) > _MOST:
         raise BadGate(gate="", stage=stage, reason=f"'gates' has to be a list of at most {_MOST}")
@@ -40,6 +45,8 @@ def check_gates(gates, stage):
         name = gate.get("name", "") if isinstance(gate, dict) else ""
         try:
             checked.append(_check_gate(gate, [other["name"] for other in checked]))
+        except BadPolicy:
+            raise
         except ChannelError as error:
             raise BadGate(gate=name or number, stage=stage, reason=error.text.rstrip(".")) from None
         except ValueError as error:
@@ -59,7 +66,22 @@ def _check_gate(gate, names):
         raise ValueError(f"its 'kind' has to be one of {', '.join(KINDS)}")
     if not isinstance(action, str) or action not in ACTIONS:
         raise ValueError("its 'action' has to be 'block' or 'warn'")
-    return KINDS[kind].check({**gate, "action": action})
+    gate = KINDS[kind].check({**gate, "action": action})
+    if any(map(_NO_TEXT.search, _texts(gate))):
+        raise ValueError("it holds a NUL or half a character, which no text has")
+    return gate
+
+
+def _texts(value):
+    """Yield all texts in a value that is made of lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
 
 
 def channels_of(gate):

@@ -83,7 +83,12 @@ def judge(gate, case):
     ]
     if not findings and not solutions:
         # Nothing was proven, so nothing passes.
-        return Verdict("unknown", _("The candidate has no environment to try."))
+        return Verdict(
+            "unknown",
+            _(
+                "The candidate has no environment to try. Register one in the repository, and publish."
+            ),
+        )
     verdict = _worst([finding["verdict"] for finding in findings])
     return Verdict(verdict, _summary(solutions, missing), findings[:SHOWN], len(findings))
 

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
-from django_lifecycle import BEFORE_DELETE, hook
+from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
@@ -85,6 +85,12 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
                 if not field.primary_key and field.name not in SERVED_FIELDS
             ]
         super().save(*args, **options)
+
+    @hook(AFTER_UPDATE, when_any=list(SERVED_FIELDS), has_changed=True, is_now=None)
+    def clear_distributed_publication(self):
+        # pulpcore forgets what a URL served lately as soon as it serves it in another way, not only if it serves nothing.
+        if not any(getattr(self, f"{field}_id") for field in SERVED_FIELDS):
+            super().clear_distributed_publication()
 
     def content_handler(self, path):
         """Return what a path below the channel's URL stands for.

@@ -77,6 +77,8 @@ def _repository_of(stage):
                 f"What stage '{stage.name}' of lifecycle '{stage.lifecycle.name}' served, with single packages on top."
             ),
             pulp_domain=channel.pulp_domain,
+            # Besides those that the history keeps.
+            retain_repo_versions=1,
             **settings,
         )
         stage.save()

@@ -1,7 +1,8 @@
 """The metadata files written for one state of a channel."""
 
 from django.db import models
-from django_lifecycle import BEFORE_DELETE, hook
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication
 
@@ -27,17 +28,22 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
             ("manage_roles_condapublication", "Can manage roles on conda publications"),
         ]
 
-    @hook(BEFORE_DELETE)
-    def check_protected(self):
-        """Refuse to delete what a stage serves, served within its kept history, or waits for.
 
-        Raises:
-            CondaError: `ProtectedState`.
-        """
-        kept = CondaPublication.objects.filter(is_kept("conda_historyentry__"), pk=self.pk)
-        names = kept.values_list(
-            "conda_historyentry__lifecycle__name", "conda_historyentry__stage__name"
-        ).first()
-        if names:
-            lifecycle, stage = names
-            raise CondaError(ProtectedState(lifecycle=lifecycle, stage=stage))
+@receiver(pre_delete, sender=CondaPublication)
+def check_protected(instance, **kwargs):
+    """Refuse to delete what a stage serves, served within its kept history, or waits for.
+
+    Not a hook of the model, which the deletion of a version passes by: pulpcore asks its own model of the repository then.
+    This is called in the transaction that deletes, and from here on a move that wants the publication has to wait.
+
+    Raises:
+        CondaError: `ProtectedState`.
+    """
+    Publication.objects.select_for_update().filter(pk=instance.pk).first()
+    kept = CondaPublication.objects.filter(is_kept("conda_historyentry__"), pk=instance.pk)
+    names = kept.values_list(
+        "conda_historyentry__lifecycle__name", "conda_historyentry__stage__name"
+    ).first()
+    if names:
+        lifecycle, stage = names
+        raise CondaError(ProtectedState(lifecycle=lifecycle, stage=stage))

@@ -9,6 +9,7 @@ from pulpcore.plugin.serializers import (
     DetailRelatedField,
     IdentityField,
     ModelSerializer,
+    ValidateFieldsMixin,
 )
 from pulpcore.plugin.util import get_domain, get_domain_pk, reverse
 
@@ -24,7 +25,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.changes import compare
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder
+from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder, shown
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.moments import is_like_moment
@@ -39,6 +40,15 @@ _STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"
 _LONGEST_REASON = 10_000
 
 
+class _HrefField(DetailRelatedField):
+    """Says of what is no text that it is none, where pulpcore counts on one."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        return super().to_internal_value(data)
+
+
 class CondaStageSerializer(serializers.ModelSerializer):
     """One stage of a lifecycle: a URL, and the gates before it."""
 
@@ -46,7 +56,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         _STAGE_NAME,
         help_text=_("Its name, for example 'testing': lower case letters, digits, '_', '.', '-'."),
     )
-    distribution = DetailRelatedField(
+    distribution = _HrefField(
         help_text=_(
             "The distribution that serves it. The default is a new one at "
             "'<base_path of the lifecycle>/<name>'."
@@ -85,6 +95,12 @@ class CondaStageSerializer(serializers.ModelSerializer):
             "How many files the stage before has otherwise than this one. Null for the first stage, and in lists."
         )
     )
+
+    def validate(self, data):
+        # What is there is found by its name, so a change needs it as well.
+        if "name" not in data:
+            raise serializers.ValidationError({"name": [_("This field is required.")]})
+        return data
 
     def get_base_url(self, stage) -> str:
         return f"{stage.distribution.url}/"
@@ -152,7 +168,7 @@ class CondaLifecycleSerializer(ModelSerializer):
         help_text=_("A unique name, for example 'team'."),
         max_length=128,
     )
-    repository = DetailRelatedField(
+    repository = _HrefField(
         help_text=_("The repository that the first stage follows."),
         queryset=CondaRepository.objects.all(),
         view_name_pattern=r"repositories(-.*/.*)?-detail",
@@ -234,11 +250,13 @@ class CondaLifecycleSerializer(ModelSerializer):
         old = {stage.name: stage.gates for stage in self._old_stages()}
         with channel_errors_as_validation() as errors:
             with errors.at(None):
+                _check_fields(self.initial_data["stages"])
                 _check_names(stages, list(old))
             for position, stage in enumerate(stages):
                 with errors.at(None):
                     if "gates" in stage:
                         stage["gates"] = check_gates(stage["gates"], stage["name"])
+                        self._check_channels(stage, old.get(stage["name"], []))
                     else:
                         stage["gates"] = old.get(stage["name"], [])
                     if position == 0 and stage["gates"]:
@@ -247,11 +265,14 @@ class CondaLifecycleSerializer(ModelSerializer):
                         )
         return stages
 
-    def _check_channels(self, stage):
-        """Refuse gates that look at channels which the user must not see, as if these were not there."""
+    def _check_channels(self, stage, old):
+        """Refuse gates that look at channels which the user must not see, as if these were not there.
+
+        Those that are there already may stay. In a task there is no user: the request was looked at.
+        """
         request = self.context.get("request")
         for gate in stage["gates"] if request else ():
-            for channel in channels_of(gate):
+            for channel in channels_of(gate) if gate not in old else ():
                 scopes = (None, get_domain(), find_channel(channel))
                 permission = "conda.view_condadistribution"
                 if not any(request.user.has_perm(permission, scope) for scope in scopes):
@@ -318,7 +339,7 @@ class CondaLifecycleSerializer(ModelSerializer):
         model = CondaLifecycle
 
 
-class _PromotionSerializer(serializers.Serializer):
+class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
     """What all promotions have."""
 
     stage = serializers.CharField(help_text=_("The stage that moves, for example 'testing'."))
@@ -343,6 +364,7 @@ class _PromotionSerializer(serializers.Serializer):
         return stages[stage.position - 1] if stage.position else None
 
     def validate(self, data):
+        data = super().validate(data)
         stages = list(self.context["lifecycle"].stages.all())
         names = [stage.name for stage in stages]
         stage = _find(stages, "stage", data["stage"])
@@ -424,7 +446,7 @@ class CondaPromotePackagesSerializer(_PromotionSerializer):
         return specs
 
 
-class CondaRollbackSerializer(serializers.Serializer):
+class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
     """Which stage to roll back, and to what."""
 
     stage = serializers.CharField(help_text=_("The stage that moves, for example 'stable'."))
@@ -446,6 +468,7 @@ class CondaRollbackSerializer(serializers.Serializer):
     )
 
     def validate(self, data):
+        data = super().validate(data)
         stage = _find(self.context["lifecycle"].stages.all(), "stage", data["stage"])
         return {**data, "stage": stage}
 
@@ -493,7 +516,7 @@ class HistoryEntrySerializer(ModelSerializer):
         model = HistoryEntry
 
 
-class CondaAnswerSerializer(serializers.Serializer):
+class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
     """What an approver says."""
 
     reason = serializers.CharField(
@@ -509,6 +532,13 @@ def _find(stages, field, name):
     raise serializers.ValidationError(
         {field: _("There is no stage '{}'. The stages are {}.").format(name, names)}
     )
+
+
+def _check_fields(stages):
+    known = CondaStageSerializer().fields
+    for stage in stages:
+        if unknown := sorted(stage.keys() - known.keys()):
+            raise BadLifecycle(reason=f"'{shown(unknown[0])}' is no field of a stage")
 
 
 def _check_names(stages, old):

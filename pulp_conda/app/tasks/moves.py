@@ -82,7 +82,10 @@ def roll_back(stage_pk, requester_pk, number=None, reason="", dry_run=False):
 
 
 def follow(publication):
-    """Let the first stages of a repository serve a new publication of it, unless that is of an older version."""
+    """Let the first stages of a repository serve a new publication of it, unless that is of an older version.
+
+    Each is followed once: where somebody rolled back, it needs a newer one to go forth again.
+    """
     version = publication.repository_version
     first_stages = CondaStage.objects.filter(
         position=0, lifecycle__repository=version.repository_id
@@ -91,9 +94,9 @@ def follow(publication):
         with transaction.atomic():
             # Two versions may be published at a time: the older one that comes last does not count.
             stage.lifecycle.lock()
-            current = stage.current
-            if current and current.publication_id == publication.pk:
+            if stage.states.filter(publication=publication).exists():
                 continue
+            current = stage.current
             if current is None or current.version <= version.number:
                 state = (version.number, 0)
                 stage.move(HistoryEntry.make(stage, "published", publication, state))

@@ -1,5 +1,4 @@
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import JSONParser
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.viewsets import (
@@ -29,7 +28,6 @@ class CondaEnvironmentViewSet(NoArtifactContentViewSet):
     queryset = CondaEnvironment.objects.all()
     serializer_class = CondaEnvironmentSerializer
     filterset_class = CondaEnvironmentFilter
-    parser_classes = [JSONParser]
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")
 

@@ -121,8 +121,11 @@ class CondaLifecycleViewSet(
         serializer.is_valid(raise_exception=True)
         task = dispatch(
             general_create,
-            exclusive_resources=["/api/v3/distributions/"],
-            shared_resources=[serializer.validated_data["repository"]],
+            # Also the repository: what is published meanwhile would not find the stage that follows it.
+            exclusive_resources=[
+                "/api/v3/distributions/",
+                serializer.validated_data["repository"],
+            ],
             args=("conda", serializer.__class__.__name__),
             kwargs={"data": request.data},
         )

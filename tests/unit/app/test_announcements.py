@@ -4,7 +4,13 @@ import pytest
 from django.utils import timezone
 
 from pulp_conda.app.announcements import announce
-from pulp_conda.app.models import CondaDistribution, CondaLifecycle, CondaRepository, HistoryEntry
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaLifecycle,
+    CondaPublication,
+    CondaRepository,
+    HistoryEntry,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -18,13 +24,20 @@ def stage():
     lifecycle = CondaLifecycle.objects.create(name="team", repository=repository, announce=True)
     distribution = CondaDistribution.objects.create(name="stable", base_path="stable")
     stage = lifecycle.stages.create(position=0, name="stable", distribution=distribution)
-    stage.move(HistoryEntry.make(stage, "adopted", None, (41, 0)))
+    stage.move(_entry(stage, "adopted", (41, 0)))
     return stage
 
 
-def _move(stage, kind="promoted", state=(42, 0)):
+def _entry(stage, kind, state):
     report = {"changes": {"counts": {}, "summaries": SUMMARIES, "names": []}}
-    entry = HistoryEntry.make(stage, kind, None, state, report=report)
+    publication = CondaPublication.objects.create(
+        repository_version=stage.lifecycle.repository.latest_version(), complete=True
+    )
+    return HistoryEntry.make(stage, kind, publication, state, report=report)
+
+
+def _move(stage, kind="promoted", state=(42, 0)):
+    entry = _entry(stage, kind, state)
     stage.move(entry)
     announce(entry)
 
@@ -94,3 +107,11 @@ def _notice(name):
         "created_at": "2026-01-01T00:00:00+00:00",
         "expires_at": "2999-01-01T00:00:00+00:00",
     }
+
+
+def test_what_somebody_changed_meanwhile_stays(stage):
+    entry = _entry(stage, "promoted", (42, 0))
+    stage.move(entry)
+    CondaDistribution.objects.update(hidden=True)
+    announce(entry)
+    assert (CondaDistribution.objects.get().hidden, len(_notices())) == (True, 1)

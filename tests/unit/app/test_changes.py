@@ -133,7 +133,9 @@ def test_names_come_in_pages_and_in_sections(versions):
     [
         pytest.param({"name": "up"}, ["up"], {"added": 2, "removed": 1, "updated": 1}, id="name"),
         pytest.param({"name": "u"}, [], {}, id="part of a name"),
-        pytest.param({"name": "*ne*"}, ["gone", "new", "pruned"], {"added": 2, "removed": 2}, id="pattern"),
+        pytest.param(
+            {"name": "*ne*"}, ["gone", "new", "pruned"], {"added": 2, "removed": 2}, id="pattern"
+        ),
         pytest.param({"name": "_own"}, [], {}, id="no pattern of SQL"),
         pytest.param({"name": "up >=1.10"}, ["up"], {"added": 2}, id="spec of the newer"),
         pytest.param({"name": "pruned <2"}, ["pruned"], {"removed": 1}, id="spec of the older"),

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
@@ -18,7 +17,7 @@ from pulp_conda.app.models import (
     HistoryEntry,
 )
 from pulp_conda.app.tasks.moves import follow
-from pulp_conda.channel.errors import NothingWaits
+from pulp_conda.channel.errors import NothingWaits, StateGone
 from tests.builders import make_record
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +127,7 @@ def test_a_publication_that_is_gone_cannot_be_moved_to(stage, publish):
     gone = publish()
     entry = _entry(stage, gone)
     CondaPublication.objects.get(pk=gone.pk).delete()
-    with pytest.raises(ObjectDoesNotExist), transaction.atomic():
+    with pytest.raises(StateGone), transaction.atomic():
         stage.move(entry)
     _check_untouched(stage, first, waiting)
 

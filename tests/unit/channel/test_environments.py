@@ -318,7 +318,7 @@ def test_a_pyproject_adds_its_python_and_its_packages():
 @pytest.mark.parametrize(
     "text, reason",
     [
-        pytest.param("dependencies: [", "it is not YAML: line 1:", id="cut short"),
+        pytest.param("dependencies: [", "line 2: it is not YAML: did not", id="cut short"),
         pytest.param("just a text", "it is not a mapping with 'dependencies'", id="a text"),
         pytest.param("", "it is not a mapping with 'dependencies'", id="empty"),
         pytest.param("name: x", "it has no 'dependencies'", id="no dependencies"),
@@ -362,14 +362,12 @@ def test_a_pyproject_adds_its_python_and_its_packages():
             id="escape",
         ),
         pytest.param(
-            "a: 1\ndependencies: [x]\na: 2", "line 3 has the key 'a' a second", id="twice"
+            "a: 1\ndependencies: [x]\na: 2", "line 3: the key 'a' is there twice", id="twice"
         ),
-        pytest.param("? [a]\n: 1", "line 1 has the key '?' a second time, or it", id="odd key"),
-        pytest.param(
-            "a: &a [x]\ndependencies: *a", "line 2 has a reference ('*')", id="a reference"
-        ),
-        pytest.param("[" * 5000, "it is nested too deeply", id="deep"),
-        pytest.param("a: !!python/name:os.system\n", "it has no 'dependencies'", id="python tag"),
+        pytest.param("? [a]\n: 1", "line 1: a key is not a text", id="odd key"),
+        pytest.param("a: &a [x]\ndependencies: *a", "line 2: it uses a YAML alias", id="alias"),
+        pytest.param("[" * 5000, "nested more than 30 levels", id="deep"),
+        pytest.param("a: !!python/name:os.system\n", "line 1: it uses a YAML tag", id="python tag"),
         pytest.param("a\x00b", "holds a character that no text has", id="nul"),
         pytest.param("#\ud800", "holds a character that no text has", id="half a character"),
         pytest.param("#" * (LARGEST + 1), f"longer than {LARGEST} characters", id="large"),
@@ -509,7 +507,7 @@ def test_an_unknown_section_is_refused_with_those_that_are_there():
 
 
 def test_an_unknown_format_is_refused():
-    assert all(f"'{name}'" in _reason("x", "conda-lock.yml") for name in FORMATS)
+    assert all(name in _reason("x", "conda-lock.yml") for name in FORMATS)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n\n"], ids=["empty", "comments"])

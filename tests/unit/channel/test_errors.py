@@ -21,9 +21,18 @@ def test_no_code_is_used_twice():
     assert len(codes) == len(set(codes))
 
 
-def test_the_tree_on_top_of_the_module_shows_every_error():
-    for cls in _classes():
-        assert re.search(rf"── {cls.__name__} +{cls.code}", errors.__doc__), cls
+def test_the_tree_on_top_of_the_module_shows_every_error_in_the_order_of_the_module():
+    tree = re.findall(r"── (\w+) +(CND\d+)", errors.__doc__)
+    in_module = [
+        cls for cls in vars(errors).values() if isinstance(cls, type) and cls.__dict__.get("code")
+    ]
+    assert tree == [(cls.__name__, cls.code) for cls in in_module]
+
+
+def test_the_codes_of_a_branch_ascend():
+    for branch in ChannelError.__subclasses__():
+        codes = [cls.code for cls in branch.__subclasses__()]
+        assert codes == sorted(codes), branch
 
 
 @pytest.mark.parametrize("cls", list(_classes()), ids=lambda cls: cls.code)

@@ -26,12 +26,13 @@ def test_a_text_without_anything_is_none():
 @pytest.mark.parametrize(
     "text, reason",
     [
-        pytest.param("a: [", "line 2: ", id="not closed"),
+        pytest.param("a: [", "line 2: it is not YAML: did not", id="not closed"),
         pytest.param("a:\n\t- b", "line 2: ", id="tab"),
         pytest.param("a: b\0c", "characters that are not allowed", id="NUL"),
         pytest.param("a: \ud800", "characters that are not allowed", id="half a surrogate pair"),
         pytest.param("a: 1\nb: 2\na: 3", "line 3: the key 'a' is there twice", id="key twice"),
         pytest.param("[a]: b", "line 1: a key is not a text", id="list as key"),
+        pytest.param("~: b", "line 1: a key is not a text", id="null as key"),
         pytest.param("a: 1\n---\nb: 1", "more than one document", id="two documents"),
         pytest.param("a: &x [1]\nb: *x", "line 2: it uses a YAML alias", id="alias"),
         pytest.param("a: !!python/name:os.system ''", "line 1: it uses a YAML tag", id="tag"),

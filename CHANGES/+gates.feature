@@ -1,0 +1,1 @@
+Added gates to the stages of lifecycles: environments that have to solve, policies of age, licenses, blocked and required packages and dependencies, and approvals, each blocking or warning, and overridden only with a reason.
