@@ -128,6 +128,15 @@ def test_what_no_database_can_keep_is_in_no_gate(pulp, team, options, text):
     assert (answer.status_code, "which no text has" in answer.text) == (400, True)
 
 
+def test_what_is_not_solved_is_told(pulp, team):
+    source = f"channels: [conda-forge]\ndependencies:\n  - {team.app}\n  - pip:\n      - requests\n"
+    pulp.environment(team.repository, "web", source, format="environment.yml")
+    (gate,) = team.promote("testing")["gates"]
+    assert gate["verdict"] == "passed"
+    assert "What these want from PyPI is not solved: web." in gate["summary"]
+    assert gate["summary"].endswith("which stand for this one: conda-forge.")
+
+
 @pytest.mark.parametrize(
     ("rules", "verdict", "finding"),
     [

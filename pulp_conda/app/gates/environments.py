@@ -15,6 +15,7 @@ OWN = "."
 
 _MOST = 100
 _LONGEST_EXPLANATION = 4000
+_SHOWN_NAMES = 5
 
 
 def check(gate):
@@ -90,7 +91,8 @@ def judge(gate, case):
             ),
         )
     verdict = _worst([finding["verdict"] for finding in findings])
-    return Verdict(verdict, _summary(solutions, missing), findings[:SHOWN], len(findings))
+    summary = " ".join([_summary(solutions, missing), *_notes(environments, gate)])
+    return Verdict(verdict, summary, findings[:SHOWN], len(findings))
 
 
 def basis_of(gate, publication):
@@ -115,6 +117,23 @@ def limits():
         "memory_mb": settings.CONDA_SOLVER_MEMORY,
         "processes": settings.CONDA_SOLVER_PROCESSES or os.cpu_count(),
     }
+
+
+def _notes(environments, gate):
+    """Yield what people have to know of environments that may be solved and yet are not the whole truth."""
+    if names := [environment.name for environment in environments if environment.pip]:
+        yield _("What these want from PyPI is not solved: {}.").format(_listed(names))
+    own = {channel for environment in environments for channel in environment.channels}
+    if others := own - set(gate["channels"]):
+        text = _(
+            "Channels that environments name and the gate does not, which stand for this one: {}."
+        )
+        yield text.format(_listed(sorted(others)))
+
+
+def _listed(names):
+    text = ", ".join(names[:_SHOWN_NAMES])
+    return f"{text}, …" if len(names) > _SHOWN_NAMES else text
 
 
 def _worst(verdicts):

@@ -77,8 +77,8 @@ def _repository_of(stage):
                 f"What stage '{stage.name}' of lifecycle '{stage.lifecycle.name}' served, with single packages on top."
             ),
             pulp_domain=channel.pulp_domain,
-            # Besides those that the history keeps.
-            retain_repo_versions=1,
+            # Besides those that the history keeps: a new one, and one that stays if that has to go.
+            retain_repo_versions=2,
             **settings,
         )
         stage.save()

@@ -25,7 +25,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.changes import compare
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder, shown
+from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.moments import is_like_moment
@@ -95,6 +95,13 @@ class CondaStageSerializer(serializers.ModelSerializer):
             "How many files the stage before has otherwise than this one. Null for the first stage, and in lists."
         )
     )
+
+    def to_internal_value(self, data):
+        # A gate that is lost by a typing error would let everything pass.
+        unknown = sorted(set(data) - self.fields.keys()) if isinstance(data, dict) else ()
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, [_("Unexpected field")]))
+        return super().to_internal_value(data)
 
     def validate(self, data):
         # What is there is found by its name, so a change needs it as well.
@@ -250,7 +257,6 @@ class CondaLifecycleSerializer(ModelSerializer):
         old = {stage.name: stage.gates for stage in self._old_stages()}
         with channel_errors_as_validation() as errors:
             with errors.at(None):
-                _check_fields(self.initial_data["stages"])
                 _check_names(stages, list(old))
             for position, stage in enumerate(stages):
                 with errors.at(None):
@@ -532,13 +538,6 @@ def _find(stages, field, name):
     raise serializers.ValidationError(
         {field: _("There is no stage '{}'. The stages are {}.").format(name, names)}
     )
-
-
-def _check_fields(stages):
-    known = CondaStageSerializer().fields
-    for stage in stages:
-        if unknown := sorted(stage.keys() - known.keys()):
-            raise BadLifecycle(reason=f"'{shown(unknown[0])}' is no field of a stage")
 
 
 def _check_names(stages, old):
