@@ -163,9 +163,8 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
 
     def _shard(self, served, subdir, sha256):
         shards = CondaShard.objects.filter(sha256=bytes.fromhex(sha256))
-        if subdir not in served.publication.package_counts:
-            shard = None
-        else:
+        shard = None
+        if subdir in served.publication.package_counts:
             shard = shards.filter(conda_publishedshard__publication=served.publication).first()
         if shard is None:
             past = self._past_publications.filter(package_counts__has_key=subdir)

@@ -1,7 +1,9 @@
 """What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of the past."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import models
@@ -29,16 +31,15 @@ class Served:
     """The publication that a URL gives, and how long a client may count on it.
 
     Attributes:
-        since: When the URL began to give it.
-        is_date_unique: False if in the same second it gave another one, so that the date proves nothing.
+        find_date: Returns when the URL began to give it, and whether it gave no other one in the same second, without
+            which the date proves nothing. A query, which packages do not need.
         max_age: Seconds for which its metadata can be used without asking again.
         entry: Of the history of a stage, or None if the URL is none.
         moment: What stands behind the `@` of the URL, or None.
     """
 
     publication: CondaPublication
-    since: datetime
-    is_date_unique: bool
+    find_date: Callable
     max_age: int
     entry: models.Model | None = None
     moment: str | None = None
@@ -46,7 +47,8 @@ class Served:
     @property
     def date(self):
         """What answers are to know of dates."""
-        return {"last_modified": self.since, "is_date_unique": self.is_date_unique}
+        since, is_unique = self.find_date()
+        return {"last_modified": since, "is_date_unique": is_unique}
 
 
 def served_now(distribution):
@@ -57,8 +59,8 @@ def served_now(distribution):
     publication = distribution.get_repository_publication_and_version()[2]
     if publication is None:
         return None
-    since, is_alone = _turn(distribution, publication)
-    return Served(publication, since, is_alone, settings.CONDA_METADATA_MAX_AGE)
+    find_date = partial(_turn, distribution, publication)
+    return Served(publication, find_date, settings.CONDA_METADATA_MAX_AGE)
 
 
 def served_at(distribution, moment):
@@ -112,8 +114,8 @@ def served_checkpoint(distribution, path):
     publication = in_that_second.order_by("pulp_created").last()
     if publication is None:
         return None, path
-    since, max_age = publication.pulp_last_updated, settings.CONDA_METADATA_MAX_AGE
-    return Served(publication, since, is_date_unique=True, max_age=max_age), path
+    date = publication.pulp_last_updated, True
+    return Served(publication, lambda: date, settings.CONDA_METADATA_MAX_AGE), path
 
 
 def stage_of(distribution):
@@ -122,18 +124,23 @@ def stage_of(distribution):
 
 
 def _state(stage, entry, **facts):
-    """Return a state of a stage.
-
-    Its date is that of the move: after a rollback the publication's own is older than what clients have.
-    """
+    """Return a state of a stage."""
     publication = (
         CondaPublication.objects.select_related("repository_version")
         .defer("repository_version__content_ids")
         .get(pk=entry.publication_id)
     )
+    return Served(publication, partial(_move_date, stage, entry), entry=entry, **facts)
+
+
+def _move_date(stage, entry):
+    """Return when a stage moved, and whether it did not move before in that second.
+
+    After a rollback, the date of the publication is older than what clients have.
+    """
     second = entry.moved_at.replace(microsecond=0)
-    is_alone = not stage.states.filter(moved_at__gte=second, moved_at__lt=entry.moved_at).exists()
-    return Served(publication, entry.moved_at, is_alone, entry=entry, **facts)
+    before = stage.states.filter(moved_at__gte=second, moved_at__lt=entry.moved_at)
+    return entry.moved_at, not before.exists()
 
 
 def _why_not(stage, entry, meant):

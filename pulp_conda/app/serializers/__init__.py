@@ -10,20 +10,15 @@ from .diff import (
 )
 from .distribution import CondaDistributionSerializer
 from .environment import CondaEnvironmentSerializer, CondaEnvironmentSummarySerializer
-from .lifecycle import (
-    CondaAnswerSerializer,
-    CondaLifecycleSerializer,
-    CondaPromotePackagesSerializer,
-    CondaPromoteSerializer,
-    CondaRollbackSerializer,
-    HistoryEntrySerializer,
-)
+from .history import CondaAnswerSerializer, HistoryEntrySerializer
+from .lifecycle import CondaLifecycleSerializer
 from .lock import (
     CondaFindLockSerializer,
     CondaImportLockSerializer,
     CondaLockQuerySerializer,
     CondaSolveSerializer,
 )
+from .moves import CondaPromotePackagesSerializer, CondaPromoteSerializer, CondaRollbackSerializer
 from .patch import CondaPatchDiffSerializer, CondaPatchSerializer, CondaPatchSummarySerializer
 from .publication import CondaPublicationSerializer
 from .remote import CondaRemoteSerializer

@@ -9,9 +9,8 @@ from pulpcore.plugin.serializers import (
     DetailRelatedField,
     IdentityField,
     ModelSerializer,
-    ValidateFieldsMixin,
 )
-from pulpcore.plugin.util import get_domain, get_domain_pk, reverse
+from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.gates import channels_of, check_gates
 from pulp_conda.app.gates.case import find_channel
@@ -20,14 +19,12 @@ from pulp_conda.app.models import (
     CondaLifecycle,
     CondaRepository,
     CondaStage,
-    HistoryEntry,
 )
 from pulp_conda.app.models.changes import compare
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.errors import BadGate, BadLifecycle, WrongOrder
+from pulp_conda.channel.errors import BadGate, BadLifecycle
 from pulp_conda.channel.layout import check_channel_name
-from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.moments import is_like_moment
 from pulp_conda.channel.webhooks import check_secret, check_url
 
@@ -36,8 +33,6 @@ _MOST_STAGES = 20
 
 # It stands in URLs and in references such as `testing@v42`.
 _STAGE_NAME = r"^[a-z][a-z0-9_.-]{0,63}$"
-_STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"
-_LONGEST_REASON = 10_000
 
 
 class _HrefField(DetailRelatedField):
@@ -343,201 +338,6 @@ class CondaLifecycleSerializer(ModelSerializer):
             "webhook_secret",
         )
         model = CondaLifecycle
-
-
-class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """What all promotions have."""
-
-    stage = serializers.CharField(help_text=_("The stage that moves, for example 'testing'."))
-    reason = serializers.CharField(
-        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
-    )
-    overrides = serializers.DictField(
-        child=serializers.CharField(max_length=_LONGEST_REASON),
-        help_text=_(
-            "Gates to pass whatever they say, each with the reason: {'environments': 'known, fixed tomorrow'}."
-        ),
-        default=dict,
-        required=False,
-    )
-    dry_run = serializers.BooleanField(
-        help_text=_("Report what would happen, and change nothing. The default is false."),
-        default=False,
-    )
-
-    def default_source(self, stages, stage):
-        """Return the stage to take from if nobody names one."""
-        return stages[stage.position - 1] if stage.position else None
-
-    def validate(self, data):
-        data = super().validate(data)
-        stages = list(self.context["lifecycle"].stages.all())
-        names = [stage.name for stage in stages]
-        stage = _find(stages, "stage", data["stage"])
-        if "source" in data:
-            source = _find(stages, "source", data["source"])
-        else:
-            source = self.default_source(stages, stage)
-        with channel_errors_as_validation():
-            if source is None or source.position >= stage.position:
-                raise WrongOrder(
-                    lifecycle=self.context["lifecycle"].name,
-                    source=source.name if source else _("the repository"),
-                    stage=stage.name,
-                    order=" → ".join(names),
-                )
-        gates = [gate["name"] for gate in stage.gates]
-        for name in data["overrides"]:
-            if name not in gates:
-                reason = _("Stage '{stage}' has no gate '{gate}'. Its gates are: {gates}.")
-                raise serializers.ValidationError(
-                    {
-                        "overrides": reason.format(
-                            stage=stage.name, gate=name, gates=", ".join(gates) or _("none")
-                        )
-                    }
-                )
-        return {**data, "stage": stage, "source": source}
-
-
-class CondaPromoteSerializer(_PromotionSerializer):
-    """Which stage to promote to, and how."""
-
-    source = serializers.CharField(
-        help_text=_(
-            "The stage whose state it takes. The default is the one before; another one is a jump, which needs a "
-            "permission of its own."
-        ),
-        required=False,
-    )
-    state = serializers.RegexField(
-        _STATE,
-        help_text=_(
-            "Something that the source serves or served, for example 'v42'. The default is what it serves when the "
-            "task runs."
-        ),
-        required=False,
-    )
-
-
-class CondaPromotePackagesSerializer(_PromotionSerializer):
-    """Which packages to promote to a stage that otherwise stays as it is."""
-
-    source = serializers.CharField(
-        help_text=_("The stage that has them. The default is the first one."), required=False
-    )
-    specs = serializers.ListField(
-        child=serializers.CharField(max_length=1000),
-        help_text=_(
-            "MatchSpecs; all packages that match one of them are promoted, for example ['openssl 3.5.5']."
-        ),
-        min_length=1,
-        max_length=100,
-    )
-    with_dependencies = serializers.BooleanField(
-        help_text=_(
-            "Also promote what they depend on, as far as the stage does not have it. The default is true."
-        ),
-        default=True,
-    )
-
-    def default_source(self, stages, stage):
-        return stages[0]
-
-    def validate_specs(self, specs):
-        with channel_errors_as_validation() as errors:
-            for spec in specs:
-                with errors.at(None):
-                    Query(spec)
-        return specs
-
-
-class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """Which stage to roll back, and to what."""
-
-    stage = serializers.CharField(help_text=_("The stage that moves, for example 'stable'."))
-    entry = serializers.IntegerField(
-        help_text=_(
-            "The number of an entry of the history by which the stage came into the state that it shall have again. "
-            "The default is the last other state."
-        ),
-        min_value=1,
-        max_value=2**31 - 1,
-        required=False,
-    )
-    reason = serializers.CharField(
-        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
-    )
-    dry_run = serializers.BooleanField(
-        help_text=_("Report what would happen, and change nothing. The default is false."),
-        default=False,
-    )
-
-    def validate(self, data):
-        data = super().validate(data)
-        stage = _find(self.context["lifecycle"].stages.all(), "stage", data["stage"])
-        return {**data, "stage": stage}
-
-
-class HistoryEntrySerializer(ModelSerializer):
-    """One thing that happened to a stage, or was asked for."""
-
-    pulp_href = serializers.SerializerMethodField()
-    stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
-    state = serializers.CharField(
-        source="label", help_text=_("What the stage serves since then, or was to serve: 'v42'.")
-    )
-    before = serializers.CharField(
-        help_text=_("What it served before; null if that was nothing."), allow_null=True
-    )
-    publication = DetailRelatedField(
-        help_text=_("The publication of the state; null once it is deleted."),
-        read_only=True,
-        view_name_pattern=r"publications(-.*/.*)?-detail",
-    )
-
-    def get_pulp_href(self, entry) -> str:
-        return reverse(
-            "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
-        )
-
-    class Meta:
-        fields = ModelSerializer.Meta.fields + (
-            "number",
-            "stage",
-            "kind",
-            "outcome",
-            "state",
-            "before",
-            "publication",
-            "requested_by",
-            "reason",
-            "report",
-            "specs",
-            "answers",
-            "moved_at",
-            "until",
-        )
-        read_only_fields = fields
-        model = HistoryEntry
-
-
-class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """What an approver says."""
-
-    reason = serializers.CharField(
-        help_text=_("Why, for the history."), default="", max_length=_LONGEST_REASON
-    )
-
-
-def _find(stages, field, name):
-    for stage in stages:
-        if stage.name == name:
-            return stage
-    names = ", ".join(f"'{stage.name}'" for stage in stages)
-    raise serializers.ValidationError(
-        {field: _("There is no stage '{}'. The stages are {}.").format(name, names)}
-    )
 
 
 def _check_names(stages, old):

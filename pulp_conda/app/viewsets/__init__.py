@@ -4,7 +4,8 @@ from .content import CondaPackageViewSet
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
 from .environment import CondaEnvironmentViewSet
-from .lifecycle import CondaLifecycleViewSet, HistoryEntryViewSet
+from .history import HistoryEntryViewSet
+from .lifecycle import CondaLifecycleViewSet
 from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .remote import CondaRemoteViewSet

@@ -1,12 +1,9 @@
-from django.db import transaction
 from django.http import HttpResponse
-from django_filters import CharFilter
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
-from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import (
     AsyncOperationResponseSerializer,
@@ -14,7 +11,6 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.tasking import dispatch, general_create, general_delete
 from pulpcore.plugin.viewsets import (
-    DATETIME_FILTER_OPTIONS,
     NAME_FILTER_OPTIONS,
     AsyncUpdateMixin,
     BaseFilterSet,
@@ -25,15 +21,13 @@ from pulpcore.plugin.viewsets import (
 )
 
 from pulp_conda.app.access import (
-    lifecycle_part_policy,
     model_policy,
     model_roles,
     statement,
 )
 from pulp_conda.app.locks import CONTENT_TYPES, filename_of, solved_environment, write_lock
-from pulp_conda.app.models import CondaLifecycle, HistoryEntry
+from pulp_conda.app.models import CondaLifecycle
 from pulp_conda.app.serializers import (
-    CondaAnswerSerializer,
     CondaLifecycleDiffQuerySerializer,
     CondaLifecycleDiffSerializer,
     CondaLifecycleSerializer,
@@ -42,11 +36,10 @@ from pulp_conda.app.serializers import (
     CondaPromoteSerializer,
     CondaRollbackSerializer,
     CondaSolveSerializer,
-    HistoryEntrySerializer,
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import find_environments
-from pulp_conda.app.tasks.moves import answer, promote, roll_back
+from pulp_conda.app.tasks.moves import promote, roll_back
 from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.viewsets.diff import answer_diff
@@ -290,66 +283,3 @@ class CondaLifecycleViewSet(
             },
         )
         return OperationPostponedResponse(task, self.request)
-
-
-class HistoryEntryFilter(BaseFilterSet):
-    stage = CharFilter(field_name="stage__name", help_text="The name of a stage.")
-
-    class Meta:
-        model = HistoryEntry
-        fields = {
-            "number": ["exact", "lt", "gt"],
-            "kind": ["exact", "in"],
-            "outcome": ["exact", "in"],
-            "requested_by": ["exact"],
-            "moved_at": DATETIME_FILTER_OPTIONS,
-        }
-
-
-class HistoryEntryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
-    """A HistoryEntry tells what happened to a stage, or what somebody asked for."""
-
-    endpoint_name = "history"
-    router_lookup = "entry"
-    parent_viewset = CondaLifecycleViewSet
-    parent_lookup_kwargs = {"lifecycle_pk": "lifecycle__pk"}
-    queryset = HistoryEntry.objects.select_related("stage", "publication")
-    serializer_class = HistoryEntrySerializer
-    filterset_class = HistoryEntryFilter
-    ordering = ("-number",)
-
-    DEFAULT_ACCESS_POLICY = lifecycle_part_policy(approve="approve", reject="approve")
-
-    @extend_schema(
-        summary="Approve a request",
-        description="Trigger a task that promotes what waits for an answer, if its gates still allow that.",
-        responses={202: AsyncOperationResponseSerializer},
-    )
-    @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
-    def approve(self, request, lifecycle_pk, pk, **kwargs):
-        entry = self._answered(is_approved=True)
-        task = dispatch(
-            answer, exclusive_resources=[entry.lifecycle], kwargs={"entry_pk": str(entry.pk)}
-        )
-        return OperationPostponedResponse(task, request)
-
-    @extend_schema(
-        summary="Reject a request",
-        description="Close what waits for an answer. The stage stays where it is.",
-        responses={200: HistoryEntrySerializer},
-    )
-    @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
-    def reject(self, request, lifecycle_pk, pk, **kwargs):
-        entry = self._answered(is_approved=False)
-        context = self.get_serializer_context()
-        return Response(HistoryEntrySerializer(entry, context=context).data)
-
-    def _answered(self, is_approved):
-        """Note what the user says to a request, and return that."""
-        serializer = self.get_serializer(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        with transaction.atomic():
-            entry = HistoryEntry.objects.select_for_update().get(pk=self.get_object().pk)
-            with channel_errors_as_validation():
-                entry.answer(self.request.user, is_approved, serializer.validated_data["reason"])
-        return entry

@@ -1,0 +1,61 @@
+from gettext import gettext as _
+
+from rest_framework import serializers
+
+from pulpcore.plugin.serializers import DetailRelatedField, ModelSerializer, ValidateFieldsMixin
+from pulpcore.plugin.util import reverse
+
+from pulp_conda.app.models import HistoryEntry
+
+LONGEST_REASON = 10_000
+
+
+class HistoryEntrySerializer(ModelSerializer):
+    """One thing that happened to a stage, or was asked for."""
+
+    pulp_href = serializers.SerializerMethodField()
+    stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
+    state = serializers.CharField(
+        source="label", help_text=_("What the stage serves since then, or was to serve: 'v42'.")
+    )
+    before = serializers.CharField(
+        help_text=_("What it served before; null if that was nothing."), allow_null=True
+    )
+    publication = DetailRelatedField(
+        help_text=_("The publication of the state; null once it is deleted."),
+        read_only=True,
+        view_name_pattern=r"publications(-.*/.*)?-detail",
+    )
+
+    def get_pulp_href(self, entry) -> str:
+        return reverse(
+            "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
+        )
+
+    class Meta:
+        fields = ModelSerializer.Meta.fields + (
+            "number",
+            "stage",
+            "kind",
+            "outcome",
+            "state",
+            "before",
+            "publication",
+            "requested_by",
+            "reason",
+            "report",
+            "specs",
+            "answers",
+            "moved_at",
+            "until",
+        )
+        read_only_fields = fields
+        model = HistoryEntry
+
+
+class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
+    """What an approver says."""
+
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=LONGEST_REASON
+    )

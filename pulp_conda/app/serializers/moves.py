@@ -1,0 +1,156 @@
+from gettext import gettext as _
+
+from rest_framework import serializers
+
+from pulpcore.plugin.serializers import ValidateFieldsMixin
+
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.history import LONGEST_REASON
+from pulp_conda.channel.errors import WrongOrder
+from pulp_conda.channel.matchspec import Query
+
+_STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"
+
+
+class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
+    """What all promotions have."""
+
+    stage = serializers.CharField(help_text=_("The stage that moves, for example 'testing'."))
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=LONGEST_REASON
+    )
+    overrides = serializers.DictField(
+        child=serializers.CharField(max_length=LONGEST_REASON),
+        help_text=_(
+            "Gates to pass whatever they say, each with the reason: {'environments': 'known, fixed tomorrow'}."
+        ),
+        default=dict,
+        required=False,
+    )
+    dry_run = serializers.BooleanField(
+        help_text=_("Report what would happen, and change nothing. The default is false."),
+        default=False,
+    )
+
+    def default_source(self, stages, stage):
+        """Return the stage to take from if nobody names one."""
+        return stages[stage.position - 1] if stage.position else None
+
+    def validate(self, data):
+        data = super().validate(data)
+        stages = list(self.context["lifecycle"].stages.all())
+        names = [stage.name for stage in stages]
+        stage = _find(stages, "stage", data["stage"])
+        if "source" in data:
+            source = _find(stages, "source", data["source"])
+        else:
+            source = self.default_source(stages, stage)
+        with channel_errors_as_validation():
+            if source is None or source.position >= stage.position:
+                raise WrongOrder(
+                    lifecycle=self.context["lifecycle"].name,
+                    source=source.name if source else _("the repository"),
+                    stage=stage.name,
+                    order=" → ".join(names),
+                )
+        gates = [gate["name"] for gate in stage.gates]
+        for name in data["overrides"]:
+            if name not in gates:
+                reason = _("Stage '{stage}' has no gate '{gate}'. Its gates are: {gates}.")
+                raise serializers.ValidationError(
+                    {
+                        "overrides": reason.format(
+                            stage=stage.name, gate=name, gates=", ".join(gates) or _("none")
+                        )
+                    }
+                )
+        return {**data, "stage": stage, "source": source}
+
+
+class CondaPromoteSerializer(_PromotionSerializer):
+    """Which stage to promote to, and how."""
+
+    source = serializers.CharField(
+        help_text=_(
+            "The stage whose state it takes. The default is the one before; another one is a jump, which needs a "
+            "permission of its own."
+        ),
+        required=False,
+    )
+    state = serializers.RegexField(
+        _STATE,
+        help_text=_(
+            "Something that the source serves or served, for example 'v42'. The default is what it serves when the "
+            "task runs."
+        ),
+        required=False,
+    )
+
+
+class CondaPromotePackagesSerializer(_PromotionSerializer):
+    """Which packages to promote to a stage that otherwise stays as it is."""
+
+    source = serializers.CharField(
+        help_text=_("The stage that has them. The default is the first one."), required=False
+    )
+    specs = serializers.ListField(
+        child=serializers.CharField(max_length=1000),
+        help_text=_(
+            "MatchSpecs; all packages that match one of them are promoted, for example ['openssl 3.5.5']."
+        ),
+        min_length=1,
+        max_length=100,
+    )
+    with_dependencies = serializers.BooleanField(
+        help_text=_(
+            "Also promote what they depend on, as far as the stage does not have it. The default is true."
+        ),
+        default=True,
+    )
+
+    def default_source(self, stages, stage):
+        return stages[0]
+
+    def validate_specs(self, specs):
+        with channel_errors_as_validation() as errors:
+            for spec in specs:
+                with errors.at(None):
+                    Query(spec)
+        return specs
+
+
+class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
+    """Which stage to roll back, and to what."""
+
+    stage = serializers.CharField(help_text=_("The stage that moves, for example 'stable'."))
+    entry = serializers.IntegerField(
+        help_text=_(
+            "The number of an entry of the history by which the stage came into the state that it shall have again. "
+            "The default is the last other state."
+        ),
+        min_value=1,
+        max_value=2**31 - 1,
+        required=False,
+    )
+    reason = serializers.CharField(
+        help_text=_("Why, for the history."), default="", max_length=LONGEST_REASON
+    )
+    dry_run = serializers.BooleanField(
+        help_text=_("Report what would happen, and change nothing. The default is false."),
+        default=False,
+    )
+
+    def validate(self, data):
+        data = super().validate(data)
+        stage = _find(self.context["lifecycle"].stages.all(), "stage", data["stage"])
+        return {**data, "stage": stage}
+
+
+def _find(stages, field, name):
+    for stage in stages:
+        if stage.name == name:
+            return stage
+    names = ", ".join(f"'{stage.name}'" for stage in stages)
+    raise serializers.ValidationError(
+        {field: _("There is no stage '{}'. The stages are {}.").format(name, names)}
+    )
