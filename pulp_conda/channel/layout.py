@@ -6,6 +6,7 @@ arrives decoded, so `!` and `+` are themselves.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
@@ -238,16 +239,22 @@ def is_filename(name):
 def name_problems(name, version, build):
     """List in words what CEP 26 has against a package's name, version and build."""
     problems = []
-    for word, text, pattern in (
-        ("name", name, _NAME),
-        ("version", version, _VERSION),
-        ("build", build, _BUILD),
+    for word, text, is_valid in (
+        ("name", name, _is_name),
+        ("version", version, _VERSION.fullmatch),
+        ("build", build, _BUILD.fullmatch),
     ):
         if len(text) > 64:
             problems.append(f"the {word} '{text}' is longer than 64 characters")
-        elif not pattern.fullmatch(text):
+        elif not is_valid(text):
             problems.append(f"'{text}' is not a {word}")
     return problems
+
+
+@lru_cache(1000)
+def _is_name(text):
+    # The packages of a name come one after the other, and this pattern takes longer than all else that is checked.
+    return _NAME.fullmatch(text) is not None
 
 
 def check_channel_name(name):

@@ -267,9 +267,10 @@ def _is_hex(value, length):
 
 
 def _is_list_of_strings(values):
-    return isinstance(values, list) and all(
-        isinstance(value, str) and "\0" not in value for value in values
-    )
+    try:
+        return isinstance(values, list) and "\0" not in "".join(values)
+    except TypeError:
+        return False
 
 
 def _text(value):

@@ -34,7 +34,11 @@ def declares_v3(fields):
         version = fields.get(key)
         if type(version) is int and version >= 3:
             return True
-    return any("[" in spec and _NEW_FIELD.search(spec) for spec in _specs(fields))
+    specs = [*(fields.get("depends") or ()), *(fields.get("constrains") or ())]
+    for more in (fields.get("extra_depends") or {}).values():
+        specs += more
+    # Of a million records hardly one has brackets.
+    return "[" in "".join(specs) and any(_NEW_FIELD.search(spec) for spec in specs)
 
 
 def as_v3(fields):
@@ -81,13 +85,6 @@ class RevisionCounter:
         if self._newest is not None:
             revision |= {"newest": self._newest, "oldest": self._oldest}
         return {REVISION: revision}
-
-
-def _specs(fields):
-    yield from fields.get("depends") or ()
-    yield from fields.get("constrains") or ()
-    for specs in (fields.get("extra_depends") or {}).values():
-        yield from specs
 
 
 def _in_brackets(spec):
