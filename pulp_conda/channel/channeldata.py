@@ -19,6 +19,9 @@ _TEXTS = ("dev_url", "doc_url", "home", "license", "summary")
 # Bytes of an upstream's entry; a larger one counts as empty. run_exports of 500 versions take 50 KB.
 _ENTRY_SIZE = 256 * 2**10
 
+# Lower than any build number and timestamp.
+_NO_RANK = (-1, 0)
+
 
 class Channeldata:
     """Gathers the summaries of a channel from its packages, in memory for the names and not for the packages."""
@@ -74,7 +77,7 @@ class _Entry:
     def __init__(self, version):
         self._key = VersionKey(version)
         self._older = None
-        self._rank = (-1, 0)
+        self._rank = _NO_RANK
         self._run_exports = {}
         self._subdirs = []
         self._timestamp = 0
@@ -86,10 +89,16 @@ class _Entry:
         self._timestamp = max(self._timestamp, rank[1])
         if version == self._older:
             return
-        key = self._key if version == self._key.text else VersionKey(version)
-        if key < self._key:
-            self._older = version  # Packages come by file name: the next one is often of it too.
-        elif self._rank < rank or self._key < key:
+        key = self._key
+        if version != key.text:
+            key = VersionKey(version)
+            if key < self._key:
+                # Packages come by file name: the next one is often of it too.
+                self._older = version
+                return
+            if self._key < key:
+                self._rank = _NO_RANK
+        if self._rank < rank:
             self._key, self._rank, self.sha256 = key, rank, sha256
 
     def add_run_exports(self, version, build_number, run_exports):

@@ -8,6 +8,7 @@ URLs in the index that no mirror can misread.
 import io
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 
 import msgpack
 import orjson
@@ -176,17 +177,14 @@ def shard_key(entries, removed=()):
     Args:
         entries, removed: As for `encode_shard`.
     """
-    key = sha256(b"%d" % FORMAT)
-    for filename, record, run_exports, in_v3 in _sorted(entries):
-        record, run_exports = _as_bytes(record), _as_bytes(run_exports)
-        # With their lengths, so that no two contents read the same.
-        sizes = f"{len(record)} {'-' if run_exports is None else len(run_exports)}"
-        key.update(f"\n{filename} {in_v3:d} {sizes}\n".encode())
-        key.update(record)
-        key.update(run_exports or b"")
-    for filename in sorted(removed):
-        key.update(f"\nremoved {filename}".encode())
-    return key.digest()
+    entries = _sorted(entries)
+    # In lines: canonical JSON has no line break in it, and no file name has one.
+    lines = [b"%d %d" % (FORMAT, len(entries))]
+    for filename, record, run_exports, in_v3 in entries:
+        lines += filename.encode(), b"v3" if in_v3 else b"", _as_bytes(record)
+        lines.append(b"" if run_exports is None else _as_bytes(run_exports))
+    lines += map(str.encode, sorted(removed))
+    return sha256(b"\n".join(lines)).digest()
 
 
 def encode_shard(entries, removed, level):
@@ -194,7 +192,7 @@ def encode_shard(entries, removed, level):
 
     Args:
         entries: (file name, record as it shall stand there, canonical run_exports or None if not known, whether it
-            belongs into `v3`) of each package; the middle two as JSON.
+            belongs into `v3`) of each package; the middle two as canonical JSON.
         removed: The names of packages that the channel had once.
         level: The zstd level.
     """
@@ -245,7 +243,7 @@ def _pack(content, level):
 
 
 def _sorted(entries):
-    return sorted(entries, key=lambda entry: (entry[0], entry[3]))
+    return sorted(entries, key=itemgetter(0, 3))
 
 
 def _as_bytes(text):

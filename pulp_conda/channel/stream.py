@@ -1,7 +1,6 @@
 """JSON and zstd of any size: nothing in them makes us hold more than one entry in memory."""
 
 import codecs
-import io
 import json
 import re
 import shutil
@@ -21,6 +20,9 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Characters of one value. Records of 2026 have at most some ten thousand.
 _MAX_VALUE = 4 * 2**20
 _CHUNK = 2**17
+
+# Bytes of an object that wait to be written: with fewer, the calls for it take as long as all the rest.
+_WRITE_BUFFER = 2**20
 
 _SETTING = "CONDA_MAX_REPODATA_SIZE"
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -76,7 +78,7 @@ class ObjectWriter:
     """A JSON object whose entries come one by one, kept in a temporary file until its place has come."""
 
     def __init__(self):
-        self._file = TemporaryFile()
+        self._file = TemporaryFile(buffering=_WRITE_BUFFER)
         self._separator = b""
 
     def add(self, key, value):
@@ -88,7 +90,7 @@ class ObjectWriter:
         """Write the object, and forget it."""
         self._file.seek(0)
         file.write(b"{")
-        shutil.copyfileobj(self._file, file, io.DEFAULT_BUFFER_SIZE * 16)
+        shutil.copyfileobj(self._file, file, _WRITE_BUFFER)
         file.write(b"}")
         self._file.close()
 

@@ -1,6 +1,6 @@
 """Version order (CEP 33): the only place that compares package versions."""
 
-from functools import cached_property, total_ordering
+from functools import total_ordering
 
 from rattler import Version
 from rattler.exceptions import InvalidVersionError
@@ -14,15 +14,14 @@ class VersionKey:
     keep a whole channel from being listed.
     """
 
+    __slots__ = ("_version", "text")
+
     def __init__(self, text):
         self.text = text
-
-    @cached_property
-    def _version(self):
         try:
-            return Version(self.text)
+            self._version = Version(text)
         except InvalidVersionError:
-            return None
+            self._version = None
 
     def __eq__(self, other):
         return not self < other and not other < self

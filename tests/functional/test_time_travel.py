@@ -347,12 +347,12 @@ def test_a_missing_slash_is_added(past):
         assert redirect.status_code == 301
 
 
-def test_paths_of_others_with_an_at_stay_theirs(pulp, past, unique):
-    # npm and Go have such paths; a file of pulp_file does as well.
+def test_paths_of_others_stay_theirs(pulp, past, unique):
+    # npm and Go have paths with an at; a file of pulp_file can have any.
     name = f"npm-{unique}"
     artifact = client.Pulp.upload(pulp, "artifacts/", io.BytesIO(b"theirs"))["pulp_href"]
     repository = pulp.post("repositories/file/file/", name=name, autopublish=True)["pulp_href"]
-    paths = ["@scope/pkg@1.0.tgz", "mod/@v/list", f"team@v1/{INDEX}"]
+    paths = ["@scope/pkg@1.0.tgz", "mod/@v/list", f"team@v1/{INDEX}", f"team/{INDEX}"]
     for path in paths:
         pulp.post(
             "content/file/files/", artifact=artifact, relative_path=path, repository=repository

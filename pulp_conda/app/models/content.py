@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F
 
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
@@ -114,21 +115,25 @@ class CondaPackage(Content):
         versions, nor on their number.
         """
         packages = cls.objects.filter(
-            _pulp_domain=get_domain_pk(), subdir=subdir, filename=filename
+            _pulp_domain=get_domain_pk(),
+            subdir=subdir,
+            filename=filename,
+            version_memberships__isnull=False,
+        ).annotate(
+            repository_id=F("version_memberships__repository"),
+            added=F("version_memberships__version_added__number"),
+            removed=F("version_memberships__version_removed__number"),
         )
-        memberships = packages.order_by().values_list(
-            "pk",
-            "version_memberships__repository",
-            "version_memberships__version_added__number",
-            "version_memberships__version_removed__number",
-        )
-        memberships = [membership for membership in memberships if membership[1]]
-        if not memberships:
+        # A package once for each of its memberships.
+        members = list(packages.order_by().defer("record", "depends"))
+        if not members:
             # Which versions there are is another query.
             return None
         for version in repository_versions:
-            for pk, repository, added, removed in memberships:
-                is_member = added <= version.number and not (removed and removed <= version.number)
-                if repository == version.repository_id and is_member:
-                    return cls.objects.defer("record", "depends").get(pk=pk)
+            for package in members:
+                is_member = package.added <= version.number and not (
+                    package.removed and package.removed <= version.number
+                )
+                if package.repository_id == version.repository_id and is_member:
+                    return package
         return None

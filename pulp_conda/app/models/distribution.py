@@ -9,6 +9,7 @@ from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
+    ContentArtifact,
     Distribution,
     PublishedMetadata,
     RepositoryContent,
@@ -151,7 +152,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         package = CondaPackage.at_path(self._versions(served), subdir, filename)
         if package is None:
             return None
-        content_artifact = _content_artifact(package)
+        content_artifact = _find_stored(content=package.pk)
         headers = _headers(filename, _IMMUTABLE)
         if content_artifact.artifact:
             return _answers().StoredFile(
@@ -231,11 +232,12 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         )
 
     def _metadata(self, served, path):
-        metadata = PublishedMetadata.objects.filter(
-            publication=served.publication, relative_path=path
-        ).first()
-        return metadata and _answers().StoredFile(
-            _content_artifact(metadata), _headers(path, _revalidated(served)), **served.date
+        content_artifact = _find_stored(
+            published_artifact__publication=served.publication,
+            published_artifact__relative_path=path,
+        )
+        return content_artifact and _answers().StoredFile(
+            content_artifact, _headers(path, _revalidated(served)), **served.date
         )
 
     def _page(self, served, subdir):
@@ -342,6 +344,8 @@ def _find_sidecar(sha256):
     return CondaSidecar.objects.filter(pulp_domain=get_domain_pk(), sha256=sha256).first()
 
 
-def _content_artifact(content):
-    artifacts = content.contentartifact_set.select_related("artifact", "artifact__pulp_domain")
-    return artifacts.first()
+def _find_stored(**conditions):
+    """Return the one content artifact under these conditions, or None."""
+    found = ContentArtifact.objects.filter(**conditions).select_related("artifact")
+    # Not by `first`: what Django does to sort a single row is a third of the whole lookup.
+    return next(iter(found), None)

@@ -51,15 +51,6 @@ class CondaEnvironment(Content):
         """Return the digest of what was given: format, source, section, platforms and virtual packages."""
         return sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    @classmethod
-    def remove_replaced(cls, version):
-        """Remove from a version that is being made what has the name of an environment that it added."""
-        added = cls.objects.filter(pk__in=version.added())
-        names = list(added.values_list("name", flat=True))
-        if names:
-            same_name = version.get_content(cls.objects).filter(name__in=names)
-            version.remove_content(same_name.exclude(pk__in=added))
-
     def specs_for(self, platform):
         """Return the specs to solve on a platform."""
         return tuple(self.requirements.get(platform, self.requirements.get("", ())))

@@ -33,7 +33,10 @@ class CondaPackageInfo(BaseModel):
     licenses = ArrayField(models.TextField(), default=list)
     traits = models.JSONField(default=dict)
     read_at = models.DateTimeField(null=True)
-    pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.CASCADE)
+    # No index of its own, here and elsewhere: that of the unique key begins with it.
+    pulp_domain = models.ForeignKey(
+        "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
+    )
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
@@ -66,7 +69,9 @@ class IndexedFile(models.Model):
     """
 
     pk = models.CompositePrimaryKey("repository_id", "sha256")
-    repository = models.ForeignKey("conda.CondaRepository", on_delete=models.CASCADE)
+    repository = models.ForeignKey(
+        "conda.CondaRepository", on_delete=models.CASCADE, db_index=False
+    )
     sha256 = models.CharField(max_length=64)
     indexed_timestamp = models.BigIntegerField()
 
@@ -114,7 +119,9 @@ class CondaSidecar(BaseModel):
 
     sha256 = models.CharField(max_length=64)
     data = models.BinaryField()
-    pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.CASCADE)
+    pulp_domain = models.ForeignKey(
+        "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
+    )
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"

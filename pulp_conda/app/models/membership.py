@@ -1,99 +1,261 @@
 """Which content a repository version has, changed in bulk.
 
-pulpcore's `add_content` and `remove_content` take every key through Python, and its check for duplicates asks for a
-thousand of them at once. Here PostgreSQL moves sets; the rows are the same, which tests compare.
+pulpcore takes every key of a version through Python, to copy what the version before has and again at each `add_content` and
+`remove_content`, and looks through all of it to say what is there. Here PostgreSQL moves sets, and what a version has is what
+the one before had, and the changes. The rows are the same, which tests compare.
 """
 
-from django.db import connection, models, transaction
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
 
-# Content that was added in this version and goes again was never there.
-_REMOVE = (
-    """
-    DELETE FROM core_repositorycontent
-    WHERE repository_id = %(repository)s AND version_added_id = %(version)s
-        AND version_removed_id IS NULL AND content_id IN ({contents})
-    """,
-    """
-    UPDATE core_repositorycontent SET version_removed_id = %(version)s, pulp_last_updated = now()
-    WHERE repository_id = %(repository)s AND version_removed_id IS NULL AND content_id IN ({contents})
-    """,
-    """
-    UPDATE core_repositoryversion SET pulp_last_updated = now(), content_ids = ARRAY(
-        SELECT unnest(content_ids) EXCEPT ({contents})
-    )
-    WHERE pulp_id = %(version)s
-    """,
-)
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models, transaction
+from django.db.models import Count, Func, Subquery
+
+from pulpcore.plugin.models import Content, RepositoryVersion
+from pulpcore.plugin.util import get_domain_pk
+
+# What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
+# are of before a sync: they may say that a table is empty in which there are a million rows now. What they could mislead is
+# written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT instead of NOT EXISTS.
+BY_INDEX = """
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_seqscan = off;
+SET LOCAL join_collapse_limit = 1
+"""
+
+# The membership that a content has in the latest version, if any.
+MEMBER = """(
+    SELECT member.pulp_id FROM core_repositorycontent AS member
+    WHERE member.repository_id = %(repository)s AND member.content_id = {content}
+        AND member.version_removed_id IS NULL
+    LIMIT 1
+)"""
 
 # Content that was removed in this version and comes back was always there.
-_ADD = (
-    """
+_ADD = """
+WITH chosen (content) AS MATERIALIZED ({contents}), back AS (
     UPDATE core_repositorycontent SET version_removed_id = NULL, pulp_last_updated = now()
     WHERE repository_id = %(repository)s AND version_removed_id = %(version)s
-        AND content_id IN ({contents})
-    """,
-    """
+        AND content_id IN (SELECT content FROM chosen)
+    RETURNING content_id
+), new AS (
     INSERT INTO core_repositorycontent
         (pulp_id, pulp_created, pulp_last_updated, repository_id, content_id, version_added_id)
     SELECT gen_random_uuid(), now(), now(), %(repository)s, content, %(version)s
-    FROM ({contents}) AS added (content)
-    WHERE NOT EXISTS (
-        SELECT FROM core_repositorycontent AS member
-        WHERE member.repository_id = %(repository)s AND member.content_id = added.content
-            AND member.version_removed_id IS NULL
-    )
-    """,
-    """
-    UPDATE core_repositoryversion SET pulp_last_updated = now(), content_ids = ARRAY(
-        SELECT unnest(content_ids) UNION ({contents})
-    )
-    WHERE pulp_id = %(version)s
-    """,
-)
-
-# The members whose path a package has that was added in this version.
-_REPLACED = """
-    SELECT member.content_id
-    FROM core_repositorycontent AS new
-        JOIN conda_condapackage AS package ON package.content_ptr_id = new.content_id
-        JOIN conda_condapackage AS same_path ON same_path._pulp_domain_id = package._pulp_domain_id
-            AND same_path.subdir = package.subdir AND same_path.filename = package.filename
-        JOIN core_repositorycontent AS member ON member.content_id = same_path.content_ptr_id
-    WHERE new.repository_id = %(repository)s AND new.version_added_id = %(version)s
-        AND new.version_removed_id IS NULL AND member.repository_id = %(repository)s
-        AND member.version_added_id <> %(version)s AND member.version_removed_id IS NULL
+    FROM chosen
+    WHERE (
+        SELECT member.pulp_id FROM core_repositorycontent AS member
+        WHERE member.repository_id = %(repository)s AND member.content_id = chosen.content
+            AND (member.version_removed_id IS NULL OR member.version_removed_id = %(version)s)
+        LIMIT 1
+    ) IS NULL
+    RETURNING content_id
+), change AS MATERIALIZED (SELECT content_id FROM back UNION ALL SELECT content_id FROM new)
+UPDATE core_repositoryversion SET pulp_last_updated = now(),
+    content_ids = content_ids || ARRAY(SELECT content_id FROM change)
+WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
 """
+
+# Content that was added in this version and goes again was never there.
+_REMOVE = """
+WITH chosen (content) AS MATERIALIZED ({contents}), never AS (
+    DELETE FROM core_repositorycontent
+    WHERE repository_id = %(repository)s AND version_added_id = %(version)s
+        AND version_removed_id IS NULL AND content_id IN (SELECT content FROM chosen)
+    RETURNING content_id
+), gone AS (
+    UPDATE core_repositorycontent SET version_removed_id = %(version)s, pulp_last_updated = now()
+    WHERE repository_id = %(repository)s AND version_added_id <> %(version)s
+        AND version_removed_id IS NULL AND content_id IN (SELECT content FROM chosen)
+    RETURNING content_id
+), change AS MATERIALIZED (SELECT content_id FROM never UNION ALL SELECT content_id FROM gone)
+UPDATE core_repositoryversion SET pulp_last_updated = now(),
+    content_ids = ARRAY(SELECT unnest(content_ids) EXCEPT SELECT content_id FROM change)
+WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
+"""
+
+_KEYS = "SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = '{}'"
+
+# What a version adds to the one before.
+_NEW = """
+SELECT content_id FROM core_repositorycontent
+WHERE repository_id = %(repository)s AND version_added_id = %(version)s
+    AND version_removed_id IS NULL
+"""
+
+# The other members that have the path of a new package, or the name of a new environment.
+_REPLACED = f"""
+SELECT other.content_ptr_id
+FROM conda_new
+    JOIN {{table}} AS new ON new.content_ptr_id = conda_new.content
+    JOIN {{table}} AS other ON {{same_key}} AND other._pulp_domain_id = new._pulp_domain_id
+WHERE {MEMBER.format(content="other.content_ptr_id")} IS NOT NULL
+EXCEPT SELECT content FROM conda_new
+"""
+_NOTHING_ELSE = """
+SELECT NOT EXISTS (
+    SELECT FROM core_repositorycontent
+    WHERE repository_id = %(repository)s AND version_added_id <> %(version)s
+        AND version_removed_id IS NULL
+)
+"""
+_SAME_KEY = {
+    "conda_condapackage": "other.subdir = new.subdir AND other.filename = new.filename",
+    "conda_condaenvironment": "other.name = new.name",
+}
+
+# Numbers are sorted much faster than paths.
+_TWICE = f"""
+SELECT EXISTS (
+    SELECT FROM conda_condapackage WHERE content_ptr_id IN ({_NEW})
+    GROUP BY hashtextextended(filename, hashtextextended(subdir, 0)) HAVING count(*) > 1
+)
+"""
+
+
+def begin(repository, base=None):
+    """Return a new version that has what the latest one has, or what another one has."""
+    latest = repository.latest_version()
+    version = RepositoryVersion(
+        repository=repository, number=repository.next_version, base_version=base
+    )
+    # Not by `save`, whose hook would take the keys through Python.
+    RepositoryVersion.objects.bulk_create([version])
+    keys = RepositoryVersion.objects.filter(pk=latest.pk).values("content_ids")
+    RepositoryVersion.objects.filter(pk=version.pk).update(content_ids=Subquery(keys))
+    _forget_keys(version)
+    if base:
+        present, wanted = _KEYS.format(latest.pk), _KEYS.format(base.pk)
+        remove_contents(version, f"{present} EXCEPT {wanted}")
+        add_contents(version, f"{wanted} EXCEPT {present}")
+    return version
 
 
 def add_contents(version, contents):
     """Add content to a version that is being made; `contents` is a query in SQL that gives their keys."""
-    _execute(version, _ADD, contents)
+    _change(version, _ADD, contents)
 
 
 def remove_contents(version, contents):
-    """Remove content from a version that is being made; `contents` is a query in SQL that gives their keys.
-
-    It is asked more than once, so what it gives must not depend on who is a member now.
-    """
-    _execute(version, _REMOVE, contents)
+    """Remove content from a version that is being made; `contents` is a query in SQL that gives their keys."""
+    _change(version, _REMOVE, contents)
 
 
 def remove_replaced(version):
-    """Remove the packages that have the path of a package that this version added."""
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE conda_replaced (content uuid)")
-        try:
-            cursor.execute(f"INSERT INTO conda_replaced {_REPLACED}", _facts(version))
-            if cursor.rowcount:
-                remove_contents(version, "SELECT content FROM conda_replaced")
-        finally:
-            cursor.execute("DROP TABLE conda_replaced")
+    """Remove what has the path of a package, or the name of an environment, that is new in this version or to its base."""
+    new = _NEW
+    if version.base_version_id:
+        new = f"{_KEYS.format(version.pk)} EXCEPT {_KEYS.format(version.base_version_id)}"
+    elif _is_true(version, _NOTHING_ELSE):
+        return
+    with _table("conda_new", new, _facts(version)):
+        for table, same_key in _SAME_KEY.items():
+            remove_contents(version, _REPLACED.format(table=table, same_key=same_key))
 
 
-def ask_for_existence(version):
-    """Let pulpcore, which asks whether anything was added or removed, not load all of it for an answer."""
+def is_new_path_twice(version):
+    """Say whether two packages that this version added have the same path."""
+    return _is_true(version, _TWICE)
+
+
+def change_by_sets(version):
+    """Let what adds content to a version and removes some, pulpcore's own tasks as well, do it here."""
+    version.add_content = partial(_add_content, version)
+    version.remove_content = partial(_remove_content, version)
+
+
+def finish_by_changes(version):
+    """Let pulpcore, which asks a version for everything when it is complete, look at nothing but the changes."""
     for method in ("added", "removed"):
         setattr(version, method, _existence(getattr(version, method)))
+    # Which types of content it has: those that it had before were allowed then.
+    version.get_content = version.added
+    version._compute_counts = partial(_compute_counts, version)
+
+
+def delete(version):
+    """Delete a complete version as pulpcore does; the next one takes over its changes."""
+
+    def find_next():
+        following = RepositoryVersion.next(version)
+        following._compute_counts = partial(_compute_changes, following)
+        return following
+
+    version.next = find_next
+    version.delete()
+
+
+def _add_content(version, content):
+    with _chosen(content) as contents:
+        foreign = Content.objects.exclude(pulp_domain=get_domain_pk())
+        assert not foreign.filter(pk__in=content).exists(), "content of another domain"
+        add_contents(version, contents)
+
+
+def _remove_content(version, content):
+    with _chosen(content) as contents:
+        remove_contents(version, contents)
+
+
+@contextmanager
+def _chosen(content):
+    """Give a query in SQL for the keys of a queryset."""
+    try:
+        query, parameters = content.values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        yield "SELECT NULL::uuid WHERE false"
+        return
+    with _table("conda_chosen", f"SELECT DISTINCT * FROM ({query}) AS content", parameters):
+        yield "SELECT content FROM conda_chosen"
+
+
+def _compute_counts(version):
+    """Note how much content a version has, as pulpcore does: that of the version before, and the changes."""
+    for method in ("add_content", "remove_content", "added", "removed", "get_content"):
+        version.__dict__.pop(method, None)
+    del version._compute_counts
+    before = version.previous().counts.filter(count_type=version.counts.model.PRESENT)
+    added, removed = _changes(version)
+    present = Counter(dict(before.values_list("content_type", "count"))) + added
+    present.subtract(removed)
+    if present.total() == _size(version):
+        _save_counts(version, A=added, P=present, R=removed)
+    else:
+        # The counts of the version before are wrong (pulpcore's issue 7272).
+        version._compute_counts()
+
+
+def _compute_changes(version):
+    """Note how much content a version adds and removes, now that the one before is gone; it has what it had."""
+    version.counts.exclude(count_type=version.counts.model.PRESENT).delete()
+    added, removed = _changes(version)
+    _save_counts(version, A=added, R=removed)
+
+
+def _changes(version):
+    """Return how much a version adds, and removes, of each type of content."""
+    return (
+        Counter(dict(members.values_list("content__pulp_type").annotate(Count("pk"))))
+        for members in (version.added_memberships, version.removed_memberships)
+    )
+
+
+def _save_counts(version, **counts):
+    row = version.counts.model
+    row.objects.bulk_create(
+        row(repository_version=version, count_type=kind, content_type=pulp_type, count=count)
+        for kind, of_kind in counts.items()
+        for pulp_type, count in of_kind.items()
+        if count
+    )
+
+
+def _size(version):
+    size = Func("content_ids", function="cardinality", output_field=models.IntegerField())
+    return RepositoryVersion.objects.filter(pk=version.pk).values_list(size, flat=True).get()
 
 
 class _Existence(models.QuerySet):
@@ -110,13 +272,32 @@ def _existence(method):
     return ask
 
 
-def _execute(version, statements, contents):
+def _change(version, statement, contents):
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement.format(contents=contents), _facts(version))
+        cursor.execute(BY_INDEX)
+        cursor.execute(statement.format(contents=contents), _facts(version))
+    _forget_keys(version)
+
+
+def _is_true(version, question):
+    with connection.cursor() as cursor:
+        cursor.execute(question, _facts(version))
+        return cursor.fetchone()[0]
+
+
+def _forget_keys(version):
     # Sixteen megabytes for a million packages: loaded again if somebody asks.
     version.__dict__.pop("content_ids", None)
 
 
 def _facts(version):
     return {"repository": version.repository_id, "version": version.pk}
+
+
+@contextmanager
+def _table(name, query, parameters):
+    """Keep the keys that a query gives in a temporary table."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE {name} (content) AS {query}", parameters)
+        yield
+        cursor.execute(f"DROP TABLE {name}")

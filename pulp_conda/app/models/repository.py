@@ -1,17 +1,22 @@
 """A channel's changing content: all subdirs, changed as one."""
 
-from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db import models, transaction
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django_lifecycle import BEFORE_DELETE, hook
 
-from pulpcore.plugin.models import AutoAddObjPermsMixin, Repository
-from pulpcore.plugin.repo_version_utils import remove_duplicates
+from pulpcore.plugin.models import (
+    AutoAddObjPermsMixin,
+    CreatedResource,
+    Repository,
+    RepositoryContent,
+    Task,
+)
 
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models import membership
 from pulp_conda.app.models.content import CondaPackage
 from pulp_conda.app.models.environment import CondaEnvironment
 from pulp_conda.app.models.file import IndexedFile
-from pulp_conda.app.models.membership import ask_for_existence, remove_replaced
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.app.models.retention import is_kept
@@ -70,15 +75,47 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         protected = Q(pk__in=super().protected_versions().values("pk"))
         return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
 
+    def new_version(self, base_version=None):
+        """Begin a version as pulpcore does, without taking the keys of a million packages through Python."""
+        with transaction.atomic():
+            latest = self.versions.latest()
+            if not latest.complete:
+                latest.delete()  # of a task that was killed
+            version = membership.begin(self, base_version)
+            if Task.current() and not self.user_hidden:
+                CreatedResource.objects.create(content_object=version)
+            return version
+
+    def initialize_new_version(self, new_version):
+        membership.change_by_sets(new_version)
+
+    def cleanup_old_versions(self):
+        """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones have."""
+        if self.retain_repo_versions and not self.versions.filter(complete=False).exists():
+            versions = self.versions.complete().exclude(pk__in=self.protected_versions())
+            for version in versions.order_by("-number")[self.retain_repo_versions :]:
+                membership.delete(version)
+        super().cleanup_old_versions()
+
     def check_content_overwrite(self, version, add_content_pks, remove_content_pks=None):
         """Refuse another file under a name that the version has; a new record of the same file is fine.
 
         Raises:
             CondaError: `PackageConflict`, for the first such package.
         """
-        present = version.get_content(CondaPackage.objects).exclude(pk__in=remove_content_pks or [])
-        same_name = present.filter(subdir=OuterRef("subdir"), filename=OuterRef("filename"))
+        # By the memberships of these paths alone: what a version has as a whole may be a million keys.
+        memberships = RepositoryContent.objects.filter(
+            repository=version.repository_id, version_added__number__lte=version.number
+        ).exclude(version_removed__number__lte=version.number)
+        same_name = CondaPackage.objects.filter(
+            Exists(memberships.filter(content=OuterRef("pk"))),
+            _pulp_domain=OuterRef("_pulp_domain"),
+            subdir=OuterRef("subdir"),
+            filename=OuterRef("filename"),
+        )
         other_bytes = same_name.exclude(sha256=OuterRef("sha256")).values("sha256")
+        if remove_content_pks is not None:
+            other_bytes = other_bytes.exclude(pk__in=remove_content_pks)
         conflict = (
             CondaPackage.objects.filter(pk__in=add_content_pks)
             .annotate(found=Subquery(other_bytes[:1]))
@@ -102,19 +139,20 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             CondaError: `DuplicateFilename`, when two records for one name were added at once. `PatchWithoutPackage`,
                 when a patch was added that names no package of the version.
         """
-        if new_version.base_version_id:
-            remove_duplicates(new_version)  # Here all that the base has counts as added.
-        else:
-            remove_replaced(new_version)
-            CondaEnvironment.remove_replaced(new_version)
+        membership.remove_replaced(new_version)
+        self._check_paths(new_version)
+        if not getattr(new_version, "is_copy", False):
+            self._check_patches(new_version)
+        IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
+        membership.finish_by_changes(new_version)
+
+    def _check_paths(self, new_version):
+        """Refuse two records for one file name; those that were there before were replaced."""
+        if not membership.is_new_path_twice(new_version):
+            return
         added = CondaPackage.objects.filter(pk__in=new_version.added())
-        twice = (
-            added.values("subdir", "filename")
-            .annotate(count=Count("pk"))
-            .filter(count__gt=1)
-            .order_by("subdir", "filename")
-            .first()
-        )
+        paths = added.values("subdir", "filename").annotate(count=Count("pk"))
+        twice = paths.filter(count__gt=1).order_by("subdir", "filename").first()
         if twice:
             raise CondaError(
                 DuplicateFilename(
@@ -123,10 +161,6 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                     count=twice["count"],
                 )
             )
-        if not getattr(new_version, "is_copy", False):
-            self._check_patches(new_version)
-        IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
-        ask_for_existence(new_version)
 
     def _check_patches(self, new_version):
         """Refuse patches that would do nothing; one that has packages for some of its names is fine."""

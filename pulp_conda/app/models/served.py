@@ -56,7 +56,7 @@ def served_now(distribution):
     if stage := stage_of(distribution):
         entry = stage.states.defer(*_STORY).first()
         return entry and _state(stage, entry, max_age=settings.CONDA_METADATA_MAX_AGE)
-    publication = distribution.get_repository_publication_and_version()[2]
+    publication = _chosen(distribution)
     if publication is None:
         return None
     find_date = partial(_turn, distribution, publication)
@@ -123,14 +123,31 @@ def stage_of(distribution):
     return getattr(distribution, "stage", None)
 
 
+def _chosen(distribution):
+    """Return the publication of a distribution that is no stage, or None: pulpcore's choice, in one query."""
+    publications = _publications()
+    if distribution.publication_id:
+        return publications.get(pk=distribution.publication_id)
+    if distribution.repository_version_id:
+        chosen = publications.filter(repository_version=distribution.repository_version_id)
+    elif distribution.repository_id:
+        chosen = publications.filter(repository_version__repository=distribution.repository_id)
+    else:
+        return None
+    newest = chosen.order_by("-repository_version__number", "-pulp_created")
+    return newest.filter(complete=True).first()
+
+
 def _state(stage, entry, **facts):
     """Return a state of a stage."""
-    publication = (
-        CondaPublication.objects.select_related("repository_version")
-        .defer("repository_version__content_ids")
-        .get(pk=entry.publication_id)
-    )
+    publication = _publications().get(pk=entry.publication_id)
     return Served(publication, partial(_move_date, stage, entry), entry=entry, **facts)
+
+
+def _publications():
+    """Return all publications with their versions, without the list of all content of these."""
+    publications = CondaPublication.objects.select_related("repository_version")
+    return publications.defer("repository_version__content_ids")
 
 
 def _move_date(stage, entry):

@@ -23,7 +23,10 @@ class CondaShard(BaseModel):
     key = models.BinaryField(max_length=32)
     sha256 = models.BinaryField(max_length=32, db_index=True)
     data = models.BinaryField()
-    pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.CASCADE)
+    # No index of its own, here and elsewhere: that of the unique key begins with it.
+    pulp_domain = models.ForeignKey(
+        "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
+    )
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
@@ -34,7 +37,7 @@ class PublishedShard(BaseModel):
     """That a publication has a shard."""
 
     publication = models.ForeignKey(Publication, on_delete=models.CASCADE)
-    shard = models.ForeignKey(CondaShard, on_delete=models.PROTECT)
+    shard = models.ForeignKey(CondaShard, on_delete=models.PROTECT, db_index=False)
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"

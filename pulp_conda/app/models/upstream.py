@@ -11,7 +11,9 @@ class UpstreamShards(models.Model):
     """
 
     pk = models.CompositePrimaryKey("repository_id", "subdir")
-    repository = models.ForeignKey("conda.CondaRepository", on_delete=models.CASCADE)
+    repository = models.ForeignKey(
+        "conda.CondaRepository", on_delete=models.CASCADE, db_index=False
+    )
     subdir = models.TextField()
     data = models.BinaryField()
 
@@ -28,7 +30,9 @@ class UpstreamSummary(models.Model):
     """
 
     pk = models.CompositePrimaryKey("repository_id", "name", "since")
-    repository = models.ForeignKey("conda.CondaRepository", on_delete=models.CASCADE)
+    repository = models.ForeignKey(
+        "conda.CondaRepository", on_delete=models.CASCADE, db_index=False
+    )
     name = models.TextField()
     since = models.IntegerField()
     summary = models.JSONField()

@@ -1,6 +1,7 @@
 """The five nouns of the plugin, as JSON. Pulp finds serializers here by name."""
 
 from .content import CondaPackageSerializer, CondaPackageUploadSerializer
+from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
 from .diff import (
     CondaDiffQuerySerializer,
@@ -30,6 +31,7 @@ from .repository import (
 
 __all__ = [
     "CondaAnswerSerializer",
+    "CondaCopySerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",
     "CondaEnvironmentSerializer",

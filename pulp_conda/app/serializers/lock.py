@@ -1,5 +1,6 @@
 """Solutions of a stage's environments, and the lock files that come from them or from people."""
 
+import json
 import re
 from fnmatch import fnmatchcase
 from gettext import gettext as _
@@ -216,7 +217,7 @@ class _LockFileField(serializers.Field):
 
 
 @extend_schema_field(OpenApiTypes.URI)
-class _SourceField(serializers.Field):
+class SourceField(serializers.Field):
     """A repository, or a version of one. Validated, it is a pair of the repository and the version's number or None."""
 
     default_error_messages = {
@@ -250,6 +251,20 @@ class _SourceField(serializers.Field):
         )
 
 
+class _SourcesField(serializers.ListField):
+    """A list, also as one text of JSON: pulp-glue sends a list in a form like this."""
+
+    child = SourceField()
+
+    def to_internal_value(self, data):
+        if isinstance(data, list) and len(data) == 1 and str(data[0]).startswith("["):
+            try:
+                data = json.loads(data[0])
+            except ValueError:
+                pass  # an unknown source, then
+        return super().to_internal_value(data)
+
+
 class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
     lock_file = _LockFileField(
         help_text=_(
@@ -280,8 +295,7 @@ class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
 class CondaImportLockSerializer(_UploadedLockSerializer):
     """A lock file whose packages a repository shall have, and no others."""
 
-    sources = serializers.ListField(
-        child=_SourceField(),
+    sources = _SourcesField(
         help_text=_(
             "Repositories, of which all versions count, or versions, to take the packages from; the first that has a "
             "package is taken. The default is the repository itself."

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pulpcore.plugin.models import Content
 
 from pulp_conda.app.models import CondaPackage
+from pulp_conda.app.models.membership import BY_INDEX, MEMBER
 from pulp_conda.channel.run_exports import canonical
 
 # Each try in vain means that another sync got on.
@@ -32,15 +33,6 @@ _COPY_BATCH = """
 COPY conda_batch (place, new_content, subdir, filename, sha256, record_digest, size, url, run_exports) FROM STDIN
 """
 
-# A batch is small against the tables it is compared with: look rows up by their indexes, one after the other as the joins
-# are written. Statistics cannot help to see that, since they are of before the sync.
-_PLAN = """
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-SET LOCAL enable_seqscan = off;
-SET LOCAL join_collapse_limit = 1
-"""
-
 _MATCH = """
 UPDATE conda_batch SET content = (
     SELECT package.content_ptr_id
@@ -53,14 +45,12 @@ UPDATE conda_batch SET content = (
 )
 """
 
-_FIND_NEW = """
-SELECT place, artifact.pulp_id
-FROM conda_batch
-    LEFT JOIN core_artifact AS artifact ON artifact.sha256 = conda_batch.sha256
-        AND artifact.pulp_domain_id = %(domain)s
-WHERE content IS NULL
-ORDER BY place
-"""
+_ARTIFACT = """(
+    SELECT pulp_id FROM core_artifact
+    WHERE core_artifact.sha256 = conda_batch.sha256 AND pulp_domain_id = %(domain)s
+)"""
+
+_FIND_NEW = f"SELECT place, {_ARTIFACT} FROM conda_batch WHERE content IS NULL ORDER BY place"
 
 _COPY_PACKAGES = f"COPY conda_condapackage (content_ptr_id, _pulp_domain_id, {_COLUMNS}) FROM STDIN"
 
@@ -80,17 +70,14 @@ COPY core_remoteartifact (pulp_id, content_artifact_id, remote_id, pulp_domain_i
 """
 
 # In two steps: asked at once for those without artifact, PostgreSQL would look through all that have none.
-_LINK_ARTIFACTS = """
+_LINK_ARTIFACTS = f"""
 WITH found AS MATERIALIZED (
-    SELECT link.pulp_id, link.artifact_id AS present, artifact.pulp_id AS artifact
-    FROM conda_batch
-        JOIN core_artifact AS artifact ON artifact.sha256 = conda_batch.sha256
-        JOIN core_contentartifact AS link ON link.content_id = conda_batch.content
-    WHERE artifact.pulp_domain_id = %(domain)s
+    SELECT link.pulp_id, link.artifact_id AS present, {_ARTIFACT} AS artifact
+    FROM conda_batch JOIN core_contentartifact AS link ON link.content_id = conda_batch.content
 ), unlinked AS (
     SELECT link.pulp_id, found.artifact
     FROM found JOIN core_contentartifact AS link ON link.pulp_id = found.pulp_id
-    WHERE found.present IS NULL
+    WHERE found.present IS NULL AND found.artifact IS NOT NULL
     ORDER BY link.pulp_id
     FOR NO KEY UPDATE OF link
 )
@@ -103,10 +90,10 @@ INSERT INTO core_remoteartifact (pulp_id, pulp_created, pulp_last_updated, url, 
     content_artifact_id, remote_id, pulp_domain_id)
 SELECT gen_random_uuid(), now(), now(), url, size, sha256, artifact.pulp_id, %(remote)s, %(domain)s
 FROM conda_batch JOIN core_contentartifact AS artifact ON artifact.content_id = conda_batch.content
-WHERE NOT EXISTS (
-    SELECT FROM core_remoteartifact AS same
-    WHERE same.content_artifact_id = artifact.pulp_id AND same.remote_id = %(remote)s
-        AND same.pulp_domain_id = %(domain)s AND same.url = conda_batch.url
+WHERE url IS DISTINCT FROM (
+    SELECT present.url FROM core_remoteartifact AS present
+    WHERE present.content_artifact_id = artifact.pulp_id AND present.remote_id = %(remote)s
+        AND present.pulp_domain_id = %(domain)s
 )
 ORDER BY artifact.pulp_id
 ON CONFLICT (content_artifact_id, remote_id, pulp_domain_id) DO UPDATE
@@ -114,14 +101,10 @@ ON CONFLICT (content_artifact_id, remote_id, pulp_domain_id) DO UPDATE
 """
 
 # What no version has yet, or no more, must not be cleaned away before the new version has it.
-_TOUCH = """
+_TOUCH = f"""
 WITH unowned AS (
     SELECT pulp_id FROM conda_batch JOIN core_content ON pulp_id = content
-    WHERE NOT EXISTS (
-        SELECT FROM core_repositorycontent AS member
-        WHERE member.content_id = conda_batch.content
-            AND repository_id = %(repository)s AND version_removed_id IS NULL
-    )
+    WHERE {MEMBER.format(content="conda_batch.content")} IS NULL
     ORDER BY pulp_id
     FOR NO KEY UPDATE OF core_content
 )
@@ -159,7 +142,12 @@ def take(packages, facts):
     packages = sorted(unique.items())
     for attempt in range(1, _TRIES + 1):
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
+            # psycopg's own errors come from `copy`, unless they are translated.
+            with (
+                transaction.atomic(),
+                connection.cursor() as cursor,
+                connection.wrap_database_errors,
+            ):
                 _take(cursor, packages, {**facts, "now": timezone.now()})
             return
         except IntegrityError:
@@ -176,7 +164,7 @@ def _take(cursor, packages, facts):
             if run_exports is not None:
                 run_exports = canonical(run_exports).decode()
             copy.write_row((place, ids.content(place), *key, record.size, url, run_exports))
-    cursor.execute(_PLAN)
+    cursor.execute(BY_INDEX)
     cursor.execute(_MATCH, facts)
     cursor.execute(_FIND_NEW, facts)
     new = cursor.fetchall()

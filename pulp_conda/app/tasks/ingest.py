@@ -7,7 +7,6 @@ bytes already, and with the place to download it from. Memory and the cost of a 
 The rows are those that pulpcore's pipeline writes; a test compares the two.
 """
 
-import gc
 from itertools import islice
 
 from django.db import connection, transaction
@@ -16,7 +15,7 @@ from django.utils import timezone
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaPackage
-from pulp_conda.app.models.membership import add_contents, remove_contents
+from pulp_conda.app.models.membership import BY_INDEX, MEMBER, add_contents, remove_contents
 from pulp_conda.app.tasks import batch
 from pulp_conda.channel.records import PackageRecord
 
@@ -39,35 +38,33 @@ FROM conda_seen JOIN conda_condapackage AS package ON package.content_ptr_id = c
 WHERE conda_seen.subdir = conda_batch.subdir AND conda_seen.filename = conda_batch.filename
 """
 
-_COMPARE = """
+_COMPARE = f"""
 ANALYZE conda_seen;
 CREATE TEMP TABLE conda_added AS
     SELECT DISTINCT content FROM conda_seen
-    WHERE NOT EXISTS (
-        SELECT FROM core_repositorycontent AS member
-        WHERE member.content_id = conda_seen.content
-            AND repository_id = %(repository)s AND version_removed_id IS NULL
-    );
+    WHERE {MEMBER.format(content="conda_seen.content")} IS NULL;
 CREATE TEMP TABLE conda_removed AS
-    SELECT member.content_id AS content
-    FROM conda_seen
-        JOIN conda_condapackage AS package ON package._pulp_domain_id = %(domain)s
-            AND package.subdir = conda_seen.subdir AND package.filename = conda_seen.filename
-        JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
-    WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL
-        AND NOT EXISTS (SELECT FROM conda_seen AS same WHERE same.content = member.content_id)
+    SELECT package.content_ptr_id AS content
+    FROM conda_seen CROSS JOIN LATERAL (
+        SELECT content_ptr_id FROM conda_condapackage
+        WHERE _pulp_domain_id = %(domain)s AND subdir = conda_seen.subdir AND filename = conda_seen.filename
+        OFFSET 0
+    ) AS package
+    WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
+    EXCEPT SELECT content FROM conda_seen
 """
 
 # Files of names that were looked at, and not found again.
-_REMOVE_NAMES = """
+_REMOVE_NAMES = f"""
 INSERT INTO conda_removed
-SELECT member.content_id
-FROM conda_names
-    JOIN conda_condapackage AS package ON package._pulp_domain_id = %(domain)s
-        AND package.name = conda_names.name AND package.subdir = conda_names.subdir
-    JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
-WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL
-    AND NOT EXISTS (SELECT FROM conda_seen WHERE conda_seen.content = member.content_id)
+SELECT package.content_ptr_id
+FROM conda_names CROSS JOIN LATERAL (
+    SELECT content_ptr_id FROM conda_condapackage
+    WHERE _pulp_domain_id = %(domain)s AND name = conda_names.name AND subdir = conda_names.subdir
+    OFFSET 0
+) AS package
+WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
+EXCEPT SELECT content FROM conda_seen
 """
 
 _REMOVE_SUBDIRS = """
@@ -119,6 +116,7 @@ class Ingest:
 
     def __init__(self, repository, remote):
         self._repository = repository
+        self._has_sidecars = False
         self._facts = {
             "domain": get_domain_pk(),
             "remote": remote.pk,
@@ -127,14 +125,11 @@ class Ingest:
         }
 
     def __enter__(self):
-        # Each batch makes Python look for garbage among all that Pulp consists of, for a quarter of the time.
-        gc.freeze()
         self._execute(_CREATE)
         return self
 
     def __exit__(self, *exception):
         self._execute(_DROP)
-        gc.unfreeze()
 
     def add(self, packages):
         """Store records and where to download their files from.
@@ -148,6 +143,7 @@ class Ingest:
         packages = iter(packages)
         while some := list(islice(packages, _BATCH)):
             batch.take(some, self._facts)
+            self._has_sidecars |= any(record.attestations_sha256 for record, _url in some)
             yield len(some)
 
     def add_run_exports(self, subdir, run_exports):
@@ -180,24 +176,29 @@ class Ingest:
 
         Also where another package is promised the same: they are about one of the two at most.
         """
+        if not self._has_sidecars:
+            return []
         return [
             (PackageRecord.from_canonical(subdir, filename, record, in_v3), url)
             for subdir, filename, record, in_v3, url in self._rows(_ABSENT_SIDECARS)
         ]
 
-    def new_version(self, mirror_except, first=False, patches=((), ()), prepare=None):
+    def new_version(
+        self, mirror_except, only_names=False, first=False, patches=((), ()), prepare=None
+    ):
         """Make a version of what was added, or return None if the latest one is the same.
 
         Args:
             mirror_except: None to keep packages that were not seen. To remove them: the subdirs that were not read as a
                 whole, where only names that were looked at lose packages.
+            only_names: The latest version has no other subdirs than those, so that there is no need to look through it.
             first: It is the first sync of this channel, whose packages are as old as they say (CEP 47).
             patches: Further content to add, and to remove.
             prepare: Called with the new version before it is complete.
         """
         for leftover in self._repository.versions.filter(complete=False):
             leftover.delete()  # of a task that was killed; its members are not to be compared with
-        self._compare(mirror_except, patches)
+        self._compare(mirror_except, only_names, patches)
         if not self._rows("SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"):
             return None
         with self._repository.new_version() as version:
@@ -208,10 +209,13 @@ class Ingest:
                 prepare(version)
         return version
 
-    def _compare(self, mirror_except, patches):
-        self._execute(_COMPARE)
-        if mirror_except is not None:
-            self._execute(_REMOVE_NAMES)
+    def _compare(self, mirror_except, only_names, patches):
+        with transaction.atomic():
+            self._execute(BY_INDEX)
+            self._execute(_COMPARE)
+            if mirror_except is not None:
+                self._execute(_REMOVE_NAMES)
+        if mirror_except is not None and not only_names:
             self._execute(_REMOVE_SUBDIRS, kept=list(mirror_except))
         for table, contents in zip(("conda_added", "conda_removed"), patches, strict=True):
             with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:

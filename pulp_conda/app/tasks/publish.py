@@ -1,12 +1,13 @@
 """Write the metadata files of a repository version."""
 
 import logging
-from itertools import groupby, islice
+from contextlib import contextmanager
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
@@ -19,6 +20,7 @@ from pulp_conda.app.models import (
     UpstreamSummary,
 )
 from pulp_conda.app.serializers import CondaPublicationSerializer
+from pulp_conda.app.tasks.heap import frozen_heap
 from pulp_conda.app.tasks.moves import follow
 from pulp_conda.app.tasks.shards import remove_unused_shards
 from pulp_conda.app.tasks.subdir import Row, SubdirWriter, store
@@ -30,19 +32,24 @@ log = logging.getLogger(__name__)
 
 _BATCH = 2000
 
+# The planner takes the array of a version for a short one, and would look each of its members up in every table.
+_MEMBERS = """
+CREATE TEMP TABLE conda_member AS
+SELECT unnest(content_ids) AS content FROM core_repositoryversion WHERE pulp_id = %(version)s;
+ANALYZE conda_member
+"""
+
 # What became known after the version was made is for the next one: a version gives the same files each time.
 _ROWS = """
 SELECT package.subdir, package.name, package.filename, package.record, package.in_v3, package.version,
     package.build_number, package.timestamp, package.sha256, info.run_exports,
     CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END
-FROM conda_condapackage AS package
+FROM conda_member
+    JOIN conda_condapackage AS package ON package.content_ptr_id = content
     LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = %(repository)s
         AND indexed.sha256 = package.sha256
     LEFT JOIN conda_condapackageinfo AS info ON info.pulp_domain_id = package._pulp_domain_id
         AND info.sha256 = package.sha256 AND info.run_exports_known_at <= %(made)s
-WHERE package.content_ptr_id IN (
-    SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = %(version)s
-)
 ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
 """
 
@@ -54,32 +61,40 @@ def publish(repository_version_pk, checkpoint=False):
     """
     version = RepositoryVersion.objects.get(pk=repository_version_pk)
     with (
-        TemporaryDirectory(dir=".") as folder,
+        frozen_heap(),
+        # With its whole path, by which Pulp sees that it may move the files into its storage.
+        TemporaryDirectory(dir=Path.cwd()) as folder,
         CondaPublication.create(version, pass_through=True, checkpoint=checkpoint) as publication,
         ProgressReport(message="Publishing packages", code="publish.packages") as progress,
     ):
         channel = _ChannelWriter(publication, Path(folder))
         progress.total = version.count(content_type="conda.package")
-        for subdir, rows in _rows_by_subdir(version):
-            progress.increase_by(channel.write_subdir(subdir, rows))
-        channel.finish()
+        with _rows(version) as rows:
+            for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
+                channel.write_subdir(subdir, of_subdir)
+        channel.finish(progress)
     follow(publication)
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
     return CondaPublicationSerializer(publication, context={"request": None}).data
 
 
-def _rows_by_subdir(version):
-    """Yield (subdir, rows) in one pass of a server-side cursor, in an order that no locale changes."""
+@contextmanager
+def _rows(version):
+    """Give all rows in one pass of a server-side cursor, in an order that no locale changes."""
     facts = {
         "version": version.pk,
         "repository": version.repository_id,
         "made": version.pulp_created,
     }
-    with connection.chunked_cursor() as cursor:
-        cursor.itersize = _BATCH
-        cursor.execute(_ROWS, facts)
-        yield from groupby(map(Row._make, cursor), key=attrgetter("subdir"))
+    # In a transaction, since PostgreSQL would write all rows to a file for a cursor that outlives it.
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_MEMBERS, facts)
+        with connection.chunked_cursor() as rows:
+            rows.execute(_ROWS, facts)
+            batches = iter(lambda: rows.fetchmany(_BATCH), [])
+            yield map(Row._make, chain.from_iterable(batches))
+        cursor.execute("DROP TABLE conda_member")
 
 
 class _ChannelWriter:
@@ -93,20 +108,26 @@ class _ChannelWriter:
         self._patches = CondaPatch.active(self._version, timezone.now())
         self._channeldata = Channeldata()
         self._counts = publication.package_counts = {}
+        self._written = []
 
     def write_subdir(self, subdir, rows):
-        """Return how many packages the subdir has, those included that a patch removes."""
+        """Write the files of a subdir, to be stored when all rows are read."""
+        folder = self._folder / subdir
+        folder.mkdir()
         patches = self._patches.get(subdir, Patches())
         writer = SubdirWriter(
-            self._publication, self._repository, subdir, self._folder, patches, self._channeldata
+            self._publication, self._repository, subdir, folder, patches, self._channeldata
         )
-        count, self._counts[subdir] = writer.write(rows)
-        return count
+        self._counts[subdir] = writer.write(rows)
+        self._written.append(writer)
 
-    def finish(self):
-        """Write what is left: the subdirs without packages, and what the subdirs have together."""
+    def finish(self, progress):
+        """Write what is left: the subdirs without packages, and what the subdirs have together. Store all files."""
         for subdir in sorted(self._empty_subdirs() - self._counts.keys()):
             self.write_subdir(subdir, ())
+        for writer in self._written:
+            writer.store()
+            progress.increase_by(writer.count)
         path = self._folder / layout.CHANNELDATA
         files = self._channeldata.files()
         names = sorted(files)

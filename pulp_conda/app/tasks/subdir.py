@@ -61,12 +61,13 @@ class SubdirWriter:
         self._removed = defaultdict(list)
         for filename in patches.removed:
             self._removed[filename.rsplit("-", 2)[0]].append(filename)
-        self._visible = 0
+        self._is_patched = bool(patches)
         self._for_current = {}
+        self.count = 0
 
     def write(self, rows):
-        """Return the number of packages, and of those in the index."""
-        count = 0
+        """Return how many packages the index has; `count` has those as well that a patch removes."""
+        visible = 0
         with ExitStack() as files:
             self._repodata = self._new_repodata(files, layout.REPODATA)
             self._run_exports = RunExportsWriter(
@@ -76,15 +77,11 @@ class SubdirWriter:
             if self._patches.has_instructions:
                 self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
             for name, of_name in groupby(rows, key=attrgetter("name")):
-                entries = []
-                for row in of_name:
-                    count += 1
-                    if entry := self._entry(row):
-                        entries.append(entry)
+                entries = [entry for row in of_name if (entry := self._entry(row))]
                 removed = self._removed.pop(name, ())
                 if entries or removed:
                     self._shards.add(name, entries, removed)
-                self._visible += len(entries)
+                visible += len(entries)
             # Names whose last package was removed are known from their removed packages alone.
             for name, removed in self._removed.items():
                 self._shards.add(name, [], removed)
@@ -92,27 +89,32 @@ class SubdirWriter:
             self._run_exports.close()
             if self._unpatched:
                 self._unpatched.close()
-        self._store_all()
-        return count, self._visible
+                self._write_instructions()
+        self._write_index()
+        if self._repository.legacy_metadata:
+            self._write_legacy()
+        return visible
 
     def _entry(self, row):
         """Write a package, and return what its shard says of it; None if a patch removes it."""
+        self.count += 1
         record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
         if self._unpatched:
-            self._unpatched.add(row.filename, _form(record, in_v3), in_v3)
-        if self._patches and (patched := self._patches.run_exports(row.filename)) is not None:
+            self._unpatched.add(row.filename, _form(record) if in_v3 else record, in_v3)
+        if self._is_patched and (patched := self._patches.run_exports(row.filename)) is not None:
             run_exports = canonical(patched).decode()
         if run_exports is not None:
             # An entry without them would say that there are none, and nobody would look into the package.
             self._run_exports.add(row.filename, run_exports.encode())
-        if self._patches:
+        if self._is_patched:
             if self._patches.is_removed(row.filename):
                 return None
             patched = self._patches.apply(row.filename, record)
             if patched is not record:
                 record = patched
                 in_v3 = in_v3 or declares_v3(orjson.loads(record))
-        record = _form(record, in_v3)
+        if in_v3:
+            record = _form(record)
         self._repodata.add(row.filename, record, in_v3)
         self._channeldata.add(
             row.subdir,
@@ -127,18 +129,14 @@ class SubdirWriter:
             self._for_current[row.filename] = record
         return row.filename, record, run_exports, in_v3
 
-    def _store_all(self):
-        self._store(layout.REPODATA)
-        self._store_compressed(layout.REPODATA, layout.REPODATA_ZST)
-        self._store(layout.RUN_EXPORTS)
-        self._store_compressed(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
-        if self._unpatched:
-            self._store(layout.REPODATA_FROM_PACKAGES)
-            instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
-            (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
-            self._store(layout.PATCH_INSTRUCTIONS)
-        if self._repository.legacy_metadata:
-            self._store_legacy()
+    def store(self):
+        """Store what was written, and the compressed forms of it."""
+        self._compress(layout.REPODATA, layout.REPODATA_ZST)
+        self._compress(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
+        for path in sorted(self._folder.iterdir()):
+            store(self._publication, path, layout.metadata_path(self._subdir, path.name))
+
+    def _write_index(self):
         index = encode_index(
             self._subdir,
             self._shards.finish(),
@@ -148,22 +146,24 @@ class SubdirWriter:
             revisions=self._repodata.revisions,
         )
         (self._folder / layout.SHARD_INDEX).write_bytes(index)
-        self._store(layout.SHARD_INDEX)
 
-    def _store_legacy(self):
+    def _write_instructions(self):
+        instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
+        (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
+
+    def _write_legacy(self):
         plain = self._folder / layout.REPODATA
         with (
             plain.open("rb") as source,
             bz2.open(self._folder / layout.REPODATA_BZ2, "wb") as target,
         ):
             shutil.copyfileobj(source, target)
-        self._store(layout.REPODATA_BZ2)
         with ExitStack() as files:
             current = self._new_repodata(files, layout.CURRENT_REPODATA)
             for filename in sorted(select_current(map(_as_candidate, self._for_current.items()))):
                 current.add(filename, self._for_current[filename])
             current.close()
-        self._store(layout.CURRENT_REPODATA)
+        self._for_current = {}
 
     def _new_repodata(self, files, filename):
         relations = self._repository.channel_relations
@@ -172,15 +172,10 @@ class SubdirWriter:
     def _open(self, files, filename):
         return files.enter_context((self._folder / filename).open("wb"))
 
-    def _store_compressed(self, filename, compressed):
+    def _compress(self, filename, compressed):
         plain = self._folder / filename
         with plain.open("rb") as source, (self._folder / compressed).open("wb") as target:
             compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
-        self._store(compressed)
-
-    def _store(self, filename):
-        path = self._folder / filename
-        store(self._publication, path, layout.metadata_path(self._subdir, filename))
 
 
 def _as_candidate(item):
@@ -191,10 +186,8 @@ def _as_candidate(item):
     return (*known, filename, fields.get("depends") or [])
 
 
-def _form(record, in_v3):
-    """Return a record in the form of the section it stands in."""
-    if not in_v3:
-        return record
+def _form(record):
+    """Return a record of `v3` in the form that it has there."""
     return orjson.dumps(as_v3(orjson.loads(record)), option=orjson.OPT_SORT_KEYS)
 
 

@@ -18,6 +18,7 @@ from pulp_conda.app.models import (
     UpstreamSummary,
 )
 from pulp_conda.app.tasks.download import download_packages, download_sidecars
+from pulp_conda.app.tasks.heap import frozen_heap
 from pulp_conda.app.tasks.ingest import Ingest
 from pulp_conda.app.tasks.moves import follow
 from pulp_conda.app.tasks.publish import publish
@@ -82,13 +83,15 @@ def _synchronize(remote, repository, mirror, optimize):
     version = None
     if changed or (mirror and seen_before.keys() - seen.keys()):
         reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
-        with Ingest(repository, remote) as ingest:
+        with frozen_heap(), Ingest(repository, remote) as ingest:
             _read(ingest, reader)
             download_sidecars(upstream, ingest.absent_sidecars())
             if remote.policy == remote.IMMEDIATE:
                 download_packages(remote, ingest.absent_files())
+            read_in_part = _read_in_part(fetched, reader)
             version = ingest.new_version(
-                mirror_except=_read_in_part(fetched, reader) if mirror else None,
+                mirror_except=read_in_part if mirror else None,
+                only_names=bool(last) and seen.keys() | seen_before.keys() <= read_in_part,
                 first=remote.url not in sources,
                 patches=reader.patches(latest),
                 prepare=_summaries(upstream, remote),

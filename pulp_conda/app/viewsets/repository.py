@@ -18,6 +18,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app.access import model_policy, model_roles, statement, version_policy
 from pulp_conda.app.models import CondaLifecycle, CondaRepository
 from pulp_conda.app.serializers import (
+    CondaCopySerializer,
     CondaDiffQuerySerializer,
     CondaFindLockSerializer,
     CondaImportLockSerializer,
@@ -26,7 +27,9 @@ from pulp_conda.app.serializers import (
     CondaSyncSerializer,
     CondaVersionDiffSerializer,
 )
+from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
+from pulp_conda.app.tasks.modify import modify
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
@@ -41,12 +44,13 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
     queryset = CondaRepository.objects.exclude(user_hidden=True)
     serializer_class = CondaRepositorySerializer
     queryset_filtering_required_permission = "conda.view_condarepository"
+    modify_task = staticmethod(modify)
 
     DEFAULT_ACCESS_POLICY = model_policy(
         "condarepository",
         extra=[
             statement("sync", "condarepository", "sync", _MAY_SEE_REMOTE),
-            statement(["modify", "import_lock_file"], "condarepository", "modify"),
+            statement(["modify", "copy", "import_lock_file"], "condarepository", "modify"),
             statement("find_lock_file", "condarepository", "view", view=False),
         ],
         create=[_MAY_SEE_REMOTE],
@@ -90,6 +94,34 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
     @action(detail=True, methods=["post"], serializer_class=CondaModifySerializer)
     def modify(self, request, pk, **kwargs):
         return super().modify(request, pk, **kwargs)
+
+    @extend_schema(
+        summary="Copy packages from another channel",
+        description="Trigger a task that makes a new version with packages of another repository on top, found by match "
+        "specs, and what they depend on. The result of the task is a report.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaCopySerializer)
+    def copy(self, request, pk, **kwargs):
+        repository, data = self._validated()
+        source, number = data["source"]
+        others = [source] if source.pk != repository.pk else []
+        exclusive, shared = ([], [repository]) if data["dry_run"] else ([repository], [])
+        task = dispatch(
+            copy_packages,
+            exclusive_resources=exclusive,
+            shared_resources=shared + others,
+            kwargs={
+                "repository_pk": str(repository.pk),
+                "source_pk": str(source.pk),
+                "source_number": number,
+                "specs": data["specs"],
+                "with_dependencies": data["with_dependencies"],
+                "overwrite": data["overwrite"],
+                "dry_run": data["dry_run"],
+            },
+        )
+        return OperationPostponedResponse(task, request)
 
     @extend_schema(
         summary="Import a lock file",

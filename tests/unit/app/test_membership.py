@@ -1,77 +1,211 @@
+from types import SimpleNamespace
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from pulpcore.plugin.models import Content, RepositoryContent
+from pulpcore.plugin.models import Content, Domain, Repository, RepositoryContent, RepositoryVersion
+from pulpcore.plugin.repo_version_utils import remove_duplicates
 
-from pulp_conda.app.models import CondaPackage, CondaRepository
+from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models import CondaEnvironment, CondaPackage, CondaRepository
 from pulp_conda.app.models.membership import add_contents, remove_contents
+from pulp_conda.app.tasks.modify import modify
 from tests.builders import make_record
 
 pytestmark = pytest.mark.django_db
 
 
-def _by_pulpcore(version, verb, names):
-    contents = Content.objects.filter(conda_condapackage__name__in=names)
-    getattr(version, f"{verb}_content")(contents)
+@pytest.fixture
+def units():
+    """Content by a letter; the upper one has the path, or the name, of the lower one."""
+    records = {name: make_record(name) for name in "abcde"} | {"A": make_record("a", depends=["b"])}
+    units = {name: CondaPackage.from_record(record) for name, record in records.items()}
+    for letter in "xX":
+        units[letter] = CondaEnvironment(
+            name="web", digest=letter, platforms=["linux-64"], requirements={}
+        )
+    for unit in units.values():
+        unit.save()
+    return units
 
 
-def _by_sets(version, verb, names):
-    names = ", ".join(f"'{name}'" for name in names)
-    change = {"add": add_contents, "remove": remove_contents}[verb]
-    change(version, f"SELECT content_ptr_id FROM conda_condapackage WHERE name IN ({names})")
+# The number of the version to start from, and what to do with which units.
+HISTORY = (
+    (None, [("add", "abcx")]),
+    (None, [("remove", "a"), ("add", "d")]),
+    (None, [("add", "ae"), ("remove", "e")]),
+    (None, [("remove", "bc"), ("add", "b"), ("add", "bd")]),
+    (None, [("remove", "c"), ("add", "")]),
+    (None, [("add", "AX"), ("remove", "e")]),
+    (1, [("add", "Ad")]),
+    (5, [("remove", "b"), ("add", "x")]),
+    (None, [("remove", "abcdeAxX"), ("add", "e")]),
+    (1, [("add", "AX")]),
+    (2, []),
+)
 
 
-def _history(how):
+def _by_pulpcore(repository, changes, base, units):
+    """Make a version with nothing but what pulpcore itself does, when a plugin leaves everything to it."""
+    with Repository.new_version(repository, base_version=base) as version:
+        for verb, letters in changes:
+            contents = Content.objects.filter(pk__in=[units[letter].pk for letter in letters])
+            getattr(RepositoryVersion, f"{verb}_content")(version, contents)
+        remove_duplicates(version)
+    if version.complete:
+        version._compute_counts()
+
+
+def _by_querysets(repository, changes, base, units):
+    with repository.new_version(base_version=base) as version:
+        for verb, letters in changes:
+            contents = Content.objects.filter(pk__in=[units[letter].pk for letter in letters])
+            getattr(version, f"{verb}_content")(contents)
+
+
+def _by_sets(repository, changes, base, units):
+    change = {"add": add_contents, "remove": remove_contents}
+    with repository.new_version(base_version=base) as version:
+        for verb, letters in changes:
+            keys = ", ".join(str(units[letter].pk) for letter in letters)
+            change[verb](version, f"SELECT unnest('{{{keys}}}'::uuid[])")
+
+
+def _history(how, units, delete=lambda repository: None):
     """Go through some versions, and tell what is in the tables afterwards."""
-    repository = CondaRepository.objects.create(name=how.__name__)
-    for changes in (
-        [("add", "abc")],
-        [("remove", "a"), ("add", "d")],
-        [("add", "ae"), ("remove", "e")],
-        [("remove", "bc"), ("add", "b"), ("add", "bd")],
-        [("remove", "abd"), ("remove", "x"), ("add", "e")],
-    ):
-        with repository.new_version() as version:
-            for verb, names in changes:
-                how(version, verb, names)
+    repository = CondaRepository.objects.create(name=f"{how.__name__}-{delete.__name__}")
+    for base, changes in HISTORY:
+        base = base and repository.versions.get(number=base)
+        how(repository, changes, base, units)
+    delete(repository)
+    letters = {unit.pk: letter for letter, unit in units.items()}
     rows = RepositoryContent.objects.filter(repository=repository).values_list(
-        "content__conda_condapackage__name", "version_added__number", "version_removed__number"
+        "content", "version_added__number", "version_removed__number"
     )
     versions = repository.versions.order_by("number")
-    return (
-        sorted(rows, key=str),
-        [sorted(_names(version.get_content(CondaPackage.objects))) for version in versions],
-        [sorted(_names(CondaPackage.objects.filter(pk__in=v.content_ids))) for v in versions],
-        [(v.count(), v.added_count(), v.removed_count(), v.complete) for v in versions],
+    return SimpleNamespace(
+        rows=sorted(((letters[pk], *numbers) for pk, *numbers in rows), key=str),
+        keys=["".join(sorted(letters[pk] for pk in version.content_ids)) for version in versions],
+        counts=[
+            sorted(version.counts.values_list("count_type", "content_type", "count"))
+            for version in versions
+        ],
+        facts=[(v.number, v.complete, v.base_version and v.base_version.number) for v in versions],
     )
 
 
-def _names(packages):
-    return packages.values_list("name", flat=True)
+@pytest.mark.parametrize("how", [_by_querysets, _by_sets])
+def test_sets_leave_what_pulpcore_leaves(units, how):
+    ours, theirs = _history(how, units), _history(_by_pulpcore, units)
+    assert ours == theirs
+    assert ours.keys == [
+        "",
+        "abcx",
+        "bcdx",
+        "abcdx",
+        "abdx",
+        "AXbd",
+        "Abcdx",
+        "Adx",
+        "e",
+        "AXbc",
+        "bcdx",
+    ]
 
 
-def test_sets_leave_what_pulpcore_leaves():
-    for name in "abcde":
-        CondaPackage.from_record(make_record(name)).save()
-    rows, members, ids, counts = _history(_by_sets)
-    assert (rows, members, ids, counts) == _history(_by_pulpcore)
-    assert members[-1] == ["e"]
-    assert members == ids
+def _delete_by_pulpcore(repository):
+    for version in repository.versions.filter(number__lt=8).order_by("-number"):
+        version.delete()
 
 
-def test_of_a_version_with_a_base_the_new_package_wins():
+def _retain_few(repository):
+    repository.retain_repo_versions = 3
+    repository.cleanup_old_versions()
+
+
+def test_old_versions_go_as_pulpcore_lets_them_go(units):
+    theirs = _history(_by_querysets, units, delete=_delete_by_pulpcore)
+    ours = _history(_by_querysets, units, delete=_retain_few)
+    assert ours == theirs
+    assert [number for number, *_ in ours.facts] == [8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    "add, remove, base, members",
+    [
+        pytest.param("de", "a", None, "bcdex", id="add and remove"),
+        pytest.param("a", "a", None, "abcx", id="remove and add again"),
+        pytest.param("d", "*", None, "d", id="remove everything"),
+        pytest.param("d", "*", 2, "de", id="remove everything from another version"),
+        pytest.param("d", "b", 2, "cde", id="another version"),
+    ],
+)
+def test_modify_removes_then_adds(units, add, remove, base, members):
     repository = CondaRepository.objects.create(name="team")
-    old, new = make_record("a"), make_record("a", depends=["b"])
-    for record in (old, new, make_record("c")):
-        CondaPackage.from_record(record).save()
-    packages = CondaPackage.objects
+    for letters in ("ab", "bce", "abcx"):
+        modify(repository.pk, _keys(units, letters), ["*"])
+    result = modify(
+        repository.pk,
+        _keys(units, add),
+        ["*"] if remove == "*" else _keys(units, remove),
+        base_version_pk=base and repository.versions.get(number=base).pk,
+    )
+    latest = repository.latest_version()
+    assert _members(latest, units) == members
+    changed = set(members) != set("abcx")
+    assert latest.number == (4 if changed else 3)
+    assert result is None if not changed else result["number"] == 4
 
-    def version(records, base=None):
-        with repository.new_version(base_version=base) as version:
-            digests = [record.digest for record in records]
-            version.add_content(packages.filter(record_digest__in=digests))
-        return version
 
-    first = version([old])
-    version([make_record("c")])
-    third = version([new], base=first)
-    assert [package.depends for package in third.get_content(packages)] == [["b"]]
+def test_modify_replaces_other_bytes_only_if_it_may(units):
+    units["other"] = CondaPackage.from_record(make_record("a", sha256="0" * 64))
+    units["other"].save()
+    repository = CondaRepository.objects.create(name="team")
+    modify(repository.pk, _keys(units, "ab"), [])
+    with pytest.raises(CondaError) as refused:
+        modify(repository.pk, _keys(units, ["other"]), _keys(units, "b"))
+    assert refused.value.error_code == "CND0018"
+    assert _members(repository.latest_version(), units) == "ab"
+
+    modify(repository.pk, _keys(units, ["other", "c"]), ["*"])
+    modify(repository.pk, _keys(units, "a"), [], overwrite=True)
+    assert _members(repository.latest_version(), units) == "ac"
+
+
+def test_content_of_another_domain_is_not_taken(units):
+    units["a"].pulp_domain = Domain.objects.create(name="red", storage_class="x")
+    units["a"].save()
+    repository = CondaRepository.objects.create(name="team")
+    with pytest.raises(AssertionError, match="another domain"):
+        modify(repository.pk, _keys(units, "a"), [])
+    assert repository.latest_version().number == 0
+
+
+def test_wrong_counts_of_the_version_before_are_not_carried_on(units):
+    repository = CondaRepository.objects.create(name="team")
+    modify(repository.pk, _keys(units, "abx"), [])
+    repository.latest_version().counts.update(count=7)
+    modify(repository.pk, _keys(units, "c"), [])
+    version = repository.latest_version()
+    assert version.count("conda.package") == 3
+    assert version.count("conda.environment") == 1
+
+
+def test_a_change_looks_through_no_keys_of_the_version(units):
+    repository = CondaRepository.objects.create(name="team")
+    modify(repository.pk, _keys(units, "ab"), [])
+    with CaptureQueriesContext(connection) as queries:
+        modify(repository.pk, _keys(units, "c"), _keys(units, "x"))
+    queries = [query["sql"] for query in queries]
+    asking = [query for query in queries if query.startswith("SELECT") and "content_ids" in query]
+    # How many there are is written in front of them.
+    assert ["cardinality(" in query for query in asking] == [True]
+
+
+def _keys(units, letters):
+    return [str(units[letter].pk) for letter in letters]
+
+
+def _members(version, units):
+    return "".join(sorted(letter for letter, unit in units.items() if version.contains(unit)))

@@ -1,0 +1,1 @@
+Added channels to Pulp's exports and imports, with their patches, environments, run_exports and attestations.

@@ -1,0 +1,1 @@
+Made publishing large channels nearly twice as fast, with less memory.

@@ -1,0 +1,120 @@
+"""What goes along when Pulp exports a channel, and comes in where it is imported."""
+
+from django.db.models import DateTimeField, ForeignKey
+from import_export.widgets import Widget
+
+from pulpcore.plugin.importexport import BaseContentResource, QueryModelResource
+from pulpcore.plugin.modelresources import RepositoryResource
+
+from pulp_conda.app.models import (
+    CondaEnvironment,
+    CondaPackage,
+    CondaPackageInfo,
+    CondaPatch,
+    CondaRepository,
+    CondaSidecar,
+)
+from pulp_conda.channel.records import PackageRecord
+
+
+class _AsIs(Widget):
+    """A value as JSON has it: lists that contain commas, empty objects, and the difference between null and nothing."""
+
+    def render(self, value, obj=None, **kwargs):
+        return value
+
+
+class _Resource(QueryModelResource):
+    @classmethod
+    def widget_from_django_field(cls, field, default=Widget):
+        if isinstance(field, ForeignKey | DateTimeField):
+            return super().widget_from_django_field(field, default)
+        return _AsIs
+
+
+class _ContentResource(_Resource, BaseContentResource):
+    def set_up_queryset(self):
+        return self.repo_version.get_content(self._meta.model.objects)
+
+
+class CondaPackageResource(_ContentResource):
+    def before_import_row(self, row, **kwargs):
+        """Take all columns from the record, as an upload and a sync do."""
+        super().before_import_row(row, **kwargs)
+        record = PackageRecord.from_canonical(
+            row["subdir"], row["filename"], row["record"], row["in_v3"]
+        )
+        row.update(CondaPackage.columns(record))
+
+    class Meta:
+        model = CondaPackage
+        import_id_fields = model.natural_key_fields()
+
+
+class CondaPatchResource(_ContentResource):
+    class Meta:
+        model = CondaPatch
+        import_id_fields = model.natural_key_fields()
+
+
+class CondaEnvironmentResource(_ContentResource):
+    class Meta:
+        model = CondaEnvironment
+        import_id_fields = model.natural_key_fields()
+
+
+class CondaPackageInfoResource(_Resource):
+    """What is known of the files of a version, without which its run_exports would be lost."""
+
+    def set_up_queryset(self):
+        packages = self.repo_version.get_content(CondaPackage.objects)
+        return CondaPackageInfo.objects.filter(
+            sha256__in=packages.values("sha256"),
+            pulp_domain=self.repo_version.repository.pulp_domain,
+        )
+
+    class Meta:
+        model = CondaPackageInfo
+        import_id_fields = ("pulp_domain", "sha256")
+
+
+class CondaSidecarResource(_Resource):
+    """The attestations that records of a version promise."""
+
+    def set_up_queryset(self):
+        packages = self.repo_version.get_content(CondaPackage.objects)
+        return CondaSidecar.objects.filter(
+            sha256__in=packages.values("attestations_sha256"),
+            pulp_domain=self.repo_version.repository.pulp_domain,
+        )
+
+    def dehydrate_data(self, sidecar):
+        return bytes(sidecar.data).decode()
+
+    def before_import_row(self, row, **kwargs):
+        super().before_import_row(row, **kwargs)
+        row["data"] = row["data"].encode()
+
+    class Meta:
+        model = CondaSidecar
+        import_id_fields = ("pulp_domain", "sha256")
+
+
+class CondaRepositoryResource(RepositoryResource):
+    def set_up_queryset(self):
+        return CondaRepository.objects.filter(pk=self.repo_version.repository)
+
+    class Meta:
+        model = CondaRepository
+        # What a sync saw is of the upstream there, not here.
+        exclude = RepositoryResource.Meta.exclude + ("last_sync",)
+
+
+IMPORT_ORDER = [
+    CondaPackageInfoResource,
+    CondaSidecarResource,
+    CondaPackageResource,
+    CondaPatchResource,
+    CondaEnvironmentResource,
+    CondaRepositoryResource,
+]

@@ -1,0 +1,102 @@
+"""Packages go from one channel into another, found by match specs."""
+
+import pytest
+
+from tests.builders import make_package
+from tests.functional.conda import TaskFailed
+
+
+@pytest.fixture
+def source(pulp, make_repository):
+    """A channel with two versions of numpy, and scipy, which needs blas and one of them."""
+    repository = make_repository()
+    packages = [
+        make_package("blas"),
+        make_package("numpy", "1.26", depends=["blas"]),
+        make_package("numpy", "2.0", depends=["blas"]),
+        make_package("scipy", depends=["numpy >=2", "tzdata"]),
+    ]
+    units = [pulp.upload(package)["pulp_href"] for package in packages]
+    pulp.modify(repository, add=units)
+    return repository
+
+
+def copy(pulp, source, target, *specs, **options):
+    return pulp.post(f"{target}copy/", source=source, specs=list(specs), **options)["result"]
+
+
+def paths(report):
+    return [package["path"].partition("/")[2] for package in report["packages"]]
+
+
+def filenames(pulp, repository):
+    version = pulp.get(repository)["latest_version_href"]
+    found = pulp.get("content/conda/packages/", repository_version=version)["results"]
+    return sorted(package["filename"] for package in found)
+
+
+def test_packages_come_with_what_they_need_and_a_second_copy_changes_nothing(
+    pulp, source, make_repository
+):
+    target = make_repository()
+    rehearsed = copy(pulp, source, target, "scipy", dry_run=True)
+    assert paths(rehearsed) == ["blas-1.0-0.conda", "numpy-2.0-0.conda", "scipy-1.0-0.conda"]
+    assert rehearsed["unmet"] == ["noarch/scipy-1.0-0.conda: tzdata"]
+    assert filenames(pulp, target) == []
+
+    report = copy(pulp, source, target, "scipy")
+    assert report == rehearsed | {"dry_run": False, "version": 1}
+    assert filenames(pulp, target) == paths(report)
+
+    again = copy(pulp, source, target, "scipy")
+    assert (again["outcome"], again["count"], again["version"]) == ("unchanged", 0, None)
+
+
+def test_packages_come_alone_from_the_version_that_is_named(pulp, source, make_repository):
+    target = make_repository()
+    everything = pulp.get(source)["latest_version_href"]
+    pulp.modify(source, remove=["*"])
+    report = copy(pulp, everything, target, "numpy <2", "sci*", with_dependencies=False)
+    assert paths(report) == ["numpy-1.26-0.conda", "scipy-1.0-0.conda"]
+    assert report["source_version"] == 1
+
+
+def test_another_file_of_the_same_name_is_replaced_only_if_that_is_wanted(
+    pulp, source, make_repository
+):
+    target = make_repository()
+    other = make_package("blas", files={"share/other": b"other"})
+    pulp.upload(other, repository=target)
+    with pytest.raises(TaskFailed) as refused:
+        copy(pulp, source, target, "blas")
+    assert refused.value.code == "CND0018"
+    assert copy(pulp, source, target, "blas", overwrite=True)["outcome"] == "made"
+    assert filenames(pulp, target) == ["blas-1.0-0.conda"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "code"),
+    [
+        pytest.param(["numpy >=1,<<2"], "CND0007", id="no match spec"),
+        pytest.param(["nothing-like-this"], "CND0056", id="matches nothing"),
+    ],
+)
+def test_specs_that_mean_nothing_are_refused(pulp, source, make_repository, specs, code):
+    answer = pulp.try_post(f"{make_repository()}copy/", source=source, specs=specs)
+    if answer.status_code == 202:
+        with pytest.raises(TaskFailed) as refused:
+            pulp.wait(answer.json())
+        assert refused.value.code == code
+    else:
+        assert answer.status_code == 400 and code in answer.text
+
+
+def test_nobody_copies_from_a_channel_that_they_may_not_see(pulp, source, make_repository):
+    somebody = pulp.user(["conda.condarepository_creator"])
+    own = somebody.post("repositories/conda/conda/", name=f"of-{somebody}")["pulp_href"]
+    answer = somebody.try_post(f"{own}copy/", source=source, specs=["numpy"])
+    assert answer.status_code == 400
+    assert "that you may see" in answer.text
+
+    answer = somebody.try_post(f"{source}copy/", source=own, specs=["numpy"])
+    assert answer.status_code == 404

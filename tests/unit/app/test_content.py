@@ -1,0 +1,62 @@
+"""Files as the content app sends them, from storages with and without paths."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from aiohttp import ClientPayloadError, web
+from aiohttp.test_utils import TestClient, TestServer
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from pulpcore.plugin.models import Artifact, ContentArtifact, Domain
+from pulpcore.plugin.util import set_domain
+
+from pulp_conda.app.content import StoredFile
+
+_DISK = "pulpcore.app.models.storage.FileSystem"
+_MEMORY = "django.core.files.storage.InMemoryStorage"
+
+# More than one piece, and the last one is short.
+_DATA = bytes(range(250)) * 10_000
+
+
+@pytest.fixture(params=[_DISK, _MEMORY], ids=["disk", "memory"])
+def ask(request, settings):
+    """Ask for a file that is stored with some bytes, with headers, and return the answer's status and body."""
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": request.param}}
+    domain = Domain(name="default", storage_class=request.param, redirect_to_object_storage=False)
+
+    def ask(data, **headers):
+        name = default_storage.save(f"artifact/{uuid4().hex}", ContentFile(data))
+        artifact = Artifact(file=name, size=len(_DATA), sha256="0" * 64)
+        stored = ContentArtifact(artifact=artifact, relative_path="x.conda")
+
+        async def answer(request):
+            return StoredFile(stored, {"Content-Type": "application/octet-stream"})
+
+        async def talk():
+            app = web.Application()
+            app.router.add_get("/", answer)
+            async with TestClient(TestServer(app)) as client:
+                response = await client.get("/", headers=headers)
+                return response.status, await response.read()
+
+        return asyncio.run(talk())
+
+    set_domain(domain)
+    yield ask
+    set_domain(None)
+
+
+def test_a_file_comes_from_every_storage(ask):
+    assert ask(_DATA) == (200, _DATA)
+
+
+def test_a_part_comes_from_every_storage(ask):
+    assert ask(_DATA, Range="bytes=1000000-2300000") == (206, _DATA[1_000_000:2_300_001])
+
+
+def test_a_file_that_lost_bytes_does_not_look_whole(ask):
+    with pytest.raises(ClientPayloadError):
+        ask(_DATA[:-1])
