@@ -1,0 +1,97 @@
+"""A Pulp to measure: its processes, its API, and channels that it mirrors."""
+
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import uuid4
+
+from tests.bench.processes import Meter
+from tests.functional import client
+from tests.stack import running_stack
+
+_DEADLINE = 3 * 60 * 60
+
+
+class MeasuredPulp(client.Pulp):
+    """Pulp's API, where each task tells what it took.
+
+    PostgreSQL's autovacuum is off: it would run in the middle of one figure or of another. See `settle`.
+    """
+
+    def __init__(self, stack):
+        super().__init__(stack.api_url, "admin", stack.password)
+        self.stack = stack
+        processes = stack.state.processes
+        self.meter = Meter(processes["worker-1"].pid, processes["postgres"].pid)
+        self._administer("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
+
+    def settle(self):
+        """Do what autovacuum does from time to time. It leaves a database alone where nothing happened yet."""
+        with self.stack.connect() as connection:
+            if connection.execute("SELECT FROM core_content LIMIT 1").fetchone() is None:
+                return
+        self._administer("VACUUM (ANALYZE)", "CHECKPOINT")
+
+    def measure(self, path, **json):
+        """Run a task, and return it and what it took."""
+        with self.meter.measure() as used:
+            task = self._wait(self.post(path, **json)["task"])
+        began, ended = (datetime.fromisoformat(task[key]) for key in ("started_at", "finished_at"))
+        used.seconds = (ended - began).total_seconds()
+        return task, used
+
+    def mirror(self, url):
+        """Make a repository with a remote, and return its href."""
+        name = uuid4().hex
+        remote = self.post("remotes/conda/conda/", name=name, url=url, policy="on_demand")
+        return self.post("repositories/conda/conda/", name=name, remote=remote["pulp_href"])[
+            "pulp_href"
+        ]
+
+    def sync(self, repository):
+        """Sync, and return what it took."""
+        return self.measure(f"{repository}sync/", mirror=True)[1]
+
+    def publish(self, repository):
+        """Publish the latest version, and return the publication's href and what it took."""
+        task, used = self.measure("publications/conda/conda/", repository=repository)
+        return self.created(task, "/publications/"), used
+
+    def distribute(self, repository):
+        """Serve the newest publication, and return the URL."""
+        name = uuid4().hex
+        task, _ = self.measure(
+            "distributions/conda/conda/", name=name, base_path=name, repository=repository
+        )
+        return self.get(self.created(task, "/distributions/"))["base_url"]
+
+    def count(self, repository):
+        """Return how many packages the latest version has."""
+        version = self.get(self.get(repository)["latest_version_href"])
+        return version["content_summary"]["present"].get("conda.package", {}).get("count", 0)
+
+    def _wait(self, href):
+        """Ask seldom, so that the questions do not count."""
+        deadline = time.monotonic() + _DEADLINE
+        pause = 0.1
+        while (task := self.get(href))["state"] in client.UNFINISHED:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{task['name']} is {task['state']} after {_DEADLINE} s")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1)
+        if task["state"] != "completed":
+            raise client.TaskFailed(task)
+        return task
+
+    def _administer(self, *statements):
+        with self.stack.connect() as connection:
+            connection.autocommit = True
+            for statement in statements:
+                connection.execute(statement)
+
+
+@contextmanager
+def measured_pulp():
+    """A running Pulp with an empty database."""
+    with running_stack() as stack, MeasuredPulp(stack) as pulp:
+        yield pulp
