@@ -8,7 +8,8 @@ import pytest
 
 from pulp_conda import channel
 
-PACKAGE = Path(__file__).parents[2] / "pulp_conda"
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "pulp_conda"
 
 FORBIDDEN = {
     "channel": {
@@ -44,6 +45,10 @@ FORBIDDEN = {
         "pulp_conda.channel",
         "pulp_conda.pages",
     },
+    # They know the REST API only, so a laptop needs nothing of the server.
+    "../cli/src": {"django", "pulpcore.app", "pulpcore.plugin", "pulp_conda"},
+    "../cli/pulp-glue-conda": {"click", "django", "pulp_cli", "pulpcore", "pulp_conda"},
+    "../ansible": {"click", "django", "pulp_cli", "pulpcore", "pulp_conda"},
 }
 
 
@@ -79,6 +84,15 @@ def test_the_map_of_the_channel_package_has_each_module_once():
 def test_the_package_itself_imports_nothing():
     # Users of the command line must not load Django.
     assert list(_imports(PACKAGE / "__init__.py")) == []
+
+
+def test_the_server_knows_the_glue_for_replication_only():
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(module.startswith("pulp_glue") for module in _imports(path))
+    }
+    assert users <= {"app/replica.py"}
 
 
 def test_models_know_tasks_in_the_one_declared_place():

@@ -1,3 +1,4 @@
+from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
@@ -13,12 +14,20 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
+from pulp_conda.channel.environments import FORMATS
 
 
 class CondaEnvironmentFilter(ContentFilter):
+    # Django REST framework takes 'format' of a query for that of its answer.
+    environment_format = ChoiceFilter(
+        field_name="format",
+        help_text="The format of its file.",
+        choices=[(name, name) for name in FORMATS],
+    )
+
     class Meta:
         model = CondaEnvironment
-        fields = {"name": NAME_FILTER_OPTIONS, "format": ["exact"]}
+        fields = {"name": NAME_FILTER_OPTIONS}
 
 
 class CondaEnvironmentViewSet(NoArtifactContentViewSet):

@@ -1,0 +1,1 @@
+Added the commands ``pulp conda remote``, ``repository``, ``publication``, ``distribution`` and ``content`` (``pulp-cli-conda``), the output format ``pulp --format table``, and the library ``pulp-glue-conda``.

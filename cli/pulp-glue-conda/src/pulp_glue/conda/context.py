@@ -1,0 +1,365 @@
+"""A context for each resource of the plugin.
+
+They add to pulp-glue's what the API of conda has in addition, and nothing that is longer than a call.
+"""
+
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pulp_glue.common.context import (
+    EntityDefinition,
+    PluginRequirement,
+    PulpContentContext,
+    PulpContext,
+    PulpDistributionContext,
+    PulpEntityContext,
+    PulpPublicationContext,
+    PulpRemoteContext,
+    PulpRepositoryContext,
+    PulpRepositoryVersionContext,
+    api_spec_quirk,
+)
+from pulp_glue.common.exceptions import PulpException
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.common.openapi import OpenAPI
+from pulp_glue.conda.names import Named
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+_NEEDS_CONDA = [PluginRequirement("conda", specifier=">=0.1.0.dev0")]
+
+
+@api_spec_quirk(_NEEDS_CONDA[0])
+def _take_dates_as_texts(api_spec: t.Any) -> t.Any:
+    """Let the dates that are sent be texts, as files and the server itself write them: pulp-glue wants objects."""
+    for name, schema in api_spec["components"]["schemas"].items():
+        if "Conda" in name:
+            for field in schema.get("properties", {}).values():
+                if field.get("format") == "date-time":
+                    del field["format"]
+    return api_spec
+
+
+class _CondaContentContext(PulpContentContext):
+    PLUGIN = "conda"
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def __init_subclass__(cls, model: str, folder: str, **kwargs: t.Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # pulp-glue takes them from the type, which is not how they are called here.
+        cls.MODEL = model
+        cls.HREF_TEMPLATE = f"content/conda/{folder}/{{pulp_id}}/"
+        cls.PRN_TYPE_REGISTRY[f"conda:{model}"] = cls
+
+
+class PulpCondaPackageContext(_CondaContentContext, model="condapackage", folder="packages"):
+    RESOURCE_TYPE = "package"
+    ENTITY = _("conda package")
+    ENTITIES = _("conda packages")
+    HREF = "conda_conda_package_href"
+    ID_PREFIX = "content_conda_packages"
+    CAPABILITIES = {"upload": []}
+
+
+class PulpCondaPatchContext(_CondaContentContext, model="condapatch", folder="patches"):
+    RESOURCE_TYPE = "patch"
+    ENTITY = _("repodata patch")
+    ENTITIES = _("repodata patches")
+    HREF = "conda_conda_patch_href"
+    ID_PREFIX = "content_conda_patches"
+
+
+class PulpCondaEnvironmentContext(
+    Named, _CondaContentContext, model="condaenvironment", folder="environments"
+):
+    RESOURCE_TYPE = "environment"
+    ENTITY = _("conda environment")
+    ENTITIES = _("conda environments")
+    HREF = "conda_conda_environment_href"
+    ID_PREFIX = "content_conda_environments"
+
+
+class PulpCondaRemoteContext(Named, PulpRemoteContext):
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "conda"
+    ENTITY = _("conda remote")
+    ENTITIES = _("conda remotes")
+    HREF = "conda_conda_remote_href"
+    ID_PREFIX = "remotes_conda_conda"
+    NULLABLES = PulpRemoteContext.NULLABLES | {"token"}
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
+class PulpCondaRepositoryVersionContext(PulpRepositoryVersionContext):
+    HREF = "conda_conda_repository_version_href"
+    ID_PREFIX = "repositories_conda_conda_versions"
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def diff(self, **query: t.Any) -> t.Any:
+        """Return what differs from the version before, or from that of the number `base`.
+
+        Parameters:
+            query: Of the API. With `format="markdown"`, the answer is a text for people.
+        """
+        return _call_for_text(self, "diff", query)
+
+
+class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "conda"
+    ENTITY = _("conda repository")
+    ENTITIES = _("conda repositories")
+    HREF = "conda_conda_repository_href"
+    ID_PREFIX = "repositories_conda_conda"
+    VERSION_CONTEXT = PulpCondaRepositoryVersionContext
+    CAPABILITIES = {"sync": [], "roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def modify(
+        self,
+        add_content: list[str] | None = None,
+        remove_content: list[str] | None = None,
+        base_version: str | PulpRepositoryVersionContext | None = None,
+        overwrite: bool | None = None,
+    ) -> t.Any:
+        """Add content to the repository, or remove some.
+
+        Parameters:
+            add_content: The hrefs of what is added.
+            remove_content: The hrefs of what is removed; `["*"]` for everything.
+            base_version: The version that is changed; the latest by default.
+            overwrite: Whether a package may replace another file of its name.
+        """
+        if overwrite is None:
+            return super().modify(add_content, remove_content, base_version)
+        if self.pulp_ctx.fake_mode:
+            return {"state": "completed"}
+        body = {
+            "add_content_units": add_content,
+            "remove_content_units": remove_content,
+            "base_version": base_version,
+            "overwrite": overwrite,
+        }
+        return self.call("modify", parameters={self.HREF: self.pulp_href}, body=_given(body))
+
+    def copy(self, source: str, specs: list[str], **body: t.Any) -> t.Any:
+        """Add packages of another repository, found by match specs, and return the report.
+
+        Parameters:
+            source: The href of a repository or of a version of one.
+            specs: Match specs of the packages.
+            body: with_dependencies, overwrite, dry_run.
+        """
+        body = {"source": source, "specs": specs, **body}
+        return self.call("copy", parameters={self.HREF: self.pulp_href}, body=_given(body))
+
+    def import_lock_file(
+        self,
+        lock_file: str,
+        sources: list[str] | None = None,
+        lock_format: str | None = None,
+        dry_run: bool = False,
+    ) -> t.Any:
+        """Make a version with exactly the packages of a lock file, and return the report.
+
+        Parameters:
+            lock_file: The text of the file.
+            sources: The hrefs of repositories or versions to take the packages from.
+            lock_format: `pixi`, `conda-lock` or `explicit`; found out by default.
+            dry_run: Only report.
+        """
+        return self._send_lock_file(
+            "import_lock_file", lock_file, sources=sources, lock_format=lock_format, dry_run=dry_run
+        )
+
+    def find_lock_file(
+        self, lock_file: str, version: int | None = None, lock_format: str | None = None
+    ) -> t.Any:
+        """Return the report that says which versions and stages serve what a lock file names."""
+        return self._send_lock_file(
+            "find_lock_file", lock_file, version=version, lock_format=lock_format
+        )
+
+    def _send_lock_file(self, action: str, lock_file: str, **body: t.Any) -> t.Any:
+        # As a file, since a server takes no more than 2.5 MB of JSON. The description of the API has it as a text only.
+        body = {"lock_file": lock_file.encode(), **_given(body)}
+        parameters = {self.HREF: self.pulp_href}
+        return self.call(action, parameters=parameters, body=body, validate_body=False)
+
+
+class PulpCondaPublicationContext(PulpPublicationContext):
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "conda"
+    ENTITY = _("conda publication")
+    ENTITIES = _("conda publications")
+    HREF = "conda_conda_publication_href"
+    ID_PREFIX = "publications_conda_conda"
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def preprocess_entity(self, body: EntityDefinition, partial: bool = False) -> EntityDefinition:
+        body = super().preprocess_entity(body, partial=partial)
+        version = body.pop("version", None)
+        if version is not None:
+            body["repository_version"] = f"{body.pop('repository')}versions/{version}/"
+        return body
+
+
+class PulpCondaDistributionContext(Named, PulpDistributionContext):
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "conda"
+    ENTITY = _("conda distribution")
+    ENTITIES = _("conda distributions")
+    HREF = "conda_conda_distribution_href"
+    ID_PREFIX = "distributions_conda_conda"
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def preprocess_entity(self, body: EntityDefinition, partial: bool = False) -> EntityDefinition:
+        """Make an href of the number of a version. What else is served then is for the server to forget."""
+        body = super().preprocess_entity(body, partial=partial)
+        version = body.pop("version", None)
+        if version is not None:
+            repository = body.pop("repository", None) or (partial and self._served_repository())
+            if not repository:
+                raise PulpException(_("A version is one of a repository. Name that as well."))
+            body["repository_version"] = f"{repository}versions/{version}/"
+        return body
+
+    def _served_repository(self) -> str | None:
+        version: str | None = self.entity.get("repository_version")
+        repository: str | None = self.entity.get("repository")
+        return version.rpartition("versions/")[0] if version else repository
+
+
+class PulpCondaLifecycleContext(Named, PulpEntityContext):
+    """The stages of a channel.
+
+    The moves return the report of the server, in which `outcome` says what became of it. Their body is that of the
+    API; with `dry_run`, the server only reports.
+    """
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "lifecycle"
+    MODEL = "condalifecycle"
+    ENTITY = _("conda lifecycle")
+    ENTITIES = _("conda lifecycles")
+    HREF = "conda_conda_lifecycle_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>lifecycle)s/"
+    HREF_TEMPLATE = "conda/lifecycles/{pulp_id}/"
+    ID_PREFIX = "conda_lifecycles"
+    NULLABLES = {"retain_days", "webhook_url", "webhook_secret"}
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def promote(self, stage: str, **body: t.Any) -> t.Any:
+        """Let a stage serve what the one before it serves. Body: source, state, overrides, reason, dry_run."""
+        return self._post("promote", stage=stage, **body)
+
+    def promote_packages(self, stage: str, specs: list[str], **body: t.Any) -> t.Any:
+        """Put packages on top of what a stage serves. Body as of `promote`, and with_dependencies."""
+        return self._post("promote_packages", stage=stage, specs=specs, **body)
+
+    def rollback(self, stage: str, **body: t.Any) -> t.Any:
+        """Let a stage serve what it served before. Body: entry, reason, dry_run."""
+        return self._post("rollback", stage=stage, **body)
+
+    def solve(self, stage: str, **body: t.Any) -> t.Any:
+        """Start to solve environments, and return the group of tasks. Body: state, channels, environments, platforms."""
+        parameters = {self.HREF: self.pulp_href}
+        body = _given({"stage": stage, **body})
+        # Once it is waited for, pulp-glue does not return the group.
+        return self.call("solve", non_blocking=True, parameters=parameters, body=body)
+
+    def lock(self, stage: str, environment: str, lock_format: str, **query: t.Any) -> str:
+        """Return the text of a lock file. Query: state, channels, platform, digest."""
+        query = {"stage": stage, "environment": environment, "lock_format": lock_format, **query}
+        return t.cast(str, _call_for_text(self, "lock", query))
+
+    def diff(self, base: str, target: str, **query: t.Any) -> t.Any:
+        """Return what differs between two states. With `format="markdown"`, the answer is a text for people."""
+        return _call_for_text(self, "diff", {"base": base, "target": target, **query})
+
+    def _post(self, action: str, **body: t.Any) -> t.Any:
+        return self.call(action, parameters={self.HREF: self.pulp_href}, body=_given(body))
+
+
+class _LifecyclePartContext(PulpEntityContext):
+    """What belongs to a lifecycle, which is given with it."""
+
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def __init__(
+        self,
+        pulp_ctx: PulpContext,
+        lifecycle_ctx: PulpCondaLifecycleContext,
+        pulp_href: str | None = None,
+        entity: EntityDefinition | None = None,
+    ) -> None:
+        super().__init__(pulp_ctx, pulp_href=pulp_href, entity=entity)
+        self.lifecycle_ctx = lifecycle_ctx
+
+    @property
+    def scope(self) -> dict[str, t.Any]:
+        return {self.lifecycle_ctx.HREF: self.lifecycle_ctx.pulp_href}
+
+
+class PulpCondaHistoryContext(_LifecyclePartContext):
+    ENTITY = _("history entry")
+    ENTITIES = _("history entries")
+    HREF = "conda_conda_lifecycles_history_entry_href"
+    ID_PREFIX = "conda_lifecycles_history"
+
+    def approve(self, reason: str | None = None) -> t.Any:
+        """Promote what waits for an answer, if its gates still allow that, and return the report."""
+        return self._answer("approve", reason)
+
+    def reject(self, reason: str | None = None) -> t.Any:
+        """Close what waits for an answer, and return the entry."""
+        return self._answer("reject", reason)
+
+    def _answer(self, action: str, reason: str | None) -> t.Any:
+        body = _given({"reason": reason})
+        return self.call(action, parameters={self.HREF: self.pulp_href}, body=body)
+
+
+class PulpCondaDeliveryContext(_LifecyclePartContext):
+    ENTITY = _("webhook delivery")
+    ENTITIES = _("webhook deliveries")
+    HREF = "conda_conda_lifecycles_webhook_delivery_href"
+    ID_PREFIX = "conda_lifecycles_deliveries"
+
+    def redeliver(self) -> t.Any:
+        """Send the message once more, and return the task."""
+        return self.call("redeliver", parameters={self.HREF: self.pulp_href})
+
+
+def _given(values: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _call_for_text(ctx: PulpEntityContext, action: str, query: dict[str, t.Any]) -> t.Any:
+    parameters = {ctx.HREF: ctx.pulp_href, **_given(query)}
+    with _texts(ctx.pulp_ctx.api):
+        return ctx.call(action, parameters=parameters)
+
+
+@contextmanager
+def _texts(api: OpenAPI) -> Iterator[None]:
+    """Have answers that are no JSON returned as texts. pulp-glue leaves them out."""
+    parse, accept = api._parse_response, api._headers["Accept"]
+
+    def parse_text(operation: t.Any, response: t.Any) -> t.Any:
+        answer = parse(operation, response)
+        return response.body.decode() if answer is None else answer
+
+    api._parse_response = parse_text  # type: ignore
+    api._headers["Accept"] = "*/*"
+    try:
+        yield
+    finally:
+        api._parse_response = parse  # type: ignore
+        api._headers["Accept"] = accept

@@ -1,0 +1,263 @@
+"""What people and playbooks do with lifecycles where that is longer than a call."""
+
+import typing as t
+
+from pulp_glue.common.exceptions import PulpEntityNotFound, PulpException
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.context import PulpCondaHistoryContext, PulpCondaLifecycleContext
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+_SHOWN = 10
+
+
+def find_stage(lifecycle_ctx: PulpCondaLifecycleContext, name: str) -> dict[str, t.Any]:
+    """Return a stage of a lifecycle.
+
+    Raises:
+        PulpException: it has none of this name.
+    """
+    stages = lifecycle_ctx.entity["stages"]
+    for stage in stages:
+        if stage["name"] == name:
+            return t.cast(dict[str, t.Any], stage)
+    raise PulpException(
+        _("Lifecycle '{lifecycle}' has no stage '{name}'. Its stages are {names}.").format(
+            lifecycle=lifecycle_ctx.entity["name"], name=name, names=_listed(stages, "name")
+        )
+    )
+
+
+def find_entry(lifecycle_ctx: PulpCondaLifecycleContext, number: int) -> PulpCondaHistoryContext:
+    """Return an entry of the history of a lifecycle by its number.
+
+    Raises:
+        PulpEntityNotFound: there is none.
+    """
+    entry_ctx = PulpCondaHistoryContext(
+        lifecycle_ctx.pulp_ctx, lifecycle_ctx, entity={"number": number}
+    )
+    lifecycle = lifecycle_ctx.entity["name"]
+    try:
+        entry_ctx.entity  # noqa: B018  it is looked for now
+    except PulpEntityNotFound:
+        reason = _("The history of lifecycle '{lifecycle}' has no entry {number}.")
+        raise PulpEntityNotFound(reason.format(lifecycle=lifecycle, number=number)) from None
+    return entry_ctx
+
+
+def find_entry_of_state(
+    lifecycle_ctx: PulpCondaLifecycleContext, stage: str, state: str
+) -> dict[str, t.Any]:
+    """Return the last entry of the history by which a stage came into a state, such as `v42`.
+
+    Raises:
+        PulpException: it never was in that state.
+    """
+    find_stage(lifecycle_ctx, stage)
+    history_ctx = PulpCondaHistoryContext(lifecycle_ctx.pulp_ctx, lifecycle_ctx)
+    query = {"stage": stage, "outcome": "moved", "exclude_fields": ["report"]}
+    states = {}
+    for entry in history_ctx.list_iterator(query):
+        if entry["state"] == state:
+            return t.cast(dict[str, t.Any], entry)
+        states[entry["state"]] = entry
+    raise PulpException(
+        _("Stage '{stage}' never served {state}. It served {states}.").format(
+            stage=stage,
+            state=state,
+            states=_listed(list(states.values()), "state") or _("nothing"),
+        )
+    )
+
+
+def set_gates(
+    lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gates: list[dict[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    """Let a stage have these gates and no others, and return them with their defaults."""
+    find_stage(lifecycle_ctx, stage)
+    stages: list[dict[str, t.Any]] = []
+    for each in lifecycle_ctx.entity["stages"]:
+        # A stage without 'gates' keeps its own.
+        stages.append({"name": each["name"]} | ({"gates": gates} if each["name"] == stage else {}))
+    lifecycle_ctx.update({"stages": stages})
+    return t.cast(list[dict[str, t.Any]], find_stage(lifecycle_ctx, stage)["gates"])
+
+
+def set_gate(
+    lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gate: dict[str, t.Any]
+) -> list[dict[str, t.Any]]:
+    """Add a gate to a stage, in the place of the one of its name, and return all gates of the stage."""
+    gates = find_stage(lifecycle_ctx, stage)["gates"]
+    name = gate.get("name")
+    if name in [each["name"] for each in gates]:
+        gates = [gate if each["name"] == name else each for each in gates]
+    else:
+        gates = [*gates, gate]
+    return set_gates(lifecycle_ctx, stage, gates)
+
+
+def remove_gate(
+    lifecycle_ctx: PulpCondaLifecycleContext, stage: str, name: str
+) -> list[dict[str, t.Any]]:
+    """Take a gate from a stage, and return the others.
+
+    Raises:
+        PulpException: the stage has none of this name.
+    """
+    gates = find_stage(lifecycle_ctx, stage)["gates"]
+    others = [gate for gate in gates if gate["name"] != name]
+    if len(others) == len(gates):
+        reason = _("Stage '{stage}' has no gate '{name}'. Its gates are: {names}.")
+        names = _listed(gates, "name") or _("none")
+        raise PulpException(reason.format(stage=stage, name=name, names=names))
+    return set_gates(lifecycle_ctx, stage, others)
+
+
+def solve(
+    lifecycle_ctx: PulpCondaLifecycleContext, stage: str, **body: t.Any
+) -> list[dict[str, t.Any]]:
+    """Solve environments of what a stage serves, wait for that, and return what the solver said of each.
+
+    Parameters:
+        body: state, channels, environments, platforms.
+    """
+    pulp_ctx = lifecycle_ctx.pulp_ctx
+    group = lifecycle_ctx.solve(stage, **body)
+    pulp_ctx.wait_for_task_group(group)
+    group = pulp_ctx.call("task_groups_read", parameters={"task_group_href": group["pulp_href"]})
+    solutions = []
+    for task in group["tasks"]:
+        task = pulp_ctx.call("tasks_read", parameters={"task_href": task["pulp_href"]})
+        solutions += task["result"]
+    return sorted(solutions, key=lambda each: (each["environment"], each["platform"]))
+
+
+def describe_report(report: dict[str, t.Any]) -> list[str]:
+    """Return in lines for people what became of a move, and for which reasons."""
+    lines = [_headline(report)]
+    for gate in report["gates"]:
+        lines += _describe_gate(gate)
+    unmet = report.get("unmet") or []
+    if unmet:
+        lines.append(_("Not in the stage, nor where the packages come from:"))
+        lines += [f"    {each}" for each in unmet[:_SHOWN]] + _more(len(unmet))
+    return lines
+
+
+def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
+    """Return in lines for people which environments are solved, and why others are not."""
+    unsolved = [each for each in solutions if each["verdict"] != "solved"]
+    lines = [
+        _("{solved} of {all} solved.").format(
+            solved=len(solutions) - len(unsolved), all=len(solutions)
+        )
+    ]
+    for each in unsolved[:_SHOWN]:
+        lines += _describe_finding(each)
+    return lines + _more(len(unsolved))
+
+
+def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
+    """Return in lines for people what became of a lock file that was imported."""
+    headlines = {
+        "made": _(
+            "Version {version} has the {packages} packages: {added} added, {removed} removed."
+        ),
+        "unchanged": _("The latest version has exactly these {packages} packages."),
+        "incomplete": _("No version is made, since packages are not there:"),
+    }
+    headline = headlines[report["outcome"]]
+    if report["outcome"] == "made" and report["dry_run"]:
+        headline = _(
+            "A version with the {packages} packages can be made: {added} added, {removed} removed."
+        )
+    return [headline.format(**report), *_describe_lacking(report)]
+
+
+def describe_found(report: dict[str, t.Any]) -> list[str]:
+    """Return in lines for people which versions and stages serve a lock file, or what the nearest one lacks."""
+    versions = report["versions"]
+    lines = [
+        _("Versions that have all {packages} packages: {versions}.").format(
+            packages=report["packages"],
+            versions=", ".join(map(str, versions["shown"][:_SHOWN])) or _("none"),
+        )
+    ]
+    for stage in report["stages"]:
+        text = _("{lifecycle}: {stage} serves them now.") if stage["serves_now"] else None
+        text = text or _("{lifecycle}: {stage} served them as {states}.")
+        lines.append(text.format(**{**stage, "states": ", ".join(stage["states"]["shown"])}))
+    for asked in (report["version"], report["closest"]):
+        if asked and not asked["serves"]:
+            lines.append(_("Version {number} lacks:").format(**asked))
+            lines += _describe_lacking(asked)
+    return lines
+
+
+def _headline(report: dict[str, t.Any]) -> str:
+    texts = {
+        "moved": _("{stage} moves from {before} to {after}"),
+        "unchanged": _("{stage} serves {after} already"),
+        "blocked": _("{stage} stays at {before}: a gate holds {after}"),
+        "waiting": _("{stage} stays at {before} until somebody approves {after}"),
+    }
+    text = texts[report["outcome"]].format(
+        **{**report, "before": report["before"] or _("nothing")},
+    )
+    if report["dry_run"]:
+        text = _("Dry run: {text}").format(text=text)
+    summaries = (report["changes"] or {}).get("summaries") or {}
+    counts = ", ".join(f"{count} {summary}" for summary, count in summaries.items())
+    return f"{text} ({counts})." if counts else f"{text}."
+
+
+def _describe_gate(gate: dict[str, t.Any]) -> list[str]:
+    line = _("Gate '{name}' ({kind}) {verdict}: {summary}").format(**gate)
+    if gate["verdict"] == "passed":
+        return [line]
+    if gate["overridden"] is not None:
+        line += _(" Overridden: {overridden}").format(**gate)
+    elif gate["action"] == "warn":
+        line += _(" It only warns.")
+    lines = [line]
+    findings = gate["findings"]
+    for finding in findings[:_SHOWN]:
+        lines += _describe_finding(finding)
+    return lines + _more(gate["count"])
+
+
+def _describe_finding(finding: dict[str, t.Any]) -> list[str]:
+    """Return the lines of what a gate or the solver found: about a package, or an environment."""
+    if "environment" in finding:
+        subject, text = finding["environment"], finding["explanation"]
+        if finding.get("platform"):
+            subject = _("{environment} on {platform}").format(**finding)
+    else:
+        subject, text = finding["subject"], finding["text"]
+    first, *others = str(text or finding.get("verdict", "")).splitlines() or [""]
+    return [f"    {subject}: {first}", *(f"        {line}" for line in others)]
+
+
+def _describe_lacking(report: dict[str, t.Any]) -> list[str]:
+    reasons = {
+        "missing": _("is not there"),
+        "differing": _("is there as another file"),
+        "unproven": _("has no hash in the lock file"),
+    }
+    lines, count = [], 0
+    for kind, reason in reasons.items():
+        count += report[kind]["count"]
+        lines += [f"    {package['path']} {reason}" for package in report[kind]["shown"]]
+    return lines[:_SHOWN] + _more(count)
+
+
+def _more(count: int) -> list[str]:
+    more = count - _SHOWN
+    return [_("    … and {more} more").format(more=more)] if more > 0 else []
+
+
+def _listed(entities: list[dict[str, t.Any]], key: str) -> str:
+    more = ", …" if len(entities) > _SHOWN else ""
+    return ", ".join(f"'{entity[key]}'" for entity in entities[:_SHOWN]) + more

@@ -1,0 +1,55 @@
+"""The commands `pulp conda …`."""
+
+from typing import Any
+
+import click
+from pulp_cli.generic import pulp_group
+from pulp_glue.common.i18n import get_translation
+
+from pulpcore.cli.conda.channel import channel
+from pulpcore.cli.conda.content import content
+from pulpcore.cli.conda.delivery import delivery
+from pulpcore.cli.conda.distribution import distribution
+from pulpcore.cli.conda.environment import environment
+from pulpcore.cli.conda.examples import add_example
+from pulpcore.cli.conda.lifecycle import lifecycle
+from pulpcore.cli.conda.lock import lock
+from pulpcore.cli.conda.messages import CondaGroup
+from pulpcore.cli.conda.publication import publication
+from pulpcore.cli.conda.remote import remote
+from pulpcore.cli.conda.repository import repository
+from pulpcore.cli.conda.table import add_table_format
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+__version__ = "0.1.0.dev0"
+
+
+@pulp_group(
+    name="conda", cls=CondaGroup, help=_("Mirror, curate, promote and serve conda channels.")
+)
+def conda_group() -> None:
+    pass
+
+
+conda_group.add_command(channel)
+conda_group.add_command(content)
+conda_group.add_command(delivery)
+conda_group.add_command(distribution)
+conda_group.add_command(environment)
+conda_group.add_command(lifecycle)
+conda_group.add_command(lock)
+conda_group.add_command(publication)
+conda_group.add_command(remote)
+conda_group.add_command(repository)
+
+add_example(
+    conda_group,
+    "channel create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs noarch",
+)
+
+
+def mount(main: click.Group, **kwargs: Any) -> None:
+    add_table_format(main)
+    main.add_command(conda_group)

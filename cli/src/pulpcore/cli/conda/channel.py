@@ -1,0 +1,267 @@
+"""`pulp conda channel`: the short way to what people do with a channel."""
+
+import typing as t
+from pathlib import Path
+
+import click
+from pulp_cli.generic import PulpCLIContext, pass_pulp_context, pulp_group
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.channel import Channel, list_channels
+
+from pulpcore.cli.conda.examples import add_examples
+from pulpcore.cli.conda.options import (
+    all_of,
+    diff_options,
+    dry_run_option,
+    limit_option,
+    name_and_version,
+    offset_option,
+    write_diff,
+)
+from pulpcore.cli.conda.remote import selection_options
+from pulpcore.cli.conda.uploading import upload as upload_files
+from pulpcore.cli.conda.uploading import upload_options
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+# Copyable, as the pages of a channel show them.
+_LINES = """\
+# conda
+conda install --override-channels --channel {url} PACKAGE
+# mamba, micromamba
+mamba install --override-channels --channel {url} PACKAGE
+# pixi
+pixi init --channel {url}
+pixi add PACKAGE"""
+
+
+name_argument = click.argument("name")
+
+
+@pulp_group()
+def channel() -> None:
+    """Manage channels: each a repository, its remote and its distribution of one name."""
+
+
+@channel.command()
+@name_argument
+@click.option(
+    "--upstream",
+    "url",
+    help=_("URL of the channel to mirror. Without one, it is a channel for your own packages."),
+)
+@all_of(selection_options)
+@click.option("--base-path", help=_("Where to serve it. The default is its name."))
+@click.option("--description", help=_("What it is for."))
+@click.option(
+    "--retain-repo-versions",
+    type=click.IntRange(1, 2**31 - 1),
+    help=_("How many versions to keep. The default is all."),
+)
+@click.option("--sync", "and_sync", is_flag=True, help=_("Also sync it, and wait for that."))
+@dry_run_option
+@pass_pulp_context
+def create(
+    pulp_ctx: PulpCLIContext,
+    /,
+    name: str,
+    base_path: str | None,
+    description: str | None,
+    retain_repo_versions: int | None,
+    and_sync: bool,
+    dry_run: bool,
+    **remote: t.Any,
+) -> None:
+    """Create a channel that publishes itself, or change one to what is said here.
+
+    What is not said stays as it is, so a second run changes nothing. What else can be said of an upstream, such as a
+    proxy, is said of the remote, which has the name of the channel: `pulp conda remote update`.
+    """
+    pulp_ctx.fake_mode = dry_run
+    channel = Channel(pulp_ctx, name)
+    changed = channel.converge(
+        remote=remote,
+        repository={"description": description, "retain_repo_versions": retain_repo_versions},
+        distribution={"base_path": base_path},
+    )
+    if changed and dry_run:
+        click.echo(_("Nothing is changed. It would be:"), err=True)
+    for resource, fields in changed.items():
+        made = _("created") if "name" in fields else _("changed {fields}")
+        text = f"{resource}: {made}"
+        click.echo(text.format(fields=", ".join(fields)), err=True)
+    if not changed:
+        click.echo(_("Channel '{name}' is as wanted already.").format(name=name), err=True)
+    if dry_run:
+        pulp_ctx.output_result({"name": name, "changed": changed})
+        return
+    if and_sync:
+        _sync(channel)
+    pulp_ctx.output_result({**Channel(pulp_ctx, name).describe(), "changed": changed})
+
+
+@channel.command()
+@name_argument
+@pass_pulp_context
+def show(pulp_ctx: PulpCLIContext, /, name: str) -> None:
+    """Show what a channel is made of, what it has, and where it is served."""
+    pulp_ctx.output_result(Channel(pulp_ctx, name).describe())
+
+
+@channel.command("list")
+@limit_option
+@offset_option
+@pass_pulp_context
+def list_command(pulp_ctx: PulpCLIContext, /, limit: int, offset: int) -> None:
+    """List all channels."""
+    pulp_ctx.output_result(list_channels(pulp_ctx, limit, offset))
+
+
+@channel.command()
+@name_argument
+@click.option("--mirror", is_flag=True, help=_("Also remove what the upstream removed."))
+@click.option(
+    "--optimize/--no-optimize",
+    default=True,
+    help=_("Ask only for what changed since the last sync, which is the default."),
+)
+@pass_pulp_context
+def sync(pulp_ctx: PulpCLIContext, /, name: str, mirror: bool, optimize: bool) -> None:
+    """Sync a channel from its upstream."""
+    version = _sync(Channel(pulp_ctx, name), mirror=mirror, optimize=optimize)
+    pulp_ctx.output_result({"changed": version is not None, "version": version})
+
+
+def _sync(channel: Channel, **options: bool) -> int | None:
+    version = channel.sync(**options)
+    if version is None:
+        click.echo(_("Nothing changed: no new version."), err=True)
+    else:
+        click.echo(_("Synced: version {version}.").format(version=version), err=True)
+    return version
+
+
+@channel.command()
+@name_argument
+@upload_options
+@pass_pulp_context
+def upload(
+    pulp_ctx: PulpCLIContext, /, name: str, paths: tuple[Path, ...], **options: t.Any
+) -> None:
+    """Upload package files, and all packages in folders, as one new version.
+
+    What the server has already is not sent again, so an upload that was interrupted goes on when it is repeated. A
+    file that the server refuses keeps no other one away; the exit code is 1 then.
+    """
+    upload_files(pulp_ctx, Channel(pulp_ctx, name).repository, paths, **options)
+
+
+@channel.command()
+@click.argument("base", type=name_and_version)
+@click.argument("target", type=name_and_version, required=False)
+@diff_options
+@pass_pulp_context
+def diff(
+    pulp_ctx: PulpCLIContext,
+    /,
+    base: tuple[str, int | None],
+    target: tuple[str, int | None] | None,
+    **query: t.Any,
+) -> None:
+    """Show what differs between two versions of a channel, the older one first.
+
+    A version is written as NAME@NUMBER, and NAME is the latest one. One version alone is compared with the one before.
+    """
+    if target is None:
+        target = base
+    elif target[0] != base[0]:
+        raise click.UsageError(
+            _(
+                "'{base}' and '{target}' are two channels. Compare versions of one, for example '{base}@1', or stages of "
+                "a lifecycle: pulp conda lifecycle diff"
+            ).format(base=base[0], target=target[0])
+        )
+    else:
+        query["base"] = Channel(pulp_ctx, base[0]).version(base[1]).entity["number"]
+    write_diff(pulp_ctx, Channel(pulp_ctx, target[0]).version(target[1]).diff, **query)
+
+
+@channel.command()
+@click.argument("source", type=name_and_version)
+@click.argument("target")
+@click.argument("specs", nargs=-1, required=True)
+@click.option(
+    "--dependencies/--no-dependencies",
+    "with_dependencies",
+    default=True,
+    help=_("Also copy what they depend on, as far as the target lacks it, which is the default."),
+)
+@click.option(
+    "--overwrite", is_flag=True, help=_("Let a package replace another file of the same name.")
+)
+@dry_run_option
+@pass_pulp_context
+def copy(
+    pulp_ctx: PulpCLIContext,
+    /,
+    source: tuple[str, int | None],
+    target: str,
+    specs: tuple[str, ...],
+    **options: bool,
+) -> None:
+    """Copy packages that match one of the specs from a channel, or a version NAME@NUMBER of it, to another one."""
+    name, number = source
+    channel = Channel(pulp_ctx, name)
+    href = channel.repository.pulp_href if number is None else channel.version(number).pulp_href
+    report = Channel(pulp_ctx, target).repository.copy(href, list(specs), **options)
+    pulp_ctx.output_result(report)
+    if report["version"] is not None:
+        text = _("Version {version}: {count} added.")
+    elif report["count"]:
+        text = _("Nothing is changed. It would be: {count} added.")
+    else:
+        text = _("No new version: '{target}' has all of it.")
+    click.echo(text.format(**report, target=target), err=True)
+    for unmet in report["unmet"]:
+        click.echo(_("Neither channel has what is needed by {unmet}").format(unmet=unmet), err=True)
+
+
+@channel.command()
+@name_argument
+@pass_pulp_context
+def url(pulp_ctx: PulpCLIContext, /, name: str) -> None:
+    """Print the lines to paste for conda, mamba and pixi."""
+    blocks = [_LINES.format(url=url) for url in Channel(pulp_ctx, name).urls()]
+    click.echo("\n\n".join(blocks))
+
+
+@channel.command()
+@name_argument
+@click.option("--yes", is_flag=True, help=_("Do not ask."))
+@pass_pulp_context
+def destroy(pulp_ctx: PulpCLIContext, /, name: str, yes: bool) -> None:
+    """Remove a channel: its versions, its URL, and its remote if nothing else uses that."""
+    channel = Channel(pulp_ctx, name)
+    count = channel.describe()["packages"]
+    if not yes:
+        text = _("Remove channel '{name}' with {count} packages, and all its versions?")
+        click.confirm(text.format(name=name, count=count), abort=True, err=True)
+    for resource in channel.destroy():
+        click.echo(f"{resource}: " + _("removed"), err=True)
+
+
+add_examples(
+    channel,
+    "create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
+    " --include 'numpy >=1.26' --sync",
+    "create team --description 'What we build'",
+    "show mirror",
+    "list",
+    "sync mirror --mirror",
+    "upload team dist/ tzdata-2025b-h78e105d_0.conda",
+    "diff mirror@3 mirror@7 --markdown",
+    "copy mirror team 'numpy >=2' scipy",
+    "url team",
+    "destroy team --yes",
+)

@@ -1,0 +1,571 @@
+"""`pulp conda lifecycle`: the stages of a channel, and what moves them."""
+
+import re
+import typing as t
+from functools import partial
+
+import click
+from pulp_cli.generic import (
+    PulpCLIContext,
+    field_option,
+    int_or_empty,
+    list_command,
+    load_string_callback,
+    name_filter_options,
+    pass_pulp_context,
+    pulp_group,
+    role_command,
+)
+from pulp_glue.common.context import DATETIME_FORMATS
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.context import (
+    PulpCondaDistributionContext,
+    PulpCondaHistoryContext,
+    PulpCondaLifecycleContext,
+)
+from pulp_glue.conda.lifecycle import (
+    describe_report,
+    describe_solutions,
+    find_entry,
+    find_entry_of_state,
+    find_stage,
+    solve,
+)
+
+from pulpcore.cli.conda import table
+from pulpcore.cli.conda.examples import add_examples
+from pulpcore.cli.conda.gate import gate
+from pulpcore.cli.conda.lookup import (
+    channels_option,
+    environments_option,
+    lifecycle_argument,
+    lifecycle_lookup,
+    pass_lifecycle_context,
+    platforms_option,
+    reason_option,
+    stage_option,
+    state_callback,
+    state_option,
+    yaml_callback,
+)
+from pulpcore.cli.conda.options import (
+    all_of,
+    diff_options,
+    dry_run_option,
+    limit_option,
+    offset_option,
+    repository_option,
+    required_repository_option,
+    write_diff,
+)
+from pulpcore.cli.conda.outcomes import end
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+
+@pulp_group()
+@pass_pulp_context
+@click.pass_context
+def lifecycle(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
+    """Move a channel through stages, each a URL of its own."""
+    ctx.obj = PulpCondaLifecycleContext(pulp_ctx)
+
+
+def _secret(ctx: click.Context, param: click.Parameter, value: str | None) -> t.Any:
+    secret = load_string_callback(ctx, param, value)
+    return secret and secret.strip()
+
+
+settings_options: list[t.Any] = [
+    click.option(
+        "--retain-days",
+        type=int_or_empty,
+        help=_(
+            "For how many days what a stage served stays installable. Empty for as long as the lifecycle exists."
+        ),
+    ),
+    click.option(
+        "--announce/--no-announce",
+        default=None,
+        help=_("Whether notices tell the users of a stage what moved."),
+    ),
+    click.option(
+        "--webhook-url", help=_("Where to POST what happens to the stages. Empty for nowhere.")
+    ),
+    click.option(
+        "--webhook-secret",
+        callback=_secret,
+        help=_(
+            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with that. Empty for none."
+        ),
+    ),
+    click.option(
+        "--base-path",
+        help=_("Where the URLs of new stages begin. The default is the name of the lifecycle."),
+    ),
+]
+_NEW_STAGE = _(
+    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can be specified "
+    "multiple times, in order."
+)
+
+
+@lifecycle.command()
+@click.argument("name", required=False)
+@click.option("--name", "name_option", help=_("The name, in place of the argument."))
+@required_repository_option
+@click.option("--stage", "stages", multiple=True, help=_NEW_STAGE)
+@click.option(
+    "--stages",
+    "stages_file",
+    type=click.File("rb"),
+    callback=yaml_callback,
+    help=_("A file, in YAML or JSON, with a list of stages: objects with 'name' and 'gates'."),
+)
+@all_of(settings_options)
+@pass_lifecycle_context
+@pass_pulp_context
+def create(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    name: str | None,
+    name_option: str | None,
+    stages: tuple[str, ...],
+    stages_file: t.Any,
+    **body: t.Any,
+) -> None:
+    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are named."""
+    if not (name or name_option):
+        raise click.UsageError(_("Say what it is called: give a NAME."))
+    if stages and stages_file is not None:
+        raise click.UsageError(_("Give either --stage or --stages."))
+    body["name"] = name or name_option
+    body["stages"] = _new_stages(pulp_ctx, stages) or stages_file
+    pulp_ctx.output_result(lifecycle_ctx.create(body))
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@click.option("--add-stage", "stages", multiple=True, help=_NEW_STAGE)
+@all_of(settings_options)
+@pass_lifecycle_context
+@pass_pulp_context
+def update(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    stages: tuple[str, ...],
+    **body: t.Any,
+) -> None:
+    """Change the settings, and add stages at the end. Gates are changed by `gate set`."""
+    if stages:
+        there = [{"name": stage["name"]} for stage in lifecycle_ctx.entity["stages"]]
+        body["stages"] = [*there, *_new_stages(pulp_ctx, stages)]
+    lifecycle_ctx.update(body)
+
+
+def _new_stages(pulp_ctx: PulpCLIContext, stages: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    made: list[dict[str, t.Any]] = []
+    for stage in stages:
+        name, _equals, distribution = stage.partition("=")
+        made.append({"name": name})
+        if distribution:
+            made[-1]["distribution"] = PulpCondaDistributionContext(
+                pulp_ctx, entity={"name": distribution}
+            )
+    return made
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@click.option("--yes", is_flag=True, help=_("Do not ask."))
+@pass_lifecycle_context
+def destroy(lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool) -> None:
+    """Delete the stages and their history. The distributions stay, and serve what they serve."""
+    name = lifecycle_ctx.entity["name"]
+    if not yes:
+        text = _("Delete lifecycle '{name}' and the history of its stages?")
+        click.confirm(text.format(name=name), abort=True, err=True)
+    lifecycle_ctx.delete()
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@pass_lifecycle_context
+@pass_pulp_context
+def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
+    """Show the stages with their gates, and what each serves."""
+    # What is found by its name comes from a list, which does not say how far a stage is behind.
+    pulp_ctx.output_result(lifecycle_ctx.show())
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@pass_lifecycle_context
+@pass_pulp_context
+def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
+    """Show in a table what each stage serves, and what waits for an approval."""
+    rows = [
+        {
+            "stage": stage["name"],
+            "state": stage["state"] or "-",
+            "since": stage["since"] or "-",
+            "packages": sum(stage["package_counts"].values()),
+            "behind": "-" if stage["behind"] is None else stage["behind"],
+            "gates": [gate["name"] for gate in stage["gates"]],
+            "url": stage["base_url"],
+        }
+        for stage in lifecycle_ctx.show()["stages"]
+    ]
+    click.echo(table.render(rows))
+    history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
+    for entry in history_ctx.list_iterator({"outcome": "waiting", "exclude_fields": ["report"]}):
+        text = _("{number}: {requested_by} asks to approve {state} for {stage}.")
+        click.echo(text.format(**entry))
+
+
+def _at_callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    state = state_callback(ctx, param, value)
+    # Nobody else looks at it until a client gets nothing from the URL.
+    if state is not None and not re.match(r"v\d+(\.\d+)?$|\d{4}-\d\d-\d\d", state):
+        reason = _("'{state}' is neither a state such as 'v42' nor a date such as '2026-03-03'.")
+        raise click.BadParameter(reason.format(state=state), param=param)
+    return state
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@click.option("--stage", help=_("Only this stage: then nothing but its URL is written."))
+@click.option(
+    "--at", callback=_at_callback, help=_("As the stages were: a date, or a state such as 'v42'.")
+)
+@pass_lifecycle_context
+def url(lifecycle_ctx: PulpCondaLifecycleContext, /, stage: str | None, at: str | None) -> None:
+    """Print the URLs of the stages, for clients."""
+
+    def _url(stage: dict[str, t.Any]) -> str:
+        base = stage["base_url"]
+        return f"{base.rstrip('/')}@{at}/" if at else base
+
+    if stage:
+        click.echo(_url(find_stage(lifecycle_ctx, stage)))
+    else:
+        stages = lifecycle_ctx.entity["stages"]
+        click.echo(table.render([{"stage": each["name"], "url": _url(each)} for each in stages]))
+
+
+def _overrides(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    pairs = [value.partition("=") for value in values]
+    if not all(equals and reason.strip() for _gate, equals, reason in pairs):
+        raise click.BadParameter(_("give GATE=REASON."), param=param)
+    return {gate: reason for gate, _equals, reason in pairs} or None
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@click.option("--to", "stage", required=True, help=_("The stage that moves."))
+@click.option(
+    "--from",
+    "source",
+    help=_(
+        "The stage to take from. The default is the one before; with --package, the first. Another one is a jump, "
+        "which needs a permission of its own."
+    ),
+)
+@click.option(
+    "--state",
+    "--version",
+    callback=state_callback,
+    help=_("What the other stage serves or served, for example 'v42', in place of what it serves."),
+)
+@click.option(
+    "--package",
+    "specs",
+    multiple=True,
+    help=_(
+        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what the stage serves. "
+        "Can be specified multiple times."
+    ),
+)
+@click.option(
+    "--dependencies/--no-dependencies",
+    "with_dependencies",
+    default=None,
+    help=_("With --package: also promote what they depend on, which is the default."),
+)
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    callback=_overrides,
+    help=_(
+        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be specified multiple "
+        "times."
+    ),
+)
+@reason_option
+@dry_run_option
+@pass_lifecycle_context
+@pass_pulp_context
+def promote(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    stage: str,
+    specs: tuple[str, ...],
+    state: str | None,
+    with_dependencies: bool | None,
+    **body: t.Any,
+) -> None:
+    """Let a stage serve what the stage before it serves, if its gates allow that.
+
+    Exits with 3 if a gate blocks it, and with 4 if it waits for an approval.
+    """
+    if specs and state:
+        raise click.UsageError(_("Single packages come from what a stage serves: no --state."))
+    if with_dependencies is not None and not specs:
+        raise click.UsageError(_("Dependencies are those of single packages: name a --package."))
+    if specs:
+        body["with_dependencies"] = with_dependencies
+        report = lifecycle_ctx.promote_packages(stage, list(specs), **body)
+    else:
+        report = lifecycle_ctx.promote(stage, state=state, **body)
+    _end(pulp_ctx, report)
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@stage_option
+@click.option(
+    "--state",
+    "--version",
+    callback=state_callback,
+    help=_("What it shall serve again, for example 'v41'. The default is the last other state."),
+)
+@click.option(
+    "--entry",
+    type=int,
+    help=_("The number of the entry of the history by which it came into that state."),
+)
+@reason_option
+@dry_run_option
+@pass_lifecycle_context
+@pass_pulp_context
+def rollback(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    stage: str,
+    state: str | None,
+    entry: int | None,
+    **body: t.Any,
+) -> None:
+    """Let a stage serve what it served before, whatever its gates say."""
+    if state and entry is not None:
+        raise click.UsageError(_("Give either --state or --entry."))
+    if state:
+        entry = find_entry_of_state(lifecycle_ctx, stage, state)["number"]
+    _end(pulp_ctx, lifecycle_ctx.rollback(stage, entry=entry, **body))
+
+
+_MOMENT = click.DateTime(formats=DATETIME_FORMATS)
+
+# The rest, reports above all, is for whoever looks at one of them.
+_HISTORY_FIELDS = [
+    "number",
+    "stage",
+    "kind",
+    "outcome",
+    "before",
+    "state",
+    "requested_by",
+    "moved_at",
+    "reason",
+]
+
+
+@lifecycle.command()
+@lifecycle_lookup
+@click.option("--entry", type=int, help=_("Show all of this entry, with its report."))
+@click.option("--stage", help=_("Only of this stage."))
+@click.option(
+    "--kind",
+    type=click.Choice(["adopted", "published", "promoted", "packages", "rolled_back"]),
+    help=_("Only what came about in this way."),
+)
+@click.option(
+    "--outcome",
+    type=click.Choice(["moved", "blocked", "waiting", "rejected", "superseded"]),
+    help=_("Only what ended like this."),
+)
+@click.option("--requested-by", help=_("Only what this user asked for."))
+@click.option(
+    "--moved-after",
+    "moved_at__gte",
+    type=_MOMENT,
+    metavar="DATE",
+    help=_("Only moves from this moment on, for example '2026-03-03' or '2026-03-03T12:00:00'."),
+)
+@click.option(
+    "--moved-before",
+    "moved_at__lte",
+    type=_MOMENT,
+    metavar="DATE",
+    help=_("Only moves up to this moment."),
+)
+@field_option
+@limit_option
+@offset_option
+@pass_lifecycle_context
+@pass_pulp_context
+def history(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    entry: int | None,
+    fields: tuple[str, ...],
+    limit: int,
+    offset: int,
+    **filters: t.Any,
+) -> None:
+    """List what happened to the stages, and what was asked for, newest first."""
+    if entry is not None:
+        pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).entity)
+        return
+    if filters["stage"] is not None:
+        find_stage(lifecycle_ctx, filters["stage"])
+    history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
+    query = {key: value for key, value in filters.items() if value is not None}
+    query["fields"] = list(fields) or _HISTORY_FIELDS
+    pulp_ctx.output_result(history_ctx.list(limit=limit, offset=offset, parameters=query))
+
+
+_entry_argument = click.argument("entry", type=int)
+
+
+@lifecycle.command()
+@lifecycle_argument
+@_entry_argument
+@reason_option
+@pass_lifecycle_context
+@pass_pulp_context
+def approve(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    entry: int,
+    reason: str | None,
+) -> None:
+    """Say yes to a promotion that waits: ENTRY is its number in the history."""
+    report = find_entry(lifecycle_ctx, entry).approve(reason)
+    _end(pulp_ctx, report)
+
+
+@lifecycle.command()
+@lifecycle_argument
+@_entry_argument
+@reason_option
+@pass_lifecycle_context
+@pass_pulp_context
+def reject(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    entry: int,
+    reason: str | None,
+) -> None:
+    """Say no to a promotion that waits: ENTRY is its number in the history."""
+    pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).reject(reason))
+
+
+@lifecycle.command("solve")
+@lifecycle_lookup
+@stage_option
+@state_option
+@environments_option
+@platforms_option
+@channels_option
+@pass_lifecycle_context
+@pass_pulp_context
+def solve_environments(
+    pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, **body: t.Any
+) -> None:
+    """Solve environments of what a stage serves, for lock files and for gates.
+
+    Exits with 3 if one is not solved.
+    """
+    solutions = solve(lifecycle_ctx, **body)
+    is_solved = all(solution["verdict"] == "solved" for solution in solutions)
+    outcome = "solved" if is_solved else "blocked"
+    end(pulp_ctx, solutions, describe_solutions(solutions), outcome)
+
+
+@lifecycle.command()
+@lifecycle_argument
+@click.argument("base")
+@click.argument("target")
+@diff_options
+@pass_lifecycle_context
+@pass_pulp_context
+def diff(
+    pulp_ctx: PulpCLIContext,
+    lifecycle_ctx: PulpCondaLifecycleContext,
+    /,
+    base: str,
+    target: str,
+    **query: t.Any,
+) -> None:
+    """List what differs between two states, the older one first.
+
+    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a version of the
+    repository ('v42', '2026-03-03').
+    """
+    write_diff(pulp_ctx, partial(lifecycle_ctx.diff, base, target), **query)
+
+
+def _end(pulp_ctx: PulpCLIContext, report: dict[str, t.Any]) -> None:
+    lines = describe_report(report)
+    if report["outcome"] == "waiting" and not report["dry_run"]:
+        text = _("To approve it: pulp conda lifecycle approve {lifecycle} {entry}")
+        lines.append(text.format(**report))
+    end(pulp_ctx, report, lines, report["outcome"])
+
+
+lifecycle.add_command(list_command(decorators=[*name_filter_options, repository_option]))
+lifecycle.add_command(role_command(decorators=[lifecycle_lookup]))
+lifecycle.add_command(gate)
+
+add_examples(
+    lifecycle,
+    "promote team --to testing",
+    "create team --repository team",
+    "create adopted --repository team --stage testing=team-testing --stage stable=team-stable",
+    "list",
+    "show team",
+    "status team",
+    "url team --stage stable --at 2026-03-03",
+    "update team --retain-days 400 --add-stage frozen",
+    "destroy team",
+    "promote team --to stable --package 'openssl 3.5.5' --reason CVE-2026-1",
+    "promote team --to testing --dry-run",
+    "rollback team --stage stable --reason 'does not start'",
+    "history team --stage stable",
+    "history team --entry 7",
+    "approve team 7 --reason 'tried it'",
+    "reject team 7 --reason 'too late in the week'",
+    "gate list team",
+    "gate set team --stage testing --gate solvable --kind environments",
+    "gate set team --stage stable --file gates.yml",
+    "gate remove team --stage testing --gate solvable",
+    "solve team --stage stable --environments analysis",
+    "diff team stable testing --markdown",
+    "diff team stable@2026-03-03 stable",
+    "role list team",
+    "role add team --role conda.condalifecycle_approver --user ada",
+    "role remove team --role conda.condalifecycle_approver --user ada",
+    "role my-permissions team",
+)

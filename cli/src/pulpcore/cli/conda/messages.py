@@ -1,0 +1,208 @@
+"""What people read when a command cannot do what it should: what is wrong, where, and what to do next."""
+
+import re
+import typing as t
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import click
+import requests
+from pulp_cli.generic import PulpCLIContext, PulpGroup
+from pulp_glue.common.exceptions import (
+    PulpAuthenticationFailed,
+    PulpHTTPError,
+    PulpNotAutorized,
+    UnsafeCallError,
+    ValidationError,
+)
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.answers import sentences
+from pulp_glue.conda.context import PulpCondaRepositoryContext
+from pulp_glue.conda.names import UnknownName
+
+from pulpcore.cli.conda.progress import show_progress
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+
+class CondaGroup(PulpGroup):
+    """All of `pulp conda`: says in its own words what went wrong below, and shows how far tasks are."""
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        pulp_ctx = ctx.find_object(PulpCLIContext)
+        assert pulp_ctx is not None
+        show_progress(pulp_ctx)
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            # Those that are no more than that are made of errors of pulp-glue.
+            message = _retold(error, pulp_ctx) if type(error) is click.ClickException else None
+            if message is None:
+                raise
+            raise click.ClickException(message) from error
+        except (requests.RequestException, ValueError, KeyError) as error:
+            # pulp-glue lets pass what goes wrong while it reads the description of the API, and what that lacks.
+            message = _retold(error, pulp_ctx) or _about_api(error, pulp_ctx)
+            if message is None:
+                raise
+            raise click.ClickException(message) from error
+
+
+def _retold(error: BaseException, pulp_ctx: PulpCLIContext) -> str | None:
+    for each in _causes(error):
+        for kind, retell in _RETELLINGS:
+            if isinstance(each, kind):
+                return retell(each, pulp_ctx)
+    if "'pulp status'" in str(error):
+        return _plugin(error, pulp_ctx)
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _name(error: UnknownName, pulp_ctx: PulpCLIContext) -> str:
+    near = error.nearest()
+    if not near:
+        return str(error)
+    names = _(" or ").join(f"'{name}'" for name in near)
+    return _("{error} Did you mean {names}?").format(error=error, names=names)
+
+
+def _login(error: PulpAuthenticationFailed, pulp_ctx: PulpCLIContext) -> str:
+    if pulp_ctx.username is None:
+        reason = _("{server} wants to know who you are.")
+    else:
+        reason = _("{server} does not know user '{user}' with this password.")
+    text = _("Correct --username and --password, or the configuration: pulp config edit")
+    return f"{reason.format(server=_server(pulp_ctx), user=pulp_ctx.username)} {text}"
+
+
+def _permission(error: PulpNotAutorized, pulp_ctx: PulpCLIContext) -> str:
+    return _(
+        "User '{user}' may not do this ({operation}). Ask for a role on it, see: pulp role list --name-contains conda"
+    ).format(user=pulp_ctx.username, operation=error.operation_id)
+
+
+def _answer(error: PulpHTTPError, pulp_ctx: PulpCLIContext) -> str:
+    text = sentences(error)
+    if error.status_code >= 500 and (cid := pulp_ctx.api.cid):
+        text += _(" Look for the correlation id '{cid}'.").format(cid=cid)
+    return text
+
+
+def _unsafe(error: UnsafeCallError, pulp_ctx: PulpCLIContext) -> str:
+    return _("With --dry-run, nothing is sent that changes something: this command ends here.")
+
+
+def _invalid(error: ValidationError, pulp_ctx: PulpCLIContext) -> str:
+    """Say once what is said of each type of content that a request could have."""
+    head, *reasons = re.split(r"^  \S+/\S+: ", str(error), flags=re.MULTILINE)
+    text = "\n".join(dict.fromkeys(reason.strip() for reason in reasons)) or head
+    # body[stages][0][name] is stages.0.name in what the server says.
+    return re.sub(r"body((?:\[\w+\])+)", lambda path: path[1][1:-1].replace("][", "."), text)
+
+
+def _encoding(error: UnicodeError, pulp_ctx: PulpCLIContext) -> str:
+    return _(
+        "There are characters that cannot be written in the encoding of this terminal. Set another one, for example: "
+        "export LC_ALL=C.UTF-8"
+    )
+
+
+def _tls(error: requests.exceptions.SSLError, pulp_ctx: PulpCLIContext) -> str:
+    return _(
+        "No safe connection to {server}: {reason}. If its certificate is from a CA of your own, name the file with that "
+        "in the environment variable PULP_CA_BUNDLE."
+    ).format(server=_server(pulp_ctx), reason=_root(error))
+
+
+def _timeout(error: requests.Timeout, pulp_ctx: PulpCLIContext) -> str:
+    return _("{server} does not answer in time. Try again, or correct --base-url.").format(
+        server=_server(pulp_ctx)
+    )
+
+
+def _connection(error: requests.ConnectionError, pulp_ctx: PulpCLIContext) -> str:
+    return _("{server} cannot be reached: {reason}. Start it, or correct --base-url.").format(
+        server=_server(pulp_ctx), reason=_root(error)
+    )
+
+
+def _no_pulp(error: requests.HTTPError, pulp_ctx: PulpCLIContext) -> str:
+    assert error.response is not None
+    status = error.response.status_code
+    if status >= 500:
+        text = _("{server} answered {status}: it, or a proxy before it, has a problem of its own.")
+    else:
+        text = _(
+            "There is no Pulp at {server}: it answered {status} to {url}. Correct --base-url or --api-root."
+        )
+    return text.format(server=_server(pulp_ctx), status=status, url=error.response.url)
+
+
+def _about_api(error: Exception, pulp_ctx: PulpCLIContext) -> str | None:
+    """Return what is wrong with the description of the API; None if that was not the problem."""
+    if isinstance(error, ValueError):
+        if pulp_ctx._api is not None:
+            return None
+        return _(
+            "There is no Pulp at {server}: what it sends is no description of an API. Correct --base-url or --api-root."
+        ).format(server=_server(pulp_ctx))
+    operation = error.args[0] if error.args else None
+    if isinstance(operation, str) and "_" in operation and operation not in pulp_ctx.api.operations:
+        return _("The API of {server} has no '{operation}'. {advice}").format(
+            server=_server(pulp_ctx), operation=operation, advice=_advice()
+        )
+    return None
+
+
+def _plugin(error: BaseException, pulp_ctx: PulpCLIContext) -> str:
+    (needed,) = PulpCondaRepositoryContext.NEEDS_PLUGINS
+    if pulp_ctx.has_plugin(needed):
+        return str(error)
+    version = pulp_ctx.component_versions.get(needed.name)
+    there = _("version {version}").format(version=version) if version else _("none")
+    return _(
+        "This command needs the plugin pulp_conda {specifier} on the server, and {server} has {there}. {advice}"
+    ).format(specifier=needed.specifier, server=_server(pulp_ctx), there=there, advice=_advice())
+
+
+def _advice() -> str:
+    return _("Update the server; if that is done, read its API again: pulp --refresh-api status")
+
+
+def _server(pulp_ctx: PulpCLIContext) -> str:
+    url = urlsplit(click.get_current_context().find_root().params["base_url"])
+    # A URL can hold a password, which is nothing for logs.
+    return f"'{url._replace(netloc=url.netloc.rpartition('@')[2]).geturl()}'"
+
+
+def _root(error: BaseException) -> str:
+    """Return what the operating system or OpenSSL says, from inside of all that is wrapped around it."""
+    text = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
+    if not text:
+        for each in (getattr(error, "reason", None), *error.args, error.__cause__):
+            if isinstance(each, BaseException):
+                return _root(each)
+    return str(text or error).rstrip(".")
+
+
+# The first that fits is taken: special ones stand before general ones.
+_RETELLINGS: list[tuple[type[BaseException], t.Callable[[t.Any, PulpCLIContext], str]]] = [
+    (UnknownName, _name),
+    (PulpAuthenticationFailed, _login),
+    (PulpNotAutorized, _permission),
+    (PulpHTTPError, _answer),
+    (requests.exceptions.SSLError, _tls),
+    (requests.Timeout, _timeout),
+    (requests.ConnectionError, _connection),
+    (requests.HTTPError, _no_pulp),
+    (UnsafeCallError, _unsafe),
+    (ValidationError, _invalid),
+    (UnicodeError, _encoding),
+]

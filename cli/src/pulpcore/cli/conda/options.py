@@ -1,0 +1,189 @@
+"""Options that several groups of commands have."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any, TypeVar
+
+import click
+from pulp_cli.generic import PulpCLIContext, resource_option
+from pulp_glue.common.context import DEFAULT_LIMIT
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
+
+
+def all_of(options: Sequence[Any]) -> Callable[[FC], FC]:
+    """Make one decorator of options, which a help page lists in this order."""
+
+    def decorate(command: FC) -> FC:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+remote_option = resource_option(
+    "--remote",
+    default_plugin="conda",
+    default_type="conda",
+    context_table={"conda:conda": PulpCondaRemoteContext},
+    href_pattern=PulpCondaRemoteContext.HREF_PATTERN,
+    help=_("The remote to sync from, by name or href."),
+)
+
+
+def _repository_option(**options: Any) -> Callable[[FC], FC]:
+    return resource_option(
+        "--repository",
+        default_plugin="conda",
+        default_type="conda",
+        context_table={"conda:conda": PulpCondaRepositoryContext},
+        href_pattern=PulpCondaRepositoryContext.HREF_PATTERN,
+        help=_("The repository, by name or href."),
+        **options,
+    )
+
+
+repository_option = _repository_option()
+required_repository_option = _repository_option(required=True)
+
+
+# As pulp-cli has them, whose help is about the thing that a group manages, and not about what belongs to it.
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help=_("How many to show."),
+)
+offset_option = click.option(
+    "--offset", type=click.IntRange(0), default=0, help=_("How many to leave out at the start.")
+)
+
+_DIFF_OPTIONS = (
+    click.option(
+        "--package",
+        "name",
+        help=_(
+            "Only this package: a name, a pattern such as 'py*', or a spec such as 'numpy >=2'."
+        ),
+    ),
+    click.option("--subdir", help=_("Only this subdir.")),
+    click.option(
+        "--kind",
+        type=click.Choice(["added", "removed", "replaced", "updated"]),
+        help=_("Only changes of this kind."),
+    ),
+    click.option(
+        "--summary",
+        type=click.Choice(["upgraded", "downgraded", "new", "gone", "rebuilt", "changed"]),
+        help=_("Only names of which this became."),
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        help=_("How many names to show. The default is 100."),
+    ),
+    click.option(
+        "--offset",
+        type=click.IntRange(0),
+        help=_("How many names to leave out at the start."),
+    ),
+    click.option("--markdown", is_flag=True, help=_("Write it as a changelog for people.")),
+)
+
+
+# What the API can be asked of a diff.
+diff_options = all_of(_DIFF_OPTIONS)
+
+
+def write_diff(
+    pulp_ctx: PulpCLIContext, diff: Callable[..., Any], markdown: bool, **query: Any
+) -> None:
+    """Write what differs, as `diff_options` say it: a result for programs, or a changelog."""
+    if markdown:
+        click.echo(diff(format="markdown", **query), nl=False)
+    else:
+        pulp_ctx.output_result(diff(**query))
+
+
+def name_and_version(text: str) -> tuple[str, int | None]:
+    """Make of NAME or NAME@NUMBER the name of a repository, and the number of a version or None. A type for click."""
+    name, at, number = text.rpartition("@")
+    if at and re.fullmatch("v?[0-9]{1,9}", number):
+        return name, int(number.removeprefix("v"))
+    return text, None
+
+
+def dry_run_callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Have `pulp --dry-run` mean the same as the option of a command that can tell what would happen."""
+    if not ctx.find_root().params.get("dry_run"):
+        return value
+    pulp_ctx = ctx.find_object(PulpCLIContext)
+    assert pulp_ctx is not None
+    # pulp-glue would not even let the server be asked.
+    pulp_ctx._api_kwargs["dry_run"] = False
+    if pulp_ctx._api:
+        pulp_ctx._api._dry_run = False
+    return True
+
+
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    callback=dry_run_callback,
+    help=_("Report what would happen, and change nothing."),
+)
+
+
+def comma_callback(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> list[str] | None:
+    """Make a list of a text with commas. An empty text is an empty list, which is not the same as none."""
+    return None if value is None else [item.strip() for item in value.split(",") if item.strip()]
+
+
+def lines_callback(
+    ctx: click.Context, param: click.Parameter, values: Iterable[str]
+) -> list[str] | None:
+    """Make a list of an option that is there several times, and may name a file with one value a line."""
+    if not values:
+        return None
+    lines = [line for value in values for line in _lines(param, value)]
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def _lines(param: click.Parameter, value: str) -> list[str]:
+    if not value.startswith("@"):
+        return [value]
+    try:
+        with open(value[1:], "rb") as file:
+            return read_text(file, param=param).splitlines()
+    except OSError as error:
+        text = _("'{file}' cannot be read: {reason}.")
+        raise click.BadParameter(
+            text.format(file=value[1:], reason=error.strerror), param=param
+        ) from None
+
+
+def read_text(file: IO[bytes], most: int = 2**20, **where: Any) -> str:
+    """Return the text of a file that a user names.
+
+    Parameters:
+        most: How many bytes it may have. By default, more than anybody writes by hand.
+        where: Of `click.BadParameter`: in which option it is named.
+    """
+    content = file.read(most + 1)
+    if len(content) > most:
+        reason = _("'{file}' is larger than {most:,} bytes.")
+        raise click.BadParameter(reason.format(file=file.name, most=most), **where)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        reason = _("'{file}' is no text: byte {byte} is not UTF-8.")
+        raise click.BadParameter(reason.format(file=file.name, byte=error.start), **where) from None

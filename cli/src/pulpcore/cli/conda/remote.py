@@ -1,0 +1,107 @@
+"""`pulp conda remote`: upstream channels, and which of their packages to take."""
+
+from typing import Any
+
+import click
+from pulp_cli.generic import (
+    common_remote_create_options,
+    common_remote_update_options,
+    create_command,
+    destroy_command,
+    href_option,
+    label_command,
+    list_command,
+    name_option,
+    pulp_group,
+    remote_filter_options,
+    remote_lookup_option,
+    role_command,
+    show_command,
+    type_option,
+    update_command,
+)
+from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.context import PulpCondaRemoteContext
+
+from pulpcore.cli.conda.examples import add_examples
+from pulpcore.cli.conda.options import comma_callback, lines_callback
+
+translation = get_translation(__package__)
+_ = translation.gettext
+
+
+@pulp_group()
+@type_option(choices={"conda": PulpCondaRemoteContext})
+def remote() -> None:
+    """Manage upstream channels."""
+
+
+# Which packages to take: also for `pulp conda channel`.
+selection_options: list[Any] = [
+    click.option(
+        "--policy",
+        type=click.Choice(["on_demand", "immediate", "streamed"], case_sensitive=False),
+        help=_(
+            "When to download packages: when a client first asks for one (the default), during the sync, or each "
+            "time without keeping them."
+        ),
+    ),
+    click.option(
+        "--subdirs",
+        callback=comma_callback,
+        help=_("Subdirs to take, for example 'linux-64,noarch'. All by default, or if empty."),
+    ),
+    click.option(
+        "--include",
+        "includes",
+        multiple=True,
+        callback=lines_callback,
+        help=_(
+            "A match spec of packages to take, for example 'numpy>=1.26', or @file with one a line. Can be specified "
+            "multiple times. All by default, or if empty. Dependencies are not added."
+        ),
+    ),
+    click.option(
+        "--exclude",
+        "excludes",
+        multiple=True,
+        callback=lines_callback,
+        help=_(
+            "A match spec of packages to leave out of those, or @file with one a line. Can be specified multiple "
+            "times."
+        ),
+    ),
+    click.option(
+        "--token",
+        help=_("The token that the upstream wants in its path, as in '/t/<token>/channel'."),
+    ),
+]
+lookup_options = [href_option, name_option, remote_lookup_option]
+nested_lookup_options = [remote_lookup_option]
+
+remote.add_command(list_command(decorators=remote_filter_options))
+remote.add_command(show_command(decorators=lookup_options))
+remote.add_command(create_command(decorators=common_remote_create_options + selection_options))
+remote.add_command(
+    update_command(decorators=lookup_options + common_remote_update_options + selection_options)
+)
+remote.add_command(destroy_command(decorators=lookup_options))
+remote.add_command(label_command(decorators=nested_lookup_options, help=_("Manage labels.")))
+remote.add_command(role_command(decorators=lookup_options))
+
+add_examples(
+    remote,
+    "create --name forge --url https://conda.anaconda.org/conda-forge"
+    " --subdirs linux-64,noarch --include 'numpy>=1.26'",
+    "list --name-contains forge",
+    "show --name forge",
+    "update --name forge --include 'numpy>=1.26' --include scipy",
+    "destroy --name forge",
+    "label set --remote forge --key team --value data",
+    "label show --remote forge --key team",
+    "label unset --remote forge --key team",
+    "role list --name forge",
+    "role add --name forge --role conda.condaremote_viewer --user ada",
+    "role remove --name forge --role conda.condaremote_viewer --user ada",
+    "role my-permissions --name forge",
+)
