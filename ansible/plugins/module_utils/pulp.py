@@ -1,0 +1,279 @@
+"""What all modules share: the connection to Pulp, resources by their names, and how changes and errors are reported."""
+
+import re
+import traceback
+from copy import deepcopy
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+
+try:
+    from pulp_glue.common.authentication import GlueAuthProvider
+    from pulp_glue.common.context import PulpContentGuardContext, PulpContext
+    from pulp_glue.common.exceptions import (
+        PulpAuthenticationFailed,
+        PulpEntityNotFound,
+        PulpException,
+        PulpHTTPError,
+        PulpNotAutorized,
+        PulpNoWait,
+    )
+    from pulp_glue.conda import context as contexts
+    from pulp_glue.conda.answers import sentences
+
+    IMPORT_ERROR = None
+except ImportError:
+    # So that modules can be loaded, and say what is missing.
+    contexts = PulpException = None
+    IMPORT_ERROR = traceback.format_exc()
+
+CONNECTION = {
+    "pulp_url": {"type": "str", "required": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "user_cert": {"type": "path"},
+    "user_key": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_bundle": {"type": "path"},
+    "api_root": {"type": "str", "default": "/pulp/"},
+    "domain": {"type": "str", "default": "default"},
+}
+WAITING = {
+    "timeout": {"type": "int", "default": 1800},
+    "refresh_api_cache": {"type": "bool", "default": False},
+}
+STATE = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+LABELS = {"pulp_labels": {"type": "dict"}}
+
+# What the server never tells. In check mode, what would be made has it.
+_SECRETS = {
+    "client_key",
+    "password",
+    "proxy_password",
+    "proxy_username",
+    "token",
+    "username",
+    "webhook_secret",
+}
+# What differs from server to server or from day to day.
+_NOT_SHOWN = _SECRETS | {
+    "hidden_fields",
+    "no_content_change_since",
+    "prn",
+    "pulp_created",
+    "pulp_href",
+    "pulp_last_updated",
+}
+
+# A stage serves nothing, or a channel has no such package.
+_NOT_YET = ("CND0035", "CND0056")
+
+_CODE = re.compile(r"\[([A-Z]{3}\d{4})\]")
+
+
+def run(work, options, **rules):
+    """Run a module: do its work, and report what that returned, or what went wrong.
+
+    Args:
+        work: A function of the module, which returns the results.
+        options: The argument specification without the connection.
+        rules: More arguments of `CondaModule`.
+    """
+    module = CondaModule(options, **rules)
+    try:
+        results = work(module)
+    except PulpNoWait as notice:
+        module.fail_json(msg=f"{notice} The task goes on: look at it, or raise 'timeout'.")
+    except PulpAuthenticationFailed:
+        module.fail(f"{module.server} does not take this login. Check 'username' and 'password'.")
+    except PulpNotAutorized as error:
+        user = module.params["username"] or "nobody"
+        module.fail(f"{module.server} does not allow '{user}' to do this: {error.operation_id}.")
+    except (PulpException, OSError) as error:
+        module.fail(text_of(error))
+    module.exit_json(**results)
+
+
+class CondaModule(AnsibleModule):
+    """A module that speaks to Pulp through pulp-glue."""
+
+    def __init__(self, options, **rules):
+        connection = {
+            name: {**option, "fallback": (env_fallback, [_variable(name)])}
+            for name, option in CONNECTION.items()
+        }
+        super().__init__(
+            argument_spec={**connection, **WAITING, **options},
+            required_together=[("username", "password")],
+            supports_check_mode=True,
+            **rules,
+        )
+        if IMPORT_ERROR:
+            text = missing_required_lib("pulp-glue-conda", url="https://pypi.org/p/pulp-glue-conda")
+            self.fail_json(msg=text, exception=IMPORT_ERROR)
+        self._pulp = {}
+
+    @property
+    def server(self):
+        """How messages call the server."""
+        return f"'{self.params['pulp_url']}'"
+
+    @property
+    def pulp(self):
+        """The server, on which nothing can be changed in check mode."""
+        return self._connected(self.check_mode)
+
+    @property
+    def asking_pulp(self):
+        """The server also in check mode, for requests that only ask, though they are POST requests."""
+        return self._connected(False)
+
+    def context(self, kind, pulp=None, **key):
+        """Return the glue context of a kind, `Remote` for example, for what has this natural key."""
+        return self._context_class(kind)(pulp or self.pulp, entity=key)
+
+    def href(self, kind, name):
+        """Return the href of what has this name, or a text in its place if check mode cannot know it.
+
+        None and an empty text are returned as they are: the one leaves a field as it is, the other clears it.
+        """
+        return self.find(kind, name)["pulp_href"] if name else name
+
+    def find(self, kind, name):
+        """Return what has this name, or a stand-in if check mode takes it as made, or if all has to be absent anyway."""
+        try:
+            return self.context(kind, name=name).entity
+        except PulpEntityNotFound as error:
+            noun = self._context_class(kind).ENTITY
+            stand_in = {"pulp_href": f"<{noun} {name}>", "name": name, "is_stand_in": True}
+            if self.params.get("state") == "absent":
+                return stand_in
+            text = f"There is no {noun} '{name}'."
+            if not self.check_mode:
+                near = [f"'{other}'" for other in getattr(error, "nearest", list)()]
+                hint = f"Did you mean {' or '.join(near)}?" if near else "Create it first."
+                raise PulpEntityNotFound(f"{text} {hint}") from None
+            self.warn(f"{text} In check mode, it is taken as made by an earlier task.")
+            return stand_in
+
+    def given(self, *options):
+        """Return the options that are given, by name."""
+        return {name: self.params[name] for name in options if self.params[name] is not None}
+
+    def converge(self, context, desired):
+        """Create, change or delete a resource so that it has these fields.
+
+        Args:
+            context: From `context`.
+            desired: The fields it has to have, or None if it has to be absent.
+
+        Returns:
+            Whether it was changed, how it was before, and how it is; None stands for nothing.
+        """
+        before = self.existing(context)
+        changed, _before, after = context.converge(desired)
+        return changed, before, after
+
+    def comes_later(self, error):
+        """Return whether an error is only one of check mode, in which earlier tasks did nothing. It becomes a warning."""
+        is_one = self.check_mode and any(code in str(error) for code in _NOT_YET)
+        if is_one:
+            self.warn(f"{text_of(error)} In check mode, earlier tasks did nothing about it.")
+        return is_one
+
+    def existing(self, context):
+        """Return a copy of a resource that no later call changes, or None."""
+        try:
+            return deepcopy(context.entity)
+        except PulpEntityNotFound:
+            return None
+
+    def fail(self, text, **results):
+        """End with an error, and its code if it has one."""
+        code = _CODE.search(text)
+        self.fail_json(msg=text, **results, **({"code": code[1]} if code else {}))
+
+    def _context_class(self, kind):
+        if kind == "ContentGuard":  # of any plugin
+            return PulpContentGuardContext
+        return getattr(contexts, f"PulpConda{kind}Context")
+
+    def _connected(self, is_fake):
+        if is_fake not in self._pulp:
+            pulp = self._connect(is_fake, self.params["refresh_api_cache"])
+            (needed,) = contexts.PulpCondaRepositoryContext.NEEDS_PLUGINS
+            if not pulp.has_plugin(needed):
+                # What is kept may be older than the plugin.
+                pulp = self._connect(is_fake, refresh_cache=True)
+            if not pulp.has_plugin(needed):
+                has = pulp.component_versions.get("conda")
+                self.fail(
+                    f"{self.server} has {f'pulp_conda {has}' if has else 'no pulp_conda'}. "
+                    f"This collection needs pulp_conda {needed.specifier}: install it on the server."
+                )
+            self._pulp[is_fake] = pulp
+        return self._pulp[is_fake]
+
+    def _connect(self, is_fake, refresh_cache):
+        pulp = self._make_context(is_fake, refresh_cache)
+        try:
+            pulp.api  # loads the description of the API
+        except (PulpException, OSError, LookupError, TypeError, ValueError) as error:
+            # Whatever answers there, it may be anything.
+            self.fail(f"{self.server} is no Pulp that answers: {error}. Check 'pulp_url'.")
+        return pulp
+
+    def _make_context(self, is_fake, refresh_cache):
+        login = {
+            "username": self.params["username"],
+            "password": self.params["password"],
+            "cert": self.params["user_cert"],
+            "key": self.params["user_key"],
+        }
+        return PulpContext(
+            api_root=self.params["api_root"],
+            api_kwargs={
+                "base_url": self.params["pulp_url"],
+                "auth_provider": GlueAuthProvider(**{k: v for k, v in login.items() if v}),
+                "refresh_cache": refresh_cache,
+                "user_agent": "pulp.conda (Ansible)",
+            },
+            domain=self.params["domain"],
+            timeout=self.params["timeout"],
+            fake_mode=is_fake,
+            verify_ssl=self.params["validate_certs"] and (self.params["ca_bundle"] or True),
+        )
+
+
+def results(changed, before, after, **returned):
+    """Return the results of a module, with the diff of what it manages. None stands for nothing.
+
+    Args:
+        returned: Resources to return by name, without their secrets.
+    """
+    return {
+        "changed": changed,
+        "diff": {"before": _shown(before), "after": _shown(after)},
+        **{name: _without(entity, _SECRETS) for name, entity in returned.items()},
+    }
+
+
+def text_of(error):
+    """Return an error of pulp-glue as sentences for people."""
+    return sentences(error) if isinstance(error, PulpHTTPError) else str(error)
+
+
+def version_number(repository):
+    """Return the number of the latest version of a repository."""
+    return int(repository["latest_version_href"].rstrip("/").rpartition("/")[2])
+
+
+def _shown(entity):
+    return _without(entity or {}, _NOT_SHOWN)
+
+
+def _without(entity, keys):
+    return {key: value for key, value in entity.items() if key not in keys}
+
+
+def _variable(option):
+    return option.upper() if option.startswith("pulp_") else f"PULP_{option.upper()}"

@@ -1,0 +1,118 @@
+#!/usr/bin/python
+"""Packages from one repository in another."""
+
+DOCUMENTATION = r"""
+module: conda_copy
+short_description: Copy packages between conda repositories
+description:
+  - Copies the packages that match one of some match specs from one repository to another, in one new version, and what
+    they depend on. Nothing is downloaded or uploaded.
+  - What the target has already is not copied again, and nothing is removed from it.
+  - In check mode, the server is asked what would be copied.
+options:
+  repository:
+    description: The name of the repository to copy to.
+    type: str
+    required: true
+  source:
+    description: The name of the repository to copy from.
+    type: str
+    required: true
+  source_version:
+    description: The number of the version of O(source) to copy from. The default is the latest one.
+    type: int
+  specs:
+    description: Match specs of packages to copy. A name may hold globs.
+    type: list
+    elements: str
+    required: true
+  with_dependencies:
+    description: Whether to copy what they depend on, too, as far as O(repository) does not have it.
+    type: bool
+    default: true
+  overwrite:
+    description: Whether a package may replace another file of the same name.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - pulp.conda.pulp
+author:
+  - The pulp_conda developers
+"""
+
+EXAMPLES = r"""
+- name: What the team needs from the mirror
+  pulp.conda.conda_copy:
+    repository: team
+    source: forge
+    specs: ["numpy >=2", scipy]
+"""
+
+RETURN = r"""
+copied:
+  description: The packages that were copied, or in check mode would be. Of more than a thousand, the first ones.
+  type: list
+  elements: str
+  returned: if both repositories exist
+  sample: [linux-64/numpy-2.1.0-py313_0.conda, noarch/scipy-1.14.0-0.conda]
+unmet:
+  description: Dependencies that neither repository satisfies.
+  type: list
+  elements: str
+  returned: if both repositories exist
+  sample: []
+version:
+  description: The number of the new version.
+  type: int
+  returned: when changed, but in check mode
+  sample: 44
+"""
+
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import PulpException, results, run
+
+
+def work(module):
+    target = module.find("Repository", module.params["repository"])
+    source = module.find("Repository", module.params["source"])
+    if "is_stand_in" in target or "is_stand_in" in source:
+        return results(True, None, {"packages": module.params["specs"]})
+    href, number = source["pulp_href"], module.params["source_version"]
+    repository = module.context(
+        "Repository", pulp=module.asking_pulp, name=module.params["repository"]
+    )
+    try:
+        report = repository.copy(
+            href if number is None else f"{href}versions/{number}/",
+            dry_run=module.check_mode,
+            **module.given("specs", "with_dependencies", "overwrite"),
+        )
+    except PulpException as error:
+        if not module.comes_later(error):
+            raise
+        return results(True, None, {"packages": module.params["specs"]})
+    copied = [package["path"] for package in report["packages"]]
+    version = {} if report["version"] is None else {"version": report["version"]}
+    return {
+        **results(report["count"] > 0, {"packages": []}, {"packages": copied}),
+        "copied": copied,
+        "unmet": report["unmet"],
+        **version,
+    }
+
+
+def main():
+    run(
+        work,
+        {
+            "repository": {"type": "str", "required": True},
+            "source": {"type": "str", "required": True},
+            "source_version": {"type": "int"},
+            "specs": {"type": "list", "elements": "str", "required": True},
+            "with_dependencies": {"type": "bool", "default": True},
+            "overwrite": {"type": "bool", "default": False},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+#!/usr/bin/python
+"""The URL of a channel."""
+
+DOCUMENTATION = r"""
+module: conda_distribution
+short_description: Manage the URLs of conda channels
+description:
+  - Creates, changes and deletes distributions of Pulp's conda plugin. A distribution is the URL of a channel, and says
+    what is served there.
+  - What the stage of a lifecycle serves is moved by M(pulp.conda.conda_promote); everything else of its distribution,
+    such as its content guard, is changed here.
+  - Options that are left out stay as they are; in a new distribution they have the server's default.
+options:
+  name:
+    description: The name of the distribution.
+    type: str
+    required: true
+  base_path:
+    description: The path of the channel below the server's content URL. Required for a new distribution.
+    type: str
+  repository:
+    description: The name of the repository whose newest publication is served.
+    type: str
+  version:
+    description: The number of the version of O(repository) to stay at.
+    type: int
+  publication:
+    description: The href of the publication to serve, from M(pulp.conda.conda_publication) for example.
+    type: str
+  content_guard:
+    description: The name of the content guard, which says who may download. An empty text removes it.
+    type: str
+  hidden:
+    description: Whether the channel is left out of the list of channels.
+    type: bool
+  checkpoint:
+    description: Whether the checkpoints of O(repository) are served, each under its date.
+    type: bool
+  notices:
+    description:
+      - What clients show to their users. Each notice has a C(message), a C(level) of V(info), V(warning) or V(critical)
+        and C(expires_at); C(id) and C(created_at) have defaults.
+    type: list
+    elements: dict
+extends_documentation_fragment:
+  - pulp.conda.pulp
+  - pulp.conda.pulp.state
+  - pulp.conda.pulp.labels
+author:
+  - The pulp_conda developers
+"""
+
+EXAMPLES = r"""
+- name: Serve what the repository has, for members of the team
+  pulp.conda.conda_distribution:
+    name: forge
+    base_path: forge
+    repository: forge
+    content_guard: team
+
+- name: Stay at version 42 for the course
+  pulp.conda.conda_distribution:
+    name: course
+    base_path: courses/2027
+    repository: forge
+    version: 42
+
+- name: The course is over
+  pulp.conda.conda_distribution:
+    name: course
+    state: absent
+"""
+
+RETURN = r"""
+distribution:
+  description: The distribution. In check mode, as it would be.
+  type: dict
+  returned: when O(state=present)
+  sample:
+    name: forge
+    base_path: forge
+    base_url: https://pulp.example.org/pulp/content/forge/
+    repository: /pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/
+"""
+
+from datetime import datetime
+
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STATE, results, run
+
+_FIELDS = ("base_path", "publication", "hidden", "checkpoint", "notices", "pulp_labels")
+_TIMES = ("created_at", "expires_at")
+
+
+def work(module):
+    name = module.params["name"]
+    distribution = module.context("Distribution", name=name)
+    if module.params["state"] == "absent":
+        return results(*module.converge(distribution, None))
+    before = module.existing(distribution)
+    if before is None and not module.params["base_path"]:
+        module.fail(f"There is no distribution '{name}' yet, and a new one needs a 'base_path'.")
+    desired = module.given(*_FIELDS)
+    desired["content_guard"] = module.href("ContentGuard", module.params["content_guard"])
+    desired.update(_served(module))
+    if "notices" in desired and before and _are_same(desired["notices"], before["notices"]):
+        del desired["notices"]
+    changed, before, after = module.converge(distribution, desired)
+    return results(changed, before, after, distribution=after)
+
+
+def _served(module):
+    repository = module.href("Repository", module.params["repository"])
+    if module.params["version"] is None:
+        return {"repository": repository}
+    return {"repository_version": f"{repository}versions/{module.params['version']}/"}
+
+
+def _are_same(wanted, notices):
+    """Return whether the notices have all that is wanted; the rest are defaults of the server."""
+    return len(wanted) == len(notices) and all(
+        _comparable(key, value) == _comparable(key, notice.get(key))
+        for new, notice in zip(wanted, notices)
+        for key, value in new.items()
+    )
+
+
+def _comparable(key, value):
+    """Return a time for the text of one, which can be written in many ways."""
+    try:
+        return datetime.fromisoformat(value) if key in _TIMES else value
+    except (TypeError, ValueError):
+        return value
+
+
+def main():
+    run(
+        work,
+        {
+            "name": {"type": "str", "required": True},
+            "base_path": {"type": "str"},
+            "repository": {"type": "str"},
+            "version": {"type": "int"},
+            "publication": {"type": "str"},
+            "content_guard": {"type": "str"},
+            "hidden": {"type": "bool"},
+            "checkpoint": {"type": "bool"},
+            "notices": {"type": "list", "elements": "dict"},
+            **LABELS,
+            **STATE,
+        },
+        mutually_exclusive=[("repository", "publication")],
+        required_by={"version": ("repository",)},
+    )
+
+
+if __name__ == "__main__":
+    main()

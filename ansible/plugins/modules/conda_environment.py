@@ -1,0 +1,195 @@
+#!/usr/bin/python
+"""What people install from a channel."""
+
+DOCUMENTATION = r"""
+module: conda_environment
+short_description: Register environments that gates solve
+description:
+  - Registers environments in a repository, or takes them out. Gates of the kind C(environments) try whether they can
+    still be solved, before a stage moves.
+  - A repository has one environment of a name; another text takes the place of the one before.
+options:
+  repository:
+    description: The name of the repository.
+    type: str
+    required: true
+  name:
+    description: By which name gates and people speak of the environment.
+    type: str
+    required: true
+  source:
+    description: The text of the environment's file.
+    type: str
+  src:
+    description: The environment's file, where the module runs.
+    type: path
+  format:
+    description:
+      - What O(source) or O(src) is. V(specs) is one match spec a line.
+      - The default is the name of the file O(src), as far as that tells. Required with O(source).
+    type: str
+    choices: [environment.yml, pixi.toml, pyproject.toml, specs]
+  section:
+    description: Which environment of a pixi manifest it is.
+    type: str
+    default: default
+  platforms:
+    description:
+      - The subdirs to solve it for. Left out, they stay as they are; of a new environment, they are those that the file
+        names.
+    type: list
+    elements: str
+  virtual_packages:
+    description:
+      - What the machines have, by platform. Write versions in quotes.
+      - Those that are left out stay as they are; of a new environment, they are those of the file and of an ordinary
+        machine.
+    type: dict
+extends_documentation_fragment:
+  - pulp.conda.pulp
+  - pulp.conda.pulp.state
+author:
+  - The pulp_conda developers
+"""
+
+EXAMPLES = r"""
+- name: What the analysts install
+  pulp.conda.conda_environment:
+    repository: team
+    name: analysis
+    src: environments/analysis/environment.yml
+    platforms: [linux-64, osx-arm64]
+
+- name: What the cluster needs
+  pulp.conda.conda_environment:
+    repository: team
+    name: cluster
+    format: specs
+    source: |
+      python 3.13.*
+      scipy
+    platforms: [linux-64]
+    virtual_packages:
+      linux-64: {__glibc: "2.17", __cuda: "12.4"}
+
+- name: The course is over
+  pulp.conda.conda_environment:
+    repository: team
+    name: course
+    state: absent
+"""
+
+RETURN = r"""
+environment:
+  description: The environment. In check mode, as it would be, without what the server reads from the file.
+  type: dict
+  returned: when O(state=present)
+  sample:
+    name: analysis
+    format: environment.yml
+    platforms: [linux-64, osx-arm64]
+    requirements: {linux-64: [python 3.13.*, scipy], osx-arm64: [python 3.13.*, scipy]}
+"""
+
+from pathlib import Path
+
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import STATE, results, run
+
+_FORMATS = {
+    "environment.yml": "environment.yml",
+    "environment.yaml": "environment.yml",
+    "pixi.toml": "pixi.toml",
+    "pyproject.toml": "pyproject.toml",
+}
+
+
+def work(module):
+    repository = module.find("Repository", module.params["repository"])
+    before = _registered(module, repository)
+    if module.params["state"] == "absent":
+        if before:
+            module.context("Repository", **_key(repository)).modify(
+                remove_content=[before["pulp_href"]]
+            )
+        return results(before is not None, before, None)
+    desired = _desired(module)
+    if before and _is_same(desired, before):
+        return results(False, before, before, environment=before)
+    after = module.context("Environment").create({**desired, "repository": repository["pulp_href"]})
+    if module.check_mode:
+        after = {**(before or {}), **desired}
+    return results(True, before, after, environment=after)
+
+
+def _registered(module, repository):
+    """Return the environment as the latest version has it, or None."""
+    if "is_stand_in" in repository:
+        return None
+    query = {
+        "name": module.params["name"],
+        "repository_version": repository["latest_version_href"],
+    }
+    found = module.context("Environment").list(limit=1, offset=0, parameters=query)
+    # Lists leave the text out.
+    return module.context("Environment").show(found[0]["pulp_href"]) if found else None
+
+
+def _desired(module):
+    source, src = module.params["source"], module.params["src"]
+    if (source is None) == (src is None):
+        module.fail("An environment needs either 'source', its text, or 'src', its file.")
+    file_format = module.params["format"] or (src and _FORMATS.get(Path(src).name))
+    if file_format is None:
+        module.fail("Say by 'format' what the environment's text is, for example 'specs'.")
+    if src:
+        try:
+            source = Path(src).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            module.fail(f"'{src}' is no text in UTF-8.")
+    return {
+        "format": file_format,
+        "source": source,
+        **module.given("name", "section", "platforms", "virtual_packages"),
+    }
+
+
+def _is_same(desired, before):
+    """Return whether the environment has all that is wanted; the rest is what the server read from the file."""
+    machines = desired.get("virtual_packages", {})
+    return (
+        all(desired[field] == before[field] for field in ("format", "source", "section"))
+        and set(desired.get("platforms", before["platforms"])) == set(before["platforms"])
+        and all(
+            before["virtual_packages"].get(platform, {}).get(name, ...) == value
+            for platform, packages in machines.items()
+            for name, value in packages.items()
+        )
+    )
+
+
+def _key(repository):
+    return {"pulp_href": repository["pulp_href"]}
+
+
+def main():
+    run(
+        work,
+        {
+            "repository": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "source": {"type": "str"},
+            "src": {"type": "path"},
+            "format": {
+                "type": "str",
+                "choices": ["environment.yml", "pixi.toml", "pyproject.toml", "specs"],
+            },
+            "section": {"type": "str", "default": "default"},
+            "platforms": {"type": "list", "elements": "str"},
+            "virtual_packages": {"type": "dict"},
+            **STATE,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The collection can be built, and its documentation says what its modules take. Without a server."""
+
+import ast
+import json
+import tarfile
+
+import pytest
+import yaml
+from packaging.version import Version
+
+from tests.ansible.conftest import CHECKOUT, Ansible
+
+COLLECTION = CHECKOUT / "ansible"
+MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    return Ansible(tmp_path_factory.mktemp("offline"))
+
+
+@pytest.fixture(scope="module")
+def documented(offline):
+    """What ansible-doc knows of the modules, by name."""
+    done = offline.run("ansible-doc", "--json", *(f"pulp.conda.{name}" for name in MODULES))
+    found = json.loads(done.stdout)
+    return {name.rpartition(".")[2]: described for name, described in found.items()}
+
+
+def test_there_are_the_modules_that_the_readme_lists():
+    readme = (COLLECTION / "README.md").read_text()
+    assert MODULES == sorted(
+        line.split("`")[1] for line in readme.splitlines() if line.startswith("| `")
+    )
+
+
+def test_the_connection_can_be_given_once_for_all_modules():
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+    assert sorted(runtime["action_groups"]["conda"]) == MODULES
+
+
+def test_versions_move_in_lockstep():
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    project = (CHECKOUT / "pyproject.toml").read_text()
+    version = project.partition('\nversion = "')[2].partition('"')[0]
+    assert Version(galaxy["version"]) == Version(version)
+
+
+def test_the_collection_is_built_whole(offline, tmp_path):
+    done = offline.run(
+        "ansible-galaxy", "collection", "build", COLLECTION, "--output-path", tmp_path
+    )
+    assert done.returncode == 0, done.stdout
+    (built,) = tmp_path.glob("pulp-conda-*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = set(archive.getnames())
+    assert {f"plugins/modules/{name}.py" for name in MODULES} <= names
+    assert "roles/conda_channel/meta/argument_specs.yml" in names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_documents_what_it_takes(documented, name):
+    doc = documented[name]["doc"]
+    taken = _taken(COLLECTION / f"plugins/modules/{name}.py")
+    shared = {*_shared("CONNECTION"), *_shared("WAITING")}
+    assert doc["options"].keys() == taken.keys() | shared
+    for option, rules in taken.items():
+        described = doc["options"][option]
+        for rule in ("type", "default", "choices", "elements"):
+            assert described.get(rule) == rules.get(rule), (option, rule)
+        assert described.get("required", False) == rules.get("required", False), option
+    assert documented[name]["return"] or not taken
+    assert len(yaml.safe_load(documented[name]["examples"])) >= 1
+
+
+def test_the_examples_give_options_that_there_are(documented):
+    for name in MODULES:
+        for task in yaml.safe_load(documented[name]["examples"]):
+            for key, options in task.items():
+                if key.startswith("pulp.conda."):
+                    known = documented[key.rpartition(".")[2]]["doc"]["options"]
+                    assert options.keys() <= known.keys(), task["name"]
+
+
+def test_the_role_describes_its_variables(offline):
+    done = offline.run("ansible-doc", "--type", "role", "--json", "pulp.conda.conda_channel")
+    described = json.loads(done.stdout)["pulp.conda.conda_channel"]["entry_points"]["main"]
+    defaults = yaml.safe_load((COLLECTION / "roles/conda_channel/defaults/main.yml").read_text())
+    without = {"conda_channel_name", "conda_channel_webhook_secret"}
+    assert described["options"].keys() == defaults.keys() | without
+    for variable, value in defaults.items():
+        if "{{" not in str(value):
+            assert described["options"][variable]["default"] == value, variable
+
+
+def _taken(path):
+    """Return the options that a module gives to `run`, by name, read from its source."""
+    (call,) = (
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "run"
+    )
+    taken = {}
+    for key, value in zip(call.args[1].keys, call.args[1].values):
+        if key is None:
+            taken |= _shared(value.id)
+        else:
+            taken[key.value] = _rules(value)
+    return taken
+
+
+def _shared(name):
+    tree = ast.parse((COLLECTION / "plugins/module_utils/pulp.py").read_text())
+    (found,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == name
+    )
+    return {key.value: _rules(value) for key, value in zip(found.keys, found.values)}
+
+
+def _rules(dictionary):
+    """Return the rules of an option as far as they are constants."""
+    rules = {}
+    for key, value in zip(dictionary.keys, dictionary.values):
+        try:
+            rules[key.value] = ast.literal_eval(value)
+        except ValueError:
+            pass
+    return rules

@@ -1,0 +1,82 @@
+"""The playbooks of the docs: in check mode, once, and a second time, in which nothing changes."""
+
+import sys
+
+import pytest
+
+from tests.ansible.conftest import CHECKOUT
+from tests.builders import make_channel, make_package
+
+PLAYBOOKS = CHECKOUT / "docs/user/playbooks"
+
+# conda itself is on no package index. This installs with py-rattler, as pixi does.
+CONDA = """\
+#!/bin/sh
+set -eu
+case "$*" in
+    "create --yes --prefix "*" --override-channels --channel "*)
+        prefix=$4 url=$7 && shift 7
+        exec "{python}" -m pulp_conda.quickstart.client install "$url" "$prefix" "$@" ;;
+    *)
+        echo "The shim of the playbook's test does not know: conda $*" >&2
+        exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def conda(ansible):
+    program = ansible.programs / "conda"
+    program.write_text(CONDA.format(python=sys.executable))
+    program.chmod(0o755)
+
+
+def _hello(version, script):
+    files = {"bin/hello": script.encode()}
+    return make_package("hello", version, depends=["greeting >=1"], files=files)
+
+
+def test_a_channel_is_curated_and_ci_promotes_what_works(
+    ansible, pulp, upstream, everything, conda, tmp_path
+):
+    make_channel(upstream.folder, [make_package("greeting"), make_package("other")])
+    curate = {"upstream": upstream.url, "subdirs": ["noarch"], "curated": ["greeting"]}
+    path = PLAYBOOKS / "mirror-and-curate.yml"
+    before = everything()
+    assert "Copy what the team needs" in ansible.playbook(path, "--check", **curate).changed()
+    assert everything() == before
+    first = ansible.playbook(path, **curate)
+    assert first.task("Promote to testing, if the environments can be solved")["outcome"] == "moved"
+    assert first.task("Ask for stable")["outcome"] == "waiting"
+    testing = pulp.get("conda/lifecycles/", name="team")["results"][0]["stages"][1]
+    assert pulp.names(testing["base_url"]) == ["greeting"]
+    before = everything()
+    assert ansible.playbook(path, **curate).changed() == []
+    assert everything() == before
+
+    built = tmp_path / "dist"
+    built.mkdir()
+
+    def build(version, script):
+        package = _hello(version, script)
+        (built / package.filename).write_bytes(package.data)
+
+    build("1.0", "#!/bin/sh\necho hello\n")
+    path = PLAYBOOKS / "ci-promotes.yml"
+    ci = {"built": str(built)}
+    before = everything()
+    foreseen = ansible.playbook(path, "--check", **ci)
+    assert foreseen.changed() == ["Upload what was built"]
+    assert everything() == before
+    done = ansible.playbook(path, **ci)
+    assert done.changed() == ["Upload what was built", "Promote to testing"]
+    assert done.task("Run the test")["stdout"] == "hello"
+    assert pulp.names(testing["base_url"]) == ["greeting", "hello"]
+    assert ansible.playbook(path, **ci).changed() == []
+
+    # What does not run is not promoted.
+    build("2.0", "#!/bin/sh\nexit 1\n")
+    failed = ansible.playbook(path, fails=True, **ci)
+    assert failed.changed() == ["Upload what was built"]
+    assert not [task for task in failed.tasks if task["task"] == "Promote to testing"]
+    assert pulp.names(testing["base_url"]) == ["greeting", "hello"]
