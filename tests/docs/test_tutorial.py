@@ -1,9 +1,7 @@
 """Runs the tutorials: every command block, in order, in one bash session, against a Pulp of its own.
 
-Differences from what a reader does: the block that installs runs in a test of its own, ports are replaced by free ones, and
-since conda itself is on no package index, a shim stands for the lines that call it. The shim hands
-``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same protocol, and runs a program of
-the new prefix for ``conda run``; it refuses whatever else conda can do.
+Differences from what a reader does: the block that installs the server runs in a test of its own, ports are replaced by
+free ones, and a shim stands for conda.
 """
 
 import os
@@ -20,6 +18,7 @@ import pytest
 
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.services import Stack
+from tests.docs.conda import write_conda
 from tests.stack import copied_state
 
 CHECKOUT = Path(__file__).parents[2]
@@ -28,26 +27,11 @@ FIRST = TUTORIALS / "first-channel.md"
 
 PORTS = {"api": "24817", "content": "24816", "upstream": "8000"}
 APART = "<!-- tested apart: "
-SECONDS = 180
+SECONDS = 360
 
-CONDA = """\
-#!/bin/sh
-set -eu
-case "$*" in
-    "create --yes --name "*" --override-channels --channel "*)
-        prefix=$HOME/envs/$4 url=$7 && shift 7
-        exec "{python}" -m pulp_conda.quickstart.client install "$url" "$prefix" "$@" |
-            "{python}" -c 'import json, sys
-for package in sorted(json.load(sys.stdin), key=lambda package: package["name"]):
-    print(" ", package["name"], package["url"])' ;;
-    "run --name "*)
-        prefix=$HOME/envs/$3 && shift 3
-        exec "$prefix/bin/$@" ;;
-    *)
-        echo "The shim of the tutorial's test does not know: conda $*" >&2
-        exit 1 ;;
-esac
-"""
+# What this machine needs to come to the package index.
+TO_THE_INDEX = ("PIP_", "SSL_CERT_", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -118,9 +102,9 @@ def session(tmp_path):
     home, programs = tmp_path / "home", tmp_path / "programs"
     home.mkdir()
     programs.mkdir()
-    conda = programs / "conda"
-    conda.write_text(CONDA.format(python=sys.executable))
-    conda.chmod(0o755)
+    write_conda(programs / "conda")
+    # Building leaves files behind.
+    shutil.copytree(CHECKOUT / "cli", home / "pulp_conda/cli", ignore=LEFT_OUT)
 
     with copied_state() as state:
         environment = {
@@ -128,6 +112,7 @@ def session(tmp_path):
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.defpath]),
             "PULP_CONDA_STATE": str(state.folder),
+            **{key: value for key, value in os.environ.items() if key.startswith(TO_THE_INDEX)},
         }
 
         def run(script, ports):
@@ -196,9 +181,10 @@ def read_tutorial(name):
     text, stop, rest = (TUTORIALS / f"{name}.md").read_text().partition("\n## Stop\n")
     assert stop
     start, *steps = read_steps(text)
-    # What others refer to as prepared comes from the first one.
-    prepare = FIRST.read_text().partition("\n## Prepare the shell\n")[2].partition("\n## ")[0]
-    helpers = [] if prepare in text else [_quiet(step) for step in read_steps(prepare)]
+    helpers = []
+    if "(first-channel.md#prepare-the-shell)" in text:
+        prepare = FIRST.read_text().partition("\n## Prepare the shell\n")[2].partition("\n## ")[0]
+        helpers = [_quiet(step) for step in read_steps(prepare)]
     return [start, *helpers, *steps], read_steps(rest)
 
 
@@ -262,8 +248,7 @@ def test_every_command_of_a_guide_prints_what_it_says(session, guide):
 def test_the_installation_brings_all_that_is_needed(tmp_path):
     # Not editable, as the test environment is: what is missing in the package is missing here.
     (install,) = read_steps(FIRST.read_text(), apart=True)
-    leave_out = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__")
-    shutil.copytree(CHECKOUT, tmp_path / "checkout", ignore=leave_out)
+    shutil.copytree(CHECKOUT, tmp_path / "checkout", ignore=LEFT_OUT)
     script = f"""set -eu -o pipefail
 {install.commands}
 cd "$HOME"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders import make_channel, make_package
-from tests.functional.conda import CondaPulp
+from tests.functional.conda import CondaPulp, TaskFailed
 from tests.stack import running_stack
 
 
@@ -72,3 +72,67 @@ def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(domains, unique):
     assert f"--channel {url[:-1]}@v1 " in red.fetch(f"{url[:-1]}@v1/", "").text
     elsewhere = url.replace("/red/", "/blue/")[:-1]
     assert blue.fetch(f"{elsewhere}@v1/", "noarch/repodata.json").text == "404: Not Found"
+
+
+def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(domains, unique):
+    red, blue = domains
+    repository = red.post(
+        "repositories/conda/conda/",
+        name=unique,
+        autopublish=True,
+        channel_relations={"base": "../forge"},
+    )["pulp_href"]
+    packages = [make_package(f"{name}-{unique}") for name in ("one", "two")]
+    for package in packages:
+        red.upload(package, repository=repository)
+    channel = red.distribution(
+        publication=red.newest_publication(repository),
+        notices=[{"message": "Hello", "level": "info", "expires_at": "2999-01-01T00:00:00Z"}],
+    )
+    red.post("distributions/conda/conda/", name=f"empty-{unique}", base_path=f"empty-{unique}")
+    upstream = blue.post(
+        "upstream-pulps/",
+        name=unique,
+        base_url=red.url,
+        api_root="/pulp/",
+        domain="red",
+        username="admin",
+        password=red.session.auth[1],
+        policy="labeled",
+    )["pulp_href"]
+
+    def replicate():
+        group = blue.get(blue.post(f"{upstream}replicate/")["task_group"])
+        while group["waiting"] or group["running"]:
+            group = blue.get(group["pulp_href"])
+        tasks = [blue.wait(task["pulp_href"]) for task in group["tasks"]]
+        return [task["name"].rpartition(".")[2] for task in tasks]
+
+    replicate()
+    (replica,) = blue.get("distributions/conda/conda/", name=channel["name"])["results"]
+    assert replica["base_url"] == channel["base_url"].replace("/red/", "/blue/")
+    for path in ("noarch/repodata.json", "notices.json"):
+        assert (
+            blue.fetch(replica["base_url"], path).json()
+            == red.fetch(channel["base_url"], path).json()
+        )
+    bytes_here = blue.fetch(replica["base_url"], f"noarch/{packages[0].filename}").content
+    assert bytes_here == packages[0].data
+    assert blue.get("distributions/conda/conda/", name=f"empty-{unique}")["count"] == 0
+
+    # Nothing changed, so nothing is synced, and nothing updated.
+    assert sorted(replicate()) == ["finalize_replication", "replicate_distributions"]
+    (gone,) = red.get("content/conda/packages/", name=f"one-{unique}")["results"]
+    red.modify(repository, remove=[gone["pulp_href"]])
+    red.patch(channel["pulp_href"], publication=red.newest_publication(repository))
+    replicate()
+    assert blue.names(replica["base_url"]) == [f"two-{unique}"]
+
+    # A stage serves what its history says, so it is not replaced by a channel of its name.
+    repository = replica["repository_version"].partition("versions/")[0]
+    stages = [{"name": "here", "distribution": replica["pulp_href"]}, {"name": "stable"}]
+    lifecycle = blue.lifecycle(repository, stages=stages)
+    with pytest.raises(TaskFailed) as failed:
+        replicate()
+    assert failed.value.code == "CND0039"
+    assert lifecycle.state("here") == "v2"

@@ -1,0 +1,200 @@
+"""The guides to the command line and to CI services.
+
+The recipes for CI are one story in three languages, of which the steps of one are run.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pulp_conda.quickstart.sample import HELLO_2, build_package
+from tests.cli.program import Cli
+from tests.docs.conda import write_conda
+from tests.docs.test_tutorial import matches, read_steps
+from tests.stack import running_stack
+
+CHECKOUT = Path(__file__).parents[2]
+PASSWORD = "a-long-Password-1"
+GUIDE = (CHECKOUT / "docs/user/guides/ci.md").read_text()
+
+# The sample channel stands for what a recipe builds: conda's build tools are on no package index.
+BUILD = """\
+#!{python}
+import sys
+from pathlib import Path
+from pulp_conda.quickstart.sample import GREETING, HELLO, build_package
+assert sys.argv[1:] == ["build", "--recipe", "recipe", "--output-dir", "dist"]
+for package in (GREETING, HELLO):
+    build_package(Path("dist/noarch"), **package)
+"""
+
+
+def _blocks(chapter, language):
+    text = GUIDE.partition(f"\n## {chapter}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def _github():
+    (workflow,) = _blocks("GitHub Actions", "yaml")
+    (job,) = yaml.safe_load(workflow)["jobs"].values()
+    return [step for step in job["steps"] if "run" in step]
+
+
+def _gitlab():
+    (pipeline,) = _blocks("GitLab CI", "yaml")
+    pipeline = yaml.safe_load(pipeline)
+    return (
+        pipeline["default"]["before_script"],
+        pipeline["testing"]["script"],
+        pipeline["stable"]["script"],
+    )
+
+
+def _jenkins():
+    (pipeline,) = _blocks("Jenkins", "groovy")
+    assert pipeline.count("{") == pipeline.count("}")
+    return [
+        long or short
+        for long, short in re.findall(r"sh (?:'''(.*?)'''|'(.*?)')", pipeline, re.DOTALL)
+    ]
+
+
+SCRIPTS = {
+    "github": "\n".join(step["run"] for step in _github()),
+    "gitlab": "\n".join(line for script in _gitlab() for line in script),
+    "jenkins": "\n".join(_jenkins()),
+}
+
+
+@pytest.mark.parametrize("service", SCRIPTS)
+def test_a_recipe_is_a_script_that_bash_understands(service):
+    done = subprocess.run(["bash", "-n"], input=SCRIPTS[service], text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_all_services_do_the_same():
+    steps = {
+        tuple(
+            re.findall(
+                r"\b(?:conda install|pip install|rattler-build|conda create|conda run|pulp [a-z ]+[a-z])",
+                script,
+            )
+        )
+        for script in SCRIPTS.values()
+    }
+    assert len(steps) == 1
+    (steps,) = steps
+    verbs = [step for step in steps if step.startswith("pulp ")]
+    assert [verb.removeprefix("pulp conda ") for verb in verbs] == [
+        "pulp config create",
+        "channel upload team dist",
+        "channel show team",
+        "lifecycle url team",
+        "lifecycle promote team",
+        "lifecycle promote team",
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A running Pulp that is prepared as the guide says, and the program `pulp` of its administrator."""
+    with running_stack() as stack:
+        admin = Cli(
+            tmp_path_factory.mktemp("admin"),
+            base_url=stack.api_url,
+            username="admin",
+            password=stack.password,
+        )
+        prepare = "\n".join(_blocks("Prepare the server", "bash"))
+        path = {"PATH": _path(), "ROBOT_PASSWORD": PASSWORD}
+        _bash(prepare, admin.folder, admin.environment | path)
+        yield stack.api_url, admin
+
+
+@pytest.fixture
+def run_as_github(tmp_path, server):
+    """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return what it wrote."""
+    home, programs, exported = tmp_path / "home", tmp_path / "programs", tmp_path / "exported"
+    home.mkdir()
+    programs.mkdir()
+    exported.touch()
+    write_conda(programs / "conda")
+    build = programs / "rattler-build"
+    build.write_text(BUILD.format(python=sys.executable))
+    build.chmod(0o755)
+
+    def run(kind, name):
+        environment = {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PATH": _path(programs),
+            "GITHUB_ENV": str(exported),
+            "GITHUB_SHA": "1b9ee3f",
+            "GITHUB_REF_NAME": name,
+            "PULP_URL": server[0],
+            "PULP_USER": "robot",
+            "PULP_PASSWORD": PASSWORD,
+        }
+        printed = ""
+        for step in _github():
+            # The programs are here already, and so is their configuration in the second job.
+            if step["name"] == "Install the tools" or (home / ".config").exists() and "env" in step:
+                continue
+            if step.get("if", f"github.ref_type == '{kind}'") == f"github.ref_type == '{kind}'":
+                variables = dict(line.split("=", 1) for line in exported.read_text().splitlines())
+                printed += _bash(step["run"], tmp_path, environment | variables)
+        return printed
+
+    return run
+
+
+def _path(*folders):
+    return os.pathsep.join([*map(str, folders), str(Path(sys.executable).parent), os.defpath])
+
+
+def _bash(script, folder, environment):
+    # As GitHub runs `shell: bash`.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}"
+    return done.stdout
+
+
+def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(server, run_as_github):
+    _url, admin = server
+    printed = run_as_github("branch", "main")
+    assert "Version 1: 2 added." in printed
+    assert "Hello from a conda channel (hello 1.0)" in printed
+    assert "testing moves from nothing to v1 (2 new)." in printed
+
+    # A job that is run again has nothing to do.
+    assert "No new version: 2 present already." in run_as_github("branch", "main")
+
+    run_as_github("tag", "v1.0")
+    history = admin.json("conda", "lifecycle", "history", "team", "--kind", "promoted")
+    assert [(entry["stage"], entry["outcome"], entry["reason"]) for entry in history][::-1] == [
+        ("testing", "moved", "1b9ee3f"),
+        ("stable", "waiting", "v1.0"),
+    ]
+    assert {entry["requested_by"] for entry in history} == {"robot"}
+
+
+def test_every_command_of_the_guide_to_the_command_line_prints_what_it_says(server, tmp_path):
+    _url, admin = server
+    build_package(tmp_path / "dist", **HELLO_2)
+    for step in read_steps((CHECKOUT / "docs/user/guides/command-line.md").read_text()):
+        printed = _bash(step.commands, tmp_path, admin.environment | {"PATH": _path()})
+        assert matches(step.prints, printed), f"line {step.line} prints:\n{printed}"
