@@ -52,7 +52,7 @@ def main(postgres, command, *arguments):
 def _sync(folder):
     # A pipeline reports its progress to a task, and only workers have a public way to be in one.
     from pulpcore.app.contexts import with_task_context  # noqa: TID251
-    from pulpcore.plugin.models import Artifact, Task
+    from pulpcore.plugin.models import Artifact, Repository, Task
     from pulpcore.plugin.stages import (
         DeclarativeArtifact,
         DeclarativeContent,
@@ -63,6 +63,7 @@ def _sync(folder):
     from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
     from pulp_conda.channel.records import check_record
 
+    _forget_ours(CondaRepository, Repository)
     url = "http://upstream.example.org"
     remote = CondaRemote.objects.create(name="stock", url=url, policy="on_demand")
     repository = CondaRepository.objects.create(name="stock")
@@ -98,22 +99,27 @@ def _sync(folder):
 
 
 def _modify(repository_href, *content_hrefs):
-    from pulpcore.plugin.models import Content, Repository, RepositoryVersion
+    from pulpcore.plugin.models import Content, Repository
     from pulpcore.plugin.util import extract_pk
 
     from pulp_conda.app.models import CondaRepository
 
-    # pulpcore's classes by name, and no checks: nothing of ours is to help or to be in the way.
-    CondaRepository.finalize_new_version = Repository.finalize_new_version
+    _forget_ours(CondaRepository, Repository)
     repository = CondaRepository.objects.get(pk=extract_pk(repository_href))
     contents = Content.objects.filter(pk__in=[extract_pk(href) for href in content_hrefs])
 
     def work():
-        with Repository.new_version(repository) as version:
-            RepositoryVersion.add_content(version, contents)
+        with repository.new_version() as version:
+            version.add_content(contents)
         assert version.complete
 
     return work
+
+
+def _forget_ours(ours, pulpcores):
+    """Let versions be made as pulpcore does it, without checks: nothing of ours is to help or to be in the way."""
+    for method in ("new_version", "initialize_new_version", "finalize_new_version"):
+        setattr(ours, method, getattr(pulpcores, method))
 
 
 if __name__ == "__main__":

@@ -295,9 +295,9 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
         pytest.param("history {team} --stage x", 1, "Its stages are", id="history of no stage"),
         pytest.param("url {team} --at ../x", 2, "'../x' is neither a state", id="no state"),
         pytest.param(
-            "create x --repository {team} --stages {folder}/magic.yml",
+            "create x --repository {team} --stages {folder}/words.yml",
             1,
-            "'stages.0.gates' is expected",
+            "'stages' is expected to be a",
             id="wrong type",
         ),
         pytest.param("url {team} --stage x", 1, "Its stages are 'unstable'", id="url of no stage"),
@@ -368,6 +368,7 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
 def test_what_is_wrong_is_said(words, exit_code, text, inside, one_team, tmp_path):
     (tmp_path / "empty.yml").write_text("")
     (tmp_path / "broken.yml").write_text("{a: [")
+    (tmp_path / "words.yml").write_text("hello")
     (tmp_path / "magic.yml").write_text("[{name: x, kind: magic}]")
     names = {"team": one_team, "near": one_team[:-1], "folder": tmp_path}
     outcome = inside("conda", "lifecycle", *shlex.split(words.format(**names)))

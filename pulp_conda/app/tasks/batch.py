@@ -223,5 +223,5 @@ class _Ids:
 
 def _as_array(texts):
     """Write an array as PostgreSQL reads it; what psycopg has for it costs as much as the rest of the row."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{%s}" % ",".join(f'"{text}"' for text in quoted)
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return '{"%s"}' % '","'.join(quoted) if quoted else "{}"

@@ -42,7 +42,7 @@ _COMPARE = f"""
 ANALYZE conda_seen;
 CREATE TEMP TABLE conda_added AS
     SELECT DISTINCT content FROM conda_seen
-    WHERE {MEMBER.format(content="conda_seen.content")} IS NULL;
+    WHERE %(is_empty)s OR {MEMBER.format(content="conda_seen.content")} IS NULL;
 CREATE TEMP TABLE conda_removed AS
     SELECT package.content_ptr_id AS content
     FROM conda_seen CROSS JOIN LATERAL (
@@ -50,7 +50,7 @@ CREATE TEMP TABLE conda_removed AS
         WHERE _pulp_domain_id = %(domain)s AND subdir = conda_seen.subdir AND filename = conda_seen.filename
         OFFSET 0
     ) AS package
-    WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
+    WHERE NOT %(is_empty)s AND {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
     EXCEPT SELECT content FROM conda_seen
 """
 
@@ -212,7 +212,7 @@ class Ingest:
     def _compare(self, mirror_except, only_names, patches):
         with transaction.atomic():
             self._execute(BY_INDEX)
-            self._execute(_COMPARE)
+            self._execute(_COMPARE, is_empty=self._repository.latest_version().number == 0)
             if mirror_except is not None:
                 self._execute(_REMOVE_NAMES)
         if mirror_except is not None and not only_names:
