@@ -17,8 +17,9 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 # What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
-# are of before a sync: they may say that a table is empty in which there are a million rows now. What they could mislead is
-# written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT instead of NOT EXISTS.
+# are of before a sync: they may say that a table is empty, or has nothing of a repository, where there are a million rows now.
+# What they could mislead is written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT
+# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant.
 BY_INDEX = """
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
@@ -26,32 +27,33 @@ SET LOCAL enable_seqscan = off;
 SET LOCAL join_collapse_limit = 1
 """
 
-# The membership that a content has in the latest version, if any.
-MEMBER = """(
-    SELECT member.pulp_id FROM core_repositorycontent AS member
-    WHERE member.repository_id = %(repository)s AND member.content_id = {content}
-        AND member.version_removed_id IS NULL
-    LIMIT 1
+_MEMBERSHIPS = """(
+    SELECT pulp_id, repository_id, version_added_id, version_removed_id
+    FROM core_repositorycontent WHERE content_id = {content} OFFSET 0
+)"""
+
+# The key of the membership that a content has in the latest version, if any.
+MEMBER = f"""(
+    SELECT member.pulp_id FROM {_MEMBERSHIPS} AS member
+    WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL LIMIT 1
 )"""
 
 # Content that was removed in this version and comes back was always there.
-_ADD = """
-WITH chosen (content) AS MATERIALIZED ({contents}), back AS (
+_ADD = f"""
+WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
+    SELECT content, member.pulp_id, version_removed_id
+    FROM chosen LEFT JOIN LATERAL {_MEMBERSHIPS.format(content="chosen.content")} AS member
+        ON repository_id = %(repository)s
+        AND (version_removed_id IS NULL OR version_removed_id = %(version)s)
+), back AS (
     UPDATE core_repositorycontent SET version_removed_id = NULL, pulp_last_updated = now()
-    WHERE repository_id = %(repository)s AND version_removed_id = %(version)s
-        AND content_id IN (SELECT content FROM chosen)
+    WHERE pulp_id IN (SELECT pulp_id FROM known WHERE version_removed_id IS NOT NULL)
     RETURNING content_id
 ), new AS (
     INSERT INTO core_repositorycontent
         (pulp_id, pulp_created, pulp_last_updated, repository_id, content_id, version_added_id)
     SELECT gen_random_uuid(), now(), now(), %(repository)s, content, %(version)s
-    FROM chosen
-    WHERE (
-        SELECT member.pulp_id FROM core_repositorycontent AS member
-        WHERE member.repository_id = %(repository)s AND member.content_id = chosen.content
-            AND (member.version_removed_id IS NULL OR member.version_removed_id = %(version)s)
-        LIMIT 1
-    ) IS NULL
+    FROM known WHERE pulp_id IS NULL
     RETURNING content_id
 ), change AS MATERIALIZED (SELECT content_id FROM back UNION ALL SELECT content_id FROM new)
 UPDATE core_repositoryversion SET pulp_last_updated = now(),
@@ -60,16 +62,18 @@ WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
 """
 
 # Content that was added in this version and goes again was never there.
-_REMOVE = """
-WITH chosen (content) AS MATERIALIZED ({contents}), never AS (
+_REMOVE = f"""
+WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
+    SELECT member.pulp_id, version_added_id
+    FROM chosen CROSS JOIN LATERAL {_MEMBERSHIPS.format(content="chosen.content")} AS member
+    WHERE repository_id = %(repository)s AND version_removed_id IS NULL
+), never AS (
     DELETE FROM core_repositorycontent
-    WHERE repository_id = %(repository)s AND version_added_id = %(version)s
-        AND version_removed_id IS NULL AND content_id IN (SELECT content FROM chosen)
+    WHERE pulp_id IN (SELECT pulp_id FROM known WHERE version_added_id = %(version)s)
     RETURNING content_id
 ), gone AS (
     UPDATE core_repositorycontent SET version_removed_id = %(version)s, pulp_last_updated = now()
-    WHERE repository_id = %(repository)s AND version_added_id <> %(version)s
-        AND version_removed_id IS NULL AND content_id IN (SELECT content FROM chosen)
+    WHERE pulp_id IN (SELECT pulp_id FROM known WHERE version_added_id <> %(version)s)
     RETURNING content_id
 ), change AS MATERIALIZED (SELECT content_id FROM never UNION ALL SELECT content_id FROM gone)
 UPDATE core_repositoryversion SET pulp_last_updated = now(),
