@@ -90,10 +90,11 @@ def _paths(subject, client):
     """Return paths to ask for, by kind, spread over the channel."""
     chance = Random(4)
     packages, shards = [], []
-    for subdir in SUBDIRS:
+    indexes = [client.ask(f"{subdir}/repodata_shards.msgpack.zst")[1] for subdir in SUBDIRS]
+    client.close()  # The server would, before all names are drawn.
+    for subdir, data in zip(SUBDIRS, indexes):
         for name, entries, _ in subject.channel.names(subdir):
             packages.append(f"{subdir}/{chance.choice(entries).filename}")
-        _, data = client.ask(f"{subdir}/repodata_shards.msgpack.zst")
         index = msgpack.unpackb(zstandard.decompress(data))
         shards += [f"{subdir}/shards/{hash.hex()}.msgpack.zst" for hash in index["shards"].values()]
     missing = [path.replace("/", "/no-", 1) for path in packages]
@@ -115,6 +116,10 @@ class _Client:
         self._connection.request(method, self._base + path)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
+
+    def close(self):
+        """Leave the connection; the next request makes another one."""
+        self._connection.close()
 
     def download(self, path, size):
         """Return the seconds that a file takes, and those from its headers on."""
