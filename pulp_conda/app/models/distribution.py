@@ -25,7 +25,7 @@ from pulp_conda.app.models.file import CondaSidecar
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.models.retention import is_kept
 from pulp_conda.app.models.served import served_at, served_checkpoint, served_now, stage_of
-from pulp_conda.app.models.shard import CondaShard
+from pulp_conda.app.models.shard import CondaShard, PublishedShard
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError, UsedByLifecycle
 from pulp_conda.channel.notices import current_notices, encode_notices, last_expiry
@@ -163,13 +163,18 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         )
 
     def _shard(self, served, subdir, sha256):
-        shards = CondaShard.objects.filter(sha256=bytes.fromhex(sha256))
-        shard = None
+        # By their bytes first: in one query, PostgreSQL may go through all shards of the publication.
+        shards = {each.pk: each for each in CondaShard.objects.filter(sha256=bytes.fromhex(sha256))}
+        if not shards:
+            return None
+        keys = PublishedShard.objects.filter(shard__in=shards).values_list("shard", flat=True)
+        found = []
         if subdir in served.publication.package_counts:
-            shard = shards.filter(conda_publishedshard__publication=served.publication).first()
-        if shard is None:
+            found = list(keys.filter(publication=served.publication)[:1])
+        if not found:
             past = self._past_publications.filter(package_counts__has_key=subdir)
-            shard = shards.filter(conda_publishedshard__publication__in=past.values("pk")).first()
+            found = list(keys.filter(publication__in=past.values("pk"))[:1])
+        shard = shards[found[0]] if found else None
         return shard and _answers().BytesInMemory(
             bytes(shard.data),
             _headers(".zst", _IMMUTABLE),
