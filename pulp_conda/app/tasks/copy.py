@@ -2,12 +2,11 @@
 
 from functools import partial
 
-from django.db import connection
+from pulpcore.plugin.models import Content
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.models.candidates import candidates_named, names_of
-from pulp_conda.app.models.membership import add_contents
 from pulp_conda.channel.closure import closure, select
 from pulp_conda.channel.errors import ChannelError
 
@@ -76,13 +75,6 @@ def _version(repository, number):
 
 def _add(repository, keys):
     """Return the number of a new version that has this content, too."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMP TABLE conda_copied AS SELECT unnest(%s::uuid[]) AS content", [keys]
-        )
-        try:
-            with repository.new_version() as version:
-                add_contents(version, "SELECT content FROM conda_copied")
-        finally:
-            cursor.execute("DROP TABLE conda_copied")
+    with repository.new_version() as version:
+        version.add_content(Content.objects.filter(pk__in=keys))
     return version.number
