@@ -281,7 +281,9 @@ class StoredFile(ChannelFile):
 
     def _read(self, start, stop):
         """Yield these bytes; opening the file and reading a small one is a single step."""
-        with self._content_artifact.artifact.file.open() as file:
+        stored = self._content_artifact.artifact.file
+        # Not `stored.open`, which keeps the file: another request may have the same artifact.
+        with stored.storage.open(stored.name) as file:
             file.seek(start)
             while chunk := file.read(min(_CHUNK_SIZE, stop - start)):
                 start += len(chunk)

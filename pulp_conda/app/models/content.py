@@ -2,12 +2,23 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F
 
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.channel.records import PackageRecord
+
+# In SQL, as it is asked for each package that is served: Django takes four times as long to make it of a queryset.
+_AT_PATH = """
+SELECT package.content_ptr_id, package.filename, package.sha256, package.size, package.attestations_sha256,
+    content.pulp_type, content.pulp_created, member.repository_id, added.number AS added, removed.number AS removed
+FROM conda_condapackage AS package
+    JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
+    JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
+    JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
+    LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+WHERE package._pulp_domain_id = %s AND package.subdir = %s AND package.filename = %s
+"""
 
 
 class CondaPackage(Content):
@@ -114,18 +125,8 @@ class CondaPackage(Content):
         Goes through the membership rows of this path alone, so that the cost does not depend on the size of the
         versions, nor on their number.
         """
-        packages = cls.objects.filter(
-            _pulp_domain=get_domain_pk(),
-            subdir=subdir,
-            filename=filename,
-            version_memberships__isnull=False,
-        ).annotate(
-            repository_id=F("version_memberships__repository"),
-            added=F("version_memberships__version_added__number"),
-            removed=F("version_memberships__version_removed__number"),
-        )
         # A package once for each of its memberships.
-        members = list(packages.order_by().defer("record", "depends"))
+        members = list(cls.objects.raw(_AT_PATH, [get_domain_pk(), subdir, filename]))
         if not members:
             # Which versions there are is another query.
             return None

@@ -1,5 +1,7 @@
 """Where a channel is served, and how a path of it is found."""
 
+from functools import lru_cache
+
 from aiohttp.web import HTTPMovedPermanently, HTTPNotFound
 from django.conf import settings
 from django.db import models
@@ -44,6 +46,14 @@ _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".atom": "application/atom+xml",
 }
+
+# By their bytes first: joined, PostgreSQL may go through all shards of the publication. In SQL, as `served` has it.
+_SHARDS = """
+SELECT shard.*, (
+    SELECT publication_id FROM conda_publishedshard WHERE shard_id = shard.pulp_id AND publication_id = %s
+) IS NOT NULL AS is_served
+FROM conda_condashard AS shard WHERE sha256 = %s
+"""
 
 
 class CondaDistribution(Distribution, AutoAddObjPermsMixin):
@@ -163,18 +173,22 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         )
 
     def _shard(self, served, subdir, sha256):
-        # By their bytes first: in one query, PostgreSQL may go through all shards of the publication.
-        shards = {each.pk: each for each in CondaShard.objects.filter(sha256=bytes.fromhex(sha256))}
+        digest = bytes.fromhex(sha256)
+        shards = {
+            each.pk: each
+            for each in CondaShard.objects.raw(_SHARDS, [served.publication.pk, digest])
+        }
         if not shards:
             return None
-        keys = PublishedShard.objects.filter(shard__in=shards).values_list("shard", flat=True)
-        found = []
+        shard = None
         if subdir in served.publication.package_counts:
-            found = list(keys.filter(publication=served.publication)[:1])
-        if not found:
+            shard = next((each for each in shards.values() if each.is_served), None)
+        if shard is None:
             past = self._past_publications.filter(package_counts__has_key=subdir)
-            found = list(keys.filter(publication__in=past.values("pk"))[:1])
-        shard = shards[found[0]] if found else None
+            found = PublishedShard.objects.filter(
+                shard__in=shards, publication__in=past.values("pk")
+            )
+            shard = next((shards[key] for key in found.values_list("shard", flat=True)[:1]), None)
         return shard and _answers().BytesInMemory(
             bytes(shard.data),
             _headers(".zst", _IMMUTABLE),
@@ -237,11 +251,11 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         )
 
     def _metadata(self, served, path):
-        content_artifact = _find_stored(
-            published_artifact__publication=served.publication,
-            published_artifact__relative_path=path,
-        )
-        return content_artifact and _answers().StoredFile(
+        try:
+            content_artifact = _find_metadata(served.publication.pk, path)
+        except LookupError:
+            return None
+        return _answers().StoredFile(
             content_artifact, _headers(path, _revalidated(served)), **served.date
         )
 
@@ -347,6 +361,21 @@ def _revalidated(served=None):
 
 def _find_sidecar(sha256):
     return CondaSidecar.objects.filter(pulp_domain=get_domain_pk(), sha256=sha256).first()
+
+
+@lru_cache(maxsize=1000)
+def _find_metadata(publication, path):
+    """Return the content artifact of a metadata file. Kept in mind, for that of a publication stays.
+
+    Raises:
+        LookupError: there is none, which is not kept in mind.
+    """
+    found = _find_stored(
+        published_artifact__publication=publication, published_artifact__relative_path=path
+    )
+    if found is None:
+        raise LookupError(path)
+    return found
 
 
 def _find_stored(**conditions):
