@@ -98,13 +98,13 @@ class IndexedFile(models.Model):
 
 _NOTE = """
 INSERT INTO conda_indexedfile (repository_id, sha256, indexed_timestamp)
-SELECT DISTINCT ON (package.sha256) %(repository)s, package.sha256,
+SELECT DISTINCT ON (package.sha256 COLLATE "C") %(repository)s, package.sha256,
     CASE WHEN %(seed)s THEN LEAST(package.timestamp, %(moment)s) ELSE %(moment)s END
 FROM core_repositorycontent AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
 WHERE member.repository_id = %(repository)s AND member.version_added_id = %(version)s
     AND package.indexed_timestamp IS NULL
-ORDER BY package.sha256, package.timestamp
+ORDER BY package.sha256 COLLATE "C", package.timestamp
 ON CONFLICT DO NOTHING
 """
 

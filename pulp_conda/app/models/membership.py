@@ -13,7 +13,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 from django.db.models import Count, Func, Subquery
 
-from pulpcore.plugin.models import Content, RepositoryVersion
+from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 # What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
@@ -52,8 +52,9 @@ WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
 ), new AS (
     INSERT INTO core_repositorycontent
         (pulp_id, pulp_created, pulp_last_updated, repository_id, content_id, version_added_id)
-    SELECT gen_random_uuid(), now(), now(), %(repository)s, content, %(version)s
-    FROM known WHERE pulp_id IS NULL
+    SELECT (%(prefix)s || lpad(to_hex(row_number() OVER ()), 8, '0'))::uuid, now(), now(), %(repository)s,
+        content, %(version)s
+    FROM (SELECT content FROM known WHERE pulp_id IS NULL ORDER BY content) AS unknown
     RETURNING content_id
 ), change AS MATERIALIZED (SELECT content_id FROM back UNION ALL SELECT content_id FROM new)
 UPDATE core_repositoryversion SET pulp_last_updated = now(),
@@ -279,7 +280,9 @@ def _existence(method):
 def _change(version, statement, contents):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
-        cursor.execute(statement.format(contents=contents), _facts(version))
+        # New memberships have keys that follow each other, which is cheaper for indexes than random ones.
+        prefix = RepositoryContent._meta.pk.get_default().hex[:24]
+        cursor.execute(statement.format(contents=contents), _facts(version) | {"prefix": prefix})
     _forget_keys(version)
 
 

@@ -5,13 +5,15 @@ What exists is found by its natural key. What is new is copied straight into the
 the second try they are there to be found. Both take rows in the same order, so that neither waits for the other in a circle.
 """
 
+from itertools import count
+
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from pulpcore.plugin.models import Content
 
-from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.models.membership import BY_INDEX, MEMBER
+from pulp_conda.app.tasks.rows import NULL, as_array, as_number, copy_rows
 from pulp_conda.channel.run_exports import canonical
 
 # Each try in vain means that another sync got on.
@@ -112,13 +114,19 @@ UPDATE core_content SET timestamp_of_interest = now()
 FROM unowned WHERE core_content.pulp_id = unowned.pulp_id
 """
 
-# What is known already stays: versions were published with it (CEP 12: run_exports are never patched).
+# What is known already stays: versions were published with it (CEP 12: run_exports are never patched). Of content that was
+# there before it mostly is, and is left out at once, for PostgreSQL locks each row in which it finds a conflict.
 ADD_RUN_EXPORTS = """
 INSERT INTO conda_condapackageinfo (pulp_id, pulp_created, pulp_last_updated, pulp_domain_id, sha256,
     run_exports, run_exports_known_at, licenses, traits)
 SELECT DISTINCT ON (sha256) gen_random_uuid(), now(), now(), %(domain)s, sha256, run_exports, %(now)s,
     '{}'::text[], '{}'::jsonb
-FROM conda_batch WHERE run_exports IS NOT NULL
+FROM conda_batch WHERE run_exports IS NOT NULL AND (
+    content IS NULL OR (
+        SELECT known.run_exports FROM conda_condapackageinfo AS known
+        WHERE known.pulp_domain_id = %(domain)s AND known.sha256 = conda_batch.sha256
+    ) IS NULL
+)
 ORDER BY sha256
 ON CONFLICT (pulp_domain_id, sha256) DO UPDATE
     SET run_exports = EXCLUDED.run_exports, run_exports_known_at = EXCLUDED.run_exports_known_at
@@ -156,14 +164,13 @@ def take(packages, facts):
 
 
 def _take(cursor, packages, facts):
-    ids = _Ids()
+    ids = _Ids(len(packages))
     cursor.execute("TRUNCATE conda_batch")
-    with cursor.copy(_COPY_BATCH) as copy:
-        for place, (key, (record, url)) in enumerate(packages):
-            run_exports = record.run_exports
-            if run_exports is not None:
-                run_exports = canonical(run_exports).decode()
-            copy.write_row((place, ids.content(place), *key, record.size, url, run_exports))
+    rows = [
+        (str(place), content, *key, as_number(record.size), url, _run_exports(record))
+        for place, content, (key, (record, url)) in zip(count(), ids.contents, packages)
+    ]
+    copy_rows(cursor, _COPY_BATCH, rows)
     cursor.execute(BY_INDEX)
     cursor.execute(_MATCH, facts)
     cursor.execute(_FIND_NEW, facts)
@@ -180,48 +187,61 @@ def _take(cursor, packages, facts):
 
 def _copy_new(cursor, packages, new, ids, facts):
     """Copy what is new: (place in the batch, key of the artifact that the server has already, or None) of each."""
-    domain, now = str(facts["domain"]), facts["now"].isoformat()
-    remote, pulp_type = str(facts["remote"]), facts["pulp_type"]
-    with cursor.copy(_COPY_PACKAGES) as copy:
-        for place, _artifact in new:
-            _key, (record, _url) = packages[place]
-            columns = CondaPackage.columns(record)
-            columns["depends"] = _as_array(columns["depends"])
-            copy.write_row((ids.content(place), domain, *columns.values()))
-    with cursor.copy(_COPY_CONTENT) as copy:
-        for place, _artifact in new:
-            copy.write_row((ids.content(place), pulp_type, domain, "", now, now, now))
-    with cursor.copy(_COPY_CONTENT_ARTIFACTS) as copy:
-        for place, artifact in new:
-            (subdir, filename, *_), _package = packages[place]
-            path = f"{subdir}/{filename}"
-            row = (ids.content_artifact(place), ids.content(place), path, artifact, now, now)
-            copy.write_row(row)
-    with cursor.copy(_COPY_REMOTE_ARTIFACTS) as copy:
-        for place, _artifact in new:
-            (_, _, sha256, _), (record, url) = packages[place]
-            keys = (ids.remote_artifact(place), ids.content_artifact(place), remote, domain)
-            copy.write_row((*keys, url, record.size, sha256, now, now))
+    domain, remote, pulp_type = str(facts["domain"]), str(facts["remote"]), facts["pulp_type"]
+    now = facts["now"].isoformat()
+    of_packages, of_contents, of_links, of_remotes = [], [], [], []
+    for place, artifact in new:
+        key, (record, url) = packages[place]
+        subdir, filename, sha256, _digest = key
+        content, link = ids.contents[place], ids.link(place)
+        size = as_number(record.size)
+        of_packages.append((content, domain, *key, *_columns(record, size)))
+        of_contents.append((content, pulp_type, domain, "", now, now, now))
+        of_links.append((link, content, f"{subdir}/{filename}", str(artifact or NULL), now, now))
+        of_remotes.append((ids.remote(place), link, remote, domain, url, size, sha256, now, now))
+    copy_rows(cursor, _COPY_PACKAGES, of_packages)
+    copy_rows(cursor, _COPY_CONTENT, of_contents)
+    copy_rows(cursor, _COPY_CONTENT_ARTIFACTS, of_links)
+    copy_rows(cursor, _COPY_REMOTE_ARTIFACTS, of_remotes)
+
+
+def _columns(record, size):
+    """Return the rest of a package's columns, in the order of `_COLUMNS`; `CondaPackage.columns` says the same in objects."""
+    return (
+        record.canonical.decode(),
+        record.name,
+        record.version,
+        record.build,
+        str(record.build_number),
+        record.md5,
+        size,
+        record.license,
+        record.noarch,
+        as_array(record.depends),
+        as_number(record.timestamp),
+        as_number(record.indexed_timestamp),
+        record.attestations_sha256,
+        str(record.in_v3),
+    )
+
+
+def _run_exports(record):
+    return NULL if record.run_exports is None else canonical(record.run_exports).decode()
 
 
 class _Ids:
     """The keys of a batch's new rows: they follow each other, which costs less than to make each, and keeps indexes dense."""
 
-    def __init__(self):
+    def __init__(self, size):
         # Of the 74 random bits those that count lie in front.
         self._first = Content._meta.pk.get_default().int & ~0xFFFFFF
+        self.contents = [f"{key:032x}" for key in range(self._first, self._first + size)]
+        self._size = size
 
-    def content(self, place):
-        return f"{self._first + 3 * place:032x}"
+    def link(self, place):
+        """Return the key of a content artifact."""
+        return f"{self._first + self._size + place:032x}"
 
-    def content_artifact(self, place):
-        return f"{self._first + 3 * place + 1:032x}"
-
-    def remote_artifact(self, place):
-        return f"{self._first + 3 * place + 2:032x}"
-
-
-def _as_array(texts):
-    """Write an array as PostgreSQL reads it; what psycopg has for it costs as much as the rest of the row."""
-    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    return '{"%s"}' % '","'.join(quoted) if quoted else "{}"
+    def remote(self, place):
+        """Return the key of a remote artifact."""
+        return f"{self._first + 2 * self._size + place:032x}"
