@@ -7,6 +7,7 @@ URLs in the index that no mirror can misread.
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
 
@@ -239,7 +240,13 @@ def encode_index(subdir, digests, created_at, level, relations=None, revisions=N
 
 
 def _pack(content, level):
-    return zstandard.ZstdCompressor(level=level).compress(msgpack.packb(content))
+    return _compressor(level).compress(msgpack.packb(content))
+
+
+@lru_cache(maxsize=1)
+def _compressor(level):
+    # To make one takes three times as long as to compress a shard.
+    return zstandard.ZstdCompressor(level=level)
 
 
 def _sorted(entries):

@@ -11,7 +11,7 @@ from functools import partial
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
-from django.db.models import Count, Func, Subquery
+from django.db.models import Count, Exists, Func, OuterRef, Subquery
 
 from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
@@ -62,7 +62,8 @@ UPDATE core_repositoryversion SET pulp_last_updated = now(),
 WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
 """
 
-# Content that was added in this version and goes again was never there.
+# Content that was added in this version and goes again was never there. The keys are sorted, since EXCEPT leaves them in the
+# order of their hashes: PostgreSQL takes a minute to make a hash table of 200,000 keys that come so, and 0.1 seconds otherwise.
 _REMOVE = f"""
 WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
     SELECT member.pulp_id, version_added_id
@@ -78,7 +79,7 @@ WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
     RETURNING content_id
 ), change AS MATERIALIZED (SELECT content_id FROM never UNION ALL SELECT content_id FROM gone)
 UPDATE core_repositoryversion SET pulp_last_updated = now(),
-    content_ids = ARRAY(SELECT unnest(content_ids) EXCEPT SELECT content_id FROM change)
+    content_ids = ARRAY(SELECT unnest(content_ids) EXCEPT SELECT content_id FROM change ORDER BY 1)
 WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
 """
 
@@ -159,6 +160,19 @@ def remove_replaced(version):
     with _table("conda_new", new, _facts(version)):
         for table, same_key in _SAME_KEY.items():
             remove_contents(version, _REPLACED.format(table=table, same_key=same_key))
+
+
+def having(version, contents):
+    """Return what a complete version has of a queryset of few content units.
+
+    By their own memberships: `get_content` goes through the list of all that the version has.
+    """
+    memberships = RepositoryContent.objects.filter(
+        content=OuterRef("pk"),
+        repository=version.repository_id,
+        version_added__number__lte=version.number,
+    ).exclude(version_removed__number__lte=version.number)
+    return contents.filter(Exists(memberships))
 
 
 def is_new_path_twice(version):

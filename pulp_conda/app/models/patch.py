@@ -13,6 +13,7 @@ from django.db.models import Q
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.models.membership import having
 from pulp_conda.channel.patches import merge, upstream_document
 
 # One may be some megabytes.
@@ -80,7 +81,7 @@ class CondaPatch(Content):
     def active(cls, repository_version, now):
         """Return {subdir: `Patches`} of all that a version has and that has not expired at a moment."""
         rows = (
-            repository_version.get_content(cls.objects)
+            having(repository_version, cls.objects.all())
             .filter(Q(expires_at=None) | Q(expires_at__gt=now))
             .order_by("subdir", "pulp_created", "pk")
             .values_list("subdir", "instructions")
@@ -110,7 +111,7 @@ class CondaPatch(Content):
     @classmethod
     def of_upstream(cls, repository_version):
         """Return the patches of a version that say what its upstream removed."""
-        return repository_version.get_content(cls.objects).filter(author="")
+        return having(repository_version, cls.objects.filter(author=""))
 
 
 def diff_patches(base, target, name=None):

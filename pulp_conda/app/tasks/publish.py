@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -17,7 +18,6 @@ from pulp_conda.app.models import (
     CondaPatch,
     CondaPublication,
     CondaRepository,
-    UpstreamSummary,
 )
 from pulp_conda.app.serializers import CondaPublicationSerializer
 from pulp_conda.app.tasks.heap import frozen_heap
@@ -51,6 +51,22 @@ FROM conda_member
     LEFT JOIN conda_condapackageinfo AS info ON info.pulp_domain_id = package._pulp_domain_id
         AND info.sha256 = package.sha256 AND info.run_exports_known_at <= %(made)s
 ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
+"""
+
+# Looked up one by one, so that no statistics lead to another way: hundreds of keys compared with each of a million rows.
+_INFOS = """
+SELECT info.* FROM unnest(%(digests)s::text[]) AS digest CROSS JOIN LATERAL (
+    SELECT pulp_id, sha256, about, traits, read_at FROM conda_condapackageinfo
+    WHERE pulp_domain_id = %(domain)s AND sha256 = digest OFFSET 0
+) AS info
+WHERE info.read_at <= %(made)s
+"""
+_SUMMARIES = """
+SELECT summary.* FROM unnest(%(names)s::text[]) AS wanted CROSS JOIN LATERAL (
+    SELECT name, summary FROM conda_upstreamsummary
+    WHERE repository_id = %(repository)s AND name = wanted AND since <= %(number)s
+    ORDER BY since DESC LIMIT 1
+) AS summary
 """
 
 
@@ -152,19 +168,22 @@ class _ChannelWriter:
         return {layout.NOARCH, *(newest.package_counts if newest else ())}
 
     def _infos(self, digests):
-        infos = CondaPackageInfo.objects.filter(
-            pulp_domain=self._publication.pulp_domain_id,
-            sha256__in=digests,
-            read_at__lte=self._version.pulp_created,
-        )
-        return {info.sha256: info for info in infos}
+        facts = {
+            "digests": list(digests),
+            "domain": self._publication.pulp_domain_id,
+            "made": self._version.pulp_created,
+        }
+        return {info.sha256: info for info in CondaPackageInfo.objects.raw(_INFOS, facts)}
 
     def _summaries(self, names):
-        summaries = UpstreamSummary.objects.filter(
-            repository=self._repository, name__in=names, since__lte=self._version.number
-        )
-        newest = summaries.order_by("name", "-since").distinct("name")
-        return dict(newest.values_list("name", "summary"))
+        facts = {
+            "names": list(names),
+            "repository": self._repository.pk,
+            "number": self._version.number,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_SUMMARIES, facts)
+            return {name: orjson.loads(summary) for name, summary in cursor}
 
 
 class _Lookup:

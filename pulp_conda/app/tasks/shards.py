@@ -34,11 +34,11 @@ FROM STDIN (FORMAT binary)
 """
 _TYPES = ("uuid", "timestamptz", "timestamptz", "uuid", "bytea", "bytea", "bytea")
 
-# What another publication uses at this moment is not waited for.
+# What another publication uses at this moment is not waited for. Each is looked up, as no statistics can make that slow.
 _REMOVE_UNUSED = """
 DELETE FROM conda_condashard WHERE pulp_id IN (
-    SELECT pulp_id FROM conda_condashard
-    WHERE NOT EXISTS (SELECT FROM conda_publishedshard WHERE shard_id = conda_condashard.pulp_id)
+    SELECT pulp_id FROM conda_condashard AS shard
+    WHERE (SELECT shard_id FROM conda_publishedshard WHERE shard_id = shard.pulp_id LIMIT 1) IS NULL
     FOR UPDATE SKIP LOCKED
 )
 """
