@@ -6,6 +6,7 @@ from gettext import gettext as _
 from django.conf import settings
 
 from pulp_conda.app.gates.case import SHOWN, Verdict, find_channel, served_by
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.solutions import Basis, environments_of, solve_environments
 from pulp_conda.app.solving import SOLVED, UNKNOWN
 from pulp_conda.channel.layout import check_channel_name, check_subdir
@@ -51,7 +52,7 @@ def channels_of(gate):
 
 def judge(gate, case):
     """Solve the environments, and return whether all are solved."""
-    version = case.publication.repository_version
+    version = version_of(case.publication)
     environments = environments_of(version, gate["environments"])
     missing = [
         {

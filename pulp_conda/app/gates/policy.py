@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from pulp_conda.app.gates.case import SHOWN, Verdict, find_channel, served_by
 from pulp_conda.app.models.candidates import candidates
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.channel.policies import evaluate, read_policy
 
 _COMMON = ("name", "kind", "action")
@@ -27,8 +28,8 @@ def channels_of(gate):
 def judge(gate, case):
     """Return whether the packages keep the rules of the gate."""
     policy = _read(gate)
-    version = case.publication.repository_version
-    before = case.before and case.before.repository_version
+    version = version_of(case.publication)
+    before = case.before and version_of(case.before)
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
@@ -37,11 +38,7 @@ def judge(gate, case):
         policy,
         candidates(version, before, with_depends=bool(policy.dependencies)),
         now=timezone.now(),
-        base=(
-            package
-            for publication in served
-            for package in candidates(publication.repository_version)
-        ),
+        base=(package for publication in served for package in candidates(version_of(publication))),
     )
     findings = [
         {"rule": finding.rule, "subject": finding.subject, "text": finding.text}

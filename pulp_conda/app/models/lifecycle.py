@@ -17,7 +17,7 @@ from pulpcore.plugin.models import (
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models.distribution import SERVED_FIELDS, CondaDistribution
-from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
 from pulp_conda.channel.errors import NothingWaits, OwnRequest, StateGone, UnknownReference
 from pulp_conda.channel.moments import Moment, State, parse_reference
@@ -83,7 +83,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             if served is None and position == 0:
                 kind, served = "published", self._newest_publication()
             if served:
-                state = (served.repository_version.number, 0)
+                state = (version_of(served).number, 0)
                 stage.move(HistoryEntry.make(stage, kind, served, state))
             else:
                 stage.serve(None)
@@ -129,7 +129,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             raise self._unknown(text, "nothing was served then")
         if entry.publication is None:
             raise StateGone(state=entry.label, stage=entry.stage.name)
-        return entry.publication.repository_version
+        return version_of(entry.publication)
 
     def _find_published(self, href):
         repositories = {self.repository_id, *self.stages.values_list("repository", flat=True)}
@@ -139,7 +139,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
         ).first()
         if publication is None:
             raise self._unknown(href, "it is no publication of this channel")
-        return publication.repository_version
+        return version_of(publication)
 
     def _unknown(self, text, reason):
         return UnknownReference(text=text, lifecycle=self.name, reason=reason)

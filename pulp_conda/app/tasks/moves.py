@@ -8,6 +8,7 @@ from pulp_conda.app import gates
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.models.changes import compare
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.webhooks import tell
 from pulp_conda.channel.errors import NothingWaits, StageServesNothing, StateGone, UnknownState
 from pulp_conda.channel.moments import parse_moment
@@ -86,7 +87,7 @@ def follow(publication):
 
     Each is followed once: where somebody rolled back, it needs a newer one to go forth again.
     """
-    version = publication.repository_version
+    version = version_of(publication)
     first_stages = CondaStage.objects.filter(
         position=0, lifecycle__repository=version.repository_id
     )
@@ -209,7 +210,7 @@ def _check_is_there(entry):
 
 
 def _changes(before, publication):
-    with compare(before and before.repository_version, publication.repository_version) as changes:
+    with compare(before and version_of(before), version_of(publication)) as changes:
         return {
             "counts": changes.counts(),
             "summaries": changes.summaries(),

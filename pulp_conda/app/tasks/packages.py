@@ -9,6 +9,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.candidates import candidates_named, names_of
 from pulp_conda.app.models.fixes import make_version
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.tasks.moves import attempt, signed, unchanged
 from pulp_conda.app.tasks.publish import publish
 from pulp_conda.channel.closure import closure, select
@@ -84,7 +85,7 @@ def promote_packages(
 def _version(stage):
     if stage.publication is None:
         raise CondaError(StageServesNothing(stage=stage.name, lifecycle=stage.lifecycle.name))
-    return stage.publication.repository_version
+    return version_of(stage.publication)
 
 
 def _replaced(packages, of_base):

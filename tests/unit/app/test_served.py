@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaRepository
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.models.served import served_now
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +61,11 @@ def test_a_newer_publication_is_served_at_once(repository):
     assert served_now(distribution).publication == newer != before
     newer.delete()
     assert served_now(distribution).publication == before
+
+
+def test_the_version_of_a_publication_comes_without_the_keys_of_its_content(repository):
+    publication = CondaPublication.objects.first()
+    with CaptureQueriesContext(connection) as queries:
+        version = version_of(publication)
+    assert len(queries) == 1 and "content_ids" not in queries[0]["sql"]
+    assert publication.repository_version is version is version_of(publication)
