@@ -50,7 +50,7 @@ class CondaPackage(Content):
     record_digest = models.CharField(max_length=64)
     record = models.TextField()
 
-    name = models.TextField(db_index=True)
+    name = models.TextField()
     version = models.TextField()
     build = models.TextField()
     build_number = models.BigIntegerField()
@@ -74,12 +74,16 @@ class CondaPackage(Content):
         # In this order the index behind it also finds a path of a channel, see `at_path`.
         unique_together = ("_pulp_domain", "subdir", "filename", "sha256", "record_digest")
         indexes = [
+            # Django's own way would be two: one for equal names, and this one, which also finds those and their beginnings.
+            models.Index(
+                fields=["name"], name="conda_package_name", opclasses=["text_pattern_ops"]
+            ),
             # For the sidecars that no package has any more.
             models.Index(
                 fields=["attestations_sha256"],
                 name="conda_package_attestations",
                 condition=~models.Q(attestations_sha256=""),
-            )
+            ),
         ]
         permissions = [
             ("upload_condapackages", "Can upload conda packages using the synchronous API."),

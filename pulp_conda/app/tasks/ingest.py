@@ -117,6 +117,7 @@ class Ingest:
     def __init__(self, repository, remote):
         self._repository = repository
         self._has_sidecars = False
+        self._all_new = repository.latest_version().number == 0
         self._facts = {
             "domain": get_domain_pk(),
             "remote": remote.pk,
@@ -142,7 +143,8 @@ class Ingest:
         """
         packages = iter(packages)
         while some := list(islice(packages, _BATCH)):
-            batch.take(some, self._facts)
+            # Once one is not new, the others are asked for.
+            self._all_new = batch.take(some, self._facts, self._all_new) and self._all_new
             self._has_sidecars |= any(record.attestations_sha256 for record, _url in some)
             yield len(some)
 

@@ -43,10 +43,7 @@ USES = {
         batch._MATCH,
         FACTS,
     ),
-    ("conda_condapackage", "name"): CondaPackage.objects.filter(name="a"),
-    ("conda_condapackage", "name text_pattern_ops"): CondaPackage.objects.filter(
-        name__startswith="a"
-    ),
+    ("conda_condapackage", "name text_pattern_ops"): CondaPackage.objects.filter(name="a"),
     ("conda_condapackage", "attestations_sha256"): CondaPackage.objects.filter(
         attestations_sha256="a"
     ).exclude(attestations_sha256=""),
@@ -83,17 +80,14 @@ def test_the_documentation_names_all_indexes():
 def test_a_query_uses_the_index(table, columns):
     use = USES[table, columns]
     statement, parameters = use if isinstance(use, tuple) else use.query.sql_with_params()
-    indexes = _indexes({table})
-    # Which of the two of a name PostgreSQL takes depends on how the database sorts.
-    same = [key for key in indexes if key[1].split()[0] == columns.split()[0] == "name"]
-    wanted = {indexes[key] for key in same or [(table, columns)]}
+    name = _indexes({table})[table, columns]
     with connection.cursor() as cursor:
         cursor.execute(batch.CREATE)
         cursor.execute("CREATE TEMP TABLE conda_member (content uuid)")
         cursor.execute(ONLY_INDEXES)
         cursor.execute(f"EXPLAIN {statement}", parameters)
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert wanted & set(re.findall(r"\w+", plan)), plan
+    assert f" {name} " in plan, plan
 
 
 def _indexes(tables):

@@ -165,3 +165,16 @@ def test_a_version_that_a_crash_left_behind_does_not_count(repository, remote):
     version = _sync(repository, remote, [make_record("a")])
     assert _names(version) == ["noarch/a"]
     assert version.complete
+
+
+def test_a_first_sync_finds_what_is_known_in_any_of_its_batches(repository, remote, monkeypatch):
+    monkeypatch.setattr("pulp_conda.app.tasks.ingest._BATCH", 2)
+    known = make_record("d")
+    other = CondaRepository.objects.create(name="other")
+    _sync(other, remote, [known])
+    records = [replace(make_record(name), run_exports={"weak": [name]}) for name in "abcdefg"]
+    version = _sync(repository, remote, records)
+    assert _names(version) == [f"noarch/{name}" for name in "abcdefg"]
+    assert CondaPackage.objects.filter(name="d").get() in version.get_content(CondaPackage.objects)
+    assert CondaPackageInfo.objects.filter(run_exports__isnull=False).count() == 7
+    assert ContentArtifact.objects.count() == RemoteArtifact.objects.count() == 7
