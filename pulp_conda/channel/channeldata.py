@@ -141,16 +141,12 @@ def read_channeldata(file, *, url, max_size):
     for (section, *names), value in values:
         if section == "channeldata_version":
             version = value
-        if section == "packages" and names and _is_name(names[0]):
+        if section == "packages" and names and layout.is_name(names[0]):
             yield names[0], _known_fields(value)
     if version != VERSION:
         found = shown(str(version))
         reason = f"its 'channeldata_version' is {found}, not {VERSION}"
         raise BadUpstreamFile(url=url, reason=reason)
-
-
-def _is_name(key):
-    return isinstance(key, str) and not layout.name_problems(key, "0", "0")
 
 
 def _known_fields(entry):

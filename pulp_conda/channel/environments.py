@@ -9,7 +9,7 @@ from itertools import chain
 
 from pulp_conda.channel.environment_yml import check_platforms, read_environment_yml
 from pulp_conda.channel.errors import BadEnvironment, BadMatchSpec, listed, shown
-from pulp_conda.channel.layout import KNOWN_SUBDIRS, name_problems
+from pulp_conda.channel.layout import KNOWN_SUBDIRS, is_name
 from pulp_conda.channel.manifests import read_manifest
 from pulp_conda.channel.matchspec import check_matchspec
 from pulp_conda.channel.virtual_packages import check_virtual_packages
@@ -153,6 +153,6 @@ def _read_spec(text):
         raise ValueError(f"'{shown(spec)}' is no package of a channel")
     name = parsed.name.normalized
     # Virtual packages have two underscores in front.
-    if name_problems(name.removeprefix("__"), "0", "0"):
+    if not is_name(name.removeprefix("__")):
         raise ValueError(f"'{shown(spec)}' needs the name of one package, '{shown(name)}' is none")
     return channel, spec

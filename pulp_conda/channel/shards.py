@@ -310,7 +310,7 @@ def _checked_digests(digests, fail):
     if not isinstance(digests, dict):
         raise fail("it has no map of 'shards'")
     for name, digest in digests.items():
-        if not isinstance(name, str) or layout.name_problems(name, "0", "0"):
+        if not layout.is_name(name):
             raise fail(f"{shown(repr(name))} is not a package name")
         if not isinstance(digest, bytes):
             raise fail(f"the hash of '{name}' is not in binary")

@@ -72,7 +72,12 @@ def own_work(used, postgres):
 
 def cpu_seconds(pid):
     """Return the CPU that a process, its living descendants and all that it has waited for used so far."""
-    return sum(map(_cpu_ticks, [pid, *descendants(pid)])) / _TICKS
+    while True:
+        family = [pid, *descendants(pid)]
+        ticks = sum(map(_cpu_ticks, family))
+        # One that ended in between may be counted twice or not at all: as its own, and with those waited for.
+        if family == [pid, *descendants(pid)]:
+            return ticks / _TICKS
 
 
 def descendants(pid):

@@ -269,6 +269,22 @@ def test_shards_and_packages_may_be_on_another_server(pulp, upstream, make_upstr
     _assert_nothing_leads_elsewhere(pulp, mirror, [upstream.url, cdn.url])
 
 
+def test_packages_that_moved_are_fetched_from_their_new_place(
+    pulp, upstream, make_upstream, make_mirror
+):
+    package = make_package("moved")
+    make_channel(upstream.folder, [package])
+    add_shards(upstream.folder)
+    mirror = make_mirror()
+    pulp.sync(mirror.repository)
+
+    cdn = make_upstream()
+    shutil.move(upstream.folder / "noarch" / package.filename, cdn.folder)
+    add_shards(upstream.folder, packages_url=f"{cdn.url}/")
+    assert pulp.sync(mirror.repository) is None
+    assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+
+
 def test_what_repodata_says_of_another_server_is_not_handed_on(
     pulp, upstream, make_upstream, make_mirror
 ):

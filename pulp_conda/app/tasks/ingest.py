@@ -38,6 +38,7 @@ FROM conda_seen JOIN conda_condapackage AS package ON package.content_ptr_id = c
 WHERE conda_seen.subdir = conda_batch.subdir AND conda_seen.filename = conda_batch.filename
 """
 
+# What has the path of a package that was seen goes, if it is another one; where whole names were looked at, with their names.
 _COMPARE = f"""
 ANALYZE conda_seen;
 CREATE TEMP TABLE conda_added AS
@@ -50,7 +51,8 @@ CREATE TEMP TABLE conda_removed AS
         WHERE _pulp_domain_id = %(domain)s AND subdir = conda_seen.subdir AND filename = conda_seen.filename
         OFFSET 0
     ) AS package
-    WHERE NOT %(is_empty)s AND {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
+    WHERE NOT %(is_empty)s AND NOT conda_seen.subdir = ANY(%(by_names)s)
+        AND {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
     EXCEPT SELECT content FROM conda_seen
 """
 
@@ -117,6 +119,7 @@ class Ingest:
     def __init__(self, repository, remote):
         self._repository = repository
         self._has_sidecars = False
+        self._by_names = []
         self._all_new = repository.latest_version().number == 0
         self._facts = {
             "domain": get_domain_pk(),
@@ -165,6 +168,7 @@ class Ingest:
 
     def look_at_names(self, subdir, names):
         """Note that all packages of these names were added, and that others of the subdir were not looked at."""
+        self._by_names.append(subdir)
         with connection.cursor() as cursor, cursor.copy("COPY conda_names FROM STDIN") as copy:
             for name in names:
                 copy.write_row((subdir, name))
@@ -214,7 +218,11 @@ class Ingest:
     def _compare(self, mirror_except, only_names, patches):
         with transaction.atomic():
             self._execute(BY_INDEX)
-            self._execute(_COMPARE, is_empty=self._repository.latest_version().number == 0)
+            self._execute(
+                _COMPARE,
+                is_empty=self._repository.latest_version().number == 0,
+                by_names=[] if mirror_except is None else self._by_names,
+            )
             if mirror_except is not None:
                 self._execute(_REMOVE_NAMES)
         if mirror_except is not None and not only_names:

@@ -106,7 +106,7 @@ class UpstreamReader:
         with open(fetched.path, "rb") as file:
             index = self._read_index(fetched, file.read())
         changed = index.digests
-        if known := self._known_digests(fetched):
+        if known := self._known_digests(index, fetched):
             changed = {name for name, digest in index.digests.items() if known.get(name) != digest}
             self.names[fetched.subdir] = changed | (known.keys() - index.digests.keys())
         names = sorted(changed)
@@ -142,17 +142,21 @@ class UpstreamReader:
             max_size=settings.CONDA_MAX_REPODATA_SIZE,
         )
 
-    def _known_digests(self, fetched):
-        """Return what the shard index of the last sync said, or None if that cannot be compared with."""
+    def _known_digests(self, index, fetched):
+        """Return what the shard index of the last sync said, or None if that cannot be compared with.
+
+        Once the packages stand elsewhere, all shards are read, for the URLs of all packages change.
+        """
         if self._seen_before.get(fetched.subdir, {}).get("url") != fetched.url:
             return None
         known = UpstreamShards.objects.filter(
             repository=self._repository, subdir=fetched.subdir
         ).first()
         try:
-            return known and self._read_index(fetched, bytes(known.data)).digests
+            known = known and self._read_index(fetched, bytes(known.data))
         except ChannelError:
             return None  # from an older version of this plugin
+        return known.digests if known and known.packages_url == index.packages_url else None
 
     def _read_run_exports(self, file):
         limit = settings.CONDA_MAX_REPODATA_SIZE

@@ -1,3 +1,6 @@
+import re
+from itertools import product
+
 import pytest
 
 from pulp_conda.channel import layout
@@ -181,3 +184,13 @@ def test_what_an_upstream_names_cannot_leave_its_folder():
         layout.join_url("https://x/c", "noarch", "a?b#c%2f d")
         == "https://x/c/noarch/a%3Fb%23c%252f%20d"
     )
+
+
+def test_package_names_are_those_of_the_cep():
+    """CEP 26 has a pattern, and a limit of 64 characters."""
+    pattern = re.compile(r"(([a-z0-9])|([a-z0-9_](?!_)))[._-]?([a-z0-9]+(\.|-|_|$))*")
+    texts = ["".join(some) for length in range(6) for some in product("a0_-.A\n", repeat=length)]
+    assert [text for text in texts if layout.is_name(text) != bool(pattern.fullmatch(text))] == []
+    assert layout.is_name("a" * 64)
+    assert not layout.is_name("a" * 65)
+    assert not layout.is_name(None)
