@@ -1,1 +1,1 @@
-Made the sync of a day's changes cheaper: keys that stay in a version are kept by a look into what goes, and where whole names were read, nothing is looked up by path.
+Made the sync of a channel that is known already cheaper: packages of which nothing changed are found in one step and left alone, and a version's list of content is written once for what comes and what goes.

@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from pulp_conda.app.models.membership import add_contents, remove_contents
+from pulp_conda.app.models.membership import change_contents
 from pulp_conda.app.models.repository import CondaRepository
 
 # What the channel says of files and names goes along: a promotion makes no file younger (CEP 47).
@@ -55,8 +55,8 @@ def make_version(stage, base, packages, replaced):
                 # Its patches were checked where they were added.
                 version.is_copy = True
                 present = _PRESENT.format(version.pk)
-                remove_contents(version, f"{present} EXCEPT SELECT content FROM conda_wanted")
-                add_contents(version, "SELECT content FROM conda_wanted")
+                wanted = "SELECT content FROM conda_wanted"
+                change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
         finally:
             cursor.execute("DROP TABLE conda_wanted")
     # The same packages as before make no new version.

@@ -38,11 +38,17 @@ MEMBER = f"""(
     WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL LIMIT 1
 )"""
 
-# Content that was removed in this version and comes back was always there.
-_ADD = f"""
-WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
+_NOTHING = "SELECT NULL::uuid WHERE false"
+
+# Content that was removed in this version and comes back was always there, what was added in it and goes again never was.
+# Keys that stay keep their order, which EXCEPT would replace by that of their hashes: PostgreSQL takes a minute to make a hash
+# table of 200,000 keys that come so, and 0.1 seconds otherwise. It makes one of what goes, since it expects no more than ten
+# rows from `unnest` of an array.
+_CHANGE = f"""
+WITH added (content) AS MATERIALIZED ({{added}}), removed (content) AS MATERIALIZED ({{removed}}),
+known AS MATERIALIZED (
     SELECT content, member.pulp_id, version_removed_id
-    FROM chosen LEFT JOIN LATERAL {_MEMBERSHIPS.format(content="chosen.content")} AS member
+    FROM added LEFT JOIN LATERAL {_MEMBERSHIPS.format(content="added.content")} AS member
         ON repository_id = %(repository)s
         AND (version_removed_id IS NULL OR version_removed_id = %(version)s)
 ), back AS (
@@ -56,35 +62,28 @@ WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
         content, %(version)s
     FROM (SELECT content FROM known WHERE pulp_id IS NULL ORDER BY content) AS unknown
     RETURNING content_id
-), change AS MATERIALIZED (SELECT content_id FROM back UNION ALL SELECT content_id FROM new)
-UPDATE core_repositoryversion SET pulp_last_updated = now(),
-    content_ids = content_ids || ARRAY(SELECT content_id FROM change)
-WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
-"""
-
-# Content that was added in this version and goes again was never there. The other keys stay in their order, which EXCEPT would
-# replace by that of their hashes: PostgreSQL takes a minute to make a hash table of 200,000 keys that come so, and 0.1 seconds
-# otherwise. It makes one of what goes since it expects no more than ten rows from `unnest` of an array.
-_REMOVE = f"""
-WITH chosen (content) AS MATERIALIZED ({{contents}}), known AS MATERIALIZED (
+), present AS MATERIALIZED (
     SELECT member.pulp_id, version_added_id
-    FROM chosen CROSS JOIN LATERAL {_MEMBERSHIPS.format(content="chosen.content")} AS member
+    FROM removed CROSS JOIN LATERAL {_MEMBERSHIPS.format(content="removed.content")} AS member
     WHERE repository_id = %(repository)s AND version_removed_id IS NULL
 ), never AS (
     DELETE FROM core_repositorycontent
-    WHERE pulp_id IN (SELECT pulp_id FROM known WHERE version_added_id = %(version)s)
+    WHERE pulp_id IN (SELECT pulp_id FROM present WHERE version_added_id = %(version)s)
     RETURNING content_id
 ), gone AS (
     UPDATE core_repositorycontent SET version_removed_id = %(version)s, pulp_last_updated = now()
-    WHERE pulp_id IN (SELECT pulp_id FROM known WHERE version_added_id <> %(version)s)
+    WHERE pulp_id IN (SELECT pulp_id FROM present WHERE version_added_id <> %(version)s)
     RETURNING content_id
-), change AS MATERIALIZED (SELECT content_id FROM never UNION ALL SELECT content_id FROM gone)
-UPDATE core_repositoryversion SET pulp_last_updated = now(),
-    content_ids = ARRAY(
+), came AS MATERIALIZED (SELECT content_id FROM back UNION ALL SELECT content_id FROM new),
+went AS MATERIALIZED (SELECT content_id FROM never UNION ALL SELECT content_id FROM gone)
+UPDATE core_repositoryversion SET pulp_last_updated = now(), content_ids = CASE
+    WHEN EXISTS (SELECT FROM went) THEN ARRAY(
         SELECT content FROM unnest(content_ids) AS content
-        WHERE content NOT IN (SELECT unnest(ARRAY(SELECT content_id FROM change)))
+        WHERE content NOT IN (SELECT unnest(ARRAY(SELECT content_id FROM went)))
     )
-WHERE pulp_id = %(version)s AND EXISTS (SELECT FROM change)
+    ELSE content_ids
+END || ARRAY(SELECT content_id FROM came)
+WHERE pulp_id = %(version)s AND (EXISTS (SELECT FROM came) OR EXISTS (SELECT FROM went))
 """
 
 _KEYS = "SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = '{}'"
@@ -139,19 +138,23 @@ def begin(repository, base=None):
     _forget_keys(version)
     if base:
         present, wanted = _KEYS.format(latest.pk), _KEYS.format(base.pk)
-        remove_contents(version, f"{present} EXCEPT {wanted}")
-        add_contents(version, f"{wanted} EXCEPT {present}")
+        change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
     return version
 
 
-def add_contents(version, contents):
-    """Add content to a version that is being made; `contents` is a query in SQL that gives their keys."""
-    _change(version, _ADD, contents)
+def change_contents(version, added=_NOTHING, removed=_NOTHING):
+    """Add content to a version that is being made, and remove some; one statement, since each writes all keys again.
 
-
-def remove_contents(version, contents):
-    """Remove content from a version that is being made; `contents` is a query in SQL that gives their keys."""
-    _change(version, _REMOVE, contents)
+    Args:
+        added, removed: A query in SQL that gives keys. None of them comes from both.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
+        # New memberships have keys that follow each other, which is cheaper for indexes than random ones.
+        prefix = RepositoryContent._meta.pk.get_default().hex[:24]
+        statement = _CHANGE.format(added=added, removed=removed)
+        cursor.execute(statement, _facts(version) | {"prefix": prefix})
+    _forget_keys(version)
 
 
 def remove_replaced(version):
@@ -163,7 +166,7 @@ def remove_replaced(version):
         return
     with _table("conda_new", new, _facts(version)):
         for table, same_key in _SAME_KEY.items():
-            remove_contents(version, _REPLACED.format(table=table, same_key=same_key))
+            change_contents(version, removed=_REPLACED.format(table=table, same_key=same_key))
 
 
 def having(version, contents):
@@ -215,12 +218,12 @@ def _add_content(version, content):
     with _chosen(content) as contents:
         foreign = Content.objects.exclude(pulp_domain=get_domain_pk())
         assert not foreign.filter(pk__in=content).exists(), "content of another domain"
-        add_contents(version, contents)
+        change_contents(version, added=contents)
 
 
 def _remove_content(version, content):
     with _chosen(content) as contents:
-        remove_contents(version, contents)
+        change_contents(version, removed=contents)
 
 
 @contextmanager
@@ -229,7 +232,7 @@ def _chosen(content):
     try:
         query, parameters = content.values("pk").query.sql_with_params()
     except EmptyResultSet:
-        yield "SELECT NULL::uuid WHERE false"
+        yield _NOTHING
         return
     with _table("conda_chosen", f"SELECT DISTINCT * FROM ({query}) AS content", parameters):
         yield "SELECT content FROM conda_chosen"
@@ -293,15 +296,6 @@ def _existence(method):
         return contents
 
     return ask
-
-
-def _change(version, statement, contents):
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(BY_INDEX)
-        # New memberships have keys that follow each other, which is cheaper for indexes than random ones.
-        prefix = RepositoryContent._meta.pk.get_default().hex[:24]
-        cursor.execute(statement.format(contents=contents), _facts(version) | {"prefix": prefix})
-    _forget_keys(version)
 
 
 def _is_true(version, question):

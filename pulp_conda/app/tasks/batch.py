@@ -36,6 +36,41 @@ _COPY_BATCH = """
 COPY conda_batch (place, new_content, subdir, filename, sha256, record_digest, size, url, run_exports) FROM STDIN
 """
 
+_ARTIFACT = """(
+    SELECT pulp_id FROM core_artifact
+    WHERE core_artifact.sha256 = conda_batch.sha256 AND pulp_domain_id = %(domain)s
+)"""
+
+_RUN_EXPORTS = """(
+    SELECT known.run_exports FROM conda_condapackageinfo AS known
+    WHERE known.pulp_domain_id = %(domain)s AND known.sha256 = conda_batch.sha256
+)"""
+
+# What the latest version has, and of which all is known that the upstream says, needs nothing more.
+_SETTLE = f"""
+WITH settled AS MATERIALIZED (
+    SELECT conda_batch.ctid AS row, package.content_ptr_id AS content, subdir, filename
+    FROM conda_batch CROSS JOIN LATERAL (
+        SELECT content_ptr_id FROM conda_condapackage
+        WHERE _pulp_domain_id = %(domain)s AND subdir = conda_batch.subdir AND filename = conda_batch.filename
+            AND sha256 = conda_batch.sha256 AND record_digest = conda_batch.record_digest
+        OFFSET 0
+    ) AS package CROSS JOIN LATERAL (
+        SELECT pulp_id, artifact_id FROM core_contentartifact WHERE content_id = package.content_ptr_id OFFSET 0
+    ) AS link
+    WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
+        AND url = (
+            SELECT url FROM core_remoteartifact
+            WHERE content_artifact_id = link.pulp_id AND remote_id = %(remote)s AND pulp_domain_id = %(domain)s
+        )
+        AND (link.artifact_id IS NOT NULL OR {_ARTIFACT} IS NULL)
+        AND (run_exports IS NULL OR {_RUN_EXPORTS} IS NOT NULL)
+), noted AS (
+    INSERT INTO conda_seen SELECT content, subdir, filename, true FROM settled
+)
+DELETE FROM conda_batch USING settled WHERE conda_batch.ctid = settled.row
+"""
+
 _MATCH = """
 UPDATE conda_batch SET content = (
     SELECT package.content_ptr_id
@@ -47,11 +82,6 @@ UPDATE conda_batch SET content = (
         AND package.record_digest = conda_batch.record_digest
 )
 """
-
-_ARTIFACT = """(
-    SELECT pulp_id FROM core_artifact
-    WHERE core_artifact.sha256 = conda_batch.sha256 AND pulp_domain_id = %(domain)s
-)"""
 
 _FIND_NEW = f"SELECT place, {_ARTIFACT} FROM conda_batch WHERE content IS NULL ORDER BY place"
 
@@ -121,17 +151,12 @@ FROM unowned WHERE core_content.pulp_id = unowned.pulp_id
 
 # What is known already stays: versions were published with it (CEP 12: run_exports are never patched). Of content that was
 # there before it mostly is, and is left out at once, for PostgreSQL locks each row in which it finds a conflict.
-ADD_RUN_EXPORTS = """
+ADD_RUN_EXPORTS = f"""
 INSERT INTO conda_condapackageinfo (pulp_id, pulp_created, pulp_last_updated, pulp_domain_id, sha256,
     run_exports, run_exports_known_at, licenses, traits)
 SELECT DISTINCT ON (sha256) gen_random_uuid(), now(), now(), %(domain)s, sha256, run_exports, %(now)s,
-    '{}'::text[], '{}'::jsonb
-FROM conda_batch WHERE run_exports IS NOT NULL AND (
-    content IS NULL OR (
-        SELECT known.run_exports FROM conda_condapackageinfo AS known
-        WHERE known.pulp_domain_id = %(domain)s AND known.sha256 = conda_batch.sha256
-    ) IS NULL
-)
+    '{{}}'::text[], '{{}}'::jsonb
+FROM conda_batch WHERE run_exports IS NOT NULL AND (content IS NULL OR {_RUN_EXPORTS} IS NULL)
 ORDER BY sha256
 ON CONFLICT (pulp_domain_id, sha256) DO UPDATE
     SET run_exports = EXCLUDED.run_exports, run_exports_known_at = EXCLUDED.run_exports_known_at
@@ -146,7 +171,8 @@ def take(packages, facts, all_new):
 
     Args:
         packages: (`PackageRecord`, URL) of each.
-        facts: The keys of the `domain`, the `remote` and the `repository`, and the `pulp_type` of packages.
+        facts: The keys of the `domain`, the `remote` and the `repository`, whether that `is_empty`, and the `pulp_type` of
+            packages.
         all_new: Try first as if all were, which saves a tenth. In vain if one is not.
 
     Returns:
@@ -184,7 +210,7 @@ def _take_new(cursor, packages, facts):
         (content, subdir, filename)
         for content, ((subdir, filename, *_), _package) in zip(ids.contents, packages)
     ]
-    copy_rows(cursor, "COPY conda_seen FROM STDIN", seen)
+    copy_rows(cursor, "COPY conda_seen (content, subdir, filename) FROM STDIN", seen)
     run_exports = [
         (sha256, _run_exports(record))
         for (_, _, sha256, _), (record, _url) in packages
@@ -206,12 +232,18 @@ def _take(cursor, packages, facts):
     ]
     copy_rows(cursor, _COPY_BATCH, rows)
     cursor.execute(BY_INDEX)
+    left = len(packages)
+    if not facts["is_empty"]:
+        cursor.execute(_SETTLE, facts)
+        left -= cursor.rowcount
+    if not left:
+        return False
     cursor.execute(_MATCH, facts)
     cursor.execute(_FIND_NEW, facts)
     new = cursor.fetchall()
     if new:
         _copy_new(cursor, packages, new, ids, facts)
-    if len(new) < len(packages):
+    if len(new) < left:
         cursor.execute(_LINK_ARTIFACTS, facts)
         cursor.execute(_LINK_REMOTE, facts)
         cursor.execute(_TOUCH, facts)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaPackage
-from pulp_conda.app.models.membership import BY_INDEX, MEMBER, add_contents, remove_contents
+from pulp_conda.app.models.membership import BY_INDEX, MEMBER, change_contents
 from pulp_conda.app.tasks import batch
 from pulp_conda.channel.records import PackageRecord
 
@@ -23,7 +23,7 @@ _BATCH = 5000
 
 _CREATE = f"""
 {batch.CREATE};
-CREATE TEMP TABLE conda_seen (content uuid, subdir text, filename text);
+CREATE TEMP TABLE conda_seen (content uuid, subdir text, filename text, is_settled boolean DEFAULT false);
 CREATE TEMP TABLE conda_names (subdir text, name text)
 """
 
@@ -38,12 +38,12 @@ FROM conda_seen JOIN conda_condapackage AS package ON package.content_ptr_id = c
 WHERE conda_seen.subdir = conda_batch.subdir AND conda_seen.filename = conda_batch.filename
 """
 
-# What has the path of a package that was seen goes, if it is another one; where whole names were looked at, with their names.
+# What is settled was in the latest version already, and so nothing else with its path.
 _COMPARE = f"""
 ANALYZE conda_seen;
 CREATE TEMP TABLE conda_added AS
     SELECT DISTINCT content FROM conda_seen
-    WHERE %(is_empty)s OR {MEMBER.format(content="conda_seen.content")} IS NULL;
+    WHERE NOT is_settled AND (%(is_empty)s OR {MEMBER.format(content="conda_seen.content")} IS NULL);
 CREATE TEMP TABLE conda_removed AS
     SELECT package.content_ptr_id AS content
     FROM conda_seen CROSS JOIN LATERAL (
@@ -51,7 +51,7 @@ CREATE TEMP TABLE conda_removed AS
         WHERE _pulp_domain_id = %(domain)s AND subdir = conda_seen.subdir AND filename = conda_seen.filename
         OFFSET 0
     ) AS package
-    WHERE NOT %(is_empty)s AND NOT conda_seen.subdir = ANY(%(by_names)s)
+    WHERE NOT %(is_empty)s AND NOT is_settled
         AND {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
     EXCEPT SELECT content FROM conda_seen
 """
@@ -119,13 +119,14 @@ class Ingest:
     def __init__(self, repository, remote):
         self._repository = repository
         self._has_sidecars = False
-        self._by_names = []
-        self._all_new = repository.latest_version().number == 0
+        self._is_empty = repository.latest_version().number == 0
+        self._all_new = self._is_empty
         self._facts = {
             "domain": get_domain_pk(),
             "remote": remote.pk,
             "repository": repository.pk,
             "pulp_type": CondaPackage.get_pulp_type(),
+            "is_empty": self._is_empty,
         }
 
     def __enter__(self):
@@ -168,7 +169,6 @@ class Ingest:
 
     def look_at_names(self, subdir, names):
         """Note that all packages of these names were added, and that others of the subdir were not looked at."""
-        self._by_names.append(subdir)
         with connection.cursor() as cursor, cursor.copy("COPY conda_names FROM STDIN") as copy:
             for name in names:
                 copy.write_row((subdir, name))
@@ -208,8 +208,11 @@ class Ingest:
         if not self._rows("SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"):
             return None
         with self._repository.new_version() as version:
-            remove_contents(version, "SELECT content FROM conda_removed")
-            add_contents(version, "SELECT content FROM conda_added")
+            change_contents(
+                version,
+                added="SELECT content FROM conda_added",
+                removed="SELECT content FROM conda_removed",
+            )
             version.is_first_sync = first
             if prepare:
                 prepare(version)
@@ -218,11 +221,7 @@ class Ingest:
     def _compare(self, mirror_except, only_names, patches):
         with transaction.atomic():
             self._execute(BY_INDEX)
-            self._execute(
-                _COMPARE,
-                is_empty=self._repository.latest_version().number == 0,
-                by_names=[] if mirror_except is None else self._by_names,
-            )
+            self._execute(_COMPARE)
             if mirror_except is not None:
                 self._execute(_REMOVE_NAMES)
         if mirror_except is not None and not only_names:

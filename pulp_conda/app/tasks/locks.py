@@ -10,7 +10,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRepository, HistoryEntry
 from pulp_conda.app.models.lifecycle import label
 from pulp_conda.app.models.locked import count_locked, find_locked
-from pulp_conda.app.models.membership import add_contents, remove_contents
+from pulp_conda.app.models.membership import change_contents
 from pulp_conda.app.models.retention import is_kept
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.layout import package_path
@@ -69,8 +69,11 @@ def import_lock_file(file_pk, repository_pk, sources, lock_format=None, dry_run=
         report["outcome"] = "made" if report["added"] or report["removed"] else "unchanged"
         if report["outcome"] == "made" and not dry_run:
             with repository.new_version() as version:
-                remove_contents(version, "SELECT content FROM conda_to_remove")
-                add_contents(version, "SELECT content FROM conda_to_add")
+                change_contents(
+                    version,
+                    added="SELECT content FROM conda_to_add",
+                    removed="SELECT content FROM conda_to_remove",
+                )
             report["version"] = version.number
     return report
 

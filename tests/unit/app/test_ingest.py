@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 import pytest
+from django.core.files.base import ContentFile
 
-from pulpcore.plugin.models import ContentArtifact, RemoteArtifact
+from pulpcore.plugin.models import Artifact, ContentArtifact, RemoteArtifact
 
 from pulp_conda.app.models import (
     CondaPackage,
@@ -150,6 +151,17 @@ def test_a_moved_upstream_is_where_files_come_from(repository, remote):
     remote.url = "https://mirror.example.org"
     assert _sync(repository, remote, [make_record("a")]) is None
     assert RemoteArtifact.objects.get().url == "https://mirror.example.org/a-1.0-0.conda"
+
+
+def test_bytes_that_came_meanwhile_are_found_beside_a_new_package(repository, remote):
+    known = [make_record(name) for name in "ab"]
+    _sync(repository, remote, known)
+    digests = {f"sha{bits}": "0" * (bits // 4) for bits in (224, 384, 512)}
+    digests["sha256"] = known[0].sha256
+    artifact = Artifact.objects.create(file=ContentFile(b"of a", name="a"), size=4, **digests)
+    version = _sync(repository, remote, [*known, make_record("c")], mirror=True)
+    linked = ContentArtifact.objects.filter(content__in=version.content).order_by("relative_path")
+    assert [link.artifact for link in linked] == [artifact, None, None]
 
 
 def test_the_same_record_twice_is_one_package(repository, remote):

@@ -9,7 +9,7 @@ from pulpcore.plugin.repo_version_utils import remove_duplicates
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaEnvironment, CondaPackage, CondaRepository
-from pulp_conda.app.models.membership import add_contents, remove_contents
+from pulp_conda.app.models.membership import change_contents
 from pulp_conda.app.tasks.modify import modify
 from tests.builders import make_record
 
@@ -65,11 +65,25 @@ def _by_querysets(repository, changes, base, units):
 
 
 def _by_sets(repository, changes, base, units):
-    change = {"add": add_contents, "remove": remove_contents}
     with repository.new_version(base_version=base) as version:
         for verb, letters in changes:
-            keys = ", ".join(str(units[letter].pk) for letter in letters)
-            change[verb](version, f"SELECT unnest('{{{keys}}}'::uuid[])")
+            argument = {"add": "added", "remove": "removed"}[verb]
+            change_contents(version, **{argument: _select(letters, units)})
+
+
+def _by_one_set(repository, changes, base, units):
+    last = {letter: verb for verb, letters in changes for letter in letters}
+    added, removed = (
+        _select((letter for letter in last if last[letter] == verb), units)
+        for verb in ("add", "remove")
+    )
+    with repository.new_version(base_version=base) as version:
+        change_contents(version, added, removed)
+
+
+def _select(letters, units):
+    keys = ", ".join(str(units[letter].pk) for letter in letters)
+    return f"SELECT unnest('{{{keys}}}'::uuid[])"
 
 
 def _history(how, units, delete=lambda repository: None):
@@ -95,7 +109,7 @@ def _history(how, units, delete=lambda repository: None):
     )
 
 
-@pytest.mark.parametrize("how", [_by_querysets, _by_sets])
+@pytest.mark.parametrize("how", [_by_querysets, _by_sets, _by_one_set])
 def test_sets_leave_what_pulpcore_leaves(units, how):
     ours, theirs = _history(how, units), _history(_by_pulpcore, units)
     assert ours == theirs
