@@ -19,8 +19,10 @@ from pulpcore.plugin.util import get_domain_pk
 # What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
 # are of before a sync: they may say that a table is empty, or has nothing of a repository, where there are a million rows now.
 # What they could mislead is written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT
-# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant.
+# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant. What is ruled out looks so expensive that
+# PostgreSQL would compile the statements, which takes longer than to run them.
 BY_INDEX = """
+SET LOCAL jit = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_seqscan = off;
