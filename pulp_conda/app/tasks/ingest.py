@@ -130,6 +130,8 @@ class Ingest:
         }
 
     def __enter__(self):
+        for leftover in self._repository.versions.filter(complete=False):
+            leftover.delete()  # of a task that was killed; its members are not to be compared with
         self._execute(_CREATE)
         return self
 
@@ -202,8 +204,6 @@ class Ingest:
             patches: Further content to add, and to remove.
             prepare: Called with the new version before it is complete.
         """
-        for leftover in self._repository.versions.filter(complete=False):
-            leftover.delete()  # of a task that was killed; its members are not to be compared with
         self._compare(mirror_except, only_names, patches)
         if not self._rows("SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"):
             return None

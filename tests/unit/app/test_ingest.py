@@ -169,13 +169,14 @@ def test_the_same_record_twice_is_one_package(repository, remote):
     assert _names(version) == ["noarch/a"]
 
 
-def test_a_version_that_a_crash_left_behind_does_not_count(repository, remote):
+@pytest.mark.parametrize("before", ["", "b"])
+def test_a_version_that_a_crash_left_behind_does_not_count(repository, remote, before):
+    _sync(CondaRepository.objects.create(name="other"), remote, [make_record("a")])
+    _sync(repository, remote, [make_record(name) for name in before])
     leftover = repository.new_version()
-    package = CondaPackage.from_record(make_record("a"))
-    package.save()
-    leftover.add_content(CondaPackage.objects.filter(pk=package.pk))
-    version = _sync(repository, remote, [make_record("a")])
-    assert _names(version) == ["noarch/a"]
+    leftover.add_content(CondaPackage.objects.filter(name="a"))
+    version = _sync(repository, remote, [make_record(name) for name in "a" + before])
+    assert _names(version) == [f"noarch/{name}" for name in "a" + before]
     assert version.complete
 
 
