@@ -148,7 +148,7 @@ def change_contents(version, added=_NOTHING, removed=_NOTHING):
     """Add content to a version that is being made, and remove some; one statement, since each writes all keys again.
 
     Args:
-        added, removed: A query in SQL that gives keys. None of them comes from both.
+        added, removed: A query in SQL that gives keys; no key comes from both.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
