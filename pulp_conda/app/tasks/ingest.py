@@ -119,14 +119,14 @@ class Ingest:
     def __init__(self, repository, remote):
         self._repository = repository
         self._has_sidecars = False
-        self._is_empty = repository.latest_version().number == 0
-        self._all_new = self._is_empty
+        is_empty = repository.latest_version().number == 0
+        self._all_new = is_empty
         self._facts = {
             "domain": get_domain_pk(),
             "remote": remote.pk,
             "repository": repository.pk,
             "pulp_type": CondaPackage.get_pulp_type(),
-            "is_empty": self._is_empty,
+            "is_empty": is_empty,
         }
 
     def __enter__(self):
