@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pulpcore.plugin.models import Artifact, ContentArtifact, RemoteArtifact
 
@@ -12,6 +14,7 @@ from pulp_conda.app.models import (
     CondaRepository,
     IndexedFile,
 )
+from pulp_conda.app.tasks import batch
 from pulp_conda.app.tasks.ingest import Ingest
 from tests.builders import TIMESTAMP, make_record
 
@@ -63,6 +66,18 @@ def test_the_same_records_make_no_version(repository, remote):
     assert RemoteArtifact.objects.count() == 2
 
 
+def test_what_the_latest_version_has_is_neither_matched_nor_linked_again(repository, remote):
+    known = [replace(make_record(name), run_exports={"weak": [name]}) for name in "ab"]
+    _sync(repository, remote, known)
+    with CaptureQueriesContext(connection) as queries:
+        assert _sync(repository, remote, known, mirror=True) is None
+    statements = [query["sql"] for query in queries]
+    assert any("settled" in statement for statement in statements)
+    later = (batch._MATCH, batch._LINK_REMOTE, batch.ADD_RUN_EXPORTS, batch._NOTE)
+    beginnings = tuple(statement.strip().partition("(")[0] for statement in later)
+    assert [text for text in statements if text.strip().startswith(beginnings)] == []
+
+
 def test_what_is_gone_goes_only_from_a_mirror_and_from_subdirs_that_were_read(repository, remote):
     everywhere = [
         make_record(name, subdir=subdir) for name in "ab" for subdir in ("noarch", "linux-64")
@@ -108,6 +123,13 @@ def test_run_exports_are_kept_by_file_and_never_changed(repository, remote):
     assert run_exports()[known.sha256] == '{"weak":["a >=1"]}'
     assert run_exports()[unknown.sha256] == '{"strong":["b"]}'
     assert len(run_exports()) == 3
+
+
+def test_run_exports_that_a_shard_says_later_are_kept(repository, remote):
+    unknown = make_record("a")
+    _sync(repository, remote, [unknown])
+    _sync(repository, remote, [replace(unknown, run_exports={"weak": ["a >=1"]})])
+    assert CondaPackageInfo.objects.get().run_exports == '{"weak":["a >=1"]}'
 
 
 def test_a_file_is_indexed_once_whatever_becomes_of_its_record(repository, remote):
