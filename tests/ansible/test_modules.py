@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 # The connection comes from the environment. `{}` stands for a word that no other test has.
 CREATED = {

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.ansible.conftest import CHECKOUT
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 PLAYBOOKS = CHECKOUT / "docs/user/playbooks"
 

@@ -5,8 +5,8 @@ import copy
 import pytest
 import yaml
 
-from tests.builders import make_channel, make_package
-from tests.functional.conda import Lifecycle
+from tests.support.builders import make_channel, make_package
+from tests.support.conda import Lifecycle
 
 # What a file of variables has; `{}` stands for the name of the channel.
 VARIABLES = """

@@ -4,7 +4,7 @@ from contextlib import ExitStack, contextmanager
 
 from pulp_conda.quickstart.postgres import Postgres
 from tests.bench.processes import Used, own_work
-from tests.stack import running_database
+from tests.support.stack import running_database
 
 BATCH = 10_000
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from tests.bench.processes import Meter
-from tests.functional import client
-from tests.stack import running_stack
+from tests.support import client
+from tests.support.stack import running_stack
 
 _DEADLINE = 3 * 60 * 60
 

@@ -6,7 +6,7 @@ from tests.bench import stock
 from tests.bench.bare_copy import connected, copy_rows
 from tests.bench.channel import Channel
 from tests.bench.figures import Target, figure, say
-from tests.stack import running_database
+from tests.support.stack import running_database
 
 STOCK_RECORDS = 10_000
 MICRO = 1_000_000

@@ -13,8 +13,8 @@ from tests.bench.channel import SUBDIRS
 from tests.bench.figures import Target, figure
 from tests.bench.processes import Used
 from tests.bench.subjects import Subjects
-from tests.functional.conda import CondaPulp, without_indexed
-from tests.stack import running_database
+from tests.support.conda import CondaPulp, without_indexed
+from tests.support.stack import running_database
 
 SIZE = 600
 REFERENCE = Path(__file__).parents[2] / "docs" / "dev" / "reference" / "benchmarks.md"

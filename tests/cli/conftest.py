@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cli.inside import Inside
-from tests.cli.program import Cli
 from tests.functional.conftest import *  # noqa: F403  fixtures are found by name
+from tests.support.inside import Inside
+from tests.support.program import Cli
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture

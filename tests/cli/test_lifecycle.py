@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.builders import make_package
-from tests.receiver import Receiver
+from tests.support.builders import make_package
+from tests.support.receiver import Receiver
 
 BLOCKED = 3
 WAITING = 4

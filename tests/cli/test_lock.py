@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from pulp_conda.channel.lockfiles import read_lock_file
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 BLOCKED = 3
 

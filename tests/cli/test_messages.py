@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pulp_conda.quickstart.ports import free_port
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 SHOW = ("conda", "channel", "show", "anything")
 

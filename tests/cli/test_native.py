@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture

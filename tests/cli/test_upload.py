@@ -11,7 +11,7 @@ from pulp_glue.common.context import PulpContext
 from pulp_glue.conda.context import PulpCondaRepositoryContext
 from pulp_glue.conda.upload import Upload
 
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 RATTLER = [sys.executable, "-m", "pulp_conda.quickstart.client"]
 

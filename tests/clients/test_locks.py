@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pulp_conda.channel.lockfiles import read_lock_file
-from tests import gateway
-from tests.builders import make_package
+from tests.support import gateway
+from tests.support.builders import make_package
 
 GREET = b"#!/bin/sh\necho hello 1.0\n"
 

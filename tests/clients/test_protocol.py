@@ -10,10 +10,10 @@ import pytest
 import rattler
 import zstandard
 
-from tests import gateway
-from tests.builders import make_package
-from tests.corpus import CORPUS, MANIFEST, read_index
-from tests.proxy import Proxy
+from tests.support import gateway
+from tests.support.builders import make_package
+from tests.support.corpus import CORPUS, MANIFEST, read_index
+from tests.support.proxy import Proxy
 
 SUBDIRS = ("linux-64", "osx-arm64", "win-64")
 SECTIONS = ("packages", "packages.conda")

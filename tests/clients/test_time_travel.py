@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.builders import make_package
-from tests.proxy import Proxy
+from tests.support.builders import make_package
+from tests.support.proxy import Proxy
 
 RATTLER = [sys.executable, "-m", "pulp_conda.quickstart.client"]
 

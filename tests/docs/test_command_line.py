@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from pulp_conda.quickstart.sample import HELLO_2, build_package
-from tests.cli.program import Cli
 from tests.docs.conda import write_conda
 from tests.docs.test_tutorial import matches, read_steps
-from tests.stack import running_stack
+from tests.support.program import Cli
+from tests.support.stack import running_stack
 
 CHECKOUT = Path(__file__).parents[2]
 PASSWORD = "a-long-Password-1"

@@ -19,7 +19,7 @@ import pytest
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.services import Stack
 from tests.docs.conda import write_conda
-from tests.stack import copied_state
+from tests.support.stack import copied_state
 
 CHECKOUT = Path(__file__).parents[2]
 TUTORIALS = CHECKOUT / "docs/user/tutorials"

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.functional.conda import CondaPulp
 from tests.functional.fixtures import *  # noqa: F403  fixtures are found by name
-from tests.stack import running_stack
+from tests.support.conda import CondaPulp
+from tests.support.stack import running_stack
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.builders import make_package
-from tests.upstream import Upstream
+from tests.support.builders import make_package
+from tests.support.upstream import Upstream
 
 
 @dataclass(frozen=True)

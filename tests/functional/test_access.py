@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 NOUNS = ["remotes", "repositories", "publications", "distributions"]
 PEOPLE = ["nobody", "viewer", "creator", "owner"]

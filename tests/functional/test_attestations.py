@@ -7,10 +7,10 @@ from hashlib import sha256
 
 import pytest
 
-from tests.builders import make_package
-from tests.functional.conda import CondaPulp, TaskFailed
-from tests.sigstore import Sigstore
-from tests.stack import running_stack
+from tests.support.builders import make_package
+from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.sigstore import Sigstore
+from tests.support.stack import running_stack
 
 # Prints for which channel a package is signed, if py-rattler finds it so for the channel that it comes from.
 CLIENT = """

@@ -16,9 +16,9 @@ from random import Random
 import pytest
 
 from pulp_conda.quickstart.settings import environment, program
-from tests.builders import add_shards, make_channel, make_package, make_record
-from tests.functional.conda import CondaPulp, TaskFailed, without_indexed
-from tests.stack import running_stack
+from tests.support.builders import add_shards, make_channel, make_package, make_record
+from tests.support.conda import CondaPulp, TaskFailed, without_indexed
+from tests.support.stack import running_stack
 
 # Each asks for rows that must not be there.
 INVARIANTS = {

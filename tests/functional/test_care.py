@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture(params=["on_demand", "immediate"])

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.builders import make_record
-from tests.functional.conda import CondaPulp
-from tests.stack import running_stack
+from tests.support.builders import make_record
+from tests.support.conda import CondaPulp
+from tests.support.stack import running_stack
 
 RECORDS = [make_record(f"p{number}") for number in range(6000)]
 

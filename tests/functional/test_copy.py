@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.builders import make_package
-from tests.functional.conda import TaskFailed
+from tests.support.builders import make_package
+from tests.support.conda import TaskFailed
 
 
 @pytest.fixture

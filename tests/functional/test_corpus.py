@@ -8,9 +8,9 @@ import shutil
 import pytest
 import zstandard
 
-from tests.builders import add_shards
-from tests.corpus import CORPUS, MANIFEST, read_index
-from tests.functional.conda import TaskFailed, without_indexed
+from tests.support.builders import add_shards
+from tests.support.conda import TaskFailed, without_indexed
+from tests.support.corpus import CORPUS, MANIFEST, read_index
 
 pytestmark = pytest.mark.skipif(
     not MANIFEST.exists(),

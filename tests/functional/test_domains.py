@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.builders import make_channel, make_package
-from tests.functional.conda import CondaPulp, TaskFailed
-from tests.stack import running_stack
+from tests.support.builders import make_channel, make_package
+from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.stack import running_stack
 
 
 @pytest.fixture(scope="module")

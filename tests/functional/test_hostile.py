@@ -11,12 +11,12 @@ import pytest
 import zstandard
 
 from pulp_conda.channel.shards import MAX_SIZE
-from tests.builders import add_shards, make_channel, make_package
-from tests.functional.conda import CondaPulp, TaskFailed
 from tests.functional.fixtures import Mirror
-from tests.sigstore import Sigstore
-from tests.stack import running_stack
-from tests.upstream import Upstream
+from tests.support.builders import add_shards, make_channel, make_package
+from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.sigstore import Sigstore
+from tests.support.stack import running_stack
+from tests.support.upstream import Upstream
 
 INDEX = "noarch/repodata_shards.msgpack.zst"
 FLAT = "noarch/repodata.json.zst"

@@ -14,8 +14,8 @@ import msgpack
 import pytest
 import zstandard
 
-from tests.builders import make_channel, make_package
-from tests.upstream import Upstream
+from tests.support.builders import make_channel, make_package
+from tests.support.upstream import Upstream
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "public, max-age=0, must-revalidate"

@@ -3,9 +3,9 @@
 import json
 from datetime import datetime
 
-from tests import gateway
-from tests.builders import TIMESTAMP, add_shards, make_channel, make_package, make_record
-from tests.proxy import Proxy
+from tests.support import gateway
+from tests.support.builders import TIMESTAMP, add_shards, make_channel, make_package, make_record
+from tests.support.proxy import Proxy
 
 SUBDIRS = ("linux-64", "noarch")
 NAMES = [f"package-{number:04}" for number in range(2500)]

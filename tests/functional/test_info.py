@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 INFO = ("about", "run_exports", "licenses", "link", "traits")
 ABOUT = {"summary": "Greets", "home": "https://hello.example.org", "extra": {"a": [1, None]}}

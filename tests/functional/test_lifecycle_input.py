@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 TOO_LONG = "n" * 129
 

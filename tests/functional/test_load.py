@@ -10,7 +10,7 @@ import msgpack
 import pytest
 import zstandard
 
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 MOVES = 50
 CLIENTS_PER_MOVE = 20

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from pulp_conda.channel.lockfiles import read_lock_file
-from tests.builders import make_package
-from tests.functional.conda import TaskFailed
+from tests.support.builders import make_package
+from tests.support.conda import TaskFailed
 
 FORMATS = ["pixi", "conda-lock", "explicit"]
 

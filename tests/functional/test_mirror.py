@@ -9,10 +9,10 @@ import msgpack
 import pytest
 import zstandard
 
-from tests.builders import TIMESTAMP, add_shards, make_channel, make_package
-from tests.functional.conda import CondaPulp, without_indexed
-from tests.sigstore import Sigstore
-from tests.stack import running_stack
+from tests.support.builders import TIMESTAMP, add_shards, make_channel, make_package
+from tests.support.conda import CondaPulp, without_indexed
+from tests.support.sigstore import Sigstore
+from tests.support.stack import running_stack
 
 SUBDIRS = ["noarch", "linux-64"]
 INDEX = "repodata_shards.msgpack.zst"

@@ -8,8 +8,8 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from tests.functional.conda import CondaPulp, TaskFailed
-from tests.stack import running_stack
+from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.stack import running_stack
 
 ROUNDS = 20
 

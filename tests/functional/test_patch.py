@@ -5,8 +5,8 @@ import orjson
 import pytest
 import zstandard
 
-from tests.builders import make_channel, make_package
-from tests.functional.conda import TaskFailed
+from tests.support.builders import make_channel, make_package
+from tests.support.conda import TaskFailed
 
 PATCHES = "content/conda/patches/"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.builders import make_package
+from tests.support.builders import make_package
 
 PUBLISHED = (
     "repodata.json",

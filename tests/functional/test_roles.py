@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import make_package
-from tests.functional.conda import CondaPulp, TaskFailed
-from tests.stack import running_stack
+from tests.support.builders import make_package
+from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.stack import running_stack
 
 DOCS = Path(__file__).parents[2] / "docs/user/reference/roles.md"
 

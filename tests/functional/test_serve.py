@@ -5,7 +5,7 @@ import msgpack
 import pytest
 import zstandard
 
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture(params=["stored", "on_demand"])

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pulp_conda.channel.lockfiles import read_lock_file
-from tests.builders import make_channel, make_package
+from tests.support.builders import make_channel, make_package
 
 CLIENT = [sys.executable, "-m", "pulp_conda.quickstart.client"]
 

@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from tests.builders import make_channel, make_package, make_record
-from tests.functional.conda import TaskFailed, without_indexed
+from tests.support.builders import make_channel, make_package, make_record
+from tests.support.conda import TaskFailed, without_indexed
 
 
 def _edit(upstream, subdir, change):

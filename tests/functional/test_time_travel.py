@@ -15,9 +15,9 @@ import pytest
 import requests
 import zstandard
 
-from tests.builders import make_channel, make_package
-from tests.functional import client
-from tests.upstream import Upstream
+from tests.support import client
+from tests.support.builders import make_channel, make_package
+from tests.support.upstream import Upstream
 
 INDEX = "noarch/repodata.json"
 FILES = (

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from pulp_conda.channel.webhooks import webhook_headers
-from tests.receiver import Receiver
+from tests.support.receiver import Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -15,7 +15,7 @@ import requests
 
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.processes import until
-from tests.stack import copied_state
+from tests.support.stack import copied_state
 
 COMMAND = [sys.executable, "-m", "pulp_conda.quickstart"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pulp_conda.app.solving import Channel, Job, solve
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 URL = "https://conda.example.org/team"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sigstore import SIGNED_AT, Sigstore
+from tests.support.sigstore import SIGNED_AT, Sigstore
 
 FILENAME = "hello-1.0-0.conda"
 DIGEST = sha256(b"hello").hexdigest()

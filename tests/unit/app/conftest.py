@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from pulp_conda.quickstart.settings import environment
-from tests.stack import running_database
+from tests.support.stack import running_database
 
 
 def _set_up_django():

@@ -24,8 +24,8 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.channel.attestations import make_sidecar
 from pulp_conda.channel.errors import BadAttestation, BadSidecar
-from tests.builders import make_record
-from tests.sigstore import Sigstore
+from tests.support.builders import make_record
+from tests.support.sigstore import Sigstore
 
 pytestmark = pytest.mark.django_db
 

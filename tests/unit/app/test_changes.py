@@ -6,7 +6,7 @@ from pulp_conda.app.models import CondaPackage, CondaRepository
 from pulp_conda.app.models.changes import NameQuery, compare
 from pulp_conda.channel.diff import diff
 from pulp_conda.channel.errors import BadMatchSpec
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

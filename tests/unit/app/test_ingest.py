@@ -16,7 +16,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.tasks import batch
 from pulp_conda.app.tasks.ingest import Ingest
-from tests.builders import TIMESTAMP, make_record
+from tests.support.builders import TIMESTAMP, make_record
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.tasks.moves import follow
 from pulp_conda.channel.errors import NothingWaits, StateGone
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from pulp_conda.app.models import CondaPackage, CondaRepository
 from pulp_conda.app.models.locked import count_locked, find_locked
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.channel.locked import LockedPackage
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

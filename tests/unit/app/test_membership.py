@@ -11,7 +11,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaEnvironment, CondaPackage, CondaRepository
 from pulp_conda.app.models.membership import change_contents
 from pulp_conda.app.tasks.modify import modify
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

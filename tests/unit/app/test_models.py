@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.models.remote import split_token, with_token
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

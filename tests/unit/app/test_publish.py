@@ -21,7 +21,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.tasks.publish import publish
 from pulp_conda.channel.info import PackageInfo
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.tasks.webhooks import DELAYS, MOST_KEPT, deliver, deliver_due, send
 from pulp_conda.app.webhooks import tell
-from tests.receiver import Receiver
+from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.django_db
 

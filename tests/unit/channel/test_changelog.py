@@ -2,7 +2,7 @@ import pytest
 
 from pulp_conda.channel.changelog import escape, render_markdown, summary_line
 from pulp_conda.channel.diff import Change, NameChange
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 
 def _change(name, summary, from_version="1.0", to_version="2.0", subdirs=("linux-64",), **facts):

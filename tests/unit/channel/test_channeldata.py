@@ -8,8 +8,8 @@ import zstandard
 from pulp_conda.channel.channeldata import Channeldata, read_channeldata
 from pulp_conda.channel.errors import BadUpstreamFile, RepodataTooLarge
 from pulp_conda.channel.info import TRAITS, PackageInfo, read_info
-from tests.builders import TIMESTAMP, make_package, make_record
-from tests.corpus import CORPUS, packages, read_index
+from tests.support.builders import TIMESTAMP, make_package, make_record
+from tests.support.corpus import CORPUS, packages, read_index
 
 URL = "https://conda.example.org/forge/channeldata.json"
 NO_TRAITS = dict.fromkeys(TRAITS, False)

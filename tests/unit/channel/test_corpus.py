@@ -6,7 +6,7 @@ import pytest
 
 from pulp_conda.channel.errors import PackageError
 from pulp_conda.channel.package import read_package
-from tests.corpus import CORPUS, packages, read_index
+from tests.support.corpus import CORPUS, packages, read_index
 
 
 def read(path, **arguments):

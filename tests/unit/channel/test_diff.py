@@ -2,7 +2,7 @@ import orjson
 import pytest
 
 from pulp_conda.channel.diff import VALUES_SIZE, diff, summarize
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 
 def test_a_diff_tells_four_kinds_of_change_apart():

@@ -19,8 +19,8 @@ from pulp_conda.channel.errors import (
 )
 from pulp_conda.channel.info import TRAITS, read_info
 from pulp_conda.channel.package import Limits, read_package_with_info
-from tests.builders import make_member, make_package, pack_tar
-from tests.corpus import CORPUS, packages
+from tests.support.builders import make_member, make_package, pack_tar
+from tests.support.corpus import CORPUS, packages
 
 both_formats = pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
 

@@ -15,7 +15,7 @@ from pulp_conda.channel.lockfiles import (
     compare,
     read_lock_file,
 )
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 FORGE = "https://conda.example.org/forge"
 

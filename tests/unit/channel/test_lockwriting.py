@@ -14,7 +14,7 @@ from pulp_conda.channel.lockwriting import (
     write_explicit,
     write_pixi_lock,
 )
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 STABLE = "https://pulp.example.org/content/stable@2026-03-03"
 

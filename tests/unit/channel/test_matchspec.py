@@ -4,7 +4,7 @@ import pytest
 
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import PackageFilter, Queries, Query, check_matchspec
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 RECORDS = [
     make_record("numpy", "1.26.4"),

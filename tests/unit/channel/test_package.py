@@ -24,7 +24,7 @@ from pulp_conda.channel.errors import (
     UnsafeMember,
 )
 from pulp_conda.channel.package import Limits, read_package
-from tests.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
+from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 
 EXTENSIONS = (".conda", ".tar.bz2")
 FILES = {"bin/hello": b"#!/bin/sh\necho hello\n", "lib/liba.so.1": b"a", "lib/liba.so": "liba.so.1"}

@@ -12,7 +12,7 @@ from pulp_conda.channel.archive import Limits
 from pulp_conda.channel.errors import BadPatch, PackageError, PackageTooLarge
 from pulp_conda.channel.instructions import MAX_SIZE, check_instructions, read_patches_package
 from pulp_conda.channel.patches import merge, upstream_document
-from tests.builders import make_member, make_package, make_record
+from tests.support.builders import make_member, make_package, make_record
 
 CONDA = "numpy-1.0-0.conda"
 OLD = "numpy-1.0-0.tar.bz2"

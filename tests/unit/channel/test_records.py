@@ -2,7 +2,7 @@ import orjson
 import pytest
 
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 
 def test_the_order_of_keys_does_not_change_the_digest():

@@ -8,7 +8,7 @@ from pulp_conda.channel.errors import BadRecord, BadRepodata, RepodataTooLarge, 
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.records import PackageRecord
 from pulp_conda.channel.repodata import OTHER_FORMAT, Repodata, RepodataWriter, compress
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 EVERYTHING = PackageFilter()
 CHANNEL = "https://conda.example.org/forge"

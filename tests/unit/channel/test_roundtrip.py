@@ -22,7 +22,7 @@ from pulp_conda.channel.run_exports import (
     read_run_exports,
 )
 from pulp_conda.channel.shards import encode_index, encode_shard, read_index, read_shard
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 CHANNEL = "https://conda.example.org/forge"
 URL = f"{CHANNEL}/noarch/repodata.json"

@@ -22,7 +22,7 @@ from pulp_conda.channel.shards import (
     read_shard,
     shard_key,
 )
-from tests.builders import make_record
+from tests.support.builders import make_record
 
 CHANNEL = "https://conda.example.org/forge"
 INDEX_URL = f"{CHANNEL}/noarch/repodata_shards.msgpack.zst"

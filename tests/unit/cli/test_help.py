@@ -10,7 +10,7 @@ import click
 import pytest
 from pulp_cli import load_plugins, main
 
-from tests.cli.program import Cli
+from tests.support.program import Cli
 
 # Nothing listens there.
 NOWHERE = "http://127.0.0.1:9"

@@ -9,7 +9,7 @@ import msgpack
 import requests
 import zstandard
 
-from tests.functional import client
+from tests.support import client
 
 
 class TaskFailed(client.TaskFailed):

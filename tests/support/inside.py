@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 from pulp_cli import main
 
-from tests.cli.program import Cli, Outcome
+from tests.support.program import Cli, Outcome
 
 
 class Inside(Cli):

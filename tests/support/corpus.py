@@ -10,7 +10,7 @@ from conda_package_streaming.package_streaming import stream_conda_info
 
 # Beside the checkout, if nothing else is said.
 CORPUS = Path(
-    os.environ.get("PULP_CONDA_CORPUS") or Path(__file__).parents[2] / "shared/data/packages"
+    os.environ.get("PULP_CONDA_CORPUS") or Path(__file__).parents[3] / "shared/data/packages"
 )
 MANIFEST = CORPUS / "manifest.csv"
 
