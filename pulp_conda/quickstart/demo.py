@@ -201,7 +201,7 @@ class _served:
 
     def __init__(self, folder):
         handler = partial(_QuietHandler, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -210,6 +210,12 @@ class _served:
     def __exit__(self, *exception):
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    # A sync asks for all subdirs at once. Of more than five connections that wait, Python's default, Linux drops the others,
+    # and they come again after a second.
+    request_queue_size = 128
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):

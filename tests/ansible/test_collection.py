@@ -8,7 +8,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from tests.ansible.conftest import CHECKOUT, Ansible
+from tests.support.ansible import CHECKOUT, Ansible
 
 COLLECTION = CHECKOUT / "ansible"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.ansible.conftest import CHECKOUT
+from tests.support.ansible import CHECKOUT
 from tests.support.builders import make_channel, make_package
 
 PLAYBOOKS = CHECKOUT / "docs/user/playbooks"

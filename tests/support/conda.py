@@ -113,7 +113,7 @@ class CondaPulp(client.Pulp):
         made = super().post("users/", username=name, password="a-long-Password-1")
         for role in roles:
             super().post(f"{made['pulp_href']}roles/", role=role, content_object=None)
-        return CondaPulp(self.url, name, "a-long-Password-1")
+        return type(self)(self.url, name, "a-long-Password-1", api=self.api)
 
     # Uploads
 

@@ -1,10 +1,10 @@
 """A web server between a client and the content app, which hands on everything and remembers what was asked."""
 
 import http.client
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.support.web import WebHandler, WebServer
 
 # Of one connection, not of the answer (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -36,17 +36,15 @@ class Proxy:
         class Handler(_Handler):
             server_proxy = proxy
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}{self._origin.path}"
+        self._server = WebServer(Handler)
+        self.url = f"{self._server.url}{self._origin.path}"
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *exception):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.__exit__()
 
     def take(self):
         """Return the requests since the last call as sorted (method, path, status)."""
@@ -67,8 +65,7 @@ class Proxy:
         self.requests.append(Request(method, path, status, headers))
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(WebHandler):
     server_proxy = None
 
     def do_GET(self):
@@ -92,6 +89,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_HEAD = do_GET
-
-    def log_message(self, *arguments):
-        pass

@@ -1,9 +1,10 @@
 """A web server that takes messages of webhooks, and can be told to misbehave."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
+
+from tests.support.web import WebHandler, WebServer
 
 
 class Receiver:
@@ -28,26 +29,23 @@ class Receiver:
         class Handler(_Handler):
             server_receiver = receiver
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        self._server = WebServer(Handler)
+        self.url = f"{self._server.url}/hook"
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *exception):
         self.open.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.__exit__()
 
     @property
     def payloads(self):
         return [orjson.loads(body) for _, body in self.messages]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(WebHandler):
     server_receiver = None
 
     def do_POST(self):
@@ -66,6 +64,3 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server_receiver.messages.append(("GET", self.path))
         self.send_error(405)
-
-    def log_message(self, *arguments):
-        pass

@@ -25,11 +25,14 @@ _SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 
 
 class Sigstore:
-    """An instance with keys of its own. ``trusted_root`` is the text of its ``trusted_root.json``."""
+    """An instance. ``trusted_root`` is the text of its ``trusted_root.json``.
 
-    def __init__(self):
+    All instances with the same `seed` have the same keys, so that what one signs is accepted by whoever trusts another.
+    """
+
+    def __init__(self, seed=1):
         self._fulcio, self._certificate_log, self._rekor = (
-            ec.generate_private_key(ec.SECP256R1()) for _ in range(3)
+            ec.derive_private_key(seed * 10 + number, ec.SECP256R1()) for number in range(3)
         )
         self._authority = self._certify_authority()
         logs = {

@@ -2,9 +2,10 @@
 
 import hashlib
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from tests.support.web import WebHandler, WebServer
 
 
 class Upstream:
@@ -29,19 +30,17 @@ class Upstream:
         class Handler(_Handler):
             server_upstream = upstream
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = WebServer(Handler)
+        self.url = self._server.url
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *exception):
         for gate in self.gates.values():
             gate.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.__exit__()
 
     def hold(self, path):
         """Let requests for a path wait until the returned event is set."""
@@ -54,8 +53,7 @@ class Upstream:
         return [status for _, path, status in self.requests if path.endswith(suffix)]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(WebHandler):
     server_upstream = None
 
     def do_GET(self):
@@ -106,6 +104,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, path):
         return (200, path.read_bytes()) if path.is_file() else (404, b"Not found")
-
-    def log_message(self, *arguments):
-        pass

@@ -23,7 +23,10 @@ def team(pulp, repository):
 
 
 def _count(pulp):
-    return [pulp.get(path)["count"] for path in ("conda/lifecycles/", "distributions/conda/conda/")]
+    return [
+        pulp.get(path, limit=1)["count"]
+        for path in ("conda/lifecycles/", "distributions/conda/conda/")
+    ]
 
 
 def _stages(*names, **last):

@@ -11,11 +11,10 @@ import pytest
 import zstandard
 
 from pulp_conda.channel.shards import MAX_SIZE
-from tests.functional.fixtures import Mirror
+from tests.conftest import Mirror
 from tests.support.builders import add_shards, make_channel, make_package
-from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.conda import TaskFailed
 from tests.support.sigstore import Sigstore
-from tests.support.stack import running_stack
 from tests.support.upstream import Upstream
 
 INDEX = "noarch/repodata_shards.msgpack.zst"
@@ -28,23 +27,6 @@ HUGE = b"\x28\xb5\x2f\xfd\xc0\x38" + struct.pack("<Q", 2**62) + b"\x09\0\0\x80"
 ENDLESS = (200, [b"\x28\xb5\x2f\xfd", *[bytes(2**20)] * 40])
 
 PAGE = (200, b"<!DOCTYPE html><title>Not found</title>")
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    return Sigstore()
-
-
-@pytest.fixture(scope="module")
-def pulp(sigstore, tmp_path_factory):
-    """The API of a Pulp that trusts our Sigstore."""
-    root = tmp_path_factory.mktemp("sigstore") / "trusted_root.json"
-    root.write_text(sigstore.trusted_root)
-    with (
-        running_stack(CONDA_SIGSTORE_TRUSTED_ROOT=str(root)) as stack,
-        CondaPulp(stack.api_url, "admin", stack.password) as pulp,
-    ):
-        yield pulp
 
 
 @pytest.fixture(scope="module")
@@ -519,7 +501,7 @@ def test_attestations_that_cannot_be_had_change_nothing(
             lambda attest, package: attest(KEPT), "about the file name 'kept", id="another package"
         ),
         pytest.param(
-            lambda attest, package: attest(package, Sigstore()),
+            lambda attest, package: attest(package, Sigstore(seed=2)),
             "No log key",
             id="another Sigstore",
         ),

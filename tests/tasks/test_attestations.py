@@ -8,9 +8,8 @@ from hashlib import sha256
 import pytest
 
 from tests.support.builders import make_package
-from tests.support.conda import CondaPulp, TaskFailed
+from tests.support.conda import TaskFailed
 from tests.support.sigstore import Sigstore
-from tests.support.stack import running_stack
 
 # Prints for which channel a package is signed, if py-rattler finds it so for the channel that it comes from.
 CLIENT = """
@@ -28,28 +27,6 @@ async def main(url, name, root, cache):
 asyncio.run(main(*sys.argv[1:]))
 os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    return Sigstore()
-
-
-@pytest.fixture(scope="module")
-def trusted_root(sigstore, tmp_path_factory):
-    root = tmp_path_factory.mktemp("sigstore") / "trusted_root.json"
-    root.write_text(sigstore.trusted_root)
-    return str(root)
-
-
-@pytest.fixture(scope="module")
-def pulp(trusted_root):
-    """The API of a Pulp that trusts our Sigstore."""
-    with (
-        running_stack(CONDA_SIGSTORE_TRUSTED_ROOT=trusted_root) as stack,
-        CondaPulp(stack.api_url, "admin", stack.password) as pulp,
-    ):
-        yield pulp
 
 
 @pytest.fixture
@@ -152,7 +129,7 @@ def test_an_attestation_can_come_as_json(pulp, unique, repository, attest):
             id="another channel",
         ),
         pytest.param(
-            lambda attest, package, other, url: Sigstore().attest(
+            lambda attest, package, other, url: Sigstore(seed=2).attest(
                 package.filename, package.record.sha256
             ),
             "No log key",

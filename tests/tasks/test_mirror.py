@@ -10,33 +10,11 @@ import pytest
 import zstandard
 
 from tests.support.builders import TIMESTAMP, add_shards, make_channel, make_package
-from tests.support.conda import CondaPulp, without_indexed
-from tests.support.sigstore import Sigstore
-from tests.support.stack import running_stack
+from tests.support.conda import without_indexed
 
 SUBDIRS = ["noarch", "linux-64"]
 INDEX = "repodata_shards.msgpack.zst"
 RUN_EXPORTS = {"weak": ["thing >=1,<2.0a0"], "strong": ["other"]}
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    return Sigstore()
-
-
-@pytest.fixture(scope="module")
-def stack(sigstore, tmp_path_factory):
-    """A Pulp that trusts our Sigstore, and can do two syncs at the same time."""
-    root = tmp_path_factory.mktemp("sigstore") / "trusted_root.json"
-    root.write_text(sigstore.trusted_root)
-    with running_stack(workers=2, CONDA_SIGSTORE_TRUSTED_ROOT=str(root)) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def pulp(stack):
-    with CondaPulp(stack.api_url, "admin", stack.password) as pulp:
-        yield pulp
 
 
 def _write(upstream, packages, form="shards", removed=(), **shard_options):

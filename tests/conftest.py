@@ -1,0 +1,211 @@
+"""What tests share: two running Pulps for a whole run, and what a test makes in them.
+
+`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the tests of one process: they
+may kill its workers. Tests in `tasks` and `api` have a Pulp in their own process, see `tests/support/in_process.py`.
+"""
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+
+from tests.support.ansible import Ansible
+from tests.support.builders import make_package
+from tests.support.conda import CondaPulp
+from tests.support.inside import Inside
+from tests.support.program import Cli
+from tests.support.sharing import ByFile, shared_stack
+from tests.support.sigstore import Sigstore
+from tests.support.stack import running_stack
+from tests.support.upstream import Upstream
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's URL."""
+
+    name: str
+    remote: str
+    repository: str
+    distribution: str
+    url: str
+
+
+# The running Pulps
+
+
+@pytest.fixture(scope="session")
+def sigstore():
+    return Sigstore()
+
+
+@pytest.fixture(scope="session")
+def trusted_root(sigstore, tmp_path_factory):
+    """The file by which a Pulp trusts our Sigstore."""
+    root = tmp_path_factory.mktemp("sigstore") / "trusted_root.json"
+    root.write_text(sigstore.trusted_root)
+    return str(root)
+
+
+@pytest.fixture(scope="session")
+def stack(trusted_root, tmp_path_factory, worker_id):
+    """The processes of `default`. No test stops one of them: another process may be using them."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent
+    settings = {"CONDA_SIGSTORE_TRUSTED_ROOT": trusted_root}
+    with shared_stack(folder, "default", workers=2, **settings) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def pulp(stack):
+    """The API, as the administrator."""
+    with CondaPulp(stack.api_url, "admin", stack.password) as pulp:
+        yield pulp
+
+
+@pytest.fixture(scope="session")
+def domains():
+    """The processes of `domains`."""
+    with running_stack(workers=2, DOMAIN_ENABLED=True) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def in_process(django_db_setup):
+    """A Pulp in this process."""
+    from tests.support.in_process import InProcess  # sets Django up
+
+    with InProcess() as pulp:
+        yield pulp
+
+
+# Channels, mirrors and packages: each test gets its own
+
+
+@pytest.fixture
+def unique():
+    """A short word that no other test has, fit for package names."""
+    return uuid4().hex[:8]
+
+
+@pytest.fixture
+def make_upstream(tmp_path_factory):
+    """Start another server with an empty folder."""
+    running = []
+
+    def make():
+        upstream = Upstream(tmp_path_factory.mktemp("upstream"))
+        running.append(upstream.__enter__())
+        return upstream
+
+    yield make
+    for upstream in running:
+        upstream.__exit__()
+
+
+@pytest.fixture
+def upstream(make_upstream):
+    return make_upstream()
+
+
+@pytest.fixture
+def make_repository(pulp):
+    def make(**options):
+        return pulp.post("repositories/conda/conda/", name=uuid4().hex, **options)["pulp_href"]
+
+    return make
+
+
+@pytest.fixture
+def repository(pulp, make_repository):
+    return pulp.get(make_repository())
+
+
+@pytest.fixture
+def make_mirror(pulp, upstream, make_repository):
+    """Mirror the upstream, or another URL; options go to the remote."""
+
+    def make(**options):
+        name = f"mirror-{uuid4().hex[:8]}"
+        body = {"url": upstream.url, "policy": "on_demand", **options}
+        remote = pulp.post("remotes/conda/conda/", name=name, **body)["pulp_href"]
+        repository = make_repository(remote=remote, autopublish=True)
+        distribution = pulp.distribution(repository=repository)
+        return Mirror(name, remote, repository, distribution["pulp_href"], distribution["base_url"])
+
+    return make
+
+
+@pytest.fixture
+def make_packages(pulp, unique):
+    """Upload packages of these names, and return their hrefs. Names end in a word of the test."""
+
+    def make(*names):
+        return [pulp.upload(make_package(f"{name}-{unique}"))["pulp_href"] for name in names]
+
+    return make
+
+
+@pytest.fixture
+def paused_publish(stack):
+    """Let a publish task come to the point where it stores its first file, and stay there."""
+
+    @contextmanager
+    def pause():
+        with stack.connect() as holder, stack.connect() as observer:
+            holder.autocommit = False
+            holder.execute("LOCK TABLE core_publishedmetadata IN EXCLUSIVE MODE")
+
+            def in_the_middle():
+                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                deadline = time.monotonic() + 60
+                while observer.execute(waiting).fetchone() == (0,):
+                    assert time.monotonic() < deadline, "no task came to publish"
+                    time.sleep(0.05)
+
+            yield in_the_middle
+
+    return pause
+
+
+# Programs
+
+
+@pytest.fixture(scope="session")
+def cli(stack, tmp_path_factory):
+    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server through its API.
+
+    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands success and parses
+    what was written. See `Cli` for the rest.
+    """
+    return Cli(
+        tmp_path_factory.mktemp("cli"),
+        base_url=stack.api_url,
+        username="admin",
+        password=stack.password,
+    )
+
+
+@pytest.fixture(scope="session")
+def inside(cli):
+    """The same without a process for each command, where it is not the process that matters."""
+    return Inside(cli)
+
+
+@pytest.fixture(scope="session")
+def ansible(stack, tmp_path_factory):
+    """The programs of Ansible, with the collection of this checkout."""
+    return Ansible(
+        tmp_path_factory.mktemp("ansible"),
+        PULP_URL=stack.api_url,
+        PULP_USERNAME="admin",
+        PULP_PASSWORD=stack.password,
+    )

@@ -1,0 +1,172 @@
+"""A whole Pulp in the process of the tests: its API, its tasks and its content app, without servers and workers.
+
+Requests go to Django as a WSGI server would give them. What they dispatch is run before the answer is given, each task in a
+folder of its own, as a worker does it. The database is a real one, and all that is done is committed.
+"""
+
+import asyncio
+import io
+import os
+import threading
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+import psycopg
+import requests
+from aiohttp import web
+from django.conf import settings
+from django.db import connections
+from django.test import override_settings
+from rest_framework.test import APIClient
+
+from pulpcore.app.models import AppStatus  # noqa: TID251  who runs tasks needs one
+from pulpcore.content import Handler, app
+from pulpcore.plugin.models import Task
+from pulpcore.tasking.tasks import execute_task
+
+from pulp_conda.app import content  # noqa: F401  adds its routes
+from pulp_conda.quickstart.ports import free_port
+from tests.support.conda import CondaPulp
+from tests.support.django_setup import STATE
+
+_NAME = "tests"
+
+
+class InProcess:
+    """The Pulp of this process, with what tests ask of a `Stack`. It is there as long as the context lasts.
+
+    Only inside of `active` are its database and its content app what the process uses: other tests have a database where
+    nothing stays.
+    """
+
+    state = STATE
+    api_url = "http://pulp.in.process"
+    password = STATE.password
+
+    def __enter__(self):
+        self._content = _ContentApp()
+        self._content.start()
+        return self
+
+    def __exit__(self, *reason):
+        self._content.stop()
+
+    @contextmanager
+    def active(self, **settings):
+        """Let the process work with this Pulp, with these settings."""
+        settings = {"CONTENT_ORIGIN": self._content.url, **settings}
+        with _database(STATE), override_settings(**settings):
+            AppStatus.objects.filter(name=_NAME).delete()
+            AppStatus.objects._current_app_status = None
+            AppStatus.objects.create(name=_NAME, app_type="worker")
+            yield
+
+    def connect(self):
+        """Open a connection to the database, for looking behind the API."""
+        facts = connections["default"].settings_dict
+        return psycopg.connect(
+            host=facts["HOST"],
+            port=facts["PORT"],
+            user=facts["USER"],
+            dbname=facts["NAME"],
+            autocommit=True,
+        )
+
+    def api(self, user, password):
+        """Return the API as a user."""
+        return InProcessPulp(self.api_url, user, password)
+
+
+class InProcessPulp(CondaPulp):
+    """The API as one user, without a server."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.session.mount(InProcess.api_url, _Adapter())
+
+
+class _Adapter(requests.adapters.BaseAdapter):
+    """Answers what `requests` sends by Django in this process, and then runs what waits."""
+
+    def send(self, request, **options):
+        headers = dict(request.headers)
+        body = request.body or b""
+        if hasattr(body, "read"):
+            body = body.read()
+        given = APIClient(raise_request_exception=False).generic(
+            request.method,
+            request.path_url,
+            body,
+            headers.pop("Content-Type", ""),
+            headers=headers,
+        )
+        run_tasks()
+        answer = requests.Response()
+        answer.status_code = given.status_code
+        answer.reason = given.reason_phrase
+        answer.headers.update(given.headers)
+        answer.raw = io.BytesIO(b"".join(given))
+        answer.request = request
+        answer.url = request.url
+        return answer
+
+    def close(self):
+        pass
+
+
+def run_tasks():
+    """Run all tasks that wait, in the order in which they were dispatched."""
+    waiting = Task.objects.defer(None).select_related("pulp_domain").filter(state="waiting")
+    here = os.getcwd()
+    while task := waiting.order_by("pulp_created").first():
+        Task.objects.filter(pk=task.pk).update(app_lock=AppStatus.objects.current())
+        task.refresh_from_db(fields=["app_lock"])
+        task.unblock()
+        with TemporaryDirectory(dir=settings.WORKING_DIRECTORY) as folder:
+            os.chdir(folder)
+            try:
+                execute_task(task)
+            finally:
+                os.chdir(here)
+        Task.objects.filter(pk=task.pk).update(app_lock=None)
+
+
+@contextmanager
+def _database(state):
+    """Use the database that the private Pulp of this process has, instead of the copy that pytest-django made of it."""
+    connection = connections["default"]
+    connection.close()
+    before, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "pulp"
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
+
+
+class _ContentApp:
+    """Pulp's content app in a thread."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        port = free_port()
+        self._port = port
+        self.url = f"http://127.0.0.1:{port}"
+
+    def start(self):
+        app.add_routes(
+            [web.get(settings.CONTENT_PATH_PREFIX + "{path:.+}", Handler().stream_content)]
+        )
+        self._runner = web.AppRunner(app)
+        self._thread.start()
+        self._call(self._runner.setup())
+        self._call(web.TCPSite(self._runner, "127.0.0.1", self._port).start())
+
+    def stop(self):
+        self._call(self._runner.cleanup())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _call(self, coroutine):
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

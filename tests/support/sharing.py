@@ -1,0 +1,44 @@
+"""One running Pulp for all processes that share the work of a test run."""
+
+import fcntl
+import json
+from contextlib import contextmanager
+
+from xdist.scheduler import LoadScopeScheduling
+
+from pulp_conda.quickstart.services import Stack
+from pulp_conda.quickstart.state import State
+from tests.support.stack import running_stack
+
+
+@contextmanager
+def shared_stack(folder, name, **options):
+    """Yield a healthy ``Stack`` of this name: started by the first who asks, stopped when the last is done with it.
+
+    Args:
+        folder: Where all processes of this run find each other.
+        options: As ``running_stack`` takes them.
+    """
+    facts = folder / f"{name}.json"
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if facts.exists():
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            state = State(json.loads(facts.read_text()))
+            state.load()
+            yield Stack(state)
+            return
+        with running_stack(**options) as stack:
+            facts.write_text(json.dumps(str(stack.state.folder)))
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield stack
+            # The kernel gives up the lock of a process that ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives the tests of a file to one process, and all tests that use `domains` to the same."""
+
+    def _split_scope(self, nodeid):
+        path = nodeid.partition("::")[0]
+        return "domains" if path.startswith("tests/functional/domains/") else path
