@@ -99,7 +99,7 @@ def _tampered(bundle):
             lambda s: [_tampered(s.attest(FILENAME, DIGEST))], "invalid signature", id="tampered"
         ),
         pytest.param(
-            lambda s: [Sigstore().attest(FILENAME, DIGEST)], "No log key", id="untrusted root"
+            lambda s: [Sigstore(seed=2).attest(FILENAME, DIGEST)], "No log key", id="untrusted root"
         ),
         pytest.param(
             lambda s: [s.attest(FILENAME, DIGEST, logged_at=SIGNED_AT + timedelta(minutes=6))],
