@@ -1,6 +1,6 @@
 """Verify attestations and keep sidecars, for uploads and mirrors.
 
-What an attestation must say is in `pulp_conda.channel.attestations`. The signatures are checked by `pulp_conda.verifier`,
+What an attestation must say is in `pulp_conda.channel.package.attestations`. The signatures are checked by `pulp_conda.verifier`,
 one process for a list of sidecars: if it fails, nothing is taken for verified.
 """
 
@@ -22,8 +22,8 @@ from django.utils import timezone
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaSidecar
-from pulp_conda.channel.attestations import check_sidecar, make_sidecar
 from pulp_conda.channel.errors import BadAttestation, BadSidecar, mask, shown
+from pulp_conda.channel.package.attestations import check_sidecar, make_sidecar
 
 log = logging.getLogger(__name__)
 

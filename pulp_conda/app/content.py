@@ -29,8 +29,8 @@ from pulpcore.plugin.content import Handler, app
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPackageInfo
-from pulp_conda.channel.info import read_info
-from pulp_conda.channel.package import Limits
+from pulp_conda.channel.package.info import read_info
+from pulp_conda.channel.package.package import Limits
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ CONDA_ZSTD_LEVEL = 3
 # Seconds for which clients and proxies may use repodata without asking again.
 CONDA_METADATA_MAX_AGE = 0
 
-# Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.Limits`.
+# Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.package.Limits`.
 CONDA_PACKAGE_LIMITS = {}
 
 # The path of a `trusted_root.json` with the Sigstore instances whose signatures of attestations count. None stands for

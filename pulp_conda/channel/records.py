@@ -14,8 +14,8 @@ import orjson
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPackageName
-from pulp_conda.channel.revisions import declares_v3
-from pulp_conda.channel.run_exports import check_run_exports
+from pulp_conda.channel.metadata.run_exports import check_run_exports
+from pulp_conda.channel.metadata.v3 import declares_v3
 
 # Before this, a `timestamp` counts seconds and not milliseconds (the year 9999 in seconds; as rattler reads it).
 _LAST_SECOND = 253_402_300_799

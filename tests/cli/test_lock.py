@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from pulp_conda.channel.lockfiles import read_lock_file
+from pulp_conda.channel.lockfiles.read import read_lock_file
 from tests.support.builders import make_package
 
 BLOCKED = 3

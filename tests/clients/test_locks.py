@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pulp_conda.channel.lockfiles import read_lock_file
+from pulp_conda.channel.lockfiles.read import read_lock_file
 from tests.support import gateway
 from tests.support.builders import make_package
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pulp_conda.channel.lockfiles import read_lock_file
+from pulp_conda.channel.lockfiles.read import read_lock_file
 from tests.support.builders import make_channel, make_package
 
 CLIENT = [sys.executable, "-m", "pulp_conda.quickstart.client"]

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 import zstandard
 
-from pulp_conda.channel.shards import MAX_SIZE
+from pulp_conda.channel.metadata.shards import MAX_SIZE
 from tests.conftest import Mirror
 from tests.support.builders import add_shards, make_channel, make_package
 from tests.support.conda import TaskFailed

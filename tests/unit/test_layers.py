@@ -76,9 +76,10 @@ def test_a_layer_imports_only_what_stands_below_it(layer):
 
 
 def test_the_map_of_the_channel_package_has_each_module_once():
-    paths = (PACKAGE / "channel").glob("*.py")
-    modules = sorted(path.stem for path in paths if path.stem != "__init__")
-    assert sorted(re.findall(r"^([a-z_]+)  ", channel.__doc__, re.MULTILINE)) == modules
+    folder = PACKAGE / "channel"
+    paths = (path.relative_to(folder) for path in folder.rglob("*.py") if path.stem != "__init__")
+    modules = sorted(".".join(path.with_suffix("").parts) for path in paths)
+    assert sorted(re.findall(r"^([a-z_0-9.]+)  ", channel.__doc__, re.MULTILINE)) == modules
 
 
 def test_the_package_itself_imports_nothing():

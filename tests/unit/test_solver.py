@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pulp_conda.app.solving import Channel, Job, solve
+from pulp_conda.app.solving.processes import Channel, Job, solve
 from tests.support.builders import make_record
 
 URL = "https://conda.example.org/team"
@@ -284,7 +284,7 @@ def test_nothing_is_left_when_nobody_wants_the_rest(tmp_path):
 PARENT = """
 import json, sys
 from pathlib import Path
-from pulp_conda.app.solving import Channel, Job, solve
+from pulp_conda.app.solving.processes import Channel, Job, solve
 url, path, *specs = sys.argv[1:]
 jobs = [Job(0, "linux-64", ("app",)), Job(1, "linux-64", tuple(specs))]
 channel = Channel(url, {"noarch": Path(path)})

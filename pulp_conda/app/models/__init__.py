@@ -1,16 +1,18 @@
 """The five nouns of the plugin, as rows, and what they keep beside themselves."""
 
-from .content import CondaPackage
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
 from .environment import CondaEnvironment, CondaSolution
-from .file import CondaPackageInfo, CondaSidecar, IndexedFile
+from .indexed_file import IndexedFile
 from .lifecycle import CondaLifecycle, CondaStage, HistoryEntry
+from .package import CondaPackage
+from .package_info import CondaPackageInfo
 from .patch import CondaPatch
 from .publication import CondaPublication
 from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
+from .sidecar import CondaSidecar
 from .upstream import UpstreamShards, UpstreamSummary
 
 __all__ = [

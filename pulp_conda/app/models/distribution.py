@@ -21,16 +21,16 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda import pages
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.models.content import CondaPackage
-from pulp_conda.app.models.feed import render_history
-from pulp_conda.app.models.file import CondaSidecar
+from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.publication import CondaPublication
-from pulp_conda.app.models.retention import is_kept
-from pulp_conda.app.models.served import served_at, served_checkpoint, served_now, stage_of
 from pulp_conda.app.models.shard import CondaShard, PublishedShard
+from pulp_conda.app.models.sidecar import CondaSidecar
+from pulp_conda.app.serving.history_feed import render_history
+from pulp_conda.app.serving.resolve import served_at, served_checkpoint, served_now, stage_of
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError, UsedByLifecycle
-from pulp_conda.channel.notices import current_notices, encode_notices, last_expiry
+from pulp_conda.channel.metadata.notices import current_notices, encode_notices, last_expiry
 
 # What a distribution serves; of a stage, its moves alone say what.
 SERVED_FIELDS = ("publication", "repository", "repository_version")

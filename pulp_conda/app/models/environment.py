@@ -15,7 +15,7 @@ class CondaEnvironment(Content):
 
     Fields:
         name (str): By which gates and people speak of it.
-        format (str): One of `pulp_conda.channel.environments.FORMATS`.
+        format (str): One of `pulp_conda.channel.environments.specs.FORMATS`.
         source (str): The file as it was given.
         section (str): Which environment of a file with several.
         platforms (list): The subdirs to solve it for.

@@ -157,7 +157,7 @@ class CondaStage(BaseModel):
         name (str): Unique in its lifecycle.
         distribution (CondaDistribution): The URL; it serves one publication, and only moves of the stage change that.
         repository (CondaRepository): Where versions of its own are, once single packages were promoted into it.
-        gates (list): See `pulp_conda.app.gates`.
+        gates (list): See `pulp_conda.app.lifecycle.gates`.
     """
 
     lifecycle = models.ForeignKey(CondaLifecycle, on_delete=models.CASCADE, related_name="stages")

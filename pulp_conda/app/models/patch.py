@@ -13,8 +13,8 @@ from django.db.models import Q
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.models.membership import having
-from pulp_conda.channel.patches import merge, upstream_document
+from pulp_conda.app.versions.membership import having
+from pulp_conda.channel.metadata.patches import merge, upstream_document
 
 # One may be some megabytes.
 _BATCH = 10
@@ -74,7 +74,7 @@ class CondaPatch(Content):
         return self.as_patches().filenames()
 
     def as_patches(self):
-        """Return the instructions as `pulp_conda.channel.patches.Patches`."""
+        """Return the instructions as `pulp_conda.channel.metadata.patches.Patches`."""
         return merge([orjson.loads(self.instructions)])
 
     @classmethod

@@ -13,13 +13,13 @@ from pulpcore.plugin.models import (
 )
 
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.models import membership
-from pulp_conda.app.models.content import CondaPackage
+from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.environment import CondaEnvironment
-from pulp_conda.app.models.file import IndexedFile
+from pulp_conda.app.models.indexed_file import IndexedFile
+from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
-from pulp_conda.app.models.retention import is_kept
+from pulp_conda.app.versions import membership
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     DuplicateFilename,

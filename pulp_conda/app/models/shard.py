@@ -15,7 +15,7 @@ class CondaShard(BaseModel):
     """The records of one package name, as clients fetch them (CEP 16).
 
     Fields:
-        key (bytes): What it was made of, see `pulp_conda.channel.shards.shard_key`.
+        key (bytes): What it was made of, see `pulp_conda.channel.metadata.shards.shard_key`.
         sha256 (bytes): The digest of `data`, by which clients ask for it.
         data (bytes): The file.
     """

@@ -1,6 +1,5 @@
 """The five nouns of the plugin, as JSON. Pulp finds serializers here by name."""
 
-from .content import CondaPackageSerializer, CondaPackageUploadSerializer
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
 from .diff import (
@@ -19,8 +18,13 @@ from .lock import (
     CondaLockQuerySerializer,
     CondaSolveSerializer,
 )
-from .moves import CondaPromotePackagesSerializer, CondaPromoteSerializer, CondaRollbackSerializer
+from .package import CondaPackageSerializer, CondaPackageUploadSerializer
 from .patch import CondaPatchDiffSerializer, CondaPatchSerializer, CondaPatchSummarySerializer
+from .promotion import (
+    CondaPromotePackagesSerializer,
+    CondaPromoteSerializer,
+    CondaRollbackSerializer,
+)
 from .publication import CondaPublicationSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (

@@ -2,9 +2,9 @@ from gettext import gettext as _
 
 from rest_framework import serializers
 
-from pulp_conda.app.models.changes import NameQuery
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
+from pulp_conda.app.versions.comparison import NameQuery
 from pulp_conda.channel.diff import KINDS, SUMMARIES
 
 

@@ -12,7 +12,7 @@ from pulp_conda.app.models.distribution import SERVED_FIELDS
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel.errors import ManagedByLifecycle
 from pulp_conda.channel.layout import check_channel_name
-from pulp_conda.channel.notices import LEVELS, check_notices
+from pulp_conda.channel.metadata.notices import LEVELS, check_notices
 
 
 class CondaNoticeSerializer(serializers.Serializer):

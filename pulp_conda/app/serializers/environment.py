@@ -8,9 +8,9 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.environments import FORMATS, LARGEST, read_environment
+from pulp_conda.channel.environments.specs import FORMATS, LARGEST, read_environment
+from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 from pulp_conda.channel.layout import check_subdir
-from pulp_conda.channel.virtual_packages import check_virtual_packages
 
 ENVIRONMENT_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"
 

@@ -21,16 +21,16 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.util import get_domain
 
-from pulp_conda.app.gates import environments as gate
-from pulp_conda.app.gates.case import find_channel
-from pulp_conda.app.locks import Asked
+from pulp_conda.app.lifecycle.gates import environments as gate
+from pulp_conda.app.lifecycle.gates.case import find_channel
 from pulp_conda.app.models import CondaRepository
-from pulp_conda.app.models.served import served_at, served_now
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.solutions import environments_of
+from pulp_conda.app.serving.resolve import served_at, served_now
+from pulp_conda.app.solving.lock_files import Asked
+from pulp_conda.app.solving.solutions import environments_of
 from pulp_conda.channel.errors import BadLockFile, StageServesNothing, UnknownEnvironment, shown
-from pulp_conda.channel.lockfiles import EXPLICIT, FORMATS, LARGEST
+from pulp_conda.channel.lockfiles.read import EXPLICIT, FORMATS, LARGEST
 
 # As environments are registered.
 

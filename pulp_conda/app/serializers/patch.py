@@ -14,8 +14,8 @@ from pulp_conda.app.models import CondaPackage, CondaPatch
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPatch, ChannelError
-from pulp_conda.channel.instructions import check_instructions, read_patches_package
-from pulp_conda.channel.package import Limits
+from pulp_conda.channel.metadata.patch_instructions import check_instructions, read_patches_package
+from pulp_conda.channel.package.package import Limits
 
 _SHOWN_FILENAMES = 100
 

@@ -11,7 +11,7 @@ from pulpcore.plugin.serializers import (
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.relations import check_relations
+from pulp_conda.channel.metadata.relations import check_relations
 
 
 @extend_schema_serializer(

@@ -6,9 +6,9 @@ from pulpcore.plugin.models import Content
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRepository
-from pulp_conda.app.models.candidates import candidates_named, names_of
-from pulp_conda.channel.closure import closure, select
+from pulp_conda.app.versions.candidates import candidates_named, names_of
 from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.policies.closure import closure, select
 
 # Packages in a report; the version has all of them.
 _SHOWN = 1000

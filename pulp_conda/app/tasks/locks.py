@@ -7,14 +7,14 @@ from django.db import connection
 from pulpcore.plugin.models import PulpTemporaryFile
 
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaRepository, HistoryEntry
 from pulp_conda.app.models.lifecycle import label
-from pulp_conda.app.models.locked import count_locked, find_locked
-from pulp_conda.app.models.membership import change_contents
-from pulp_conda.app.models.retention import is_kept
+from pulp_conda.app.versions.locked import count_locked, find_locked
+from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.layout import package_path
-from pulp_conda.channel.lockfiles import compare, read_lock_file
+from pulp_conda.channel.lockfiles.read import compare, read_lock_file
 
 # A report is read by people: the first of everything, and how many there are.
 _SHOWN = 100

@@ -6,14 +6,14 @@ from django.contrib.auth import get_user_model
 from django.db.models import Max
 
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.lifecycle.fixes import make_version
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
-from pulp_conda.app.models.candidates import candidates_named, names_of
-from pulp_conda.app.models.fixes import make_version
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.tasks.moves import attempt, signed, unchanged
 from pulp_conda.app.tasks.publish import publish
-from pulp_conda.channel.closure import closure, select
+from pulp_conda.app.versions.candidates import candidates_named, names_of
 from pulp_conda.channel.errors import ChannelError, StageServesNothing
+from pulp_conda.channel.policies.closure import closure, select
 
 # Packages in a report; the channel has all of them.
 _SHOWN = 1000

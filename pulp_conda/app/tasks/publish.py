@@ -13,20 +13,20 @@ from django.utils import timezone
 
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
+from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import (
     CondaPackageInfo,
     CondaPatch,
     CondaPublication,
     CondaRepository,
 )
+from pulp_conda.app.publishing.shards import remove_unused_shards
+from pulp_conda.app.publishing.subdir import Row, SubdirWriter, store
 from pulp_conda.app.serializers import CondaPublicationSerializer
-from pulp_conda.app.tasks.heap import frozen_heap
 from pulp_conda.app.tasks.moves import follow
-from pulp_conda.app.tasks.shards import remove_unused_shards
-from pulp_conda.app.tasks.subdir import Row, SubdirWriter, store
 from pulp_conda.channel import layout
-from pulp_conda.channel.channeldata import Channeldata
-from pulp_conda.channel.patches import Patches
+from pulp_conda.channel.metadata.channeldata import Channeldata
+from pulp_conda.channel.metadata.patches import Patches
 
 log = logging.getLogger(__name__)
 

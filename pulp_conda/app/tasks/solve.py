@@ -5,9 +5,9 @@ from django.db import transaction
 from pulpcore.plugin.models import TaskGroup
 from pulpcore.plugin.tasking import dispatch
 
-from pulp_conda.app.gates.environments import basis_of, limits
+from pulp_conda.app.lifecycle.gates.environments import basis_of, limits
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
-from pulp_conda.app.solutions import solve_environments
+from pulp_conda.app.solving.solutions import solve_environments
 
 # Few enough that all workers have something to do, enough that the repodata is not opened over and over.
 _CHUNK = 10

@@ -10,6 +10,7 @@ from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
 from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import (
     CondaPackage,
     CondaPublication,
@@ -17,15 +18,14 @@ from pulp_conda.app.models import (
     CondaRepository,
     UpstreamSummary,
 )
-from pulp_conda.app.tasks.download import download_packages, download_sidecars
-from pulp_conda.app.tasks.heap import frozen_heap
-from pulp_conda.app.tasks.ingest import Ingest
+from pulp_conda.app.sync.download import download_packages, download_sidecars
+from pulp_conda.app.sync.ingest import Ingest
+from pulp_conda.app.sync.reader import UpstreamReader
+from pulp_conda.app.sync.upstream import Upstream, run
 from pulp_conda.app.tasks.moves import follow
 from pulp_conda.app.tasks.publish import publish
-from pulp_conda.app.tasks.reader import UpstreamReader
-from pulp_conda.app.tasks.upstream import Upstream, run
-from pulp_conda.channel.channeldata import read_channeldata
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
+from pulp_conda.channel.metadata.channeldata import read_channeldata
 
 log = logging.getLogger(__name__)
 

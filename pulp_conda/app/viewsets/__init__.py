@@ -1,11 +1,11 @@
 """The five nouns of the plugin, as REST resources."""
 
-from .content import CondaPackageViewSet
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
 from .environment import CondaEnvironmentViewSet
 from .history import HistoryEntryViewSet
 from .lifecycle import CondaLifecycleViewSet
+from .package import CondaPackageViewSet
 from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .remote import CondaRemoteViewSet

@@ -2,8 +2,8 @@
 
 from rest_framework.response import Response
 
-from pulp_conda.app.models.changes import NameQuery, compare
 from pulp_conda.app.models.patch import diff_patches
+from pulp_conda.app.versions.comparison import NameQuery, compare
 from pulp_conda.app.viewsets.renderers import wants_markdown
 from pulp_conda.channel.changelog import render_markdown
 

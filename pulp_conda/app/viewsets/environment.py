@@ -14,7 +14,7 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
-from pulp_conda.channel.environments import FORMATS
+from pulp_conda.channel.environments.specs import FORMATS
 
 
 class CondaEnvironmentFilter(ContentFilter):

@@ -25,7 +25,6 @@ from pulp_conda.app.access import (
     model_roles,
     statement,
 )
-from pulp_conda.app.locks import CONTENT_TYPES, filename_of, solved_environment, write_lock
 from pulp_conda.app.models import CondaLifecycle
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
@@ -39,6 +38,12 @@ from pulp_conda.app.serializers import (
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import find_environments
+from pulp_conda.app.solving.lock_files import (
+    CONTENT_TYPES,
+    filename_of,
+    solved_environment,
+    write_lock,
+)
 from pulp_conda.app.tasks.moves import promote, roll_back
 from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from pulp_conda.app.announcements import announce
+from pulp_conda.app.lifecycle.announcements import announce
 from pulp_conda.app.models import (
     CondaDistribution,
     CondaLifecycle,

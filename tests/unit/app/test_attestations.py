@@ -22,8 +22,8 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaSidecar,
 )
-from pulp_conda.channel.attestations import make_sidecar
 from pulp_conda.channel.errors import BadAttestation, BadSidecar
+from pulp_conda.channel.package.attestations import make_sidecar
 from tests.support.builders import make_record
 from tests.support.sigstore import Sigstore
 
@@ -128,7 +128,9 @@ def _tamper(bundle):
             lambda s, r: _tamper(s.attest(r.filename, r.sha256)), "invalid signature", id="tampered"
         ),
         pytest.param(
-            lambda s, r: Sigstore(seed=2).attest(r.filename, r.sha256), "No log key", id="not trusted"
+            lambda s, r: Sigstore(seed=2).attest(r.filename, r.sha256),
+            "No log key",
+            id="not trusted",
         ),
         pytest.param(
             lambda s, r: s.attest(r.filename, r.sha256, predicateType="https://slsa.dev/"),

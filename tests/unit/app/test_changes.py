@@ -3,7 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.models import CondaPackage, CondaRepository
-from pulp_conda.app.models.changes import NameQuery, compare
+from pulp_conda.app.versions.comparison import NameQuery, compare
 from pulp_conda.channel.diff import diff
 from pulp_conda.channel.errors import BadMatchSpec
 from tests.support.builders import make_record

@@ -9,7 +9,9 @@ from django.db import connection
 from django.utils import timezone
 
 from pulp_conda.app.models import CondaPackage, PublishedShard, distribution
-from pulp_conda.app.tasks import batch, publish, shards
+from pulp_conda.app.publishing import shards
+from pulp_conda.app.sync import batch
+from pulp_conda.app.tasks import publish
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIRequestFactory
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo
 from pulp_conda.app.serializers import CondaPackageSerializer
 from pulp_conda.app.viewsets import CondaPackageViewSet
-from pulp_conda.channel.info import read_info
+from pulp_conda.channel.package.info import read_info
 from tests.support.builders import make_package, make_record
 
 pytestmark = pytest.mark.django_db

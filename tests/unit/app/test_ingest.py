@@ -14,8 +14,8 @@ from pulp_conda.app.models import (
     CondaRepository,
     IndexedFile,
 )
-from pulp_conda.app.tasks import batch
-from pulp_conda.app.tasks.ingest import Ingest
+from pulp_conda.app.sync import batch
+from pulp_conda.app.sync.ingest import Ingest
 from tests.support.builders import TIMESTAMP, make_record
 
 pytestmark = pytest.mark.django_db
@@ -203,7 +203,7 @@ def test_a_version_that_a_crash_left_behind_does_not_count(repository, remote, b
 
 
 def test_a_first_sync_finds_what_is_known_in_any_of_its_batches(repository, remote, monkeypatch):
-    monkeypatch.setattr("pulp_conda.app.tasks.ingest._BATCH", 2)
+    monkeypatch.setattr("pulp_conda.app.sync.ingest._BATCH", 2)
     known = make_record("d")
     other = CondaRepository.objects.create(name="other")
     _sync(other, remote, [known])

@@ -5,9 +5,9 @@ from pulpcore.plugin.models import PulpTemporaryFile
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaRepository
-from pulp_conda.app.models.locked import count_locked, find_locked
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
-from pulp_conda.channel.locked import LockedPackage
+from pulp_conda.app.versions.locked import count_locked, find_locked
+from pulp_conda.channel.lockfiles.model import LockedPackage
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db

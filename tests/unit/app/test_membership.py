@@ -9,8 +9,8 @@ from pulpcore.plugin.repo_version_utils import remove_duplicates
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaEnvironment, CondaPackage, CondaRepository
-from pulp_conda.app.models.membership import change_contents
 from pulp_conda.app.tasks.modify import modify
+from pulp_conda.app.versions.membership import change_contents
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPatch, CondaRepository
 from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.serializers import CondaPatchSerializer
-from pulp_conda.channel.instructions import check_instructions
+from pulp_conda.channel.metadata.patch_instructions import check_instructions
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db

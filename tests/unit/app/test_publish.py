@@ -20,7 +20,7 @@ from pulp_conda.app.models import (
     PublishedShard,
 )
 from pulp_conda.app.tasks.publish import publish
-from pulp_conda.channel.info import PackageInfo
+from pulp_conda.channel.package.info import PackageInfo
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db

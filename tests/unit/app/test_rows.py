@@ -5,7 +5,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pulp_conda.app.tasks.rows import NULL, as_array, as_number, copy_rows
+from pulp_conda.app.sync.copy_format import NULL, as_array, as_number, copy_rows
 
 pytestmark = pytest.mark.django_db
 

@@ -10,6 +10,7 @@ from django_guid import set_guid
 
 from pulpcore.plugin.models import Task, TaskSchedule
 
+from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import (
     CondaDistribution,
     CondaLifecycle,
@@ -18,7 +19,6 @@ from pulp_conda.app.models import (
     WebhookDelivery,
 )
 from pulp_conda.app.tasks.webhooks import DELAYS, MOST_KEPT, deliver, deliver_due, send
-from pulp_conda.app.webhooks import tell
 from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.django_db

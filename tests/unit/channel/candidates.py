@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from pulp_conda.channel.satisfaction import Candidate
+from pulp_conda.channel.policies.satisfaction import Candidate
 
 
 def make_candidate(name="numpy", version="1.0", build="0", *, subdir="noarch", **fields):

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from pulp_conda.channel.attestations import (
+from pulp_conda.channel.package.attestations import (
     MAX_SIDECAR_SIZE,
     check_sidecar,
     make_sidecar,

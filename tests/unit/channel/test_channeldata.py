@@ -5,9 +5,9 @@ import time
 import pytest
 import zstandard
 
-from pulp_conda.channel.channeldata import Channeldata, read_channeldata
 from pulp_conda.channel.errors import BadUpstreamFile, RepodataTooLarge
-from pulp_conda.channel.info import TRAITS, PackageInfo, read_info
+from pulp_conda.channel.metadata.channeldata import Channeldata, read_channeldata
+from pulp_conda.channel.package.info import TRAITS, PackageInfo, read_info
 from tests.support.builders import TIMESTAMP, make_package, make_record
 from tests.support.corpus import CORPUS, packages, read_index
 

@@ -1,7 +1,7 @@
 import pytest
 
-from pulp_conda.channel.closure import closure, select
 from pulp_conda.channel.errors import BadMatchSpec, NothingToPromote
+from pulp_conda.channel.policies.closure import closure, select
 from tests.unit.channel.candidates import make_candidate
 
 
@@ -226,7 +226,7 @@ def test_no_name_is_asked_for_twice_in_the_target():
 
 
 def test_a_name_with_too_many_packages_and_specs_is_given_up(monkeypatch):
-    monkeypatch.setattr("pulp_conda.channel.closure._MOST_COMPARISONS", 1000)
+    monkeypatch.setattr("pulp_conda.channel.policies.closure._MOST_COMPARISONS", 1000)
     source = [make_candidate("lib", f"{n}") for n in range(100)]
     app = make_candidate("app", depends=[f"lib =={n}" for n in range(100)])
     closed = _closed(app, source)

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from pulp_conda.channel.errors import PackageError
-from pulp_conda.channel.package import read_package
+from pulp_conda.channel.package.package import read_package
 from tests.support.corpus import CORPUS, packages, read_index
 
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from pulp_conda.channel.current import select_current
+from pulp_conda.channel.metadata.current_repodata import select_current
 
 
 def package(name, version="1.0", build="0", build_number=0, depends=()):

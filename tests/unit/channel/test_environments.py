@@ -3,7 +3,7 @@ from textwrap import dedent
 
 import pytest
 
-from pulp_conda.channel.environments import FORMATS, LARGEST, read_environment
+from pulp_conda.channel.environments.specs import FORMATS, LARGEST, read_environment
 from pulp_conda.channel.errors import BadEnvironment
 
 WORKSPACE = """

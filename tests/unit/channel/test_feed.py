@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pulp_conda.channel.feed import FeedEntry, render_feed
+from pulp_conda.channel.metadata.atom import FeedEntry, render_feed
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
 URL = "https://pulp.example.org/feeds/team/testing.atom?x=1&y=2"

@@ -17,8 +17,8 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
-from pulp_conda.channel.info import TRAITS, read_info
-from pulp_conda.channel.package import Limits, read_package_with_info
+from pulp_conda.channel.package.info import TRAITS, read_info
+from pulp_conda.channel.package.package import Limits, read_package_with_info
 from tests.support.builders import make_member, make_package, pack_tar
 from tests.support.corpus import CORPUS, packages
 

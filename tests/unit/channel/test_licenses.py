@@ -1,6 +1,6 @@
 import pytest
 
-from pulp_conda.channel.licenses import LicenseRule
+from pulp_conda.channel.policies.licenses import LicenseRule
 
 
 def _is_taken(text, **patterns):

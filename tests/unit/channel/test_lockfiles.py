@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulp_conda.channel.errors import BadLockFile
-from pulp_conda.channel.locked import LockFile, without_secrets
-from pulp_conda.channel.lockfiles import (
+from pulp_conda.channel.lockfiles.model import LockFile, without_secrets
+from pulp_conda.channel.lockfiles.read import (
     CONDA_LOCK,
     EXPLICIT,
     FORMATS,

@@ -6,8 +6,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulp_conda.channel.lockfiles import read_lock_file
-from pulp_conda.channel.lockwriting import (
+from pulp_conda.channel.lockfiles.read import read_lock_file
+from pulp_conda.channel.lockfiles.write import (
     SolvedEnvironment,
     in_install_order,
     write_conda_lock,

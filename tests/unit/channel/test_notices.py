@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pulp_conda.channel.errors import BadNotice
-from pulp_conda.channel.notices import (
+from pulp_conda.channel.metadata.notices import (
     check_notices,
     current_notices,
     encode_notices,

@@ -23,7 +23,7 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
-from pulp_conda.channel.package import Limits, read_package
+from pulp_conda.channel.package.package import Limits, read_package
 from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 
 EXTENSIONS = (".conda", ".tar.bz2")

@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulp_conda.channel.archive import Limits
 from pulp_conda.channel.errors import BadPatch, PackageError, PackageTooLarge
-from pulp_conda.channel.instructions import MAX_SIZE, check_instructions, read_patches_package
-from pulp_conda.channel.patches import merge, upstream_document
+from pulp_conda.channel.metadata.patch_instructions import (
+    MAX_SIZE,
+    check_instructions,
+    read_patches_package,
+)
+from pulp_conda.channel.metadata.patches import merge, upstream_document
+from pulp_conda.channel.package.archive import Limits
 from tests.support.builders import make_member, make_package, make_record
 
 CONDA = "numpy-1.0-0.conda"

@@ -1,6 +1,6 @@
 import pytest
 
-from pulp_conda.channel.plain_yaml import PlainYamlError, read_plain
+from pulp_conda.channel.environments.plain_yaml import PlainYamlError, read_plain
 
 
 def test_scalars_stay_the_texts_that_they_are():

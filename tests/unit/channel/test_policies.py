@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pulp_conda.channel.errors import BadPolicy
-from pulp_conda.channel.policies import MOST_FINDINGS, Finding, evaluate, read_policy
+from pulp_conda.channel.policies.rules import MOST_FINDINGS, Finding, evaluate, read_policy
 from tests.unit.channel.candidates import make_candidate
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -1,7 +1,7 @@
 import pytest
 
 from pulp_conda.channel.errors import BadChannelRelations
-from pulp_conda.channel.relations import check_relations
+from pulp_conda.channel.metadata.relations import check_relations
 
 
 @pytest.mark.parametrize(

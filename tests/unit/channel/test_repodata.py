@@ -6,8 +6,8 @@ import zstandard
 
 from pulp_conda.channel.errors import BadRecord, BadRepodata, RepodataTooLarge, WrongSubdir
 from pulp_conda.channel.matchspec import PackageFilter
+from pulp_conda.channel.metadata.repodata import OTHER_FORMAT, Repodata, RepodataWriter, compress
 from pulp_conda.channel.records import PackageRecord
-from pulp_conda.channel.repodata import OTHER_FORMAT, Repodata, RepodataWriter, compress
 from tests.support.builders import make_record
 
 EVERYTHING = PackageFilter()
@@ -396,7 +396,7 @@ def test_a_package_that_is_listed_and_removed_is_refused(first, in_v3):
 
 
 def test_a_list_of_removed_packages_has_a_limit(monkeypatch):
-    monkeypatch.setattr("pulp_conda.channel.repodata.MAX_REMOVED", 2)
+    monkeypatch.setattr("pulp_conda.channel.metadata.repodata.MAX_REMOVED", 2)
     document = {"removed": [f"a-1-{n}.conda" for n in range(3)]}
     with pytest.raises(BadRepodata, match="more than 2 names"):
         _repodata(document).removed()

@@ -1,7 +1,7 @@
 import pytest
 from rattler import MatchSpec
 
-from pulp_conda.channel.revisions import RevisionCounter, as_v3, declares_v3
+from pulp_conda.channel.metadata.v3 import RevisionCounter, as_v3, declares_v3
 
 
 @pytest.mark.parametrize(

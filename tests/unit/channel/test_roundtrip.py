@@ -13,15 +13,15 @@ from rattler import Channel, PackageFormatSelection, SparseRepoData
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.records import PackageRecord
-from pulp_conda.channel.repodata import Repodata, RepodataWriter, compress
-from pulp_conda.channel.run_exports import (
+from pulp_conda.channel.metadata.repodata import Repodata, RepodataWriter, compress
+from pulp_conda.channel.metadata.run_exports import (
     KINDS,
     RunExportsWriter,
     canonical,
     read_run_exports,
 )
-from pulp_conda.channel.shards import encode_index, encode_shard, read_index, read_shard
+from pulp_conda.channel.metadata.shards import encode_index, encode_shard, read_index, read_shard
+from pulp_conda.channel.records import PackageRecord
 from tests.support.builders import make_record
 
 CHANNEL = "https://conda.example.org/forge"

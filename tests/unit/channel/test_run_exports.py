@@ -5,7 +5,7 @@ import pytest
 import zstandard
 
 from pulp_conda.channel.errors import BadUpstreamFile, RepodataTooLarge
-from pulp_conda.channel.run_exports import (
+from pulp_conda.channel.metadata.run_exports import (
     RunExportsWriter,
     canonical,
     check_run_exports,

@@ -1,6 +1,6 @@
 import pytest
 
-from pulp_conda.channel.satisfaction import Demands, Offers, read_dependency
+from pulp_conda.channel.policies.satisfaction import Demands, Offers, read_dependency
 from tests.unit.channel.candidates import make_candidate
 
 OFFERED = [
@@ -101,7 +101,7 @@ def test_answers_do_not_depend_on_the_order_of_packages():
 
 
 def test_names_with_too_many_packages_and_specs_are_given_up(monkeypatch):
-    monkeypatch.setattr("pulp_conda.channel.satisfaction._MOST_COMPARISONS", 1000)
+    monkeypatch.setattr("pulp_conda.channel.policies.satisfaction._MOST_COMPARISONS", 1000)
     offered = [make_candidate("many", f"1.{n}") for n in range(100)]
     packages = [make_candidate(f"p{n}", depends=[f"many >={n + 2}"]) for n in range(100)]
     reasons = [unmet.reason for unmet in _unmet(*packages, offered=offered)]

@@ -13,8 +13,8 @@ from pulp_conda.channel.errors import (
     WrongSubdir,
 )
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.repodata import OTHER_FORMAT
-from pulp_conda.channel.shards import (
+from pulp_conda.channel.metadata.repodata import OTHER_FORMAT
+from pulp_conda.channel.metadata.shards import (
     MAX_SIZE,
     encode_index,
     encode_shard,

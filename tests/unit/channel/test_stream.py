@@ -4,7 +4,7 @@ import json
 import pytest
 
 from pulp_conda.channel.errors import BadUpstreamFile
-from pulp_conda.channel.stream import read_json
+from pulp_conda.channel.metadata.stream import read_json
 
 DOCUMENT = {
     "whole": {"a": {"b": 1}},

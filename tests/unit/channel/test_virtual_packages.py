@@ -1,12 +1,12 @@
 import pytest
 
-from pulp_conda.channel.errors import BadEnvironment
-from pulp_conda.channel.virtual_packages import (
+from pulp_conda.channel.environments.virtual_packages import (
     can_have,
     check_virtual_packages,
     default_virtual_packages,
     merge_virtual_packages,
 )
+from pulp_conda.channel.errors import BadEnvironment
 
 
 @pytest.mark.parametrize(

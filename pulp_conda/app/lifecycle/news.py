@@ -1,0 +1,69 @@
+"""What a lifecycle tells about an entry of its history: to its webhook, and to the users of the stage."""
+
+from django.utils import timezone
+
+from pulpcore.plugin.tasking import dispatch
+from pulpcore.plugin.util import get_url
+
+from pulp_conda.app.lifecycle.announcements import announce
+from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.tasks.webhooks import deliver
+
+_EVENTS = {
+    ("promoted", "moved"): "promoted",
+    ("packages", "moved"): "promoted",
+    ("rolled_back", "moved"): "rolled_back",
+}
+_EVENTS_OF_ALL_KINDS = {"blocked": "gate_failed", "waiting": "approval_wanted"}
+
+# Of what people wrote; the history has all of it.
+_LONGEST_REASON = 1000
+_LONGEST_SUMMARY = 300
+
+
+def tell(entry):
+    """Tell what happened, in the transaction that writes the entry: what is undone was never told."""
+    announce(entry)
+    event = _EVENTS.get((entry.kind, entry.outcome)) or _EVENTS_OF_ALL_KINDS.get(entry.outcome)
+    if event and entry.lifecycle.webhook_url:
+        WebhookDelivery.objects.create(
+            lifecycle=entry.lifecycle,
+            entry=entry,
+            event=event,
+            payload=_payload(entry, event),
+            next_attempt_at=timezone.now(),
+        )
+        dispatch(deliver, args=(str(entry.lifecycle_id),))
+
+
+def _payload(entry, event):
+    """Return what is sent: less than 200 kB, whatever people wrote."""
+    changes = entry.report.get("changes")
+    return {
+        "event": event,
+        "lifecycle": {"name": entry.lifecycle.name, "pulp_href": get_url(entry.lifecycle)},
+        "stage": entry.stage.name,
+        "base_url": f"{entry.stage.distribution.url}/",
+        "entry": entry.number,
+        "kind": entry.kind,
+        "outcome": entry.outcome,
+        "before": entry.before,
+        "after": entry.label,
+        "requested_by": entry.requested_by,
+        "reason": _cut(entry.reason, _LONGEST_REASON),
+        "changes": changes and {key: changes[key] for key in ("counts", "summaries")},
+        "gates": [
+            {
+                "name": gate["name"],
+                "verdict": gate["verdict"],
+                "summary": _cut(gate["summary"], _LONGEST_SUMMARY),
+                "overridden": gate["overridden"] and _cut(gate["overridden"], _LONGEST_SUMMARY),
+            }
+            for gate in entry.report.get("gates", [])
+        ],
+        "moved_at": entry.moved_at and entry.moved_at.isoformat(),
+    }
+
+
+def _cut(text, longest):
+    return text if len(text) <= longest else f"{text[:longest]}…"

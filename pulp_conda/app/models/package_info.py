@@ -1,0 +1,60 @@
+"""What is known of a package file besides its record."""
+
+import orjson
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from pulpcore.plugin.models import BaseModel
+from pulpcore.plugin.util import get_domain_pk
+
+
+class CondaPackageInfo(BaseModel):
+    """What the record of a package cannot carry: read from the file, or said by an upstream that holds it.
+
+    A version is published with what was known when it came to be, so that it gives the same files each time.
+
+    Fields:
+        sha256 (str): The digest of the file.
+        run_exports (str): Canonical JSON of what the package adds to those built with it, or None if not known.
+        run_exports_known_at (datetime): Since when.
+        about (dict): `info/about.json`, or None if nobody has read the file yet.
+        link (dict): `info/link.json`, or None if the package has none.
+        licenses (list): The names of the license texts in it.
+        traits (dict): Which scripts and prefixes it has, by the keys of channeldata.json.
+        read_at (datetime): When the file was read.
+    """
+
+    sha256 = models.CharField(max_length=64)
+    run_exports = models.TextField(null=True)
+    run_exports_known_at = models.DateTimeField(null=True)
+    about = models.JSONField(null=True)
+    link = models.JSONField(null=True)
+    licenses = ArrayField(models.TextField(), default=list)
+    traits = models.JSONField(default=dict)
+    read_at = models.DateTimeField(null=True)
+    # No index of its own, here and elsewhere: that of the unique key begins with it.
+    pulp_domain = models.ForeignKey(
+        "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
+    )
+
+    class Meta:
+        default_related_name = "%(app_label)s_%(model_name)s"
+        unique_together = ("pulp_domain", "sha256")
+
+    @classmethod
+    def remember(cls, sha256, info):
+        """Keep what was read from a file, a `pulp_conda.channel.package.info.PackageInfo`.
+
+        What an upstream said of its run_exports before stays: published versions rely on it.
+        """
+        now = timezone.now()
+        row, _ = cls.objects.get_or_create(sha256=sha256, pulp_domain_id=get_domain_pk())
+        if row.run_exports is None:
+            row.run_exports = orjson.dumps(info.run_exports, option=orjson.OPT_SORT_KEYS).decode()
+            row.run_exports_known_at = now
+        if row.read_at is None:
+            row.about, row.link, row.traits = info.about, info.link, info.traits
+            row.licenses = list(info.licenses)
+            row.read_at = now
+        row.save()

@@ -1,0 +1,341 @@
+import hashlib
+import json
+from gettext import gettext as _
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import orjson
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from rest_framework import serializers
+
+from pulpcore.plugin.exceptions import PulpException
+from pulpcore.plugin.models import Artifact, PulpTemporaryFile
+from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
+from pulpcore.plugin.util import get_domain, get_domain_pk
+
+from pulp_conda.app.attestations import attested
+from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models import CondaPackage, CondaPackageInfo
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.channel import layout
+from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed, mask
+from pulp_conda.channel.package.attestations import read_bundles
+from pulp_conda.channel.package.package import Limits, read_package_with_info
+
+_INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
+
+
+class CondaPackageListSerializer(serializers.ListSerializer):
+    """Packages, with one look-up for what their files say."""
+
+    def to_representation(self, packages):
+        packages = list(packages)
+        if _INFO_FIELDS & self.child.fields.keys():
+            _attach_info(packages)
+        return super().to_representation(packages)
+
+
+class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
+    """A package file and its record. All but the file is read from the file itself."""
+
+    subdir = serializers.CharField(
+        help_text=_(
+            "The platform folder, for example 'linux-64'. To be given with old packages that do not say it "
+            "themselves; an error if it is not what the package says."
+        ),
+        required=False,
+    )
+    filename = serializers.CharField(
+        help_text=_("The file's name, for example 'numpy-1.26.4-py312heda63a1_0.conda'."),
+        read_only=True,
+    )
+    name = serializers.CharField(
+        help_text=_("The package's name, for example 'numpy'."), read_only=True
+    )
+    version = serializers.CharField(
+        help_text=_("The package's version, for example '1.26.4'."), read_only=True
+    )
+    build = serializers.CharField(
+        help_text=_("The build string, for example 'py312heda63a1_0'."), read_only=True
+    )
+    build_number = serializers.IntegerField(
+        help_text=_("The build number, for example 0."), read_only=True
+    )
+    sha256 = serializers.CharField(
+        help_text=_("The SHA-256 of the file, in hex. Known before the file is downloaded."),
+        read_only=True,
+    )
+    md5 = serializers.CharField(
+        help_text=_("The MD5 of the file, in hex, or empty."), read_only=True
+    )
+    size = serializers.IntegerField(
+        help_text=_("The size of the file in bytes."), read_only=True, allow_null=True
+    )
+    license = serializers.CharField(
+        help_text=_("The license, for example 'BSD-3-Clause', or empty."), read_only=True
+    )
+    noarch = serializers.CharField(
+        help_text=_("'python', 'generic', or empty for a package of one platform."), read_only=True
+    )
+    depends = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("What the package needs, for example ['python >=3.12,<3.13.0a0']."),
+        read_only=True,
+    )
+    timestamp = serializers.IntegerField(
+        help_text=_("When the package was built, in milliseconds since 1970."),
+        read_only=True,
+        allow_null=True,
+    )
+    record = serializers.SerializerMethodField(
+        help_text=_("The whole entry of repodata, as clients see it.")
+    )
+    record_digest = serializers.CharField(
+        help_text=_("The SHA-256 of the record in canonical JSON, which tells hotfixes apart."),
+        read_only=True,
+    )
+    about = serializers.SerializerMethodField(
+        help_text=_(
+            "The package's 'info/about.json', for example {'summary': 'Arrays', 'home': 'https://numpy.org'}, and {} "
+            "if it has none. Null until the file was read: at upload, or after it was first downloaded."
+        )
+    )
+    run_exports = serializers.SerializerMethodField(
+        help_text=_(
+            "What is added to packages that are built with this one, for example {'weak': ['libpng >=1.6,<1.7']}, "
+            "from the file or from the upstream. Null if not known."
+        )
+    )
+    licenses = serializers.SerializerMethodField(
+        help_text=_(
+            "The names of the license texts in the package, for example ['LICENSE.txt']: the first thousand. Null "
+            "until the file was read."
+        )
+    )
+    link = serializers.SerializerMethodField(
+        help_text=_(
+            "The package's 'info/link.json', for example {'noarch': {'type': 'python'}}. Null if it has none, and "
+            "until the file was read."
+        )
+    )
+    traits = serializers.SerializerMethodField(
+        help_text=_(
+            "Whether the package has scripts that run at installation or activation ('pre_link', 'post_link', "
+            "'pre_unlink', 'activate.d', 'deactivate.d'), and files that hold the path of the environment "
+            "('text_prefix', 'binary_prefix'). Null until the file was read."
+        )
+    )
+    attestations_sha256 = serializers.CharField(
+        help_text=_("The SHA-256 of the package's attestations, in hex, or empty (CEP 50)."),
+        read_only=True,
+    )
+    attestation = serializers.JSONField(
+        help_text=_(
+            "A signed statement that this file is published in this channel (CEP 27): a Sigstore bundle, or a "
+            "list of them. It needs 'repository', and goes to the attestations that the repository has of the file."
+        ),
+        required=False,
+        write_only=True,
+    )
+    overwrite = serializers.BooleanField(
+        help_text=_(
+            "If true, the package replaces another file of the same name in 'repository'. If false, that is "
+            "an error, because lock files and caches rely on the bytes behind a name. The default is false."
+        ),
+        default=False,
+        required=False,
+        write_only=True,
+    )
+
+    def get_record(self, package) -> dict:
+        return orjson.loads(package.record)
+
+    def get_about(self, package) -> dict | None:
+        return package.info and package.info.about
+
+    def get_run_exports(self, package) -> dict[str, list[str]] | None:
+        return package.info and orjson.loads(package.info.run_exports or b"null")
+
+    def get_licenses(self, package) -> list[str] | None:
+        return package.info.licenses if package.info and package.info.read_at else None
+
+    def get_link(self, package) -> dict | None:
+        return package.info and package.info.link
+
+    def get_traits(self, package) -> dict[str, bool] | None:
+        return package.info.traits if package.info and package.info.read_at else None
+
+    def to_representation(self, package):
+        if _INFO_FIELDS & self.fields.keys() and not hasattr(package, "info"):
+            _attach_info([package])
+        return super().to_representation(package)
+
+    def validate_attestation(self, attestation):
+        """Return the bundles, of which a form has the text and JSON has the objects."""
+        text = attestation if isinstance(attestation, str) else json.dumps(attestation)
+        if text.lstrip().startswith("{"):
+            text = f"[{text}]"
+        with channel_errors_as_validation():
+            try:
+                return read_bundles(text.encode())
+            except ValueError as error:
+                filename = getattr(self.initial_data.get("file"), "name", "the package")
+                raise BadAttestation(filename=filename, reason=str(error)) from None
+
+    def validate(self, data):
+        if data.get("attestation") and not data.get("repository"):
+            reason = _("An attestation is for a channel: give the 'repository' as well.")
+            raise serializers.ValidationError({"attestation": [reason]})
+        return super().validate(data)
+
+    def deferred_validate(self, data):
+        """Read the package in a task, before anything of it is stored."""
+        file_url = data.get("file_url")
+        filename = self.context.get("filename") or _filename_in(file_url)
+        try:
+            # Not the parent's: that one saves an artifact before anybody has looked into the file.
+            data = super(SingleArtifactContentUploadSerializer, self).deferred_validate(data)
+            return self._with_record(data, filename)
+        except ChannelError as error:
+            if pk := self.context.get("pulp_temp_file_pk"):
+                PulpTemporaryFile.objects.get(pk=pk).delete()
+            raise CondaError(error) from None
+
+    def download(self, url, **expected):
+        try:
+            return super().download(url, **expected)
+        except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
+            reason = mask(str(error)).rstrip(".")
+            raise DownloadFailed(url=mask(url), reason=reason) from None
+
+    def create(self, validated_data):
+        # Before there is a version with the package: it is published with what was known when it came to be.
+        CondaPackageInfo.remember(validated_data["sha256"], validated_data.pop("info"))
+        return super().create(validated_data)
+
+    def retrieve(self, validated_data):
+        key = {field: validated_data[field] for field in CondaPackage.natural_key_fields()}
+        return CondaPackage.objects.filter(**key).first()
+
+    def _with_record(self, data, filename):
+        """Add the columns of the package and its artifact to the data."""
+        artifact = data.get("artifact")
+        file = artifact.file if artifact else data.pop("file")
+        record, data["info"] = read_package_with_info(
+            file,
+            filename=filename,
+            subdir=data.get("subdir"),
+            sha256=artifact.sha256 if artifact else file.hashers["sha256"].hexdigest(),
+            md5=_md5(file),
+            size=file.size,
+            limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+        )
+        record = attested(record, data.pop("attestation", []), data.get("repository"))
+        data.update(CondaPackage.columns(record))
+        data["_pulp_domain"] = get_domain()
+        data["artifact"] = artifact or _saved_artifact(file)
+        data["relative_path"] = layout.package_path(record.subdir, record.filename)
+        return data
+
+    class Meta:
+        fields = tuple(
+            field
+            for field in SingleArtifactContentUploadSerializer.Meta.fields
+            if field != "relative_path"
+        ) + (
+            "subdir",
+            "filename",
+            "name",
+            "version",
+            "build",
+            "build_number",
+            "sha256",
+            "md5",
+            "size",
+            "license",
+            "noarch",
+            "depends",
+            "timestamp",
+            "record",
+            "record_digest",
+            "about",
+            "run_exports",
+            "licenses",
+            "link",
+            "traits",
+            "attestations_sha256",
+            "attestation",
+        )
+        model = CondaPackage
+        list_serializer_class = CondaPackageListSerializer
+
+
+# For which a task is needed, or a repository.
+_NOT_AT_ONCE = {
+    "repository",
+    "overwrite",
+    "attestation",
+    "upload",
+    "file_url",
+    "downloader_config",
+}
+
+
+class CondaPackageUploadSerializer(CondaPackageSerializer):
+    """A package file to be taken while the client waits, without a task."""
+
+    def validate(self, data):
+        data = super().validate(data)
+        with channel_errors_as_validation():
+            return self._with_record(data, data["file"].name if "file" in data else None)
+
+    class Meta(CondaPackageSerializer.Meta):
+        fields = tuple(
+            field for field in CondaPackageSerializer.Meta.fields if field not in _NOT_AT_ONCE
+        )
+        ref_name = "CondaPackageUpload"
+
+
+def _attach_info(packages):
+    """Give each package the attribute `info`: its `CondaPackageInfo`, or None."""
+    rows = CondaPackageInfo.objects.filter(
+        pulp_domain=get_domain_pk(), sha256__in={package.sha256 for package in packages}
+    )
+    by_sha256 = {row.sha256: row for row in rows}
+    for package in packages:
+        package.info = by_sha256.get(package.sha256)
+
+
+def _filename_in(url):
+    """Return the file name at the end of a URL, or None if it ends in something else."""
+    filename = unquote(urlsplit(url or "").path.rpartition("/")[2])
+    return filename if filename.endswith(layout.EXTENSIONS) else None
+
+
+def _md5(file):
+    # Clients want it in the record; Pulp does not compute it, since it proves nothing.
+    md5 = hashlib.md5(usedforsecurity=False)
+    for chunk in file.chunks():
+        md5.update(chunk)
+    file.seek(0)
+    return md5.hexdigest()
+
+
+def _saved_artifact(file):
+    """Return the artifact with these bytes, which another upload may save at the same moment."""
+    artifact = Artifact.init_and_validate(file)
+    same_bytes = Artifact.objects.filter(sha256=artifact.sha256, pulp_domain=get_domain_pk())
+    existing = same_bytes.first()
+    if existing is None:
+        try:
+            with transaction.atomic():
+                artifact.save()
+            return artifact
+        except IntegrityError:
+            existing = same_bytes.get()
+    if not existing.pulp_domain.get_storage().exists(existing.file.name):
+        existing.file = file
+        existing.save()
+    existing.touch()
+    return existing

@@ -1,0 +1,60 @@
+"""The history of a stage for feed readers: what it served, newest first.
+
+Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or what the gates said.
+"""
+
+from pulp_conda.channel import layout
+from pulp_conda.channel.changelog import summary_line
+from pulp_conda.channel.metadata.atom import FeedEntry, render_feed
+
+_MOST_ENTRIES = 50
+
+_TITLES = {
+    "adopted": "{stage} is at {state}",
+    "published": "{stage} has {state}",
+    "promoted": "{stage} was promoted to {state}",
+    "packages": "{stage} got single packages, {state}",
+    "rolled_back": "{stage} was rolled back to {state}",
+}
+
+
+def render_history(stage, url):
+    """Return the feed of a stage.
+
+    Args:
+        url: Of the channel.
+    """
+    states = stage.states.defer("specs", "answers")[:_MOST_ENTRIES]
+    entries = [_entry(stage, state) for state in states]
+    return render_feed(
+        title=f"{stage.lifecycle.name}: {stage.name}",
+        url=f"{url}/{layout.HISTORY_FEED}",
+        entries=entries,
+        updated=entries[0].updated if entries else stage.pulp_created,
+    )
+
+
+def _entry(stage, state):
+    return FeedEntry(
+        id=state.pk,
+        title=_TITLES[state.kind].format(stage=stage.name, state=state.label),
+        updated=state.moved_at,
+        author=stage.lifecycle.name,
+        text=_text(state.report.get("changes")),
+    )
+
+
+def _text(changes):
+    """Say what differs from the state before; of what the first stage publishes, nobody asked."""
+    if not changes:
+        return ""
+    lines = [summary_line(changes["summaries"]), *(_line(name) for name in changes["names"])]
+    more = sum(changes["summaries"].values()) - len(changes["names"])
+    if more > 0:
+        lines.append(f"and {more:,} more")
+    return "\n".join(lines)
+
+
+def _line(name):
+    versions = " → ".join(dict.fromkeys(filter(None, (name["from"], name["to"]))))
+    return f"{name['name']} {versions}: {name['summary']}"

@@ -1,0 +1,302 @@
+"""Repodata patches from strangers: documents that are checked before anything is patched by them.
+
+Format: `patch_instructions.json` (CEP 36, CEP 21), alone or in a package like `conda-forge-repodata-patches`.
+"""
+
+import re
+from itertools import islice
+
+import orjson
+from conda_package_streaming.package_streaming import stream_conda_component
+
+from pulp_conda.channel import layout
+from pulp_conda.channel.errors import (
+    BadMatchSpec,
+    BadPackageName,
+    BadPatch,
+    MissingMetadata,
+    PackageTooLarge,
+    shown,
+)
+from pulp_conda.channel.matchspec import LONGEST, check_matchspec
+from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, merge
+from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive
+
+# The most bytes of a document that comes in a request, which is checked while somebody waits.
+MAX_SIZE = 2**20
+
+_SHOWN_PROBLEMS = 10
+
+_LISTS = ("remove", "revoke")
+_KNOWN = frozenset({VERSION, *SECTIONS, *_LISTS})
+
+_FACTS = frozenset(
+    {
+        "attestations_sha256",
+        "build",
+        "build_number",
+        "indexed_timestamp",  # CEP 47
+        "md5",
+        "name",
+        "sha256",
+        "size",
+        "subdir",
+        "version",
+    }
+)
+_RUN_EXPORTS = frozenset({"noarch", "strong", "strong_constrains", "weak", "weak_constrains"})
+_EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")  # CEP 44
+_FLAG = re.compile(r"[a-z0-9_]+(:[a-z0-9_]+)?")  # CEP 45
+
+
+def check_instructions(document, max_size=MAX_SIZE):
+    """Return a document in canonical form: all sections, names sorted, nothing that changes nothing.
+
+    Raises:
+        BadPatch: with all that is wrong, or the first ten problems.
+    """
+    patches = _checked(document, max_size)
+    if not patches:
+        raise BadPatch(reason="it changes nothing")
+    return patches.document()
+
+
+def read_patches_package(file, *, filename, size, subdirs=layout.KNOWN_SUBDIRS, limits=Limits()):
+    """Return {subdir: checked document} of a package as conda-forge's `conda-forge-repodata-patches`.
+
+    Its files are `<subdir>/patch_instructions.json`. They remove some packages whose names break CEP 26. No channel here can
+    have them, so they are passed over.
+
+    Args:
+        file: The package, open and seekable.
+        size: Its bytes.
+        subdirs: Those to read.
+
+    Raises:
+        PackageError: the file is damaged, hostile or too large.
+        BadPatch: its instructions cannot be followed.
+    """
+    stem = layout.parse_filename(filename).stem
+    archive = PackageArchive(file, filename, size, limits)
+    archive.read()  # Nobody has looked into the file if it came with a sync.
+    if archive.index is None:
+        raise MissingMetadata(filename=filename, member=INDEX)
+    archive.check_stems(stem)
+    members = {f"{subdir}/{layout.PATCH_INSTRUCTIONS}": subdir for subdir in subdirs}
+    documents = {}
+    file.seek(0)
+    for tar, member in stream_conda_component(stem + archive.extension, file):
+        if member.name in members and member.isreg():
+            if member.size > (limit := limits.info_member_size):
+                raise PackageTooLarge(
+                    filename=filename,
+                    reason=f"'{member.name}' is larger than {limit} bytes",
+                    setting="CONDA_PACKAGE_LIMITS.info_member_size",
+                )
+            text = tar.extractfile(member).read()
+            try:
+                documents[members[member.name]] = _read_document(text, limit)
+            except BadPatch as error:
+                raise error.at(f"'{member.name}' of '{filename}'") from None
+        tar.members.clear()  # Or tarfile keeps them all.
+    return {subdir: document for subdir, document in documents.items() if document}
+
+
+def _read_document(text, max_size):
+    """Return a checked document, or None for that of a subdir without patches."""
+    try:
+        document = orjson.loads(text)
+    except ValueError as error:
+        raise BadPatch(reason=f"it is no JSON ({shown(str(error))})") from None
+    patches = _checked(_without_strangers(document), max_size)
+    return patches.document() if patches else None
+
+
+def _checked(document, max_size):
+    try:
+        size = len(orjson.dumps(document))
+    except TypeError as error:
+        raise BadPatch(reason=f"it cannot be written as JSON ({shown(str(error))})") from None
+    if size > max_size:
+        reason = f"it is larger than {max_size} bytes; put it into a package (see 'package')"
+        raise BadPatch(reason=reason)
+    problems = list(islice(_problems(document), _SHOWN_PROBLEMS + 1))
+    if len(problems) > _SHOWN_PROBLEMS:
+        problems[_SHOWN_PROBLEMS:] = ["and more"]
+    if problems:
+        raise BadPatch(reason="; ".join(problems))
+    return merge([document])
+
+
+def _without_strangers(document):
+    if not isinstance(document, dict):
+        return document
+    result = dict(document)
+    for key, value in document.items():
+        if key in SECTIONS and isinstance(value, dict):
+            result[key] = {name: value[name] for name in value if layout.is_filename(name)}
+        elif key in _LISTS and isinstance(value, list):
+            result[key] = [
+                name for name in value if layout.is_filename(name) or not isinstance(name, str)
+            ]
+    return result
+
+
+def _problems(document):
+    """Yield in words what is wrong, for as long as somebody asks."""
+    if not isinstance(document, dict):
+        yield "it is not an object"
+        return
+    for key in sorted(document.keys() - _KNOWN):
+        if key == "v3":
+            yield "'v3' is no section of it: name those packages by their files, in the other two"
+        else:
+            yield f"'{shown(key)}' is no section of it"
+    version = document.get(VERSION)
+    if version not in (None, 1, 2) or isinstance(version, bool):
+        yield f"its '{VERSION}' is not 1 or 2"
+    for key in _LISTS:
+        yield from _list_problems(key, document.get(key, []))
+    specs = set()
+    for section, extension in SECTIONS.items():
+        packages = document.get(section, {})
+        if not isinstance(packages, dict):
+            yield f"'{section}' is not an object"
+            continue
+        for filename, changes in packages.items():
+            if problem := _filename_problem(filename):
+                yield problem
+            elif not filename.endswith(extension):
+                yield f"'{filename}' stands in '{section}', where '{extension}' files do"
+            elif not isinstance(changes, dict):
+                yield f"what '{filename}' has is not an object"
+            else:
+                yield from _change_problems(filename, changes, version, specs)
+
+
+def _list_problems(key, filenames):
+    if not isinstance(filenames, list):
+        yield f"'{key}' is not a list"
+        return
+    for filename in filenames:
+        if problem := _filename_problem(filename):
+            yield f"in '{key}', {problem}"
+
+
+def _change_problems(filename, changes, version, specs):
+    for key, value in changes.items():
+        place = f"'{shown(key)}' of '{filename}'"
+        if key in _FACTS:
+            yield f"{place} is a fact about the file, which no patch changes"
+        elif key not in _CHECKS:
+            yield f"{place} is no key that a patch changes: {', '.join(sorted(_CHECKS))}"
+        elif key == "run_exports" and version == 1:
+            yield f"{place} needs '{VERSION}' 2 (CEP 21)"
+        else:
+            for problem in _CHECKS[key](value, specs):
+                yield f"{place} {problem}"
+
+
+def _check_specs(value, known):
+    if not isinstance(value, list):
+        yield "is not a list of match specs"
+        return
+    for spec in value:
+        # The same few thousand specs stand in hundreds of thousands of records.
+        if not isinstance(spec, str):
+            yield "is not a list of match specs"
+        elif spec not in known:
+            if problem := _spec_problem(spec):
+                yield problem
+            else:
+                known.add(spec)
+
+
+def _check_extra_depends(value, known):
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        yield "is not an object of match specs by extra"
+        return
+    for name, specs in value.items():
+        if not _EXTRA.fullmatch(name):
+            yield f"has '{shown(name)}', which is no name of an extra"
+        yield from _check_specs(specs, known)
+
+
+def _check_run_exports(value, known):
+    if not isinstance(value, dict):
+        yield "is not an object"
+        return
+    for kind, specs in value.items():
+        if kind not in _RUN_EXPORTS:
+            yield f"has '{shown(kind)}', which is none of {', '.join(sorted(_RUN_EXPORTS))}"
+        yield from _check_specs(specs, known)
+
+
+def _check_text(value, _):
+    if value is not None and not _is_text(value):
+        yield "is neither null nor a text of up to 1000 characters"
+
+
+def _check_flags(value, _):
+    if value is None:
+        return
+    if not _is_list_of_texts(value) or not all(map(_FLAG.fullmatch, value)):
+        yield "is not a list of flags such as 'cuda' or 'blas:mkl'"
+
+
+def _check_purls(value, _):
+    if value is None:
+        return
+    if not _is_list_of_texts(value) or not all(purl.startswith("pkg:") for purl in value):
+        yield "is not a list of package URLs such as 'pkg:pypi/numpy'"
+
+
+# What conda-forge and rattler change, and the run_exports of CEP 21. Not `noarch`: it says how the file is built.
+_CHECKS = {
+    "constrains": _check_specs,
+    "depends": _check_specs,
+    "extra_depends": _check_extra_depends,
+    "features": _check_text,
+    "flags": _check_flags,
+    "license": _check_text,
+    "license_family": _check_text,
+    "purls": _check_purls,
+    "run_exports": _check_run_exports,
+    "track_features": _check_text,
+}
+
+
+def _spec_problem(spec):
+    if len(spec) > LONGEST:
+        return f"has a match spec of more than {LONGEST} characters"
+    # A URL would lead clients past the channel.
+    if "://" in spec:
+        return f"has '{shown(spec)}', which names a URL"
+    try:
+        name = check_matchspec(spec).name.normalized
+    except BadMatchSpec as error:
+        return f"has '{shown(spec)}', which is not a match spec: {error.facts['reason']}"
+    if set(name) & set("*^$"):
+        return f"has '{shown(spec)}', which does not name one package"
+    return None
+
+
+def _filename_problem(filename):
+    if not isinstance(filename, str):
+        return "there is something else than a file name"
+    try:
+        layout.parse_filename(filename)
+    except BadPackageName as error:
+        reason = error.facts["reason"]
+        return f"'{shown(filename)}' is not a package's file name ({shown(reason)})"
+    return None
+
+
+def _is_text(value):
+    return isinstance(value, str) and len(value) <= LONGEST
+
+
+def _is_list_of_texts(value):
+    return isinstance(value, list) and all(map(_is_text, value))

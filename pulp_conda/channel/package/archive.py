@@ -1,0 +1,357 @@
+"""The archives of a package file, walked once, as a stream, with limits.
+
+Formats: CEP 35. Every member is checked, also those that nobody reads here: clients will write them to disk.
+"""
+
+import bz2
+import io
+import re
+import struct
+import tarfile
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+from conda_package_streaming.package_streaming import tar_generator
+
+from pulp_conda.channel.errors import (
+    MissingMetadata,
+    PackageTooLarge,
+    UnreadablePackage,
+    UnsafeMember,
+    shown,
+)
+from pulp_conda.channel.package.tree import PackageTree
+
+try:
+    from compression import zstd
+except ImportError:  # Before Python 3.14 it comes with conda-package-streaming.
+    from backports import zstd
+
+INDEX = "info/index.json"
+
+_CHUNK = 64 * 2**10
+
+# What a tar archive may spend on one member besides its data (pax headers and the like), and on its end.
+_OVERHEAD = 2**20
+
+# Too little to be a bomb: `Limits.expansion` does not count below.
+_HARMLESS = 256 * 2**20
+
+# Old packages have one text, beside the other files of `info/`.
+_LICENSE = re.compile(r"info/(?:licenses/(.{1,1000})|(LICENSE\.txt))", re.DOTALL)
+_LICENSE_COUNT = 1000
+
+_COMPONENT = re.compile(r"(info|pkg)-([^/\\]+)\.tar\.zst|metadata\.json")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a server's time and memory one package may take.
+
+    Attributes:
+        info_member_size: Bytes of a member that is read into memory: a larger index is refused, the other files of `info/`
+            are passed over. Parsed JSON takes up to thirty times that.
+        member_size: Bytes of any member. The largest ones of 2026 are GPU libraries of a few GB.
+        total_size: Bytes that the whole package unpacks to.
+        expansion: How many times larger than the file the unpacked package may be. Programs shrink to a fifth, text
+            to a hundredth, bombs to less than a thousandth. Up to 256 MiB pass always.
+        member_count: Files and folders. Their names are kept while reading, to find duplicates: 150 bytes each, and
+            names longer than 256 characters count more than once.
+        zstd_window: Bytes of memory that unpacking may take. conda-build's level 22 asks for 128 MiB.
+    """
+
+    info_member_size: int = 16 * 2**20
+    member_size: int = 32 * 2**30
+    total_size: int = 64 * 2**30
+    expansion: int = 1000
+    member_count: int = 1_000_000
+    zstd_window: int = 128 * 2**20
+
+
+class PackageArchive:
+    """The one walk through a package file.
+
+    conda-package-streaming has no limits, so we use its tar reader on top of decompressors that have some.
+
+    Attributes:
+        extension: What the file is, by its bytes.
+        index: The bytes of `info/index.json`, if there is one.
+        kept: The bytes of other files of `info/`, by the names that `keep` has …
+        licenses: … and the names of the license texts: the first thousand, without `info/licenses/`.
+    """
+
+    def __init__(self, file, filename, size, limits, keep=None):
+        """Take an open package.
+
+        Args:
+            keep: Names of members to keep, each with the bytes that it may have: a larger one is passed over.
+        """
+        self._file = file
+        self.filename = filename
+        self._limits = limits
+        self._keep = keep or {}
+        self._tree = PackageTree(filename, limits)
+        self._allowed_size = max(_HARMLESS, size * limits.expansion)
+        self._size = 0
+        self._stems = {}
+        self.extension = None
+        self.index = None
+        self.kept = {}
+        self.licenses = []
+
+    def read(self, *, info_only=False):
+        """Go through all members, or of a `.conda` file through those of `info/` alone.
+
+        Raises:
+            PackageError: the file is damaged, hostile, or larger than the limits.
+        """
+        with _archive_errors(self.filename):
+            self._read(info_only)
+
+    def _read(self, info_only):
+        self._file.seek(0)
+        magic = self._file.read(3)
+        self._file.seek(0)
+        if magic.startswith(b"PK"):
+            self.extension = ".conda"
+            self._read_conda(info_only)
+        elif magic == b"BZh":
+            self.extension = ".tar.bz2"
+            self._read_tar(self._file, bz2.BZ2Decompressor)
+        else:
+            self._fail("it is neither a ZIP file (.conda) nor compressed with bzip2 (.tar.bz2)")
+        self._tree.check_detours()
+
+    def check_stems(self, stem):
+        """Check that the components of a `.conda` file have the package's name; tools look for them by it."""
+        for kind, found in self._stems.items():
+            if found != stem:
+                raise MissingMetadata(filename=self.filename, member=f"{kind}-{stem}.tar.zst")
+
+    def _read_conda(self, info_only):
+        archive = zipfile.ZipFile(_SmallReads(self._file, self.filename))
+        components = self._components(archive)
+        self._check_zip(archive)
+        self._check_format_version(archive, components)
+        window_log = self._limits.zstd_window.bit_length() - 1
+        options = {zstd.DecompressionParameter.window_log_max: window_log}
+        new_decompressor = partial(zstd.ZstdDecompressor, options=options)
+        with archive.open(components["info"]) as file:
+            self._read_tar(file, new_decompressor)
+        if info_only or self.index is None:
+            return
+        self._keep = {}  # What looks like `info/` among the files is not seen by all readers.
+        with archive.open(components["pkg"]) as file:
+            self._read_tar(file, new_decompressor)
+
+    def _check_zip(self, archive):
+        """Check that the ZIP file is nothing but its stored members: some readers begin at the wrong end."""
+        position = 0
+        for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+            name = shown(member.filename)
+            if member.header_offset != position:
+                self._fail(f"'{name}' does not start where the ZIP member before it ends")
+            self._file.seek(position)
+            flags, method, name_size, extra_size = struct.unpack("<6xHH16xHH", self._file.read(30))
+            if (flags | member.flag_bits) & 1:
+                self._fail(f"'{name}' is encrypted")
+            if method or member.compress_type:
+                self._fail(f"'{name}' is compressed by ZIP, where CEP 35 wants it stored")
+            position += 30 + name_size + extra_size + member.compress_size
+        self._file.seek(-22, io.SEEK_END)
+        record = self._file.read()
+        at_end = record.startswith(b"PK\5\6") and record.endswith(b"\0\0")
+        if position != archive.start_dir or not at_end:
+            self._fail("the ZIP file has bytes that belong to no member")
+
+    def _components(self, archive):
+        """Find the members `info`, `pkg` and `metadata` of the ZIP file, and note the stems in their names."""
+        components = {}
+        strangers = []
+        for member in archive.infolist():
+            match = _COMPONENT.fullmatch(member.filename)
+            kind, stem = match.groups("metadata") if match else (None, None)
+            if kind is None or kind in components:
+                strangers.append(member.filename)
+                continue
+            components[kind] = member
+            if kind != "metadata":
+                self._stems[kind] = stem
+        for kind in ("info", "pkg"):
+            if kind not in components:
+                stem = next(iter(self._stems.values()), "<name>-<version>-<build>")
+                raise MissingMetadata(filename=self.filename, member=f"{kind}-{stem}.tar.zst")
+        for name in strangers:
+            reason = "does not belong into a .conda file, or is there twice (CEP 35)"
+            raise UnsafeMember(filename=self.filename, member=shown(name), reason=reason)
+        return components
+
+    def _check_format_version(self, archive, components):
+        # Some packages have no `metadata.json`, or an empty one; clients do not look.
+        text = archive.read(components["metadata"]) if "metadata" in components else b""
+        metadata = orjson.loads(text) if text else {}
+        if not isinstance(metadata, dict) or metadata.get("conda_pkg_format_version", 2) != 2:
+            self._fail(f"'metadata.json' says {shown(text.decode())}, not format version 2")
+
+    def _read_tar(self, file, new_decompressor):
+        """Check all members of a compressed tar archive, and keep what is asked for."""
+        unpacked = _Unpacked(file, new_decompressor, self.filename)
+        end = 0
+        for tar, member in tar_generator(unpacked, partial(tarfile.open, bufsize=_CHUNK)):
+            # They would hold for all members, in some readers.
+            if tar.pax_headers.keys() - {"comment"}:
+                self._fail("its tar archive has global headers")
+            self._check_size(member, tar.offset - end)
+            end = tar.offset
+            unpacked.limit = end + _OVERHEAD
+            self._tree.add(member)
+            if member.name == INDEX:
+                self.index = self._read_index(tar, member)
+            elif self._keep and member.name.startswith("info/"):
+                self._keep_member(tar, member)
+            tar.members.clear()  # Or tarfile keeps them all.
+        unpacked.read_rest()
+        # tarfile takes a broken header for the end.
+        if unpacked.end_of_data > end:
+            self._fail(f"its tar archive is broken at byte {end}")
+
+    def _check_size(self, member, size):
+        limits = self._limits
+        self._size += max(size, member.size)  # A sparse member is larger than its data.
+        if member.size < 0:
+            self._fail(f"'{shown(member.name)}' has a negative size")
+        for field, what, found, limit in (
+            ("member_size", f"'{shown(member.name)}'", member.size, limits.member_size),
+            ("total_size", "it", self._size, limits.total_size),
+            ("expansion", "it", self._size, self._allowed_size),
+        ):
+            if found > limit:
+                _too_large(self.filename, field, f"{what} unpacks to more than {limit} bytes")
+
+    def _read_index(self, tar, member):
+        if not member.isreg():
+            raise UnsafeMember(filename=self.filename, member=INDEX, reason="is not a file")
+        if member.size > (limit := self._limits.info_member_size):
+            reason = f"'{INDEX}' is larger than {limit} bytes"
+            _too_large(self.filename, "info_member_size", reason)
+        return tar.extractfile(member).read()
+
+    def _keep_member(self, tar, member):
+        if member.isreg() and member.size <= self._keep.get(member.name, -1):
+            self.kept[member.name] = tar.extractfile(member).read()
+        match = _LICENSE.fullmatch(member.name)
+        if match and not member.isdir() and len(self.licenses) < _LICENSE_COUNT:
+            self.licenses.append(match[1] or match[2])
+
+    def _fail(self, reason):
+        _unreadable(self.filename, reason)
+
+
+class _Unpacked:
+    """What a decompressor makes of a file: all of it, or an error.
+
+    Attributes:
+        limit: How far may be read. It moves on with the members, so that no single header takes all memory.
+        end_of_data: Where the zeros begin that fill up the end of a tar archive.
+    """
+
+    def __init__(self, file, new_decompressor, filename):
+        self._file = file
+        self._new_decompressor = new_decompressor
+        self._decompressor = new_decompressor()
+        self._filename = filename
+        self._position = 0
+        self._frames = 1
+        self.limit = _OVERHEAD
+        self.end_of_data = 0
+
+    def read(self, size):
+        data = b""
+        while not data:
+            packed = b""
+            if self._decompressor.eof:
+                packed = self._decompressor.unused_data or self._file.read(_CHUNK)
+                if not packed:
+                    return b""
+                self._start_frame()
+            elif self._decompressor.needs_input:
+                packed = self._file.read(_CHUNK)
+                if not packed:
+                    _unreadable(self._filename, "its compressed data ends in the middle")
+            data = self._decompress(packed, size)
+        if content := data.rstrip(b"\0"):
+            self.end_of_data = self._position + len(content)
+        self._position += len(data)
+        if self._position > self.limit:
+            reason = f"a tar archive in it has {_OVERHEAD} bytes that are no member's data"
+            _unreadable(self._filename, reason)
+        return data
+
+    def read_rest(self):
+        while self.read(_CHUNK):
+            pass
+
+    def _start_frame(self):
+        # Parallel compressors write a frame per megabyte; a million empty ones would keep us busy.
+        self._frames += 1
+        if self._frames > 1000 + self._position // _CHUNK:
+            _unreadable(self._filename, "its compressed data is in too many pieces")
+        self._decompressor = self._new_decompressor()
+
+    def _decompress(self, packed, size):
+        try:
+            return self._decompressor.decompress(packed, size)
+        except zstd.ZstdError as error:
+            if "too much memory" in str(error):
+                _too_large(self._filename, "zstd_window", "it asks for a larger zstd window")
+            _unreadable(self._filename, str(error))
+        except OSError as error:  # From bz2.
+            _unreadable(self._filename, str(error))
+
+
+class _SmallReads:
+    """A file that hands out 1 MiB at most: zipfile reads a central directory of any size at once."""
+
+    def __init__(self, file, filename):
+        self._file = file
+        self._filename = filename
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def seekable(self):
+        return True
+
+    def read(self, size=-1):
+        if size > 2**20:
+            reason = "its ZIP directory or 'metadata.json' is larger than 1 MiB"
+            _unreadable(self._filename, reason)
+        return self._file.read(2**20 if size < 0 else size)
+
+
+@contextmanager
+def _archive_errors(filename):
+    """Turn what the archive libraries say of damaged files into one of our errors."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        NotImplementedError,  # zipfile: a version or a compression that it doesn't know
+        OverflowError,
+        RecursionError,  # tarfile: headers of headers of headers
+        ValueError,  # tarfile: numbers that are none, text that is no UTF-8
+        struct.error,
+    ) as error:
+        _unreadable(filename, shown(str(error) or type(error).__name__))
+
+
+def _unreadable(filename, reason):
+    raise UnreadablePackage(filename=filename, reason=reason) from None
+
+
+def _too_large(filename, field, reason):
+    raise PackageTooLarge(filename=filename, reason=reason, setting=f"CONDA_PACKAGE_LIMITS.{field}")
