@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from pulpcore.plugin import PulpPluginAppConfig
 
 from pulp_conda.app.logs import mask_tokens
@@ -15,3 +17,5 @@ class PulpCondaPluginAppConfig(PulpPluginAppConfig):
     def ready(self):
         super().ready()
         mask_tokens()
+        # Not above: they need the models, which Django has loaded by now.
+        import_module("pulp_conda.app.receivers")

@@ -9,7 +9,7 @@ from pulpcore.plugin.replica import Replicator
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaDistribution, CondaRemote, CondaRepository
-from pulp_conda.app.serving.resolve import stage_of
+from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.channel.errors import ManagedByLifecycle
 

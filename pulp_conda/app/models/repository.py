@@ -19,6 +19,7 @@ from pulp_conda.app.models.indexed_file import IndexedFile
 from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
+from pulp_conda.app.signals import version_made
 from pulp_conda.app.versions import membership
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
@@ -181,8 +182,4 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
 
     def on_new_version(self, version):
         super().on_new_version(version)
-        if self.autopublish:
-            # pulpcore calls the model when a version is done, so the model has to know the task.
-            from pulp_conda.app.tasks.publish import publish
-
-            publish(str(version.pk))
+        version_made.send(CondaRepository, version=version)

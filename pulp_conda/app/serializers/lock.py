@@ -26,7 +26,7 @@ from pulp_conda.app.lifecycle.gates.case import find_channel
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.serving.resolve import served_at, served_now
+from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
 from pulp_conda.channel.errors import BadLockFile, StageServesNothing, UnknownEnvironment, shown

@@ -1,225 +1,366 @@
-"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of the past."""
+"""From a path of a channel to the facts about what lies there, by indexed lookups.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+What becomes of the facts, statuses and headers, is decided in `answers`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from pulpcore.plugin.models import (
+    ContentArtifact,
+    PublishedMetadata,
+    RepositoryContent,
+    RepositoryVersion,
+)
+from pulpcore.plugin.util import get_domain_pk
+
+from pulp_conda import pages
 from pulp_conda.app.lifecycle.retention import is_kept
-from pulp_conda.app.models.publication import CondaPublication
-from pulp_conda.channel.errors import NoHistory, UnknownState
-from pulp_conda.channel.moments import State, parse_moment
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaPackage,
+    CondaPublication,
+    CondaShard,
+    CondaSidecar,
+    PublishedShard,
+)
+from pulp_conda.app.models.distribution import stage_of
+from pulp_conda.app.serving.channel import Served
+from pulp_conda.app.serving.history_feed import render_history
+from pulp_conda.channel import layout
+from pulp_conda.channel.metadata.notices import current_notices, encode_notices, last_expiry
 
-# Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.
-_PAST_MAX_AGE = 60 * 60
-
-# A move may be written a little later than its time says.
-_SETTLED_AFTER = timedelta(minutes=1)
-
-# What of an entry tells more than what is served, and can be long.
-_STORY = ("report", "specs", "answers", "reason")
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
-
-# In SQL: each request asks this, and what Django does to make it of a queryset takes five times as long as the answer.
-_NEWEST = """
-SELECT publication.pulp_id
-FROM core_publication AS publication
-    JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
-WHERE version.{key} = %s AND publication.complete
-ORDER BY version.number DESC, publication.pulp_created DESC LIMIT 1
+# By their bytes first: joined, PostgreSQL may go through all shards of the publication. In SQL, as `channel` has it.
+_SHARDS = """
+SELECT shard.*, (
+    SELECT publication_id FROM conda_publishedshard WHERE shard_id = shard.pulp_id AND publication_id = %s
+) IS NOT NULL AS is_served
+FROM conda_condashard AS shard WHERE sha256 = %s
 """
 
-_TURNS = """
-SELECT publication_id, pulp_last_updated FROM core_distributedpublication WHERE distribution_id = %s
-ORDER BY pulp_last_updated DESC LIMIT 2
-"""
+
+class Kind(Enum):
+    """What lies at a path."""
+
+    NOTHING = auto()
+    MOVED = auto()  # to another path of the channel
+    PACKAGE = auto()
+    SHARD = auto()
+    SIDECAR = auto()
+    OLD_SIDECAR = auto()  # by its digest
+    METADATA = auto()
+    NOTICES = auto()
+    HISTORY_FEED = auto()
+    PAGE = auto()
 
 
 @dataclass(frozen=True)
-class Served:
-    """The publication that a URL gives, and how long a client may count on it.
+class InMemory:
+    """A small file that was read from the database, or made for the request."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in Pulp's storage."""
+
+    content_artifact: ContentArtifact
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A package whose bytes are still upstream."""
+
+    content_artifact: ContentArtifact
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a path before anybody looks at the request.
 
     Attributes:
-        find_date: Returns when the URL began to give it, and whether it gave no other one in the same second, without
-            which the date proves nothing. A query, which packages do not need.
-        max_age: Seconds for which its metadata can be used without asking again.
-        entry: Of the history of a stage, or None if the URL is none.
-        moment: What stands behind the `@` of the URL, or None.
+        kind: What lies there.
+        filename: Its name, whose extension says of what type it is.
+        where: Its bytes, or where they are.
+        sha256: The digest of its bytes, or None if that is to be made of the bytes in memory.
+        size: In bytes; None if nobody knows, which means no ranges.
+        last_modified: When the URL began to give these bytes, or None.
+        is_date_unique: False if in the same second it gave other bytes, so that the date proves nothing.
+        max_age: Seconds for which what can change may be used without asking again.
+        location: Where to look instead of a path that has moved.
+        reason: Why nothing is there, if there is more to say than that.
     """
 
-    publication: CondaPublication
-    find_date: Callable
-    max_age: int
-    entry: models.Model | None = None
-    moment: str | None = None
+    kind: Kind
+    filename: str = ""
+    where: InMemory | Stored | Upstream | None = None
+    sha256: str | None = None
+    size: int | None = None
+    last_modified: datetime | None = None
+    is_date_unique: bool = True
+    max_age: int = 0
+    location: str = ""
+    reason: str = ""
 
-    @property
-    def date(self):
-        """What answers are to know of dates."""
-        since, is_unique = self.find_date()
-        return {"last_modified": since, "is_date_unique": is_unique}
+
+NOTHING = Facts(Kind.NOTHING)
 
 
-def served_now(distribution):
-    """Return what the plain URL gives, or None."""
-    if stage := stage_of(distribution):
-        entry = stage.states.defer(*_STORY).first()
-        return entry and _state(stage, entry, max_age=settings.CONDA_METADATA_MAX_AGE)
-    publication = _chosen(distribution)
-    if publication is None:
+def resolve(state: Served | None, path: str) -> Facts:
+    """Return the facts about a path in a state of a channel; None is the state of a channel that serves nothing."""
+    if state is None:
+        return NOTHING
+    match layout.parse_path(path):
+        case layout.Package(subdir, filename):
+            found = _package(state, subdir, filename)
+        case layout.Shard(subdir, sha256):
+            found = _shard(state, subdir, sha256)
+        case layout.Sidecar(subdir, filename, None):
+            found = _sidecar(state, subdir, filename)
+        case layout.Sidecar(subdir, filename, sha256):
+            found = _old_sidecar(state, subdir, filename, sha256)
+        case layout.Metadata(None, layout.NOTICES):
+            found = _notices(state)
+        case layout.Metadata(None, layout.HISTORY_FEED):
+            found = _history_feed(state)
+        case layout.Metadata():
+            found = _metadata(state, path)
+        case layout.Folder(subdir):
+            found = _page(state, subdir)
+        case _:
+            is_subdir = path in state.publication.package_counts
+            found = Facts(Kind.MOVED, location=f"{path}/") if is_subdir else None
+    return found or NOTHING
+
+
+def _package(state: Served, subdir: str, filename: str) -> Facts | None:
+    package = CondaPackage.at_path(_versions(state), subdir, filename)
+    if package is None:
         return None
-    find_date = partial(_turn, distribution, publication)
-    return Served(publication, find_date, settings.CONDA_METADATA_MAX_AGE)
-
-
-def served_at(distribution, moment):
-    """Return what the URL gave at a moment, a text as it stands behind the `@`.
-
-    What the history does not keep any more is not there, also if nothing has removed it yet.
-
-    Raises:
-        NoHistory: the distribution is no stage.
-        BadMoment, FutureMoment, UnknownState: as the text says.
-    """
-    stage = stage_of(distribution)
-    if stage is None:
-        raise NoHistory(distribution=distribution.name, moment=moment)
-    now = timezone.now()
-    meant = parse_moment(moment, now=now)
-    if isinstance(meant, State):
-        states = stage.states.filter(version=meant.version, fix=meant.fix)
-    else:
-        states = stage.states.filter(moved_at__lte=meant.at)
-    entry = states.defer(*_STORY).first()
-    if reason := _why_not(stage, entry, meant):
-        raise UnknownState(
-            stage=stage.name, lifecycle=stage.lifecycle.name, state=moment, reason=reason
-        )
-    # Of a day or a second it is the time that has to be over: the state may be in use still.
-    if isinstance(meant, State):
-        is_over = entry.until is not None
-    else:
-        is_over = meant.at < now - _SETTLED_AFTER
-    max_age = settings.CONDA_METADATA_MAX_AGE
-    if is_over:
-        max_age = max(max_age, _PAST_MAX_AGE)
-    return _state(stage, entry, max_age=max_age, moment=moment)
-
-
-def served_checkpoint(distribution, path):
-    """Return what the date that leads a path stands for, and the path behind it; None if it is no checkpoint's."""
-    date, _, path = path.partition("/")
-    try:
-        moment = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return None, path
-    in_that_second = CondaPublication.objects.filter(
-        repository_version__repository=distribution.repository,
-        checkpoint=True,
-        complete=True,
-        pulp_created__gte=moment,
-        pulp_created__lt=moment + timedelta(seconds=1),
+    content_artifact = _find_stored(content=package.pk)
+    facts = Facts(Kind.PACKAGE, filename, last_modified=package.pulp_created)
+    if content_artifact.artifact:
+        return _stored(facts, content_artifact)
+    return replace(
+        facts, where=Upstream(content_artifact), sha256=package.sha256, size=package.size
     )
-    publication = in_that_second.order_by("pulp_created").last()
-    if publication is None:
-        return None, path
-    date = publication.pulp_last_updated, True
-    return Served(publication, lambda: date, settings.CONDA_METADATA_MAX_AGE), path
 
 
-def stage_of(distribution):
-    """Return the stage that a distribution is, or None."""
-    return getattr(distribution, "stage", None)
-
-
-def _chosen(distribution):
-    """Return the publication of a distribution that is no stage, or None: pulpcore's choice."""
-    if distribution.publication_id:
-        chosen = distribution.publication_id
-    elif distribution.repository_version_id:
-        chosen = _newest("pulp_id", distribution.repository_version_id)
-    else:
-        chosen = distribution.repository_id and _newest("repository_id", distribution.repository_id)
-    try:
-        return chosen and _publication(chosen)
-    except CondaPublication.DoesNotExist:
+def _shard(state: Served, subdir: str, sha256: str) -> Facts | None:
+    keys = [state.publication.pk, bytes.fromhex(sha256)]
+    shards = {each.pk: each for each in CondaShard.objects.raw(_SHARDS, keys)}
+    if not shards:
         return None
+    shard = None
+    if subdir in state.publication.package_counts:
+        shard = next((each for each in shards.values() if each.is_served), None)
+    if shard is None:
+        past = _past_publications(state).filter(package_counts__has_key=subdir)
+        found = PublishedShard.objects.filter(shard__in=shards, publication__in=past.values("pk"))
+        shard = next((shards[key] for key in found.values_list("shard", flat=True)[:1]), None)
+    return shard and _in_memory(
+        Kind.SHARD,
+        ".zst",
+        bytes(shard.data),
+        sha256=sha256,
+        last_modified=shard.pulp_created,
+    )
 
 
-def _newest(key, value):
-    rows = _rows(_NEWEST.format(key=key), value)
-    return rows[0][0] if rows else None
+def _sidecar(state: Served, subdir: str, filename: str) -> Facts | None:
+    package = CondaPackage.at_path([state.publication.repository_version], subdir, filename)
+    sidecar = package and _find_sidecar(package.attestations_sha256)
+    return sidecar and _in_memory(
+        Kind.SIDECAR,
+        ".json",
+        bytes(sidecar.data),
+        sha256=sidecar.sha256,
+        max_age=state.max_age,
+        **state.date,
+    )
 
 
-def _state(stage, entry, **facts):
-    """Return a state of a stage."""
-    publication = _publication(entry.publication_id)
-    return Served(publication, partial(_move_date, stage, entry), entry=entry, **facts)
+def _old_sidecar(state: Served, subdir: str, filename: str, sha256: str) -> Facts | None:
+    """Return what the sidecar of a package is now, or was a while ago, by the digest in its path."""
+    sidecar = _find_sidecar(sha256)
+    packages = CondaPackage.objects.filter(
+        _pulp_domain=get_domain_pk(),
+        subdir=subdir,
+        filename=filename,
+        attestations_sha256=sha256,
+    )
+    memberships = RepositoryContent.objects.filter(
+        content__in=packages.values("pk"),
+        repository=OuterRef("repository"),
+        version_added__number__lte=OuterRef("number"),
+    ).exclude(version_removed__number__lte=OuterRef("number"))
+    versions = RepositoryVersion.objects.filter(
+        Q(publication=state.publication) | Q(publication__in=_past_publications(state).values("pk"))
+    )
+    if not sidecar or not versions.filter(Exists(memberships)).exists():
+        return None
+    return _in_memory(
+        Kind.OLD_SIDECAR,
+        ".json",
+        bytes(sidecar.data),
+        sha256=sha256,
+        last_modified=sidecar.pulp_created,
+    )
 
 
-@lru_cache(maxsize=200)
-def _publication(pk):
-    """Return a publication with its version, without the list of all content of this.
+def _notices(state: Served) -> Facts:
+    # CEP 6: conda follows no redirect to a storage.
+    now, notices = timezone.now(), state.distribution.notices
+    changes = (state.distribution.pulp_last_updated, last_expiry(notices, now))
+    return _in_memory(
+        Kind.NOTICES,
+        layout.NOTICES,
+        encode_notices(current_notices(notices, now)),
+        last_modified=max(filter(None, changes)),
+        max_age=settings.CONDA_METADATA_MAX_AGE,
+    )
 
-    Kept in mind, for once it is complete nothing of it changes. Which one is served is asked each time.
+
+def _history_feed(state: Served) -> Facts | None:
+    stage = stage_of(state.distribution)
+    # No date, as with pages.
+    return stage and _in_memory(
+        Kind.HISTORY_FEED,
+        layout.HISTORY_FEED,
+        render_history(stage, state.distribution.url),
+        max_age=settings.CONDA_METADATA_MAX_AGE,
+    )
+
+
+def _metadata(state: Served, path: str) -> Facts | None:
+    try:
+        content_artifact = _find_metadata(state.publication.pk, path)
+    except LookupError:
+        return None
+    facts = Facts(Kind.METADATA, path, max_age=state.max_age, **state.date)
+    return _stored(facts, content_artifact)
+
+
+def _page(state: Served, subdir: str | None) -> Facts | None:
+    distribution, publication = state.distribution, state.publication
+    counts = publication.package_counts
+    if subdir is None:
+        html = pages.render_channel(
+            distribution.name,
+            f"{distribution.url}@{state.moment}" if state.moment else distribution.url,
+            counts,
+            publication.repository_version.number,
+            _shown_state(state),
+        )
+    elif subdir in counts:
+        files = PublishedMetadata.objects.filter(
+            publication=publication, relative_path__startswith=f"{subdir}/"
+        )
+        names = (path.rpartition("/")[2] for path in files.values_list("relative_path", flat=True))
+        html = pages.render_subdir(distribution.name, subdir, counts[subdir], names)
+    else:
+        return None
+    # No date: the next release of this plugin may write it in another way.
+    return _in_memory(Kind.PAGE, ".html", html.encode(), max_age=state.max_age)
+
+
+def _shown_state(state: Served) -> pages.State | None:
+    """Return what a page says of the state of a stage, or None."""
+    entry = state.entry
+    return entry and pages.State(
+        stage=entry.stage.name,
+        lifecycle=entry.stage.lifecycle.name,
+        label=entry.label,
+        since=entry.moved_at,
+        until=entry.until,
+        now=f"../{state.distribution.base_path.rpartition('/')[2]}/" if state.moment else None,
+    )
+
+
+def _versions(state: Served) -> Iterator[Any]:
+    """Yield the version that is served, and then those that clients may still hold an index of, newest first.
+
+    Of the earlier ones only what `CondaPackage.at_path` needs is read: a history can have a thousand.
+    """
+    yield state.publication.repository_version
+    distribution = state.distribution
+    yield from _newest_first(
+        _is_kept(distribution, "publication__"), "conda_historyentry__moved_at"
+    )
+    superseded = Q(publication__core_distributedpublications__in=_superseded(distribution))
+    yield from _newest_first(superseded, "core_distributedpublications__pulp_created")
+
+
+def _newest_first(condition: Q, date: str) -> Iterable[Any]:
+    versions = RepositoryVersion.objects.filter(condition)
+    versions = versions.annotate(newest=Max(f"publication__{date}")).order_by("-newest")
+    return versions.values_list("repository_id", "number", named=True)
+
+
+def _past_publications(state: Served) -> QuerySet[CondaPublication]:
+    """Return what the URL served lately, or keeps installable: clients hold indexes that name its files."""
+    kept = CondaPublication.objects.filter(_is_kept(state.distribution))
+    superseded = _superseded(state.distribution).values("publication")
+    return CondaPublication.objects.filter(Q(pk__in=kept.values("pk")) | Q(pk__in=superseded))
+
+
+def _is_kept(distribution: CondaDistribution, publication: str = "") -> Q:
+    """Return the condition for what is in the kept history of a URL; `publication` leads to a publication."""
+    entries = f"{publication}conda_historyentry__"
+    of_this = {
+        f"{entries}stage__distribution": distribution,
+        f"{entries}moved_at__isnull": False,
+    }
+    return is_kept(entries) & Q(**of_this)
+
+
+def _superseded(distribution: CondaDistribution) -> QuerySet:
+    """Return what the URL served a while ago, as pulpcore keeps it in mind."""
+    return distribution.core_distributedpublications.filter(expires_at__gte=timezone.now())
+
+
+def _in_memory(kind: Kind, filename: str, data: bytes, **facts: Any) -> Facts:
+    return Facts(kind, filename, InMemory(data), size=len(data), **facts)
+
+
+def _stored(facts: Facts, content_artifact: ContentArtifact) -> Facts:
+    artifact = content_artifact.artifact
+    return replace(
+        facts, where=Stored(content_artifact), sha256=artifact.sha256, size=artifact.size
+    )
+
+
+def _find_sidecar(sha256: str) -> CondaSidecar | None:
+    return CondaSidecar.objects.filter(pulp_domain=get_domain_pk(), sha256=sha256).first()
+
+
+@lru_cache(maxsize=1000)
+def _find_metadata(publication: UUID, path: str) -> ContentArtifact:
+    """Return the content artifact of a metadata file. Kept in mind, for that of a publication stays.
 
     Raises:
-        CondaPublication.DoesNotExist: it is gone, or not complete; that is not kept in mind.
+        LookupError: there is none, which is not kept in mind.
     """
-    publications = CondaPublication.objects.select_related("repository_version")
-    return publications.defer("repository_version__content_ids").get(pk=pk, complete=True)
+    found = _find_stored(
+        published_artifact__publication=publication, published_artifact__relative_path=path
+    )
+    if found is None:
+        raise LookupError(path)
+    return found
 
 
-def _move_date(stage, entry):
-    """Return when a stage moved, and whether it did not move before in that second.
-
-    After a rollback, the date of the publication is older than what clients have.
-    """
-    second = entry.moved_at.replace(microsecond=0)
-    before = stage.states.filter(moved_at__gte=second, moved_at__lt=entry.moved_at)
-    return entry.moved_at, not before.exists()
-
-
-def _why_not(stage, entry, meant):
-    """Return why a state cannot be had, or None if it can.
-
-    Args:
-        entry: Of the state, or None if there is none.
-        meant: The `State` or `Moment` that was asked for.
-    """
-    if entry is None and isinstance(meant, State):
-        return "it did not serve that"
-    if entry is None:
-        first = stage.states.last()
-        return (
-            f"it served nothing before {first.moved_at:{_TIME}}" if first else "it served nothing"
-        )
-    if entry.publication_id is None:
-        return "the publication is deleted"
-    if not stage.states.filter(is_kept(), pk=entry.pk).exists():
-        days = stage.lifecycle.retain_days
-        return f"it served that until {entry.until:{_TIME}}, and history is kept for {days} days"
-    return None
-
-
-def _turn(distribution, publication):
-    """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
-    turns = _rows(_TURNS, distribution.pk)
-    if not turns:
-        # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
-        return max(publication.pulp_last_updated, distribution.pulp_last_updated), True
-    (newest, since), *before = turns
-    moment = max(publication.pulp_last_updated, since)
-    second = moment.replace(microsecond=0)
-    return moment, newest == publication.pk and all(since < second for _, since in before)
-
-
-def _rows(statement, key):
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [key])
-        return cursor.fetchall()
+def _find_stored(**conditions: Any) -> ContentArtifact | None:
+    """Return the one content artifact under these conditions, or None."""
+    found = ContentArtifact.objects.filter(**conditions).select_related("artifact")
+    # Not by `first`: what Django does to sort a single row is a third of the whole lookup.
+    return next(iter(found), None)

@@ -1,19 +1,9 @@
 """Copy packages from one channel into another."""
 
-from functools import partial
-
 from pulpcore.plugin.models import Content
 
-from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRepository
-from pulp_conda.app.versions.candidates import candidates_named, names_of
-from pulp_conda.channel.errors import ChannelError
-from pulp_conda.channel.policies.closure import closure, select
-
-# Packages in a report; the version has all of them.
-_SHOWN = 1000
-
-_FACTS = ("path", "name", "version", "build", "sha256")
+from pulp_conda.app.versions.selection import choose_packages, describe
 
 
 def copy_packages(
@@ -40,30 +30,19 @@ def copy_packages(
     repository = CondaRepository.objects.get(pk=repository_pk)
     source = _version(CondaRepository.objects.get(pk=source_pk), source_number)
     base = repository.latest_version()
-    of_source, of_base = partial(candidates_named, source), partial(candidates_named, base)
-    try:
-        packages = select(specs, source=of_source, target=of_base, names=partial(names_of, source))
-    except ChannelError as error:
-        raise CondaError(error) from None
-    unmet = []
-    if with_dependencies:
-        found = closure(packages, source=of_source, target=of_base)
-        packages, unmet = found.packages, found.unmet
-    keys = [package.key for package in packages]
+    found = choose_packages(specs, source, base, with_dependencies)
+    keys = [package.key for package in found.packages]
     if not overwrite:
         repository.check_content_overwrite(base, keys)
     report = {
-        "outcome": "made" if packages else "unchanged",
+        "outcome": "made" if keys else "unchanged",
         "dry_run": dry_run,
         "version": None,
         "source_version": source.number,
-        "count": len(packages),
-        "packages": [
-            {fact: getattr(package, fact) for fact in _FACTS} for package in packages[:_SHOWN]
-        ],
-        "unmet": [f"{each.path}: {each.depends}" for each in unmet[:_SHOWN]],
+        "count": len(keys),
+        **describe(found),
     }
-    if packages and not dry_run:
+    if keys and not dry_run:
         report["version"] = _add(repository, keys)
     return report
 

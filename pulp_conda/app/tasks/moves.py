@@ -1,20 +1,16 @@
-"""Move stages: promote to one, roll one back, and let the first follow its repository."""
-
-from django.contrib.auth import get_user_model
-from django.db import transaction
-from django.utils import timezone
+"""Move stages: promote to one, answer what waits, and roll one back."""
 
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.lifecycle import gates
-from pulp_conda.app.lifecycle.news import tell
+from pulp_conda.app.lifecycle.moves import (
+    attempt,
+    check_is_there,
+    find_state,
+    make_entry,
+    report_of,
+    signed,
+)
 from pulp_conda.app.models import CondaStage, HistoryEntry
-from pulp_conda.app.models.publication import version_of
-from pulp_conda.app.versions.comparison import compare
-from pulp_conda.channel.errors import NothingWaits, StageServesNothing, StateGone, UnknownState
-from pulp_conda.channel.moments import parse_moment
-
-# Names in a report; a diff has all of them.
-_SHOWN_NAMES = 100
+from pulp_conda.channel.errors import NothingWaits, StageServesNothing, UnknownState
 
 
 def promote(
@@ -32,10 +28,10 @@ def promote(
     """
     stage = CondaStage.objects.get(pk=stage_pk)
     source = CondaStage.objects.get(pk=source_pk)
-    origin = _find_state(source, state) if state else source.current
+    origin = find_state(source, state) if state else source.current
     if origin is None:
         raise CondaError(StageServesNothing(stage=source.name, lifecycle=source.lifecycle.name))
-    entry = _make(stage, "promoted", origin, requester_pk, reason)
+    entry = make_entry(stage, "promoted", origin, requester_pk, reason)
     return attempt(entry, signed(overrides, entry), dry_run)
 
 
@@ -48,12 +44,12 @@ def answer(entry_pk):
     entry = HistoryEntry.objects.get(pk=entry_pk)
     if entry.outcome == "moved":
         # Two said yes at the same moment, and the task of the first did it.
-        return _report(entry, "moved", dry_run=False)
+        return report_of(entry, "moved", dry_run=False)
     if entry.outcome != "waiting":
         raise CondaError(
             NothingWaits(number=entry.number, lifecycle=entry.lifecycle.name, outcome=entry.outcome)
         )
-    _check_is_there(entry)
+    check_is_there(entry)
     return attempt(entry, entry.report.get("overrides", {}), dry_run=False)
 
 
@@ -78,186 +74,5 @@ def roll_back(stage_pk, requester_pk, number=None, reason="", dry_run=False):
         raise CondaError(
             UnknownState(stage=stage.name, lifecycle=stage.lifecycle.name, state=wanted, reason=why)
         )
-    entry = _make(stage, "rolled_back", origin, requester_pk, reason)
+    entry = make_entry(stage, "rolled_back", origin, requester_pk, reason)
     return attempt(entry, {}, dry_run)
-
-
-def follow(publication):
-    """Let the first stages of a repository serve a new publication of it, unless that is of an older version.
-
-    Each is followed once: where somebody rolled back, it needs a newer one to go forth again.
-    """
-    version = version_of(publication)
-    first_stages = CondaStage.objects.filter(
-        position=0, lifecycle__repository=version.repository_id
-    )
-    for stage in first_stages:
-        with transaction.atomic():
-            # Two versions may be published at a time: the older one that comes last does not count.
-            stage.lifecycle.lock()
-            if stage.states.filter(publication=publication).exists():
-                continue
-            current = stage.current
-            if current is None or current.version <= version.number:
-                state = (version.number, 0)
-                stage.move(HistoryEntry.make(stage, "published", publication, state))
-
-
-def attempt(entry, overrides, dry_run, extra=None):
-    """Ask the gates of a stage, move it or not, note what happened, and return the report.
-
-    Args:
-        entry: A new entry, or one that waited for an approval.
-        overrides: As `signed` gives them.
-        extra: What else the report is to say.
-    """
-    stage, before = entry.stage, entry.stage.publication
-    publication = entry.publication.cast()
-    if before and before.pk == publication.pk:
-        return unchanged(entry, dry_run)
-    waiting = HistoryEntry.objects.filter(
-        stage=stage, outcome="waiting", kind=entry.kind, publication=publication
-    ).first()
-    if waiting and not dry_run:
-        # Asked for twice: the answers to the first count.
-        waiting.requested_again(overrides)
-        entry, overrides = waiting, waiting.report["overrides"]
-
-    judged = []
-    if entry.kind != "rolled_back":
-        case = gates.Case(stage, publication, before, entry)
-        judged = gates.judge(stage.gates, case)
-    entry.report = {
-        **(extra or _kept_of(entry.report)),
-        "changes": _changes(before, publication),
-        "gates": [_gate_report(gate, verdict, overrides) for gate, verdict in judged],
-        "overrides": overrides,
-    }
-    outcome = _decide(judged, overrides)
-    if not dry_run:
-        _write(entry, outcome)
-    return _report(entry, outcome, dry_run)
-
-
-def signed(overrides, entry):
-    """Return overrides with the name of who asks for the entry: {gate: {"reason", "user"}}."""
-    return {
-        gate: {"reason": reason, "user": entry.requested_by}
-        for gate, reason in (overrides or {}).items()
-    }
-
-
-def unchanged(entry, dry_run):
-    """Return the report of a move that would change nothing."""
-    return _report(entry, "unchanged", dry_run)
-
-
-def _decide(judged, overrides):
-    holding = [
-        verdict.verdict
-        for gate, verdict in judged
-        if gate["action"] == "block" and not verdict.is_passed and gate["name"] not in overrides
-    ]
-    if not holding:
-        return "moved"
-    return "waiting" if set(holding) == {"waiting"} else "blocked"
-
-
-def _write(entry, outcome):
-    with transaction.atomic():
-        entry.lifecycle.lock()
-        try:
-            entry.take_answers()
-            is_new = entry.outcome != outcome
-            if outcome == "moved":
-                entry.stage.move(entry)
-            else:
-                entry.outcome = outcome
-                entry.save()
-        except (NothingWaits, StateGone) as error:
-            raise CondaError(error) from None
-        if is_new:
-            tell(entry)
-
-
-def _make(stage, kind, origin, requester_pk, reason):
-    """Return an unsaved entry that moves a stage to the state of another entry."""
-    requester = get_user_model().objects.filter(pk=requester_pk).first()
-    entry = HistoryEntry.make(
-        stage, kind, origin.publication, origin.state, requester, reason=reason
-    )
-    _check_is_there(entry)
-    return entry
-
-
-def _find_state(source, state):
-    found = source.find_states(parse_moment(state, now=timezone.now())).first()
-    if found is None:
-        raise CondaError(
-            UnknownState(
-                stage=source.name,
-                lifecycle=source.lifecycle.name,
-                state=state,
-                reason="it did not serve that",
-            )
-        )
-    return found
-
-
-def _check_is_there(entry):
-    if entry.publication is None:
-        raise CondaError(StateGone(state=entry.label, stage=entry.stage.name))
-
-
-def _changes(before, publication):
-    with compare(before and version_of(before), version_of(publication)) as changes:
-        return {
-            "counts": changes.counts(),
-            "summaries": changes.summaries(),
-            "names": [
-                {
-                    "name": name.name,
-                    "summary": name.summary,
-                    "from": name.from_version,
-                    "to": name.to_version,
-                    "subdirs": list(name.subdirs),
-                }
-                for name in changes.page(limit=_SHOWN_NAMES, files=0)
-            ],
-        }
-
-
-def _kept_of(report):
-    """Return what a report says that another try does not find out again."""
-    return {key: report[key] for key in ("packages", "unmet") if key in report}
-
-
-def _gate_report(gate, verdict, overrides):
-    override = overrides.get(gate["name"], {})
-    return {
-        "name": gate["name"],
-        "kind": gate["kind"],
-        "action": gate["action"],
-        "verdict": verdict.verdict,
-        "summary": verdict.summary,
-        "findings": verdict.findings,
-        "count": verdict.count,
-        "overridden": override.get("reason"),
-        "overridden_by": override.get("user"),
-    }
-
-
-def _report(entry, outcome, dry_run):
-    return {
-        "lifecycle": entry.lifecycle.name,
-        "stage": entry.stage.name,
-        "kind": entry.kind,
-        "outcome": outcome,
-        "dry_run": dry_run,
-        "entry": entry.number,
-        "before": entry.before,
-        "after": entry.label,
-        "reason": entry.reason,
-        "requested_by": entry.requested_by,
-        **{"changes": None, "gates": [], **entry.report},
-    }

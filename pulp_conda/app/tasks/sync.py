@@ -11,6 +11,7 @@ from pulpcore.plugin.serializers import RepositoryVersionSerializer
 from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.heap import frozen_heap
+from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
     CondaPackage,
     CondaPublication,
@@ -18,12 +19,11 @@ from pulp_conda.app.models import (
     CondaRepository,
     UpstreamSummary,
 )
+from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.reader import UpstreamReader
 from pulp_conda.app.sync.upstream import Upstream, run
-from pulp_conda.app.tasks.moves import follow
-from pulp_conda.app.tasks.publish import publish
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
 from pulp_conda.channel.metadata.channeldata import read_channeldata
 
@@ -198,4 +198,4 @@ def _publish_if_missing(repository):
         # A task that was killed may have left a stage behind.
         follow(published)
     elif repository.autopublish and latest.number > 0:
-        publish(str(latest.pk))
+        publish_version(latest)

@@ -12,7 +12,8 @@ from django.core.files.storage import default_storage
 from pulpcore.plugin.models import Artifact, ContentArtifact, Domain
 from pulpcore.plugin.util import set_domain
 
-from pulp_conda.app.content import StoredFile
+from pulp_conda.app.serving.files import respond
+from pulp_conda.app.serving.resolve import Facts, Kind, Stored
 
 _DISK = "pulpcore.app.models.storage.FileSystem"
 _MEMORY = "django.core.files.storage.InMemoryStorage"
@@ -30,10 +31,11 @@ def ask(request, settings):
     def ask(data, **headers):
         name = default_storage.save(f"artifact/{uuid4().hex}", ContentFile(data))
         artifact = Artifact(file=name, size=len(_DATA), sha256="0" * 64)
-        stored = ContentArtifact(artifact=artifact, relative_path="x.conda")
+        stored = Stored(ContentArtifact(artifact=artifact, relative_path="x.conda"))
+        facts = Facts(Kind.PACKAGE, "x.conda", stored, artifact.sha256, artifact.size)
 
         async def answer(request):
-            return StoredFile(stored, {"Content-Type": "application/octet-stream"})
+            return respond(facts)
 
         async def talk():
             app = web.Application()

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from pulp_conda.app.models import CondaPackage, PublishedShard, distribution
-from pulp_conda.app.publishing import shards
+from pulp_conda.app.models import CondaPackage, PublishedShard
+from pulp_conda.app.publishing import channel, shards
+from pulp_conda.app.serving import resolve
 from pulp_conda.app.sync import batch
-from pulp_conda.app.tasks import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ FACTS = {
 
 # By table and columns of the index: a query that uses it.
 USES = {
-    ("conda_condapackage", "content_ptr_id"): (publish._ROWS, FACTS),
+    ("conda_condapackage", "content_ptr_id"): (channel._ROWS, FACTS),
     ("conda_condapackage", "_pulp_domain_id, subdir, filename, sha256, record_digest"): (
         batch._MATCH,
         FACTS,
@@ -53,16 +53,16 @@ USES = {
         "UPDATE conda_condapackageinfo SET read_at = now() WHERE pulp_id = %(domain)s",
         FACTS,
     ),
-    ("conda_condapackageinfo", "pulp_domain_id, sha256"): (publish._INFOS, FACTS),
-    ("conda_indexedfile", "repository_id, sha256"): (publish._ROWS, FACTS),
+    ("conda_condapackageinfo", "pulp_domain_id, sha256"): (channel._INFOS, FACTS),
+    ("conda_indexedfile", "repository_id, sha256"): (channel._ROWS, FACTS),
     ("conda_condashard", "pulp_id"): PublishedShard.objects.filter(publication=KEY).select_related(
         "shard"
     ),
     ("conda_condashard", "pulp_domain_id, key"): (shards._PUBLISH, FACTS),
-    ("conda_condashard", "sha256"): (distribution._SHARDS, [KEY, b"1"]),
-    ("conda_publishedshard", "shard_id, publication_id"): (distribution._SHARDS, [KEY, b"1"]),
+    ("conda_condashard", "sha256"): (resolve._SHARDS, [KEY, b"1"]),
+    ("conda_publishedshard", "shard_id, publication_id"): (resolve._SHARDS, [KEY, b"1"]),
     ("conda_publishedshard", "publication_id"): PublishedShard.objects.filter(publication=KEY),
-    ("conda_upstreamsummary", "repository_id, name, since"): (publish._SUMMARIES, FACTS),
+    ("conda_upstreamsummary", "repository_id, name, since"): (channel._SUMMARIES, FACTS),
 }
 
 

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaRepository
 from pulp_conda.app.models.publication import version_of
-from pulp_conda.app.serving.resolve import served_now
+from pulp_conda.app.serving.channel import served_now
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,228 @@
+"""From the facts about a path to the answer: every status and every `Cache-Control` of a channel is decided here.
+
+Conditions and ranges: RFC 9110, sections 13 and 14.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from functools import cached_property
+from typing import NamedTuple
+
+from aiohttp.web import BaseRequest, HTTPFound
+
+from pulpcore.plugin.content import Handler
+
+from pulp_conda.app.serving.resolve import Facts, Kind, Stored, Upstream
+
+# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask again for a year.
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATED = "public, max-age={max_age}, must-revalidate"
+
+_CACHE_CONTROL = {
+    Kind.PACKAGE: _IMMUTABLE,
+    Kind.SHARD: _IMMUTABLE,
+    Kind.OLD_SIDECAR: _IMMUTABLE,
+    Kind.SIDECAR: _REVALIDATED,
+    Kind.METADATA: _REVALIDATED,
+    Kind.NOTICES: _REVALIDATED,
+    Kind.HISTORY_FEED: _REVALIDATED,
+    Kind.PAGE: _REVALIDATED,
+}
+
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "zst": "application/zstd",
+    "conda": "application/octet-stream",
+    "bz2": "application/x-bzip2",
+    "html": "text/html; charset=utf-8",
+    "atom": "application/atom+xml",
+}
+
+# Several ranges at once, which no client of channels asks for, are answered with the whole file.
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a request is answered.
+
+    Attributes:
+        headers: Besides those that aiohttp adds.
+        start, stop: Which bytes of the file to send; `stop` is None if nobody knows its size.
+        text: What to send instead of a file, or None for what aiohttp says of the status.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    start: int = 0
+    stop: int | None = None
+    text: str | None = None
+
+
+def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answer:
+    """Return how to answer a request for a path: by the first row of the table that applies.
+
+    Args:
+        guard: Why the client may not read the channel, or None if it may.
+        request: May be None where `needs_request` says so.
+    """
+    case = _Case(facts, guard, request)
+    row = next(row for row in _TABLE if row.applies(case))
+    headers = {name: value for name in row.headers if (value := case.header(name)) is not None}
+    if row.status == 302:
+        # As the storage says, with a signature in the URL.
+        headers = dict(case.redirect or {})
+    start, stop = (case.part if row.status in (206, 302) else None) or (0, facts.size)
+    return Answer(row.status, headers, start, stop, case.text(row.status))
+
+
+def needs_request(facts: Facts, guard: str | None) -> bool:
+    """Say whether the answer depends on the request, as it does wherever there is a file to send."""
+    return guard is None and facts.where is not None
+
+
+def content_type(facts: Facts) -> str:
+    """Return the type of a file, by its extension."""
+    return _CONTENT_TYPES[facts.filename.rpartition(".")[2]]
+
+
+class _Case:
+    """What the rows of the table ask about facts, guard and request."""
+
+    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None):
+        self.facts = facts
+        self.guard = guard
+        self.request = request
+
+    def is_refused(self) -> bool:
+        return self.guard is not None
+
+    def is_nothing(self) -> bool:
+        return self.facts.kind is Kind.NOTHING
+
+    def is_moved(self) -> bool:
+        return self.facts.kind is Kind.MOVED
+
+    def is_not_what_was_meant(self) -> bool:
+        if (tags := self.request.if_match) is not None:
+            return not any(tag.value in ("*", self.sha256) and not tag.is_weak for tag in tags)
+        date = self.request.if_unmodified_since
+        return bool(date) and self.date not in (None, date)
+
+    def is_known(self) -> bool:
+        if (tags := self.request.if_none_match) is not None:
+            return any(tag.value in ("*", self.sha256) for tag in tags)
+        date = self.request.if_modified_since
+        return bool(date) and self.facts.is_date_unique and self.date == date
+
+    def is_beyond_the_end(self) -> bool:
+        return self.part is not None and self.part[0] >= self.facts.size
+
+    def lies_elsewhere(self) -> bool:
+        return self.redirect is not None
+
+    def is_part(self) -> bool:
+        return self.part is not None
+
+    def is_file(self) -> bool:
+        return True
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest, by which a file is known: its date may go back after a rollback (RFC 9110, section 13.1.3)."""
+        return self.facts.sha256 or hashlib.sha256(self.facts.where.data).hexdigest()
+
+    @cached_property
+    def date(self) -> datetime | None:
+        # A date of the future is not allowed, so the fraction goes.
+        date = self.facts.last_modified
+        return date and date.replace(microsecond=0)
+
+    @cached_property
+    def part(self) -> tuple[int, int] | None:
+        """Start and stop of the range that is asked for, or None for the whole file."""
+        size, request = self.facts.size, self.request
+        # Ranges are defined for GET alone.
+        if request.method != "GET" or size is None:
+            return None
+        match = _RANGE.fullmatch(request.headers.get("Range", ""))
+        if not match or match.groups() == ("", ""):
+            return None
+        validators = {self.header("ETag")}
+        if self.facts.is_date_unique:
+            validators.add(self.header("Last-Modified"))
+        if request.headers.get("If-Range", self.header("ETag")) not in validators:
+            return None
+        first, last = (int(number) if number else None for number in match.groups())
+        if first is None:
+            return max(size - last, 0) if last else size, size
+        if last is None:
+            return first, size
+        return (first, min(last + 1, size)) if first <= last else None
+
+    @cached_property
+    def redirect(self) -> Mapping[str, str] | None:
+        """The headers by which pulpcore sends clients to an object storage, if the domain wants that."""
+        if not isinstance(self.facts.where, Stored):
+            return None
+        given = Handler()._build_response_from_content_artifact(
+            self.facts.where.content_artifact,
+            {"Content-Type": content_type(self.facts)},
+            self.request,
+        )
+        return given.headers if isinstance(given, HTTPFound) else None
+
+    def text(self, status: int) -> str | None:
+        return f"404: {self.facts.reason}" if status == 404 and self.facts.reason else None
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, or None if the answer has none of it."""
+        facts = self.facts
+        match name:
+            case "Accept-Ranges":
+                return "bytes"
+            case "Cache-Control":
+                return _CACHE_CONTROL[facts.kind].format(max_age=facts.max_age)
+            case "Content-Range":
+                start, stop = self.part
+                part = "*" if start >= facts.size else f"{start}-{stop - 1}"
+                return f"bytes {part}/{facts.size}"
+            case "Content-Type":
+                return content_type(facts)
+            case "ETag":
+                return f'"{self.sha256}"'
+            case "Last-Modified":
+                return self.date and format_datetime(self.date, usegmt=True)
+            case "Location":
+                return facts.location
+            case "X-PULP-ARTIFACT-SIZE":
+                is_artifact = isinstance(facts.where, Stored | Upstream) and facts.size is not None
+                return str(facts.size) if is_artifact else None
+        raise LookupError(name)
+
+
+class _Row(NamedTuple):
+    status: int
+    applies: Callable[[_Case], bool]
+    headers: tuple[str, ...] = ()
+
+
+_VALIDATORS = ("Cache-Control", "ETag", "Last-Modified")
+_FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges")
+
+# The first row that applies is the answer. Errors have none of the headers of a file: nobody shall keep one for a year.
+_TABLE = (
+    _Row(403, _Case.is_refused),
+    _Row(404, _Case.is_nothing),
+    _Row(301, _Case.is_moved, ("Location",)),
+    _Row(412, _Case.is_not_what_was_meant),
+    _Row(304, _Case.is_known, _VALIDATORS),
+    _Row(416, _Case.is_beyond_the_end, ("Content-Range",)),
+    _Row(302, _Case.lies_elsewhere),
+    _Row(206, _Case.is_part, (*_FILE, "Content-Range")),
+    _Row(200, _Case.is_file, _FILE),
+)

@@ -1,0 +1,224 @@
+"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of the past."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
+
+from django.conf import settings
+from django.db import connection, models
+from django.utils import timezone
+
+from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.models.distribution import CondaDistribution, stage_of
+from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.channel.errors import NoHistory, UnknownState
+from pulp_conda.channel.moments import State, parse_moment
+
+# Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.
+_PAST_MAX_AGE = 60 * 60
+
+# A move may be written a little later than its time says.
+_SETTLED_AFTER = timedelta(minutes=1)
+
+# What of an entry tells more than what is served, and can be long.
+_STORY = ("report", "specs", "answers", "reason")
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+# In SQL: each request asks this, and what Django does to make it of a queryset takes five times as long as the answer.
+_NEWEST = """
+SELECT publication.pulp_id
+FROM core_publication AS publication
+    JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
+WHERE version.{key} = %s AND publication.complete
+ORDER BY version.number DESC, publication.pulp_created DESC LIMIT 1
+"""
+
+_TURNS = """
+SELECT publication_id, pulp_last_updated FROM core_distributedpublication WHERE distribution_id = %s
+ORDER BY pulp_last_updated DESC LIMIT 2
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The publication that a URL gives, and how long a client may count on it.
+
+    Attributes:
+        distribution: Of the URL.
+        find_date: Returns when the URL began to give it, and whether it gave no other one in the same second, without
+            which the date proves nothing. A query, which packages do not need.
+        max_age: Seconds for which its metadata can be used without asking again.
+        entry: Of the history of a stage, or None if the URL is none.
+        moment: What stands behind the `@` of the URL, or None.
+    """
+
+    distribution: CondaDistribution
+    publication: CondaPublication
+    find_date: Callable[[], tuple[datetime, bool]]
+    max_age: int
+    entry: models.Model | None = None
+    moment: str | None = None
+
+    @property
+    def date(self):
+        """What answers are to know of dates."""
+        since, is_unique = self.find_date()
+        return {"last_modified": since, "is_date_unique": is_unique}
+
+
+def served_now(distribution):
+    """Return what the plain URL gives, or None."""
+    if stage := stage_of(distribution):
+        entry = stage.states.defer(*_STORY).first()
+        return entry and _state(distribution, stage, entry, max_age=settings.CONDA_METADATA_MAX_AGE)
+    publication = _chosen(distribution)
+    if publication is None:
+        return None
+    find_date = partial(_turn, distribution, publication)
+    return Served(distribution, publication, find_date, settings.CONDA_METADATA_MAX_AGE)
+
+
+def served_at(distribution, moment):
+    """Return what the URL gave at a moment, a text as it stands behind the `@`.
+
+    What the history does not keep any more is not there, also if nothing has removed it yet.
+
+    Raises:
+        NoHistory: the distribution is no stage.
+        BadMoment, FutureMoment, UnknownState: as the text says.
+    """
+    stage = stage_of(distribution)
+    if stage is None:
+        raise NoHistory(distribution=distribution.name, moment=moment)
+    now = timezone.now()
+    meant = parse_moment(moment, now=now)
+    if isinstance(meant, State):
+        states = stage.states.filter(version=meant.version, fix=meant.fix)
+    else:
+        states = stage.states.filter(moved_at__lte=meant.at)
+    entry = states.defer(*_STORY).first()
+    if reason := _why_not(stage, entry, meant):
+        raise UnknownState(
+            stage=stage.name, lifecycle=stage.lifecycle.name, state=moment, reason=reason
+        )
+    # Of a day or a second it is the time that has to be over: the state may be in use still.
+    if isinstance(meant, State):
+        is_over = entry.until is not None
+    else:
+        is_over = meant.at < now - _SETTLED_AFTER
+    max_age = settings.CONDA_METADATA_MAX_AGE
+    if is_over:
+        max_age = max(max_age, _PAST_MAX_AGE)
+    return _state(distribution, stage, entry, max_age=max_age, moment=moment)
+
+
+def served_checkpoint(distribution, path):
+    """Return what the date that leads a path stands for, and the path behind it; None if it is no checkpoint's."""
+    date, _, path = path.partition("/")
+    try:
+        moment = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None, path
+    in_that_second = CondaPublication.objects.filter(
+        repository_version__repository=distribution.repository,
+        checkpoint=True,
+        complete=True,
+        pulp_created__gte=moment,
+        pulp_created__lt=moment + timedelta(seconds=1),
+    )
+    publication = in_that_second.order_by("pulp_created").last()
+    if publication is None:
+        return None, path
+    date = publication.pulp_last_updated, True
+    return Served(distribution, publication, lambda: date, settings.CONDA_METADATA_MAX_AGE), path
+
+
+def _chosen(distribution):
+    """Return the publication of a distribution that is no stage, or None: pulpcore's choice."""
+    if distribution.publication_id:
+        chosen = distribution.publication_id
+    elif distribution.repository_version_id:
+        chosen = _newest("pulp_id", distribution.repository_version_id)
+    else:
+        chosen = distribution.repository_id and _newest("repository_id", distribution.repository_id)
+    try:
+        return chosen and _publication(chosen)
+    except CondaPublication.DoesNotExist:
+        return None
+
+
+def _newest(key, value):
+    rows = _rows(_NEWEST.format(key=key), value)
+    return rows[0][0] if rows else None
+
+
+def _state(distribution, stage, entry, **facts):
+    """Return a state of a stage."""
+    publication = _publication(entry.publication_id)
+    find_date = partial(_move_date, stage, entry)
+    return Served(distribution, publication, find_date, entry=entry, **facts)
+
+
+@lru_cache(maxsize=200)
+def _publication(pk):
+    """Return a publication with its version, without the list of all content of this.
+
+    Kept in mind, for once it is complete nothing of it changes. Which one is served is asked each time.
+
+    Raises:
+        CondaPublication.DoesNotExist: it is gone, or not complete; that is not kept in mind.
+    """
+    publications = CondaPublication.objects.select_related("repository_version")
+    return publications.defer("repository_version__content_ids").get(pk=pk, complete=True)
+
+
+def _move_date(stage, entry):
+    """Return when a stage moved, and whether it did not move before in that second.
+
+    After a rollback, the date of the publication is older than what clients have.
+    """
+    second = entry.moved_at.replace(microsecond=0)
+    before = stage.states.filter(moved_at__gte=second, moved_at__lt=entry.moved_at)
+    return entry.moved_at, not before.exists()
+
+
+def _why_not(stage, entry, meant):
+    """Return why a state cannot be had, or None if it can.
+
+    Args:
+        entry: Of the state, or None if there is none.
+        meant: The `State` or `Moment` that was asked for.
+    """
+    if entry is None and isinstance(meant, State):
+        return "it did not serve that"
+    if entry is None:
+        first = stage.states.last()
+        return (
+            f"it served nothing before {first.moved_at:{_TIME}}" if first else "it served nothing"
+        )
+    if entry.publication_id is None:
+        return "the publication is deleted"
+    if not stage.states.filter(is_kept(), pk=entry.pk).exists():
+        days = stage.lifecycle.retain_days
+        return f"it served that until {entry.until:{_TIME}}, and history is kept for {days} days"
+    return None
+
+
+def _turn(distribution, publication):
+    """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
+    turns = _rows(_TURNS, distribution.pk)
+    if not turns:
+        # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
+        return max(publication.pulp_last_updated, distribution.pulp_last_updated), True
+    (newest, since), *before = turns
+    moment = max(publication.pulp_last_updated, since)
+    second = moment.replace(microsecond=0)
+    return moment, newest == publication.pk and all(since < second for _, since in before)
+
+
+def _rows(statement, key):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [key])
+        return cursor.fetchall()
