@@ -3,7 +3,7 @@
 from django.db import connection
 
 from pulp_conda.app.models.repository import CondaRepository
-from pulp_conda.app.versions.membership import change_contents
+from pulp_conda.app.versions.membership import become
 
 # What the channel says of files and names goes along: a promotion makes no file younger (CEP 47).
 _COPY_INDEXED = """
@@ -18,14 +18,6 @@ FROM conda_upstreamsummary WHERE repository_id = %(channel)s
 ORDER BY name, since DESC
 ON CONFLICT DO NOTHING
 """
-
-_WANTED = """
-CREATE TEMP TABLE conda_wanted AS
-SELECT content FROM core_repositoryversion, unnest(content_ids) AS content
-WHERE pulp_id = %(base)s AND content <> ALL(%(replaced)s)
-UNION SELECT unnest(%(added)s)
-"""
-_PRESENT = "SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = '{}'"
 
 
 def make_version(stage, base, packages, replaced):
@@ -42,23 +34,14 @@ def make_version(stage, base, packages, replaced):
         "own": repository.pk,
         "channel": stage.lifecycle.repository_id,
         "number": latest.number + 1,
-        "base": base.pk,
-        "added": packages,
-        "replaced": replaced,
     }
     with connection.cursor() as cursor:
         cursor.execute(_COPY_INDEXED, facts)
         cursor.execute(_COPY_SUMMARIES, facts)
-        cursor.execute(_WANTED, facts)
-        try:
-            with repository.new_version() as version:
-                # Its patches were checked where they were added.
-                version.is_copy = True
-                present = _PRESENT.format(version.pk)
-                wanted = "SELECT content FROM conda_wanted"
-                change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
-        finally:
-            cursor.execute("DROP TABLE conda_wanted")
+    with repository.new_version() as version:
+        # Its patches were checked where they were added.
+        version.is_copy = True
+        become(version, base, added=packages, removed=replaced)
     # The same packages as before make no new version.
     return repository.latest_version()
 

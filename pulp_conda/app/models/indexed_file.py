@@ -2,6 +2,8 @@
 
 from django.db import connection, models
 
+from pulp_conda.app.versions.sql import packages_added
+
 
 class IndexedFile(models.Model):
     """When a channel first offered a file: set once, and kept whatever happens to its record (CEP 47).
@@ -39,14 +41,12 @@ class IndexedFile(models.Model):
             cursor.execute(_NOTE, facts)
 
 
-_NOTE = """
+_NOTE = f"""
 INSERT INTO conda_indexedfile (repository_id, sha256, indexed_timestamp)
 SELECT DISTINCT ON (package.sha256 COLLATE "C") %(repository)s, package.sha256,
     CASE WHEN %(seed)s THEN LEAST(package.timestamp, %(moment)s) ELSE %(moment)s END
-FROM core_repositorycontent AS member
-    JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
-WHERE member.repository_id = %(repository)s AND member.version_added_id = %(version)s
-    AND package.indexed_timestamp IS NULL
+FROM {packages_added()}
+WHERE package.indexed_timestamp IS NULL
 ORDER BY package.sha256 COLLATE "C", package.timestamp
 ON CONFLICT DO NOTHING
 """

@@ -6,17 +6,16 @@ from django.db import models
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.versions.sql import join_memberships
 from pulp_conda.channel.records import PackageRecord
 
 # In SQL, as it is asked for each package that is served: Django takes four times as long to make it of a queryset.
-_AT_PATH = """
+_AT_PATH = f"""
 SELECT package.content_ptr_id, package.filename, package.sha256, package.size, package.attestations_sha256,
     content.pulp_type, content.pulp_created, member.repository_id, added.number AS added, removed.number AS removed
 FROM conda_condapackage AS package
     JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
-    JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
-    JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
-    LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+    {join_memberships()}
 WHERE package._pulp_domain_id = %s AND package.subdir = %s AND package.filename = %s
 """
 

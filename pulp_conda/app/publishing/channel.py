@@ -23,6 +23,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.publishing.shards import remove_unused_shards
 from pulp_conda.app.publishing.subdir import Row, SubdirWriter, store
 from pulp_conda.app.signals import publication_made
+from pulp_conda.app.versions.sql import keys_of
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.patches import Patches
@@ -32,9 +33,8 @@ log = logging.getLogger(__name__)
 _BATCH = 2000
 
 # The planner takes the array of a version for a short one, and would look each of its members up in every table.
-_MEMBERS = """
-CREATE TEMP TABLE conda_member AS
-SELECT unnest(content_ids) AS content FROM core_repositoryversion WHERE pulp_id = %(version)s;
+_MEMBERS = f"""
+CREATE TEMP TABLE conda_member AS {keys_of()};
 ANALYZE conda_member
 """
 

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
 from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.app.versions.published import latest_turns, newest_publication
 from pulp_conda.channel.errors import NoHistory, UnknownState
 from pulp_conda.channel.moments import State, parse_moment
 
@@ -25,20 +26,6 @@ _SETTLED_AFTER = timedelta(minutes=1)
 _STORY = ("report", "specs", "answers", "reason")
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-
-# In SQL: each request asks this, and what Django does to make it of a queryset takes five times as long as the answer.
-_NEWEST = """
-SELECT publication.pulp_id
-FROM core_publication AS publication
-    JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
-WHERE version.{key} = %s AND publication.complete
-ORDER BY version.number DESC, publication.pulp_created DESC LIMIT 1
-"""
-
-_TURNS = """
-SELECT publication_id, pulp_last_updated FROM core_distributedpublication WHERE distribution_id = %s
-ORDER BY pulp_last_updated DESC LIMIT 2
-"""
 
 
 @dataclass(frozen=True)
@@ -140,18 +127,15 @@ def _chosen(distribution):
     if distribution.publication_id:
         chosen = distribution.publication_id
     elif distribution.repository_version_id:
-        chosen = _newest("pulp_id", distribution.repository_version_id)
+        chosen = newest_publication("pulp_id", distribution.repository_version_id)
     else:
-        chosen = distribution.repository_id and _newest("repository_id", distribution.repository_id)
+        chosen = distribution.repository_id and newest_publication(
+            "repository_id", distribution.repository_id
+        )
     try:
         return chosen and _publication(chosen)
     except CondaPublication.DoesNotExist:
         return None
-
-
-def _newest(key, value):
-    rows = _rows(_NEWEST.format(key=key), value)
-    return rows[0][0] if rows else None
 
 
 def _state(distribution, stage, entry, **facts):
@@ -208,7 +192,7 @@ def _why_not(stage, entry, meant):
 
 def _turn(distribution, publication):
     """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
-    turns = _rows(_TURNS, distribution.pk)
+    turns = latest_turns(distribution.pk)
     if not turns:
         # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
         return max(publication.pulp_last_updated, distribution.pulp_last_updated), True
@@ -216,9 +200,3 @@ def _turn(distribution, publication):
     moment = max(publication.pulp_last_updated, since)
     second = moment.replace(microsecond=0)
     return moment, newest == publication.pk and all(since < second for _, since in before)
-
-
-def _rows(statement, key):
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [key])
-        return cursor.fetchall()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pulpcore.plugin.models import Content
 
 from pulp_conda.app.sync.copy_format import NULL, as_array, as_number, copy_rows
-from pulp_conda.app.versions.membership import BY_INDEX, MEMBER
+from pulp_conda.app.versions.sql import BY_INDEX, MEMBER
 from pulp_conda.channel.metadata.run_exports import canonical
 
 # Each try in vain means that another sync got on.

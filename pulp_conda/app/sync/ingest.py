@@ -16,7 +16,8 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.sync import batch
-from pulp_conda.app.versions.membership import BY_INDEX, MEMBER, change_contents
+from pulp_conda.app.versions.membership import change_contents
+from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, packages_of_latest
 from pulp_conda.channel.records import PackageRecord
 
 _BATCH = 5000
@@ -69,13 +70,11 @@ WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
 EXCEPT SELECT content FROM conda_seen
 """
 
-_REMOVE_SUBDIRS = """
+_REMOVE_SUBDIRS = f"""
 INSERT INTO conda_removed
 SELECT member.content_id
-FROM core_repositorycontent AS member
-    JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
-WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL
-    AND NOT package.subdir = ANY(%(kept)s)
+FROM {packages_of_latest()}
+WHERE NOT package.subdir = ANY(%(kept)s)
     AND NOT EXISTS (SELECT FROM conda_seen WHERE conda_seen.content = member.content_id)
 """
 

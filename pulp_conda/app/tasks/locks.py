@@ -1,39 +1,18 @@
 """From lock files to repository versions: one with exactly their packages, or those that serve them already."""
 
-from contextlib import contextmanager
-
-from django.db import connection
-
 from pulpcore.plugin.models import PulpTemporaryFile
 
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaRepository, HistoryEntry
 from pulp_conda.app.models.lifecycle import label
-from pulp_conda.app.versions.locked import count_locked, find_locked
-from pulp_conda.app.versions.membership import change_contents
+from pulp_conda.app.versions.locked import apply_change, count_locked, exact_change, find_locked
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.layout import package_path
 from pulp_conda.channel.lockfiles.read import compare, read_lock_file
 
 # A report is read by people: the first of everything, and how many there are.
 _SHOWN = 100
-
-# What has to come into a version and to go from it, for it to have exactly some packages.
-_CREATE = """
-CREATE TEMP TABLE conda_to_add AS SELECT unnest(%(contents)s::uuid[]) AS content;
-CREATE TEMP TABLE conda_to_remove AS
-    SELECT package.content_ptr_id AS content
-    FROM core_repositoryversion AS version
-        CROSS JOIN unnest(version.content_ids) AS member (content)
-        JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
-    WHERE version.pulp_id = %(version)s;
-WITH stay AS (
-    DELETE FROM conda_to_remove USING conda_to_add
-    WHERE conda_to_remove.content = conda_to_add.content RETURNING conda_to_add.content
-)
-DELETE FROM conda_to_add USING stay WHERE conda_to_add.content = stay.content
-"""
 
 
 def import_lock_file(file_pk, repository_pk, sources, lock_format=None, dry_run=False):
@@ -65,15 +44,12 @@ def import_lock_file(file_pk, repository_pk, sources, lock_format=None, dry_run=
     if any(packages["count"] for packages in lacking.values()):
         return report
     contents = [content for content, *_ in found.values()]
-    with _changes(repository.latest_version(), contents) as (report["added"], report["removed"]):
+    change = exact_change(repository.latest_version(), contents)
+    with change as (report["added"], report["removed"]):
         report["outcome"] = "made" if report["added"] or report["removed"] else "unchanged"
         if report["outcome"] == "made" and not dry_run:
             with repository.new_version() as version:
-                change_contents(
-                    version,
-                    added="SELECT content FROM conda_to_add",
-                    removed="SELECT content FROM conda_to_remove",
-                )
+                apply_change(version)
             report["version"] = version.number
     return report
 
@@ -160,20 +136,6 @@ def _stages(lock, lifecycle_pks):
         }
         for (lifecycle, stage), told in stages.items()
     ]
-
-
-@contextmanager
-def _changes(version, contents):
-    """Have in tables what a version lacks to have exactly some packages, and what it has too many; give their numbers."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CREATE, {"contents": contents, "version": version.pk})
-        try:
-            cursor.execute(
-                "SELECT (SELECT count(*) FROM conda_to_add), (SELECT count(*) FROM conda_to_remove)"
-            )
-            yield cursor.fetchone()
-        finally:
-            cursor.execute("DROP TABLE conda_to_add, conda_to_remove")
 
 
 def _about(lock):

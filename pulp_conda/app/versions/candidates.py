@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from pulp_conda.app.versions.sql import facts_of, is_member_at, join_memberships, keys_of
 from pulp_conda.channel.policies.satisfaction import Candidate
 
 _BATCH = 2000
@@ -19,18 +20,15 @@ _INDEXED = """
 
 # The file says whether a package is new: a correction of its record makes no new package. In the select list, where
 # PostgreSQL asks the second question of few rows; as a join it would compare all with all.
-_IS_NEW = """
+_IS_NEW = f"""
     CASE WHEN package.content_ptr_id IN (
-        SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = %(before_version)s
+        {keys_of("before_version")}
     ) THEN false ELSE NOT EXISTS (
         SELECT FROM conda_condapackage AS same
-            JOIN core_repositorycontent AS member ON member.content_id = same.content_ptr_id
-            JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
-            LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+            {join_memberships("same")}
         WHERE same._pulp_domain_id = package._pulp_domain_id AND same.subdir = package.subdir
             AND same.filename = package.filename AND same.sha256 = package.sha256
-            AND member.repository_id = %(before_repository)s AND added.number <= %(before_number)s
-            AND (removed.number IS NULL OR removed.number > %(before_number)s)
+            AND member.repository_id = %(before_repository)s AND {is_member_at("%(before_number)s")}
     ) END
 """
 
@@ -39,7 +37,7 @@ SELECT {_COLUMNS}
 FROM conda_condapackage AS package
     {_INDEXED}
 WHERE package.content_ptr_id IN (
-    SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = %(version)s
+    {keys_of()}
 )
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
@@ -48,18 +46,16 @@ ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 _NAMED = f"""
 SELECT {_COLUMNS}
 FROM conda_condapackage AS package
-    JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
-    JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
-    LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+    {join_memberships()}
     {_INDEXED}
 WHERE package.name = ANY(%(names)s) AND member.repository_id = %(repository)s
-    AND added.number <= %(number)s AND (removed.number IS NULL OR removed.number > %(number)s)
+    AND {is_member_at("%(number)s")}
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
-_NAMES = """
+_NAMES = f"""
 SELECT DISTINCT name FROM conda_condapackage WHERE content_ptr_id IN (
-    SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = %(version)s
+    {keys_of()}
 )
 """
 
@@ -72,9 +68,9 @@ def candidates(version, before=None, with_depends=False):
     """
     depends = "package.depends" if with_depends else "NULL"
     statement = _ALL.format(depends=depends, is_new=_IS_NEW if before else "true")
-    facts = _facts(version)
+    facts = facts_of(version)
     if before:
-        facts |= {f"before_{name}": value for name, value in _facts(before).items()}
+        facts |= {f"before_{name}": value for name, value in facts_of(before).items()}
     with connection.chunked_cursor() as cursor:
         cursor.itersize = _BATCH
         cursor.execute(statement, facts)
@@ -85,20 +81,12 @@ def candidates_named(version, names):
     """Return a `Candidate` with its dependencies for each package of these names."""
     statement = _NAMED.format(depends="package.depends", is_new="true")
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**_facts(version), "names": list(names)})
+        cursor.execute(statement, {**facts_of(version), "names": list(names)})
         return list(map(Candidate._make, cursor.fetchall()))
 
 
 def names_of(version):
     """Return the names of all packages of a repository version."""
     with connection.cursor() as cursor:
-        cursor.execute(_NAMES, _facts(version))
+        cursor.execute(_NAMES, facts_of(version))
         return [name for (name,) in cursor.fetchall()]
-
-
-def _facts(version):
-    return {
-        "version": version.pk,
-        "number": version.number,
-        "repository": version.repository_id,
-    }

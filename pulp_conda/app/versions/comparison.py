@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
+from pulp_conda.app.versions.sql import keys_of
 from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest, summarize
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
@@ -21,12 +22,12 @@ _BATCH = 5000
 
 _NAME = re.compile(r"[A-Za-z0-9_.*-]+")
 
-_MEMBERS = """
+_MEMBERS = f"""
 SELECT content, bool_or(older) AS older
 FROM (
-    SELECT unnest(content_ids), true FROM core_repositoryversion WHERE pulp_id = %(base)s
+    SELECT content, true FROM ({keys_of("base")}) AS base
     UNION ALL
-    SELECT unnest(content_ids), false FROM core_repositoryversion WHERE pulp_id = %(target)s
+    SELECT content, false FROM ({keys_of("target")}) AS target
 ) AS member (content, older)
 GROUP BY content
 """

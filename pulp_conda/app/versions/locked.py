@@ -4,19 +4,22 @@ PostgreSQL goes from the paths that a lock file names to the memberships of the 
 the versions have besides.
 """
 
+from contextlib import contextmanager
+
 from django.db import connection
 
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.versions.membership import change_contents
+from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
+
 # The packages that repositories have, or had, at the paths of a lock file, one row for each membership.
-_HELD = """
+_HELD = f"""
 FROM unnest(%(subdirs)s::text[], %(filenames)s::text[], %(sha256s)s::text[], %(md5s)s::text[])
         AS locked (subdir, filename, sha256, md5)
     JOIN conda_condapackage AS package ON package._pulp_domain_id = %(domain)s
         AND package.subdir = locked.subdir AND package.filename = locked.filename
-    JOIN core_repositorycontent AS member ON member.content_id = package.content_ptr_id
-    JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
-    LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+    {join_memberships()}
 """
 
 # As `pulp_conda.channel.lockfiles.read.compare` has it: a sha256 counts more than an md5, and without a hash nothing is proven.
@@ -36,7 +39,7 @@ SELECT DISTINCT ON (locked.subdir, locked.filename)
     JOIN unnest(%(repositories)s::uuid[], %(versions)s::int[])
         WITH ORDINALITY AS source (repository, version, place) ON source.repository = member.repository_id
         AND (source.version IS NULL OR (
-            added.number <= source.version AND coalesce(removed.number > source.version, true)
+            {is_member_at("source.version")}
         ))
 ORDER BY locked.subdir, locked.filename, {_IS_SAME} DESC, source.place, removed.number DESC NULLS FIRST, added.number DESC
 """
@@ -59,6 +62,21 @@ SELECT number, count FROM (
     WHERE repository_id = %(repository)s
 ) AS version
 WHERE complete ORDER BY number DESC
+"""
+
+
+# What has to come into a version and to go from it, for it to have exactly some packages.
+_CREATE = f"""
+CREATE TEMP TABLE conda_to_add AS SELECT unnest(%(contents)s::uuid[]) AS content;
+CREATE TEMP TABLE conda_to_remove AS
+    SELECT package.content_ptr_id AS content
+    FROM ({keys_of()}) AS member
+        JOIN conda_condapackage AS package ON package.content_ptr_id = member.content;
+WITH stay AS (
+    DELETE FROM conda_to_remove USING conda_to_add
+    WHERE conda_to_remove.content = conda_to_add.content RETURNING conda_to_add.content
+)
+DELETE FROM conda_to_add USING stay WHERE conda_to_add.content = stay.content
 """
 
 
@@ -89,6 +107,29 @@ def count_locked(packages, repository_pk):
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {**_facts(packages), "repository": repository_pk})
         return {number: int(count) for number, count in cursor}
+
+
+@contextmanager
+def exact_change(version, contents):
+    """Have in tables what a version lacks to have exactly some packages, and what it has too many; give their numbers."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATE, {"contents": contents, "version": version.pk})
+        try:
+            cursor.execute(
+                "SELECT (SELECT count(*) FROM conda_to_add), (SELECT count(*) FROM conda_to_remove)"
+            )
+            yield cursor.fetchone()
+        finally:
+            cursor.execute("DROP TABLE conda_to_add, conda_to_remove")
+
+
+def apply_change(version):
+    """Carry out what `exact_change` found, in a version that is being made."""
+    change_contents(
+        version,
+        added="SELECT content FROM conda_to_add",
+        removed="SELECT content FROM conda_to_remove",
+    )
 
 
 def _facts(packages):

@@ -16,29 +16,7 @@ from django.db.models import Count, Exists, Func, OuterRef, Subquery
 from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
-# What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
-# are of before a sync: they may say that a table is empty, or has nothing of a repository, where there are a million rows now.
-# What they could mislead is written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT
-# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant. What is ruled out looks so expensive that
-# PostgreSQL would compile the statements, which takes longer than to run them.
-BY_INDEX = """
-SET LOCAL jit = off;
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-SET LOCAL enable_seqscan = off;
-SET LOCAL join_collapse_limit = 1
-"""
-
-_MEMBERSHIPS = """(
-    SELECT pulp_id, repository_id, version_added_id, version_removed_id
-    FROM core_repositorycontent WHERE content_id = {content} OFFSET 0
-)"""
-
-# The key of the membership that a content has in the latest version, if any.
-MEMBER = f"""(
-    SELECT member.pulp_id FROM {_MEMBERSHIPS} AS member
-    WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL LIMIT 1
-)"""
+from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, MEMBERSHIPS, keys_of
 
 _NOTHING = "SELECT NULL::uuid WHERE false"
 
@@ -50,7 +28,7 @@ _CHANGE = f"""
 WITH added (content) AS MATERIALIZED ({{added}}), removed (content) AS MATERIALIZED ({{removed}}),
 known AS MATERIALIZED (
     SELECT content, member.pulp_id, version_removed_id
-    FROM added LEFT JOIN LATERAL {_MEMBERSHIPS.format(content="added.content")} AS member
+    FROM added LEFT JOIN LATERAL {MEMBERSHIPS.format(content="added.content")} AS member
         ON repository_id = %(repository)s
         AND (version_removed_id IS NULL OR version_removed_id = %(version)s)
 ), back AS (
@@ -66,7 +44,7 @@ known AS MATERIALIZED (
     RETURNING content_id
 ), present AS MATERIALIZED (
     SELECT member.pulp_id, version_added_id
-    FROM removed CROSS JOIN LATERAL {_MEMBERSHIPS.format(content="removed.content")} AS member
+    FROM removed CROSS JOIN LATERAL {MEMBERSHIPS.format(content="removed.content")} AS member
     WHERE repository_id = %(repository)s AND version_removed_id IS NULL
 ), never AS (
     DELETE FROM core_repositorycontent
@@ -89,6 +67,11 @@ WHERE pulp_id = %(version)s AND (EXISTS (SELECT FROM came) OR EXISTS (SELECT FRO
 """
 
 _KEYS = "SELECT unnest(content_ids) FROM core_repositoryversion WHERE pulp_id = '{}'"
+
+_WANTED = f"""
+SELECT content FROM ({keys_of("base")}) AS member WHERE content <> ALL(%(removed)s::uuid[])
+UNION SELECT unnest(%(added)s::uuid[])
+"""
 
 # What a version adds to the one before.
 _NEW = """
@@ -157,6 +140,19 @@ def change_contents(version, added=_NOTHING, removed=_NOTHING):
         statement = _CHANGE.format(added=added, removed=removed)
         cursor.execute(statement, _facts(version) | {"prefix": prefix})
     _forget_keys(version)
+
+
+def become(version, base, added, removed):
+    """Give a version that is being made what another one has, with some content more and some less.
+
+    Args:
+        base: The other version, of whatever repository.
+        added, removed: Keys of content.
+    """
+    facts = {"base": base.pk, "added": list(added), "removed": list(removed)}
+    with _table("conda_wanted", _WANTED, facts):
+        present, wanted = _KEYS.format(version.pk), "SELECT content FROM conda_wanted"
+        change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
 
 
 def remove_replaced(version):

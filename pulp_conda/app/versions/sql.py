@@ -1,0 +1,86 @@
+"""What the SQL of this plugin says about pulpcore's tables of repository versions, each thing once.
+
+A version keeps the keys of all its content in an array, and each content of a repository has a membership: since which version
+it is there, and since which it is gone. The array answers for a version as a whole, memberships answer for few content units.
+
+Only this room and what it gives to others writes about `core_repositoryversion` and `core_repositorycontent`.
+"""
+
+from typing import Any
+
+from pulpcore.plugin.models import RepositoryVersion
+
+# What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
+# are of before a sync: they may say that a table is empty, or has nothing of a repository, where there are a million rows now.
+# What they could mislead is written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT
+# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant. What is ruled out looks so expensive that
+# PostgreSQL would compile the statements, which takes longer than to run them.
+BY_INDEX = """
+SET LOCAL jit = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_seqscan = off;
+SET LOCAL join_collapse_limit = 1
+"""
+
+# The memberships of a content, in all repositories.
+MEMBERSHIPS = """(
+    SELECT pulp_id, repository_id, version_added_id, version_removed_id
+    FROM core_repositorycontent WHERE content_id = {content} OFFSET 0
+)"""
+
+# The key of the membership that a content has in the latest version of a repository, if any.
+MEMBER = f"""(
+    SELECT member.pulp_id FROM {MEMBERSHIPS} AS member
+    WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL LIMIT 1
+)"""
+
+
+def keys_of(version: str = "version") -> str:
+    """Return a query for the keys of all that a version has; `version` names the parameter with its key."""
+    return f"SELECT unnest(content_ids) AS content FROM core_repositoryversion WHERE pulp_id = %({version})s"
+
+
+def join_memberships(package: str = "package") -> str:
+    """Return joins that add the memberships of packages, and the versions that added them and removed them.
+
+    Args:
+        package: The alias of `conda_condapackage`.
+    """
+    return f"""
+    JOIN core_repositorycontent AS member ON member.content_id = {package}.content_ptr_id
+    JOIN core_repositoryversion AS added ON added.pulp_id = member.version_added_id
+    LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = member.version_removed_id
+"""
+
+
+def is_member_at(number: str) -> str:
+    """Return the condition for a membership that is joined so: the version of a number has the content."""
+    return f"(added.number <= {number} AND (removed.number IS NULL OR removed.number > {number}))"
+
+
+def packages_of_latest() -> str:
+    """Return what stands behind FROM for the packages of the latest version of a repository, as `member` and `package`."""
+    return """
+    core_repositorycontent AS member
+    JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
+        AND member.repository_id = %(repository)s AND member.version_removed_id IS NULL
+"""
+
+
+def packages_added() -> str:
+    """Return what stands behind FROM for the packages that a version added, removed since or not."""
+    return """
+    core_repositorycontent AS member
+    JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
+        AND member.repository_id = %(repository)s AND member.version_added_id = %(version)s
+"""
+
+
+def facts_of(version: RepositoryVersion) -> dict[str, Any]:
+    """Return the parameters that statements about a version have."""
+    return {
+        "version": version.pk,
+        "number": version.number,
+        "repository": version.repository_id,
+    }
