@@ -94,7 +94,7 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
         return respond(resolve(served_now(channel), path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
-    return state and respond(resolve(state, path))
+    return respond(resolve(state, path)) if state else None
 
 
 CondaDistribution.responder = respond_now

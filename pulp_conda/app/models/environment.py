@@ -1,6 +1,7 @@
 """Environments that a channel must be able to solve, and their solutions."""
 
 from hashlib import sha256
+from typing import Any
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
@@ -47,11 +48,11 @@ class CondaEnvironment(Content):
         unique_together = ("_pulp_domain", "name", "digest")
 
     @staticmethod
-    def digest_of(*facts):
+    def digest_of(*facts: Any) -> str:
         """Return the digest of what was given: format, source, section, platforms and virtual packages."""
         return sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    def specs_for(self, platform):
+    def specs_for(self, platform: str) -> tuple[str, ...]:
         """Return the specs to solve on a platform."""
         return tuple(self.requirements.get(platform, self.requirements.get("", ())))
 

@@ -2,6 +2,8 @@
 
 from django.db import connection, models
 
+from pulpcore.plugin.models import RepositoryVersion
+
 from pulp_conda.app.versions.sql import packages_added
 
 
@@ -24,7 +26,7 @@ class IndexedFile(models.Model):
         default_related_name = "%(app_label)s_%(model_name)s"
 
     @classmethod
-    def note(cls, version, seed):
+    def note(cls, version: RepositoryVersion, seed: bool) -> None:
         """Note the files that a version added, at its moment, unless they were there before or their upstream says it.
 
         Args:

@@ -1,5 +1,8 @@
 """A package: a file and the record that clients saw."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -89,12 +92,12 @@ class CondaPackage(Content):
         ]
 
     @classmethod
-    def from_record(cls, record):
+    def from_record(cls, record: PackageRecord) -> "CondaPackage":
         """Build an unsaved package from a `PackageRecord`."""
         return cls(**cls.columns(record))
 
     @staticmethod
-    def columns(record):
+    def columns(record: PackageRecord) -> dict[str, Any]:
         """Return the values of a record's columns, by field name."""
         return {
             "subdir": record.subdir,
@@ -117,12 +120,14 @@ class CondaPackage(Content):
             "in_v3": record.in_v3,
         }
 
-    def as_record(self):
+    def as_record(self) -> PackageRecord:
         """Return the record, with the keys that the upstream gave it."""
         return PackageRecord.from_canonical(self.subdir, self.filename, self.record, self.in_v3)
 
     @classmethod
-    def at_path(cls, repository_versions, subdir, filename):
+    def at_path(
+        cls, repository_versions: Iterable[Any], subdir: str, filename: str
+    ) -> "CondaPackage | None":
         """Return the package that the first of these versions to have one has at a path, or None.
 
         Goes through the membership rows of this path alone, so that the cost does not depend on the size of the

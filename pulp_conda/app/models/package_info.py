@@ -8,6 +8,8 @@ from django.utils import timezone
 from pulpcore.plugin.models import BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.channel.package.info import PackageInfo
+
 
 class CondaPackageInfo(BaseModel):
     """What the record of a package cannot carry: read from the file, or said by an upstream that holds it.
@@ -43,7 +45,7 @@ class CondaPackageInfo(BaseModel):
         unique_together = ("pulp_domain", "sha256")
 
     @classmethod
-    def remember(cls, sha256, info):
+    def remember(cls, sha256: str, info: PackageInfo) -> None:
         """Keep what was read from a file, a `pulp_conda.channel.package.info.PackageInfo`.
 
         What an upstream said of its run_exports before stays: published versions rely on it.

@@ -1,5 +1,7 @@
 """A channel's changing content: all subdirs, changed as one."""
 
+from typing import Any
+
 from django.db import models, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django_lifecycle import BEFORE_DELETE, hook
@@ -9,6 +11,7 @@ from pulpcore.plugin.models import (
     CreatedResource,
     Repository,
     RepositoryContent,
+    RepositoryVersion,
     Task,
 )
 
@@ -59,7 +62,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         ]
 
     @hook(BEFORE_DELETE)
-    def check_unused(self):
+    def check_unused(self) -> None:
         """Refuse to delete the repository of a lifecycle or of a stage.
 
         Raises:
@@ -70,13 +73,13 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         if name := names.first() or of_stages.first():
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
 
-    def protected_versions(self):
+    def protected_versions(self) -> models.QuerySet:
         """Return the versions that must not go: what distributions serve, and what stages served lately."""
         of_stages = self.versions.filter(is_kept("publication__conda_historyentry__"))
         protected = Q(pk__in=super().protected_versions().values("pk"))
         return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
 
-    def new_version(self, base_version=None):
+    def new_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
         """Begin a version as pulpcore does, without taking the keys of a million packages through Python."""
         with transaction.atomic():
             latest = self.versions.latest()
@@ -87,10 +90,10 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 CreatedResource.objects.create(content_object=version)
             return version
 
-    def initialize_new_version(self, new_version):
+    def initialize_new_version(self, new_version: RepositoryVersion) -> None:
         membership.change_by_sets(new_version)
 
-    def cleanup_old_versions(self):
+    def cleanup_old_versions(self) -> None:
         """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones have."""
         if self.retain_repo_versions and not self.versions.filter(complete=False).exists():
             versions = self.versions.complete().exclude(pk__in=self.protected_versions())
@@ -98,7 +101,12 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 membership.delete(version)
         super().cleanup_old_versions()
 
-    def check_content_overwrite(self, version, add_content_pks, remove_content_pks=None):
+    def check_content_overwrite(
+        self,
+        version: RepositoryVersion,
+        add_content_pks: Any,
+        remove_content_pks: Any = None,
+    ) -> None:
         """Refuse another file under a name that the version has; a new record of the same file is fine.
 
         Raises:
@@ -133,7 +141,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 )
             )
 
-    def finalize_new_version(self, new_version):
+    def finalize_new_version(self, new_version: RepositoryVersion) -> None:
         """Keep one record per file name: what was added replaces what was there.
 
         Raises:
@@ -147,7 +155,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
         membership.finish_by_changes(new_version)
 
-    def _check_paths(self, new_version):
+    def _check_paths(self, new_version: RepositoryVersion) -> None:
         """Refuse two records for one file name; those that were there before were replaced."""
         if not membership.is_new_path_twice(new_version):
             return
@@ -163,7 +171,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 )
             )
 
-    def _check_patches(self, new_version):
+    def _check_patches(self, new_version: RepositoryVersion) -> None:
         """Refuse patches that would do nothing; one that has packages for some of its names is fine."""
         # What an upstream removed is mostly not here.
         added = CondaPatch.objects.filter(pk__in=new_version.added()).exclude(author="")
@@ -180,6 +188,6 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 path = layout.package_path(patch.subdir, patch.filenames[0])
                 raise CondaError(PatchWithoutPackage(path=path, repository=self.name))
 
-    def on_new_version(self, version):
+    def on_new_version(self, version: RepositoryVersion) -> None:
         super().on_new_version(version)
         version_made.send(CondaRepository, version=version)

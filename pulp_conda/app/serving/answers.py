@@ -16,7 +16,7 @@ from aiohttp.web import BaseRequest, HTTPFound
 
 from pulpcore.plugin.content import Handler
 
-from pulp_conda.app.serving.resolve import Facts, Kind, Stored, Upstream
+from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
 # Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
@@ -76,7 +76,9 @@ def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answ
     if row.status == 302:
         # As the storage says, with a signature in the URL.
         headers = dict(case.redirect or {})
-    start, stop = (case.part if row.status in (206, 302) else None) or (0, facts.size)
+    start, stop = 0, facts.size
+    if row.status in (206, 302) and case.part:
+        start, stop = case.part.start, case.part.stop
     return Answer(row.status, headers, start, stop, case.text(row.status))
 
 
@@ -90,13 +92,30 @@ def content_type(facts: Facts) -> str:
     return _CONTENT_TYPES[facts.filename.rpartition(".")[2]]
 
 
+class _Part(NamedTuple):
+    """A range of a file: from `start` to before `stop`. One that begins behind the end cannot be had."""
+
+    start: int
+    stop: int
+    size: int
+
+    def __str__(self) -> str:
+        part = "*" if self.start >= self.size else f"{self.start}-{self.stop - 1}"
+        return f"bytes {part}/{self.size}"
+
+
 class _Case:
     """What the rows of the table ask about facts, guard and request."""
 
     def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None):
         self.facts = facts
         self.guard = guard
-        self.request = request
+        self._request = request
+
+    @property
+    def request(self) -> BaseRequest:
+        assert self._request is not None  # see `needs_request`
+        return self._request
 
     def is_refused(self) -> bool:
         return self.guard is not None
@@ -120,7 +139,7 @@ class _Case:
         return bool(date) and self.facts.is_date_unique and self.date == date
 
     def is_beyond_the_end(self) -> bool:
-        return self.part is not None and self.part[0] >= self.facts.size
+        return self.part is not None and self.part.start >= self.part.size
 
     def lies_elsewhere(self) -> bool:
         return self.redirect is not None
@@ -134,7 +153,10 @@ class _Case:
     @cached_property
     def sha256(self) -> str:
         """The digest, by which a file is known: its date may go back after a rollback (RFC 9110, section 13.1.3)."""
-        return self.facts.sha256 or hashlib.sha256(self.facts.where.data).hexdigest()
+        if self.facts.sha256 is not None:
+            return self.facts.sha256
+        assert isinstance(self.facts.where, InMemory)
+        return hashlib.sha256(self.facts.where.data).hexdigest()
 
     @cached_property
     def date(self) -> datetime | None:
@@ -143,8 +165,8 @@ class _Case:
         return date and date.replace(microsecond=0)
 
     @cached_property
-    def part(self) -> tuple[int, int] | None:
-        """Start and stop of the range that is asked for, or None for the whole file."""
+    def part(self) -> "_Part | None":
+        """The range that is asked for, or None for the whole file."""
         size, request = self.facts.size, self.request
         # Ranges are defined for GET alone.
         if request.method != "GET" or size is None:
@@ -159,10 +181,11 @@ class _Case:
             return None
         first, last = (int(number) if number else None for number in match.groups())
         if first is None:
-            return max(size - last, 0) if last else size, size
+            # The last bytes: none of them if there are to be none.
+            return _Part(max(size - (last or 0), 0), size, size)
         if last is None:
-            return first, size
-        return (first, min(last + 1, size)) if first <= last else None
+            return _Part(first, size, size)
+        return _Part(first, min(last + 1, size), size) if first <= last else None
 
     @cached_property
     def redirect(self) -> Mapping[str, str] | None:
@@ -188,15 +211,13 @@ class _Case:
             case "Cache-Control":
                 return _CACHE_CONTROL[facts.kind].format(max_age=facts.max_age)
             case "Content-Range":
-                start, stop = self.part
-                part = "*" if start >= facts.size else f"{start}-{stop - 1}"
-                return f"bytes {part}/{facts.size}"
+                return str(self.part)
             case "Content-Type":
                 return content_type(facts)
             case "ETag":
                 return f'"{self.sha256}"'
             case "Last-Modified":
-                return self.date and format_datetime(self.date, usegmt=True)
+                return format_datetime(self.date, usegmt=True) if self.date else None
             case "Location":
                 return facts.location
             case "X-PULP-ARTIFACT-SIZE":

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -11,10 +13,11 @@ from django.utils import timezone
 
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
+from pulp_conda.app.models.lifecycle import CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.versions.published import latest_turns, newest_publication
 from pulp_conda.channel.errors import NoHistory, UnknownState
-from pulp_conda.channel.moments import State, parse_moment
+from pulp_conda.channel.moments import Moment, State, parse_moment
 
 # Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.
 _PAST_MAX_AGE = 60 * 60
@@ -49,13 +52,13 @@ class Served:
     moment: str | None = None
 
     @property
-    def date(self):
+    def date(self) -> dict[str, Any]:
         """What answers are to know of dates."""
         since, is_unique = self.find_date()
         return {"last_modified": since, "is_date_unique": is_unique}
 
 
-def served_now(distribution):
+def served_now(distribution: CondaDistribution) -> Served | None:
     """Return what the plain URL gives, or None."""
     if stage := stage_of(distribution):
         entry = stage.states.defer(*_STORY).first()
@@ -67,7 +70,7 @@ def served_now(distribution):
     return Served(distribution, publication, find_date, settings.CONDA_METADATA_MAX_AGE)
 
 
-def served_at(distribution, moment):
+def served_at(distribution: CondaDistribution, moment: str) -> Served:
     """Return what the URL gave at a moment, a text as it stands behind the `@`.
 
     What the history does not keep any more is not there, also if nothing has removed it yet.
@@ -101,7 +104,7 @@ def served_at(distribution, moment):
     return _state(distribution, stage, entry, max_age=max_age, moment=moment)
 
 
-def served_checkpoint(distribution, path):
+def served_checkpoint(distribution: CondaDistribution, path: str) -> tuple[Served | None, str]:
     """Return what the date that leads a path stands for, and the path behind it; None if it is no checkpoint's."""
     date, _, path = path.partition("/")
     try:
@@ -118,11 +121,13 @@ def served_checkpoint(distribution, path):
     publication = in_that_second.order_by("pulp_created").last()
     if publication is None:
         return None, path
-    date = publication.pulp_last_updated, True
-    return Served(distribution, publication, lambda: date, settings.CONDA_METADATA_MAX_AGE), path
+    since = publication.pulp_last_updated
+    return Served(
+        distribution, publication, lambda: (since, True), settings.CONDA_METADATA_MAX_AGE
+    ), path
 
 
-def _chosen(distribution):
+def _chosen(distribution: CondaDistribution) -> CondaPublication | None:
     """Return the publication of a distribution that is no stage, or None: pulpcore's choice."""
     if distribution.publication_id:
         chosen = distribution.publication_id
@@ -138,7 +143,9 @@ def _chosen(distribution):
         return None
 
 
-def _state(distribution, stage, entry, **facts):
+def _state(
+    distribution: CondaDistribution, stage: CondaStage, entry: HistoryEntry, **facts: Any
+) -> Served:
     """Return a state of a stage."""
     publication = _publication(entry.publication_id)
     find_date = partial(_move_date, stage, entry)
@@ -146,7 +153,7 @@ def _state(distribution, stage, entry, **facts):
 
 
 @lru_cache(maxsize=200)
-def _publication(pk):
+def _publication(pk: UUID) -> CondaPublication:
     """Return a publication with its version, without the list of all content of this.
 
     Kept in mind, for once it is complete nothing of it changes. Which one is served is asked each time.
@@ -158,7 +165,7 @@ def _publication(pk):
     return publications.defer("repository_version__content_ids").get(pk=pk, complete=True)
 
 
-def _move_date(stage, entry):
+def _move_date(stage: CondaStage, entry: HistoryEntry) -> tuple[datetime, bool]:
     """Return when a stage moved, and whether it did not move before in that second.
 
     After a rollback, the date of the publication is older than what clients have.
@@ -168,7 +175,7 @@ def _move_date(stage, entry):
     return entry.moved_at, not before.exists()
 
 
-def _why_not(stage, entry, meant):
+def _why_not(stage: CondaStage, entry: HistoryEntry | None, meant: State | Moment) -> str | None:
     """Return why a state cannot be had, or None if it can.
 
     Args:
@@ -190,7 +197,7 @@ def _why_not(stage, entry, meant):
     return None
 
 
-def _turn(distribution, publication):
+def _turn(distribution: CondaDistribution, publication: CondaPublication) -> tuple[datetime, bool]:
     """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
     turns = latest_turns(distribution.pk)
     if not turns:

@@ -127,7 +127,7 @@ def resolve(state: Served | None, path: str) -> Facts:
             found = _shard(state, subdir, sha256)
         case layout.Sidecar(subdir, filename, None):
             found = _sidecar(state, subdir, filename)
-        case layout.Sidecar(subdir, filename, sha256):
+        case layout.Sidecar(subdir, filename, str(sha256)):
             found = _old_sidecar(state, subdir, filename, sha256)
         case layout.Metadata(None, layout.NOTICES):
             found = _notices(state)
@@ -147,7 +147,7 @@ def _package(state: Served, subdir: str, filename: str) -> Facts | None:
     package = CondaPackage.at_path(_versions(state), subdir, filename)
     if package is None:
         return None
-    content_artifact = _find_stored(content=package.pk)
+    content_artifact = ContentArtifact.objects.select_related("artifact").get(content=package.pk)
     facts = Facts(Kind.PACKAGE, filename, last_modified=package.pulp_created)
     if content_artifact.artifact:
         return _stored(facts, content_artifact)
@@ -351,16 +351,10 @@ def _find_metadata(publication: UUID, path: str) -> ContentArtifact:
     Raises:
         LookupError: there is none, which is not kept in mind.
     """
-    found = _find_stored(
+    found = ContentArtifact.objects.filter(
         published_artifact__publication=publication, published_artifact__relative_path=path
-    )
-    if found is None:
-        raise LookupError(path)
-    return found
-
-
-def _find_stored(**conditions: Any) -> ContentArtifact | None:
-    """Return the one content artifact under these conditions, or None."""
-    found = ContentArtifact.objects.filter(**conditions).select_related("artifact")
-    # Not by `first`: what Django does to sort a single row is a third of the whole lookup.
-    return next(iter(found), None)
+    ).select_related("artifact")
+    # There is one at most. Not by `first`: what Django does to sort a single row is a third of the whole lookup.
+    for content_artifact in found:
+        return content_artifact
+    raise LookupError(path)

@@ -1,6 +1,10 @@
 """The packages of a repository version, as rules and the promotion of single packages look at them."""
 
+from collections.abc import Iterable, Iterator
+
 from django.db import connection
+
+from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.versions.sql import facts_of, is_member_at, join_memberships, keys_of
 from pulp_conda.channel.policies.satisfaction import Candidate
@@ -60,7 +64,11 @@ SELECT DISTINCT name FROM conda_condapackage WHERE content_ptr_id IN (
 """
 
 
-def candidates(version, before=None, with_depends=False):
+def candidates(
+    version: RepositoryVersion,
+    before: RepositoryVersion | None = None,
+    with_depends: bool = False,
+) -> Iterator[Candidate]:
     """Yield a `Candidate` for each package of a repository version, in the order of their paths.
 
     Args:
@@ -77,7 +85,7 @@ def candidates(version, before=None, with_depends=False):
         yield from map(Candidate._make, cursor)
 
 
-def candidates_named(version, names):
+def candidates_named(version: RepositoryVersion, names: Iterable[str]) -> list[Candidate]:
     """Return a `Candidate` with its dependencies for each package of these names."""
     statement = _NAMED.format(depends="package.depends", is_new="true")
     with connection.cursor() as cursor:
@@ -85,7 +93,7 @@ def candidates_named(version, names):
         return list(map(Candidate._make, cursor.fetchall()))
 
 
-def names_of(version):
+def names_of(version: RepositoryVersion) -> list[str]:
     """Return the names of all packages of a repository version."""
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, facts_of(version))

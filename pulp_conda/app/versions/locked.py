@@ -4,14 +4,19 @@ PostgreSQL goes from the paths that a lock file names to the memberships of the 
 the versions have besides.
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
+from pulpcore.plugin.models import RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
+from pulp_conda.channel.lockfiles.model import LockedPackage
 
 # The packages that repositories have, or had, at the paths of a lock file, one row for each membership.
 _HELD = f"""
@@ -80,7 +85,9 @@ DELETE FROM conda_to_add USING stay WHERE conda_to_add.content = stay.content
 """
 
 
-def find_locked(packages, sources):
+def find_locked(
+    packages: Sequence[LockedPackage], sources: Sequence[tuple[UUID, int | None]]
+) -> dict[tuple[str, str], list[Any]]:
     """Return what repositories have of the packages of a lock file.
 
     Args:
@@ -102,7 +109,7 @@ def find_locked(packages, sources):
         return {(subdir, filename): found for subdir, filename, *found in cursor}
 
 
-def count_locked(packages, repository_pk):
+def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID) -> dict[int, int]:
     """Return for each version of a repository how many of these packages it serves, as {number: count}, newest first."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {**_facts(packages), "repository": repository_pk})
@@ -110,7 +117,7 @@ def count_locked(packages, repository_pk):
 
 
 @contextmanager
-def exact_change(version, contents):
+def exact_change(version: RepositoryVersion, contents: list[UUID]) -> Iterator[tuple[int, int]]:
     """Have in tables what a version lacks to have exactly some packages, and what it has too many; give their numbers."""
     with connection.cursor() as cursor:
         cursor.execute(_CREATE, {"contents": contents, "version": version.pk})
@@ -123,7 +130,7 @@ def exact_change(version, contents):
             cursor.execute("DROP TABLE conda_to_add, conda_to_remove")
 
 
-def apply_change(version):
+def apply_change(version: RepositoryVersion) -> None:
     """Carry out what `exact_change` found, in a version that is being made."""
     change_contents(
         version,
@@ -132,7 +139,7 @@ def apply_change(version):
     )
 
 
-def _facts(packages):
+def _facts(packages: Sequence[LockedPackage]) -> dict[str, Any]:
     return {
         "domain": get_domain_pk(),
         "subdirs": [package.subdir for package in packages],

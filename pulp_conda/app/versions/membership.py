@@ -6,14 +6,17 @@ the one before had, and the changes. The rows are the same, which tests compare.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 from django.db.models import Count, Exists, Func, OuterRef, Subquery
 
-from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion
+from pulpcore.plugin.models import Content, Repository, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, MEMBERSHIPS, keys_of
@@ -110,7 +113,7 @@ SELECT EXISTS (
 """
 
 
-def begin(repository, base=None):
+def begin(repository: Repository, base: RepositoryVersion | None = None) -> RepositoryVersion:
     """Return a new version that has what the latest one has, or what another one has."""
     latest = repository.latest_version()
     version = RepositoryVersion(
@@ -127,7 +130,9 @@ def begin(repository, base=None):
     return version
 
 
-def change_contents(version, added=_NOTHING, removed=_NOTHING):
+def change_contents(
+    version: RepositoryVersion, added: str = _NOTHING, removed: str = _NOTHING
+) -> None:
     """Add content to a version that is being made, and remove some; one statement, since each writes all keys again.
 
     Args:
@@ -142,7 +147,12 @@ def change_contents(version, added=_NOTHING, removed=_NOTHING):
     _forget_keys(version)
 
 
-def become(version, base, added, removed):
+def become(
+    version: RepositoryVersion,
+    base: RepositoryVersion,
+    added: Iterable[UUID],
+    removed: Iterable[UUID],
+) -> None:
     """Give a version that is being made what another one has, with some content more and some less.
 
     Args:
@@ -155,7 +165,7 @@ def become(version, base, added, removed):
         change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
 
 
-def remove_replaced(version):
+def remove_replaced(version: RepositoryVersion) -> None:
     """Remove what has the path of a package, or the name of an environment, that is new in this version or to its base."""
     new = _NEW
     if version.base_version_id:
@@ -167,7 +177,7 @@ def remove_replaced(version):
             change_contents(version, removed=_REPLACED.format(table=table, same_key=same_key))
 
 
-def having(version, contents):
+def having(version: RepositoryVersion, contents: models.QuerySet) -> models.QuerySet:
     """Return what a complete version has of a queryset of few content units.
 
     By their own memberships: `get_content` goes through the list of all that the version has.
@@ -180,18 +190,18 @@ def having(version, contents):
     return contents.filter(Exists(memberships))
 
 
-def is_new_path_twice(version):
+def is_new_path_twice(version: RepositoryVersion) -> bool:
     """Say whether two packages that this version added have the same path."""
     return _is_true(version, _TWICE)
 
 
-def change_by_sets(version):
+def change_by_sets(version: RepositoryVersion) -> None:
     """Let what adds content to a version and removes some, pulpcore's own tasks as well, do it here."""
     version.add_content = partial(_add_content, version)
     version.remove_content = partial(_remove_content, version)
 
 
-def finish_by_changes(version):
+def finish_by_changes(version: RepositoryVersion) -> None:
     """Let pulpcore, which asks a version for everything when it is complete, look at nothing but the changes."""
     for method in ("added", "removed"):
         setattr(version, method, _existence(getattr(version, method)))
@@ -200,10 +210,10 @@ def finish_by_changes(version):
     version._compute_counts = partial(_compute_counts, version)
 
 
-def delete(version):
+def delete(version: RepositoryVersion) -> None:
     """Delete a complete version as pulpcore does; the next one takes over its changes."""
 
-    def find_next():
+    def find_next() -> RepositoryVersion:
         following = RepositoryVersion.next(version)
         following._compute_counts = partial(_compute_changes, following)
         return following
@@ -212,20 +222,20 @@ def delete(version):
     version.delete()
 
 
-def _add_content(version, content):
+def _add_content(version: RepositoryVersion, content: models.QuerySet) -> None:
     with _chosen(content) as contents:
         foreign = Content.objects.exclude(pulp_domain=get_domain_pk())
         assert not foreign.filter(pk__in=content).exists(), "content of another domain"
         change_contents(version, added=contents)
 
 
-def _remove_content(version, content):
+def _remove_content(version: RepositoryVersion, content: models.QuerySet) -> None:
     with _chosen(content) as contents:
         change_contents(version, removed=contents)
 
 
 @contextmanager
-def _chosen(content):
+def _chosen(content: models.QuerySet) -> Iterator[str]:
     """Give a query in SQL for the keys of a queryset."""
     try:
         query, parameters = content.values("pk").query.sql_with_params()
@@ -236,7 +246,7 @@ def _chosen(content):
         yield "SELECT content FROM conda_chosen"
 
 
-def _compute_counts(version):
+def _compute_counts(version: RepositoryVersion) -> None:
     """Note how much content a version has, as pulpcore does: that of the version before, and the changes."""
     for method in ("add_content", "remove_content", "added", "removed", "get_content"):
         version.__dict__.pop(method, None)
@@ -252,22 +262,23 @@ def _compute_counts(version):
         version._compute_counts()
 
 
-def _compute_changes(version):
+def _compute_changes(version: RepositoryVersion) -> None:
     """Note how much content a version adds and removes, now that the one before is gone; it has what it had."""
     version.counts.exclude(count_type=version.counts.model.PRESENT).delete()
     added, removed = _changes(version)
     _save_counts(version, A=added, R=removed)
 
 
-def _changes(version):
+def _changes(version: RepositoryVersion) -> tuple[Counter[str], Counter[str]]:
     """Return how much a version adds, and removes, of each type of content."""
-    return (
+    added, removed = (
         Counter(dict(members.values_list("content__pulp_type").annotate(Count("pk"))))
         for members in (version.added_memberships, version.removed_memberships)
     )
+    return added, removed
 
 
-def _save_counts(version, **counts):
+def _save_counts(version: RepositoryVersion, **counts: Counter[str]) -> None:
     row = version.counts.model
     row.objects.bulk_create(
         row(repository_version=version, count_type=kind, content_type=pulp_type, count=count)
@@ -277,18 +288,18 @@ def _save_counts(version, **counts):
     )
 
 
-def _size(version):
+def _size(version: RepositoryVersion) -> int:
     size = Func("content_ids", function="cardinality", output_field=models.IntegerField())
     return RepositoryVersion.objects.filter(pk=version.pk).values_list(size, flat=True).get()
 
 
 class _Existence(models.QuerySet):
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.exists()
 
 
-def _existence(method):
-    def ask(*arguments, **options):
+def _existence(method: Callable[..., models.QuerySet]) -> Callable[..., models.QuerySet]:
+    def ask(*arguments: Any, **options: Any) -> models.QuerySet:
         contents = method(*arguments, **options)
         contents.__class__ = _Existence
         return contents
@@ -296,23 +307,23 @@ def _existence(method):
     return ask
 
 
-def _is_true(version, question):
+def _is_true(version: RepositoryVersion, question: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(question, _facts(version))
         return cursor.fetchone()[0]
 
 
-def _forget_keys(version):
+def _forget_keys(version: RepositoryVersion) -> None:
     # Sixteen megabytes for a million packages: loaded again if somebody asks.
     version.__dict__.pop("content_ids", None)
 
 
-def _facts(version):
+def _facts(version: RepositoryVersion) -> dict[str, Any]:
     return {"repository": version.repository_id, "version": version.pk}
 
 
 @contextmanager
-def _table(name, query, parameters):
+def _table(name: str, query: str, parameters: Any) -> Iterator[None]:
     """Keep the keys that a query gives in a temporary table."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMP TABLE {name} (content) AS {query}", parameters)
