@@ -20,7 +20,8 @@ SERVED_FIELDS = ("publication", "repository", "repository_version")
 class CondaDistribution(Distribution, AutoAddObjPermsMixin):
     """The URL of a channel: `base_path` is the channel's name.
 
-    `pulp_conda.app.serving` answers for every path, by indexed lookups: pulpcore's own way lists the whole version first.
+    `pulp_conda.app.serving` answers for every path, by indexed lookups: pulpcore's own way lists
+    the whole version first.
 
     Fields:
         notices (list): What clients show to their users, entries of `notices.json` (CEP 6).
@@ -63,7 +64,8 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
 
     @hook(AFTER_UPDATE, when_any=list(SERVED_FIELDS), has_changed=True, is_now=None)
     def clear_distributed_publication(self) -> None:
-        # pulpcore forgets what a URL served lately as soon as it serves it in another way, not only if it serves nothing.
+        # pulpcore forgets what a URL served lately as soon as another field says what it serves.
+        # Here it is forgotten only if the URL serves nothing.
         if not any(getattr(self, f"{field}_id") for field in SERVED_FIELDS):
             super().clear_distributed_publication()
 

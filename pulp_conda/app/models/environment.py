@@ -20,8 +20,10 @@ class CondaEnvironment(Content):
         source (str): The file as it was given.
         section (str): Which environment of a file with several.
         platforms (list): The subdirs to solve it for.
-        virtual_packages (dict): What the machines have, by platform and name: {"linux-64": {"__glibc": "2.28"}} (CEP 30).
-        requirements (dict): The specs by platform, read from the source; those for all others are under "".
+        virtual_packages (dict): What the machines have, by platform and name: {"linux-64":
+            {"__glibc": "2.28"}} (CEP 30).
+        requirements (dict): The specs by platform, read from the source; those for all others are
+            under "".
         channels (list): The channels that the source names.
         pip (list): What the source wants from PyPI, which is kept and not solved.
         digest (str): The sha256 of what was given, in hex.
@@ -49,7 +51,9 @@ class CondaEnvironment(Content):
 
     @staticmethod
     def digest_of(*facts: Any) -> str:
-        """Return the digest of what was given: format, source, section, platforms and virtual packages."""
+        """Return the digest of what was given: format, source, section, platforms and virtual
+        packages.
+        """
         return sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def specs_for(self, platform: str) -> tuple[str, ...]:
@@ -62,7 +66,8 @@ class CondaSolution(BaseModel):
 
     Fields:
         publication (Publication): Whose records.
-        base (str): Which publications of other channels were taken with it, a digest; empty for none.
+        base (str): Which publications of other channels were taken with it, a digest; empty for
+            none.
         environment (CondaEnvironment): What was to be solved.
         platform (str): For which subdir.
         verdict (str): `solved`, `unsolvable` or `unknown`, if the solver ran out of time or memory.

@@ -8,7 +8,8 @@ from pulp_conda.app.versions.sql import packages_added
 
 
 class IndexedFile(models.Model):
-    """When a channel first offered a file: set once, and kept whatever happens to its record (CEP 47).
+    """When a channel first offered a file: set once, and kept whatever happens to its record (CEP
+    47).
 
     Fields:
         sha256 (str): The digest of the file.
@@ -27,11 +28,12 @@ class IndexedFile(models.Model):
 
     @classmethod
     def note(cls, version: RepositoryVersion, seed: bool) -> None:
-        """Note the files that a version added, at its moment, unless they were there before or their upstream says it.
+        """Note the files that a version added, at its moment, unless they were there before or
+        their upstream says it.
 
         Args:
-            seed: Take the moment when they were built, if that is past: a million old packages are not new because
-                we mirror them since today (CEP 47).
+            seed: Take the moment when they were built, if that is past: a million old packages are
+                not new because we mirror them since today (CEP 47).
         """
         facts = {
             "repository": version.repository_id,

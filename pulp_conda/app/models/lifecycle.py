@@ -34,7 +34,8 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
     Fields:
         name (str): Unique in its domain.
         repository (CondaRepository): The channel's changing content, which the first stage follows.
-        retain_days (int): For how many days what a stage served stays installable; None for as long as the lifecycle lives.
+        retain_days (int): For how many days what a stage served stays installable; None for as long
+            as the lifecycle lives.
         announce (bool): Tell the users of a stage what moved, in its `notices.json`.
         webhook_url (str): Where to tell what happened, or None.
         webhook_secret (str): With which deliveries are signed.
@@ -64,7 +65,8 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
     def add_stages(self, stages: list[dict[str, Any]]) -> None:
         """Make stages and put them to the end.
 
-        The first of all serves what the repository published last; others what their distribution serves.
+        The first of all serves what the repository published last; others what their distribution
+        serves.
 
         Args:
             stages: Dictionaries of `name`, `gates` and either `distribution` or `base_path`.
@@ -98,7 +100,8 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
         return publications.order_by("-repository_version__number", "-pulp_created").first()
 
     def find_version(self, text: str) -> RepositoryVersion:
-        """Return the repository version that a text means, as `pulp_conda.channel.moments.parse_reference` reads it.
+        """Return the repository version that a text means, as
+        `pulp_conda.channel.moments.parse_reference` reads it.
 
         The href of a publication of the channel does as well.
 
@@ -158,8 +161,10 @@ class CondaStage(BaseModel):
     Fields:
         position (int): Its place in the order, from 0.
         name (str): Unique in its lifecycle.
-        distribution (CondaDistribution): The URL; it serves one publication, and only moves of the stage change that.
-        repository (CondaRepository): Where versions of its own are, once single packages were promoted into it.
+        distribution (CondaDistribution): The URL; it serves one publication, and only moves of the
+            stage change that.
+        repository (CondaRepository): Where versions of its own are, once single packages were
+            promoted into it.
         gates (list): See `pulp_conda.app.lifecycle.gates`.
     """
 
@@ -213,9 +218,10 @@ class CondaStage(BaseModel):
         return self.states.filter(moved_at__lte=at.at)
 
     def find_earlier(self) -> "HistoryEntry | None":
-        """Return the entry of the state to roll back to: what the stage served before the state that it is in.
+        """Return the entry of the state to roll back to: what the stage served before the state
+        that it is in.
 
-        A roll back leads to a state of before, and so the next one leads further back, never forth again.
+        Each further rollback goes back to an older state, and never to a newer one.
         """
         current = entry = self.current
         while entry and entry.kind == "rolled_back":
@@ -227,7 +233,9 @@ class CondaStage(BaseModel):
         return earlier.exclude(publication=current.publication_id).first()
 
     def move(self, entry: "HistoryEntry") -> None:
-        """Serve the publication of an entry from now on: one row that clients see, and one that says why.
+        """Serve the publication of an entry from now on.
+
+        This writes two rows: the distribution, which clients see, and the entry, which says why.
 
         Both in one transaction, with the lifecycle locked, so that moves come one after the other.
 
@@ -269,16 +277,19 @@ class HistoryEntry(BaseModel):
     Fields:
         number (int): Counts the entries of a lifecycle, from 1.
         kind (str): `adopted`, `published`, `promoted`, `packages` or `rolled_back`.
-        outcome (str): `moved`, `blocked`, `waiting` for an approval, `rejected`, or `superseded` by another move.
+        outcome (str): `moved`, `blocked`, `waiting` for an approval, `rejected`, or `superseded` by
+            another move.
         publication (Publication): What the stage was to serve; None once that is deleted.
-        version, fix (int): Its label: the version of the lifecycle's repository, and which set of single packages on top.
+        version, fix (int): Its label: the version of the lifecycle's repository, and which set of
+            single packages on top.
         before_version, before_fix (int): The label of what the stage served before, or None.
         requester (User), requested_by (str): Who wanted it; the name stays when the user goes.
         reason (str): Why.
         report (dict): What differs, and what each gate said.
         specs (list): For single packages: what was asked for.
         answers (list): What approvers said: {"user", "user_id", "approved", "reason", "at"}.
-        moved_at, until (datetime): From when to when the stage served it; None if it never did, or still does.
+        moved_at, until (datetime): From when to when the stage served it; None if it never did, or
+            still does.
     """
 
     lifecycle = models.ForeignKey(CondaLifecycle, on_delete=models.CASCADE, related_name="history")
@@ -316,7 +327,9 @@ class HistoryEntry(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name of the state, as URLs have it: `v42`, or `v42.1` for single packages on top of it."""
+        """The name of the state, as URLs have it: `v42`, or `v42.1` for single packages on top of
+        it.
+        """
         return label(self.version, self.fix)
 
     @property
@@ -356,7 +369,8 @@ class HistoryEntry(BaseModel):
         return entry
 
     def answer(self, user: Any, is_approved: bool, reason: str) -> None:
-        """Note what somebody says to this request. A yes is followed by another try to move; a no closes it.
+        """Note what somebody says to this request. A yes is followed by another try to move; a no
+        closes it.
 
         Raises:
             NothingWaits: it is no request, or is closed.
@@ -382,7 +396,8 @@ class HistoryEntry(BaseModel):
         self.save()
 
     def take_answers(self) -> None:
-        """Take over what was said to this request since it was read, and let nobody answer for the rest of the transaction.
+        """Take over what was said to this request since it was read, and let nobody answer for the
+        rest of the transaction.
 
         Raises:
             NothingWaits: somebody rejected it.

@@ -25,12 +25,13 @@ _BATCH = 10
 class CondaPatch(Content):
     """Instructions that change the records of a subdir when the channel is published.
 
-    The packages stay as they are, so a patch that leaves the channel is gone from it. Of two patches of one record, the
-    one that was made later wins.
+    The packages stay as they are, so a patch that leaves the channel is gone from it. Of two
+    patches of one record, the one that was made later wins.
 
     Fields:
         subdir (str): The platform folder whose records it changes.
-        instructions (str): Canonical JSON in the form of `patch_instructions.json` (CEP 36, CEP 21).
+        instructions (str): Canonical JSON in the form of `patch_instructions.json` (CEP 36, CEP
+            21).
         digest (str): The sha256 of all that the other fields say, in hex.
         author (str): Who wants it; empty for an upstream's own list of removed packages.
         reason (str): Why.
@@ -87,7 +88,9 @@ class CondaPatch(Content):
 
     @classmethod
     def active(cls, repository_version: RepositoryVersion, now: datetime) -> dict[str, Patches]:
-        """Return {subdir: `Patches`} of all that a version has and that has not expired at a moment."""
+        """Return {subdir: `Patches`} of all that a version has and that has not expired at a
+        moment.
+        """
         rows = (
             having(repository_version, cls.objects.all())
             .filter(Q(expires_at=None) | Q(expires_at__gt=now))
@@ -101,7 +104,9 @@ class CondaPatch(Content):
 
     @classmethod
     def for_upstream(cls, subdir: str, removed_filenames: Iterable[str]) -> "CondaPatch | None":
-        """Return the stored patch that says what an upstream removed, or None if that names no package."""
+        """Return the stored patch that says what an upstream removed, or None if that names no
+        package.
+        """
         document = upstream_document(removed_filenames)
         if document is None:
             return None
@@ -125,7 +130,8 @@ class CondaPatch(Content):
 def diff_patches(
     base: RepositoryVersion, target: RepositoryVersion, name: str | None = None
 ) -> dict[str, list[CondaPatch]]:
-    """Return the patches that one repository version removed and another added, in the order they were made.
+    """Return the patches that one repository version removed and another added, in the order they
+    were made.
 
     Args:
         name: Look at patches that name a file of this package only.

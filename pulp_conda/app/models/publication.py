@@ -17,7 +17,8 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
     """The metadata files of a repository version. Packages are passed through from the version.
 
     Fields:
-        package_counts (dict): The number of packages by subdir; its keys are the subdirs that the channel has.
+        package_counts (dict): The number of packages by subdir; its keys are the subdirs that the
+            channel has.
     """
 
     TYPE = "conda"
@@ -32,7 +33,8 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
 
 
 def version_of(publication: Publication) -> RepositoryVersion:
-    """Return the repository version of a publication, which Django would load with the keys of all its content.
+    """Return the repository version of a publication, which Django would load with the keys of all
+    its content.
 
     That takes a second and a hundred megabytes for a million packages.
     """
@@ -46,8 +48,10 @@ def version_of(publication: Publication) -> RepositoryVersion:
 def check_protected(instance: CondaPublication, **kwargs: Any) -> None:
     """Refuse to delete what a stage serves, served within its kept history, or waits for.
 
-    Not a hook of the model, which the deletion of a version passes by: pulpcore asks its own model of the repository then.
-    This is called in the transaction that deletes, and from here on a move that wants the publication has to wait.
+    Not a hook of the model, which the deletion of a version passes by: pulpcore asks its own model
+        of the repository then.
+    This is called in the transaction that deletes, and from here on a move that wants the
+    publication has to wait.
 
     Raises:
         CondaError: `ProtectedState`.

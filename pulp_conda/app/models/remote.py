@@ -20,7 +20,8 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         subdirs (list): The subdirs to take; all that the channel has if empty.
         includes (list): MatchSpecs of packages to take; all if empty.
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
-        token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row, answer or log has it.
+        token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
+            answer or log has it.
     """
 
     TYPE = "conda"
@@ -42,7 +43,9 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         url: str | None = None,
         **kwargs: Any,
     ) -> BaseDownloader:
-        """Return a downloader that uses the secrets of the remote on the upstream's own host only."""
+        """Return a downloader that uses the secrets of the remote on the upstream's own host
+        only.
+        """
         remote = self.for_url(url or (remote_artifact and remote_artifact.url) or self.url)
         if remote is not self:
             return remote.get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)

@@ -38,9 +38,12 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
 
     Fields:
         autopublish (bool): Publish each new version as soon as it is complete.
-        channel_relations (dict): The channels that clients shall load with this one, `base` and `overrides` (CEP 42).
-        legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for clients of old.
-        last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request per subdir.
+        channel_relations (dict): The channels that clients shall load with this one, `base` and
+            `overrides` (CEP 42).
+        legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for
+            clients of old.
+        last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request
+            per subdir.
     """
 
     TYPE = "conda"
@@ -74,13 +77,17 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
 
     def protected_versions(self) -> models.QuerySet:
-        """Return the versions that must not go: what distributions serve, and what stages served lately."""
+        """Return the versions that must not go: what distributions serve, and what stages served
+        lately.
+        """
         of_stages = self.versions.filter(is_kept("publication__conda_historyentry__"))
         protected = Q(pk__in=super().protected_versions().values("pk"))
         return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
 
     def new_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
-        """Begin a version as pulpcore does, without taking the keys of a million packages through Python."""
+        """Begin a version as pulpcore does, without taking the keys of a million packages through
+        Python.
+        """
         with transaction.atomic():
             latest = self.versions.latest()
             if not latest.complete:
@@ -94,7 +101,9 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         membership.change_by_sets(new_version)
 
     def cleanup_old_versions(self) -> None:
-        """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones have."""
+        """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones
+        have.
+        """
         if self.retain_repo_versions and not self.versions.filter(complete=False).exists():
             versions = self.versions.complete().exclude(pk__in=self.protected_versions())
             for version in versions.order_by("-number")[self.retain_repo_versions :]:
@@ -107,12 +116,14 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         add_content_pks: Any,
         remove_content_pks: Any = None,
     ) -> None:
-        """Refuse another file under a name that the version has; a new record of the same file is fine.
+        """Refuse another file under a name that the version has; a new record of the same file is
+        fine.
 
         Raises:
             CondaError: `PackageConflict`, for the first such package.
         """
-        # By the memberships of these paths alone: what a version has as a whole may be a million keys.
+        # By the memberships of these paths alone: what a version has as a whole may be a million
+        # keys.
         memberships = RepositoryContent.objects.filter(
             repository=version.repository_id, version_added__number__lte=version.number
         ).exclude(version_removed__number__lte=version.number)
@@ -145,8 +156,8 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         """Keep one record per file name: what was added replaces what was there.
 
         Raises:
-            CondaError: `DuplicateFilename`, when two records for one name were added at once. `PatchWithoutPackage`,
-                when a patch was added that names no package of the version.
+            CondaError: `DuplicateFilename`, when two records for one name were added at once.
+                `PatchWithoutPackage`, when a patch was added that names no package of the version.
         """
         membership.remove_replaced(new_version)
         self._check_paths(new_version)
@@ -172,7 +183,9 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             )
 
     def _check_patches(self, new_version: RepositoryVersion) -> None:
-        """Refuse patches that would do nothing; one that has packages for some of its names is fine."""
+        """Refuse patches that would do nothing; one that has packages for some of its names is
+        fine.
+        """
         # What an upstream removed is mostly not here.
         added = CondaPatch.objects.filter(pk__in=new_version.added()).exclude(author="")
         targets = {patch: patch.as_patches().targets() for patch in added}

@@ -1,4 +1,5 @@
-"""From the facts about a path to the answer: every status and every `Cache-Control` of a channel is decided here.
+"""From the facts about a path to the answer: every status and every `Cache-Control` of a channel is
+decided here.
 
 Conditions and ranges: RFC 9110, sections 13 and 14.
 """
@@ -18,7 +19,8 @@ from pulpcore.plugin.content import Handler
 
 from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
-# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask again for a year.
+# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask
+# again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATED = "public, max-age={max_age}, must-revalidate"
 
@@ -83,7 +85,9 @@ def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answ
 
 
 def needs_request(facts: Facts, guard: str | None) -> bool:
-    """Say whether the answer depends on the request, as it does wherever there is a file to send."""
+    """Say whether the answer depends on the request, as it does wherever there is a file to
+    send.
+    """
     return guard is None and facts.where is not None
 
 
@@ -93,7 +97,9 @@ def content_type(facts: Facts) -> str:
 
 
 class _Part(NamedTuple):
-    """A range of a file: from `start` to before `stop`. One that begins behind the end cannot be had."""
+    """A range of a file: from `start` to before `stop`. One that begins behind the end cannot be
+    had.
+    """
 
     start: int
     stop: int
@@ -152,7 +158,9 @@ class _Case:
 
     @cached_property
     def sha256(self) -> str:
-        """The digest, by which a file is known: its date may go back after a rollback (RFC 9110, section 13.1.3)."""
+        """The digest, by which a file is known: its date may go back after a rollback (RFC 9110,
+        section 13.1.3).
+        """
         if self.facts.sha256 is not None:
             return self.facts.sha256
         assert isinstance(self.facts.where, InMemory)
@@ -189,7 +197,9 @@ class _Case:
 
     @cached_property
     def redirect(self) -> Mapping[str, str] | None:
-        """The headers by which pulpcore sends clients to an object storage, if the domain wants that."""
+        """The headers by which pulpcore sends clients to an object storage, if the domain wants
+        that.
+        """
         if not isinstance(self.facts.where, Stored):
             return None
         given = Handler()._build_response_from_content_artifact(
@@ -235,7 +245,8 @@ class _Row(NamedTuple):
 _VALIDATORS = ("Cache-Control", "ETag", "Last-Modified")
 _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges")
 
-# The first row that applies is the answer. Errors have none of the headers of a file: nobody shall keep one for a year.
+# The first row that applies is the answer. Errors have none of the headers of a file: nobody shall
+# keep one for a year.
 _TABLE = (
     _Row(403, _Case.is_refused),
     _Row(404, _Case.is_nothing),

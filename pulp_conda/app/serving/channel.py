@@ -1,4 +1,6 @@
-"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of the past."""
+"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of
+the past.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +21,14 @@ from pulp_conda.app.versions.published import latest_turns, newest_publication
 from pulp_conda.channel.errors import NoHistory, UnknownState
 from pulp_conda.channel.moments import Moment, State, parse_moment
 
-# Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.
+# Seconds for which a state that is over may be used without asking again. Not for good: retention
+# gives states up.
 _PAST_MAX_AGE = 60 * 60
 
-# A move may be written a little later than its time says.
+# A move may be written a little later than the time that it has.
 _SETTLED_AFTER = timedelta(minutes=1)
 
-# What of an entry tells more than what is served, and can be long.
+# Fields of an entry that can be long, and that serving does not need.
 _STORY = ("report", "specs", "answers", "reason")
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -37,8 +40,8 @@ class Served:
 
     Attributes:
         distribution: Of the URL.
-        find_date: Returns when the URL began to give it, and whether it gave no other one in the same second, without
-            which the date proves nothing. A query, which packages do not need.
+        find_date: Returns when the URL began to give it, and whether it gave no other one in the
+            same second, without which the date proves nothing. A query, which packages do not need.
         max_age: Seconds for which its metadata can be used without asking again.
         entry: Of the history of a stage, or None if the URL is none.
         moment: What stands behind the `@` of the URL, or None.
@@ -93,7 +96,7 @@ def served_at(distribution: CondaDistribution, moment: str) -> Served:
         raise UnknownState(
             stage=stage.name, lifecycle=stage.lifecycle.name, state=moment, reason=reason
         )
-    # Of a day or a second it is the time that has to be over: the state may be in use still.
+    # A day or a second is over when its time is over, although the state may still be served.
     if isinstance(meant, State):
         is_over = entry.until is not None
     else:
@@ -105,7 +108,9 @@ def served_at(distribution: CondaDistribution, moment: str) -> Served:
 
 
 def served_checkpoint(distribution: CondaDistribution, path: str) -> tuple[Served | None, str]:
-    """Return what the date that leads a path stands for, and the path behind it; None if it is no checkpoint's."""
+    """Return what the date that leads a path stands for, and the path behind it; None if it is no
+    checkpoint's.
+    """
     date, _, path = path.partition("/")
     try:
         moment = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -156,7 +161,8 @@ def _state(
 def _publication(pk: UUID) -> CondaPublication:
     """Return a publication with its version, without the list of all content of this.
 
-    Kept in mind, for once it is complete nothing of it changes. Which one is served is asked each time.
+    It is kept in memory, because a complete publication does not change. Which one is served is
+    asked for each request.
 
     Raises:
         CondaPublication.DoesNotExist: it is gone, or not complete; that is not kept in mind.
@@ -198,7 +204,9 @@ def _why_not(stage: CondaStage, entry: HistoryEntry | None, meant: State | Momen
 
 
 def _turn(distribution: CondaDistribution, publication: CondaPublication) -> tuple[datetime, bool]:
-    """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
+    """Return since when a URL that is no stage gives a publication, and whether it gave no other in
+    that second.
+    """
     turns = latest_turns(distribution.pk)
     if not turns:
         # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.

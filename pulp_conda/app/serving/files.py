@@ -1,4 +1,5 @@
-"""Send the files of a channel, wherever their bytes are: the same headers, conditions and ranges for all.
+"""Send the files of a channel, wherever their bytes are: the same headers, conditions and ranges
+for all.
 
 pulpcore's cache does not keep these answers. It would bring them back as aiohttp's own.
 """
@@ -49,7 +50,8 @@ _INSTEAD = {
     416: HTTPRequestRangeNotSatisfiable,
 }
 
-# One thread: reading what a package says of itself must not take the time of those who wait for files.
+# One thread: reading what a package says of itself must not take the time of those who wait for
+# files.
 _info_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conda-info")
 
 
@@ -199,10 +201,11 @@ class StoredFile(ChannelFile):
 class OnDemandPackage(ChannelFile):
     """A package that is fetched while the client waits, answered as if the file were here.
 
-    pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are not ours),
-    downloads the whole file for a HEAD, misreads suffix ranges, with which rattler looks into packages, and does
-    not check what it streams without keeping. Here the last piece is held back until the checksum is known to be
-    right, so that no client ever gets a whole file with wrong bytes.
+    pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are
+    not ours), downloads the whole file for a HEAD, misreads suffix ranges, with which rattler looks
+    into packages, and does not check what it streams without keeping. Here the last piece is held
+    back until the checksum is known to be right, so that no client ever gets a whole file with
+    wrong bytes.
     """
 
     def __init__(self, facts: Facts):
@@ -257,7 +260,9 @@ _SENDERS = {InMemory: MemoryFile, Stored: StoredFile, Upstream: OnDemandPackage}
 
 
 def _remember_info(artifact: Artifact, path: str) -> None:
-    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears of errors."""
+    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears
+    of errors.
+    """
     try:
         if CondaPackageInfo.objects.filter(
             pulp_domain=get_domain_pk(), sha256=artifact.sha256, read_at__isnull=False

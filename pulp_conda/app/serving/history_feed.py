@@ -1,6 +1,7 @@
 """The history of a stage for feed readers: what it served, newest first.
 
-Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or what the gates said.
+Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or
+what the gates said.
 """
 
 from typing import Any

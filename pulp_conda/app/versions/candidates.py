@@ -1,4 +1,6 @@
-"""The packages of a repository version, as rules and the promotion of single packages look at them."""
+"""The packages of a repository version, as rules and the promotion of single packages look at
+them.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,8 +14,8 @@ from pulp_conda.channel.policies.satisfaction import Candidate
 _BATCH = 2000
 
 _COLUMNS = """
-    package.subdir, package.filename, package.name, package.version, package.build, package.build_number,
-    package.license, {depends}, package.sha256, package.md5,
+    package.subdir, package.filename, package.name, package.version, package.build,
+    package.build_number, package.license, {depends}, package.sha256, package.md5,
     COALESCE(package.indexed_timestamp, indexed.indexed_timestamp), {is_new}, package.content_ptr_id
 """
 
@@ -22,8 +24,9 @@ _INDEXED = """
         AND indexed.sha256 = package.sha256
 """
 
-# The file says whether a package is new: a correction of its record makes no new package. In the select list, where
-# PostgreSQL asks the second question of few rows; as a join it would compare all with all.
+# The file says whether a package is new: a correction of its record makes no new package. In the
+# select list, where PostgreSQL asks the second question of few rows; as a join it would compare all
+# with all.
 _IS_NEW = f"""
     CASE WHEN package.content_ptr_id IN (
         {keys_of("before_version")}
@@ -46,7 +49,8 @@ WHERE package.content_ptr_id IN (
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
-# By the members with these names alone, so that the cost does not depend on the size of the version.
+# By the members with these names alone, so that the cost does not depend on the size of the
+# version.
 _NAMED = f"""
 SELECT {_COLUMNS}
 FROM conda_condapackage AS package

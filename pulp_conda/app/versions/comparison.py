@@ -1,6 +1,7 @@
 """What differs between two repository versions, at any size.
 
-PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by name. Of the names only
+PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by
+    name. Of the names only
 versions come to Python, which alone knows their order, and of the files only the records of a page.
 """
 
@@ -19,7 +20,8 @@ from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.records import PackageRecord
 
-# Files on a page, shared evenly by its names. A name has a hundred on average in large channels, and some ten thousand.
+# Files on a page, shared evenly by its names. A name has a hundred on average in large channels,
+# and some ten thousand.
 FILES_SHOWN = 10_000
 
 _BATCH = 5000
@@ -60,7 +62,8 @@ FROM (SELECT * FROM package WHERE older) AS older
 ANALYZE conda_changes
 """
 
-# All versions of the names that changed: those of files that differ, and those of files that both states have.
+# All versions of the names that changed: those of files that differ, and those of files that both
+# states have.
 _NAMES = """
 CREATE TEMP TABLE conda_changed_names ON COMMIT DROP AS
 WITH version AS (
@@ -83,8 +86,8 @@ FROM version GROUP BY name;
 ANALYZE conda_changed_names
 """
 
-# The planner takes the arrays of versions for short ones and looks each of their members up. With the packages of a
-# few names at hand, found by the index, it shall go through the arrays once instead.
+# PostgreSQL expects short arrays and would look up each of their members. Here the packages of a
+# few names are found by an index, and the arrays are read once.
 _BY_NAME = """
 SET LOCAL enable_nestloop = off;
 {statement};
@@ -155,8 +158,8 @@ def compare(
 
     Args:
         base: None for an empty state.
-        name: Look at packages of this name only, or of names like `py*`; or show only changes that a MatchSpec of one
-            name matches.
+        name: Look at packages of this name only, or of names like `py*`; or show only changes that
+            a MatchSpec of one name matches.
         subdir: Look at this subdir only.
         kind: Show only changes of this kind.
         summary: Show only names of which this became.
@@ -249,19 +252,25 @@ class Changes:
         ]
 
     def sections(self, limit: int = 100) -> list[NameChange]:
-        """Return the first names of each summary, for `pulp_conda.channel.changelog.render_markdown`."""
+        """Return the first names of each summary, for
+        `pulp_conda.channel.changelog.render_markdown`.
+        """
         return [
             change for summary in SUMMARIES for change in self.page(limit=limit, summary=summary)
         ]
 
     def keep(self, condition: str, arguments: list[Any]) -> None:
-        """Forget all changes but those of a condition in SQL; what became of their names stays true."""
+        """Forget all changes but those of a condition in SQL; what became of their names stays
+        true.
+        """
         self._find_names()
         _execute(f"DELETE FROM conda_changes WHERE NOT {condition}", arguments)
         _execute(_FORGET_NAMES)
 
     def matching(self, spec: Query) -> list[list[str]]:
-        """Return the subdirs and the names of the files whose records a MatchSpec matches, the older or the newer."""
+        """Return the subdirs and the names of the files whose records a MatchSpec matches, the
+        older or the newer.
+        """
         removed, added = _records(self.names(limit=1), None)
         matched = {
             (record.subdir, record.filename) for record in removed + added if spec.matches(record)
@@ -273,7 +282,9 @@ class Changes:
         return _rows(_PAGE, [[summary] if summary else list(SUMMARIES), offset, limit])
 
     def _find_names(self) -> None:
-        """Tell what became of each name: PostgreSQL, of a name that one state has; else the order of versions."""
+        """Tell what became of each name: PostgreSQL, of a name that one state has; else the order
+        of versions.
+        """
         if self._has_names:
             return
         self._has_names = True
@@ -296,8 +307,8 @@ class Changes:
 class NameQuery:
     """Which packages a text means: of one name, of names like a pattern, or a MatchSpec.
 
-    A name and a pattern choose what is compared. A MatchSpec chooses what is shown of one name, since a version that it
-    does not match still tells whether another one is an upgrade.
+    A name and a pattern choose what is compared. A MatchSpec chooses what is shown of one name,
+    since a version that it does not match still tells whether another one is an upgrade.
 
     Attributes:
         exact_name: The name that all of them have, or None.
@@ -337,7 +348,9 @@ class NameQuery:
 
 
 def _records(names: list[str], most: int | None) -> tuple[list[PackageRecord], list[PackageRecord]]:
-    """Return the older and the newer records of what changed, of at most so many files of each name."""
+    """Return the older and the newer records of what changed, of at most so many files of each
+    name.
+    """
     records: dict[bool, list[PackageRecord]] = {True: [], False: []}
     for older, *record in _rows(_RECORDS, [names, most]):
         records[older].append(PackageRecord.from_canonical(*record))

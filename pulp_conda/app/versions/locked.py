@@ -1,7 +1,7 @@
 """Which versions have the packages of a lock file, answered at any number of versions.
 
-PostgreSQL goes from the paths that a lock file names to the memberships of the packages there, and never through what
-the versions have besides.
+PostgreSQL starts with the paths that a lock file names, and reads the memberships of the packages
+at these paths. Other content of the versions is not read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,8 @@ from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
 from pulp_conda.channel.lockfiles.model import LockedPackage
 
-# The packages that repositories have, or had, at the paths of a lock file, one row for each membership.
+# The packages that repositories have or had at the paths of a lock file: one row for each
+# membership.
 _HELD = f"""
 FROM unnest(%(subdirs)s::text[], %(filenames)s::text[], %(sha256s)s::text[], %(md5s)s::text[])
         AS locked (subdir, filename, sha256, md5)
@@ -27,7 +28,8 @@ FROM unnest(%(subdirs)s::text[], %(filenames)s::text[], %(sha256s)s::text[], %(m
     {join_memberships()}
 """
 
-# As `pulp_conda.channel.lockfiles.read.compare` has it: a sha256 counts more than an md5, and without a hash nothing is proven.
+# As `pulp_conda.channel.lockfiles.read.compare` has it: a sha256 counts more than an md5, and
+# without a hash nothing is proven.
 _IS_SAME = """
 CASE
     WHEN locked.sha256 <> '' AND package.sha256 <> '' THEN locked.sha256 = package.sha256
@@ -36,20 +38,24 @@ CASE
 END
 """
 
-# Of each path the right file, or else another one to tell of; from the first source that has it, as it was last there.
+# For each path the right file, or else another file to report. It is taken from the first source
+# that has it, as it was there last.
 _FIND = f"""
 SELECT DISTINCT ON (locked.subdir, locked.filename)
     locked.subdir, locked.filename, package.content_ptr_id, package.sha256, package.md5
 {_HELD}
     JOIN unnest(%(repositories)s::uuid[], %(versions)s::int[])
-        WITH ORDINALITY AS source (repository, version, place) ON source.repository = member.repository_id
+        WITH ORDINALITY AS source (repository, version, place)
+        ON source.repository = member.repository_id
         AND (source.version IS NULL OR (
             {is_member_at("source.version")}
         ))
-ORDER BY locked.subdir, locked.filename, {_IS_SAME} DESC, source.place, removed.number DESC NULLS FIRST, added.number DESC
+ORDER BY locked.subdir, locked.filename, {_IS_SAME} DESC, source.place,
+    removed.number DESC NULLS FIRST, added.number DESC
 """
 
-# A version has at most one package of a path, so it serves as many of the packages as memberships span it.
+# A version has at most one package at a path. So the number of memberships that include a version
+# is the number of packages that it serves.
 _COUNT = f"""
 WITH held AS (
     SELECT added.number AS since, removed.number AS until
@@ -70,7 +76,7 @@ WHERE complete ORDER BY number DESC
 """
 
 
-# What has to come into a version and to go from it, for it to have exactly some packages.
+# What to add to a version and what to remove, so that it has exactly some packages.
 _CREATE = f"""
 CREATE TEMP TABLE conda_to_add AS SELECT unnest(%(contents)s::uuid[]) AS content;
 CREATE TEMP TABLE conda_to_remove AS
@@ -92,11 +98,12 @@ def find_locked(
 
     Args:
         packages: `LockedPackage`s.
-        sources: (key of a repository, number of a version) where to look, the most wanted first; for None as the
-            number, all versions count.
+        sources: (key of a repository, number of a version) where to look, the most wanted first;
+            for None as the number, all versions count.
 
     Returns:
-        Key, sha256 and md5 of the stored package by path; the right file, if one of the sources has it.
+        Key, sha256 and md5 of the stored package by path; the right file, if one of the sources has
+        it.
     """
     repositories, versions = zip(*sources, strict=True)
     facts = {
@@ -110,7 +117,9 @@ def find_locked(
 
 
 def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID) -> dict[int, int]:
-    """Return for each version of a repository how many of these packages it serves, as {number: count}, newest first."""
+    """Return for each version of a repository how many of these packages it serves, as {number:
+    count}, newest first.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {**_facts(packages), "repository": repository_pk})
         return {number: int(count) for number, count in cursor}
@@ -118,7 +127,9 @@ def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID) -> dict
 
 @contextmanager
 def exact_change(version: RepositoryVersion, contents: list[UUID]) -> Iterator[tuple[int, int]]:
-    """Have in tables what a version lacks to have exactly some packages, and what it has too many; give their numbers."""
+    """Have in tables what a version lacks to have exactly some packages, and what it has too many;
+    give their numbers.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_CREATE, {"contents": contents, "version": version.pk})
         try:

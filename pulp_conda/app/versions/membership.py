@@ -1,8 +1,9 @@
 """Which content a repository version has, changed in bulk.
 
-pulpcore takes every key of a version through Python, to copy what the version before has and again at each `add_content` and
-`remove_content`, and looks through all of it to say what is there. Here PostgreSQL moves sets, and what a version has is what
-the one before had, and the changes. The rows are the same, which tests compare.
+pulpcore loads every key of a version into Python: once to copy what the version before has, and
+again at each `add_content` and `remove_content`. When the version is complete it reads all of its
+content once more. Here PostgreSQL moves the keys as sets, and only the changes are looked at. The
+rows in the database are the same as pulpcore's; tests compare them.
 """
 
 from collections import Counter
@@ -23,10 +24,11 @@ from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, MEMBERSHIPS, keys_of
 
 _NOTHING = "SELECT NULL::uuid WHERE false"
 
-# Content that was removed in this version and comes back was always there, what was added in it and goes again never was.
-# Keys that stay keep their order, which EXCEPT would replace by that of their hashes: PostgreSQL takes a minute to make a hash
-# table of 200,000 keys that come so, and 0.1 seconds otherwise. It makes one of what goes, since it expects no more than ten
-# rows from `unnest` of an array.
+# If content was removed in this version and is added again, its old membership continues. If it was
+# added in this version and is removed again, its membership is deleted. Keys that stay keep their
+# order. EXCEPT would sort them by their hashes, and PostgreSQL then needs a minute to make a hash
+# table of 200,000 keys, instead of 0.1 seconds. The subquery makes it hash the few keys that go: it
+# expects ten rows from `unnest` of an array, however long that is.
 _CHANGE = f"""
 WITH added (content) AS MATERIALIZED ({{added}}), removed (content) AS MATERIALIZED ({{removed}}),
 known AS MATERIALIZED (
@@ -41,8 +43,8 @@ known AS MATERIALIZED (
 ), new AS (
     INSERT INTO core_repositorycontent
         (pulp_id, pulp_created, pulp_last_updated, repository_id, content_id, version_added_id)
-    SELECT (%(prefix)s || lpad(to_hex(row_number() OVER ()), 8, '0'))::uuid, now(), now(), %(repository)s,
-        content, %(version)s
+    SELECT (%(prefix)s || lpad(to_hex(row_number() OVER ()), 8, '0'))::uuid, now(), now(),
+        %(repository)s, content, %(version)s
     FROM (SELECT content FROM known WHERE pulp_id IS NULL ORDER BY content) AS unknown
     RETURNING content_id
 ), present AS MATERIALIZED (
@@ -133,14 +135,17 @@ def begin(repository: Repository, base: RepositoryVersion | None = None) -> Repo
 def change_contents(
     version: RepositoryVersion, added: str = _NOTHING, removed: str = _NOTHING
 ) -> None:
-    """Add content to a version that is being made, and remove some; one statement, since each writes all keys again.
+    """Add content to a version that is being made, and remove content from it.
+
+    One statement for both, because each statement writes all keys of the version again.
 
     Args:
         added, removed: A query in SQL that gives keys; no key comes from both.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
-        # New memberships have keys that follow each other, which is cheaper for indexes than random ones.
+        # New memberships get keys that follow each other. That is cheaper for indexes than random
+        # keys.
         prefix = RepositoryContent._meta.pk.get_default().hex[:24]
         statement = _CHANGE.format(added=added, removed=removed)
         cursor.execute(statement, _facts(version) | {"prefix": prefix})
@@ -166,7 +171,12 @@ def become(
 
 
 def remove_replaced(version: RepositoryVersion) -> None:
-    """Remove what has the path of a package, or the name of an environment, that is new in this version or to its base."""
+    """Remove content that new content of this version replaces.
+
+    A new package replaces the one at its path, and a new environment the one of its name. New is
+    what the version before does not have or, if the version has a base, what the base does not
+    have.
+    """
     new = _NEW
     if version.base_version_id:
         new = f"{_KEYS.format(version.pk)} EXCEPT {_KEYS.format(version.base_version_id)}"
@@ -178,9 +188,9 @@ def remove_replaced(version: RepositoryVersion) -> None:
 
 
 def having(version: RepositoryVersion, contents: models.QuerySet) -> models.QuerySet:
-    """Return what a complete version has of a queryset of few content units.
+    """Return those of a few content units that a complete version has.
 
-    By their own memberships: `get_content` goes through the list of all that the version has.
+    It asks for the memberships of these units. `get_content` reads the keys of all content.
     """
     memberships = RepositoryContent.objects.filter(
         content=OuterRef("pk"),
@@ -196,22 +206,28 @@ def is_new_path_twice(version: RepositoryVersion) -> bool:
 
 
 def change_by_sets(version: RepositoryVersion) -> None:
-    """Let what adds content to a version and removes some, pulpcore's own tasks as well, do it here."""
+    """Make `add_content` and `remove_content` of a version use `change_contents`.
+
+    pulpcore's own tasks call them, too.
+    """
     version.add_content = partial(_add_content, version)
     version.remove_content = partial(_remove_content, version)
 
 
 def finish_by_changes(version: RepositoryVersion) -> None:
-    """Let pulpcore, which asks a version for everything when it is complete, look at nothing but the changes."""
+    """Make pulpcore look at the changes alone when it completes a version.
+
+    It asks the version for all of its content, to count it and to check its types.
+    """
     for method in ("added", "removed"):
         setattr(version, method, _existence(getattr(version, method)))
-    # Which types of content it has: those that it had before were allowed then.
+    # pulpcore checks the types of content. Those of the version before were checked then.
     version.get_content = version.added
     version._compute_counts = partial(_compute_counts, version)
 
 
 def delete(version: RepositoryVersion) -> None:
-    """Delete a complete version as pulpcore does; the next one takes over its changes."""
+    """Delete a complete version as pulpcore does. The next version takes over its changes."""
 
     def find_next() -> RepositoryVersion:
         following = RepositoryVersion.next(version)
@@ -247,7 +263,7 @@ def _chosen(content: models.QuerySet) -> Iterator[str]:
 
 
 def _compute_counts(version: RepositoryVersion) -> None:
-    """Note how much content a version has, as pulpcore does: that of the version before, and the changes."""
+    """Store how much content a version has: what the version before had, and the changes."""
     for method in ("add_content", "remove_content", "added", "removed", "get_content"):
         version.__dict__.pop(method, None)
     del version._compute_counts
@@ -263,7 +279,10 @@ def _compute_counts(version: RepositoryVersion) -> None:
 
 
 def _compute_changes(version: RepositoryVersion) -> None:
-    """Note how much content a version adds and removes, now that the one before is gone; it has what it had."""
+    """Store how much content a version adds and removes, after the version before was deleted.
+
+    How much it has in all stays the same.
+    """
     version.counts.exclude(count_type=version.counts.model.PRESENT).delete()
     added, removed = _changes(version)
     _save_counts(version, A=added, R=removed)
