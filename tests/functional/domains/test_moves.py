@@ -297,3 +297,22 @@ def test_what_is_published_while_a_lifecycle_is_made_is_not_missed(
         pulp.wait(task)
     (team,) = pulp.get("conda/lifecycles/", name=unique)["results"]
     assert team["stages"][0]["state"] == "v2"
+
+
+def test_of_two_lifecycles_of_a_name_that_are_made_at_once_one_is_made(
+    pulp, held, unique, make_repository
+):
+    body = {"name": unique, "repository": make_repository()}
+    with held("LOCK TABLE conda_condalifecycle IN EXCLUSIVE MODE") as somebody_waits:
+        tasks = [pulp.try_post("conda/lifecycles/", **body).json()["task"] for _ in range(2)]
+        somebody_waits()
+    failed = []
+    for task in tasks:
+        try:
+            pulp.wait(task)
+        except TaskFailed as failure:
+            failed.append(failure)
+    assert len(failed) == 1
+    assert "Another lifecycle has this name" in failed[0].description
+    assert pulp.get("conda/lifecycles/", name=unique)["count"] == 1
+    assert pulp.get("distributions/conda/conda/", name__startswith=f"{unique}-")["count"] == 3
