@@ -1,7 +1,6 @@
 """Webhooks: what a lifecycle tells another program, and what users see of that."""
 
 import time
-from datetime import timedelta
 
 import orjson
 import pytest
@@ -46,15 +45,6 @@ def _wait_for(team, state, count=1):
         assert time.monotonic() < deadline, _deliveries(team)
         time.sleep(0.1)
     return found[::-1]
-
-
-def _make_due(stack):
-    """Let the time of the next attempts come, rather than to wait for it."""
-    with stack.connect() as database:
-        database.execute("UPDATE conda_webhookdelivery SET next_attempt_at = now()")
-        database.execute(
-            "UPDATE core_taskschedule SET next_dispatch = now() WHERE name LIKE '%webhooks%'"
-        )
 
 
 def test_a_webhook_is_told_what_happens_to_stages(pulp, team, receiver):
@@ -129,55 +119,6 @@ def test_deliveries_are_listed_by_state_and_event(team, receiver):
         "testing",
         team.history("testing")[0]["number"],
     )
-
-
-def test_a_receiver_that_was_down_gets_the_message_later_by_itself(team, receiver):
-    receiver.answers = [503]
-    team.promote("testing")
-    (delivery,) = _wait_for(team, "delivered")
-    assert [attempt["status"] for attempt in delivery["attempts"]] == [503, 200]
-
-
-def test_a_message_is_not_lost_with_its_worker(team, receiver, stack):
-    receiver.open.clear()
-    team.promote("testing")
-    assert receiver.reached.wait(30)
-    # Taken for a minute, after which Pulp looks again.
-    with stack.connect() as database:
-        taken, alarm = database.execute(
-            "SELECT next_attempt_at - now(), next_dispatch - now() "
-            "FROM conda_webhookdelivery, core_taskschedule "
-            "WHERE lifecycle_id = %s AND name LIKE '%%webhooks%%'",
-            [team.href.split("/")[-2]],
-        ).fetchone()
-    assert alarm <= taken
-    assert timedelta(seconds=30) < taken <= timedelta(minutes=1)
-    stack.kill_worker()
-    receiver.open.set()
-    _make_due(stack)
-    stack.start_worker()
-    (delivery,) = _wait_for(team, "delivered")
-    first, second = (headers["webhook-id"] for headers, _ in receiver.messages)
-    assert first == second == delivery["pulp_href"].split("/")[-2]
-
-
-def test_what_another_task_holds_is_not_sent_twice(team, receiver, stack):
-    receiver.answers = [500]
-    team.promote("testing")
-    while not _deliveries(team)[0]["attempts"]:
-        time.sleep(0.1)
-    with stack.connect() as database:
-        database.execute("UPDATE conda_webhookdelivery SET next_attempt_at = now()")
-    with stack.connect() as holder:
-        holder.execute("SELECT 1 FROM conda_webhookdelivery FOR UPDATE")
-        team.set_gates("stable", {"name": "yes", "kind": "approval"})
-        team.promote("stable")
-        _wait_for(team, "delivered")
-        holder.rollback()
-    assert [payload["event"] for payload in receiver.payloads] == ["promoted", "approval_wanted"]
-    _make_due(stack)
-    _wait_for(team, "delivered", 2)
-    assert len(receiver.messages) == 3
 
 
 def test_a_message_can_be_delivered_once_more(team, receiver):
