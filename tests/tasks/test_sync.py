@@ -366,9 +366,9 @@ def test_bytes_that_do_not_match_their_record_never_reach_a_client_whole(
 
 
 def test_packages_on_another_host_are_fetched_from_there(
-    pulp, upstream, make_upstream, make_mirror
+    pulp, upstream, make_upstream, make_mirror, unique
 ):
-    package = make_package("elsewhere")
+    package = make_package(f"elsewhere-{unique}")  # no other test has downloaded it
     make_channel(upstream.folder, [package])
     cdn = make_upstream()
     (cdn.folder / package.filename).write_bytes(package.data)
