@@ -16,8 +16,16 @@ from tests.support.inside import Inside
 from tests.support.program import Cli
 from tests.support.sharing import ByFile, shared_stack
 from tests.support.sigstore import Sigstore
+from tests.support.skips import Skips
 from tests.support.stack import running_stack
 from tests.support.upstream import Upstream
+
+# Parts of the reasons for which a test may be skipped. Any other skip is a failure.
+MAY_LACK = ("set PULP_CONDA_CORPUS to a folder of real packages", "'conda' is not on the PATH")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Skips(MAY_LACK))
 
 
 def pytest_xdist_make_scheduler(config, log):
