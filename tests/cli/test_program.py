@@ -57,24 +57,25 @@ def refused(outcome, *texts, exit_code=1):
         assert text in outcome.stderr
 
 
-def test_a_program_asks_on_its_input_and_ends_with_the_code_of_the_command(
-    cli, inside, pulp, channel
-):
+def test_a_question_is_answered_on_the_input_of_the_program(cli, pulp, channel):
     assert cli("conda", "channel", "destroy", channel, stdin="n\n").exit_code == 1
-    inside.ok("conda", "channel", "show", channel)
-    approval = '[{name: a}, {name: b, gates: [{name: "yes", kind: approval}]}]'
-    file = cli.folder / f"{channel}.yml"
-    file.write_text(approval)
-    inside.ok("conda", "lifecycle", "create", channel, "--repository", channel, "--stages", file)
-    waits = cli("conda", "lifecycle", "promote", channel, "--to", "b")
-    assert (waits.exit_code, json.loads(waits.stdout)["outcome"]) == (4, "waiting")
-    blocked = ("--gate", "no", "--kind", "policy", "--required", "nothing")
-    inside.ok("conda", "lifecycle", "gate", "set", channel, "--stage", "b", *blocked)
-    held = cli("conda", "lifecycle", "promote", channel, "--to", "b")
-    assert (held.exit_code, json.loads(held.stdout)["outcome"]) == (3, "blocked")
-    inside.ok("conda", "lifecycle", "destroy", channel, "--yes")
+    assert pulp.get("repositories/conda/conda/", name=channel)["count"] == 1
     assert cli("conda", "channel", "destroy", channel, stdin="y\n").exit_code == 0
     assert pulp.get("repositories/conda/conda/", name=channel)["count"] == 0
+
+
+def test_a_promotion_that_is_held_ends_the_program_with_a_code_of_its_own(cli, pulp, repository):
+    pulp.upload(make_package(), repository=repository["pulp_href"])
+    approval = {"name": "yes", "kind": "approval"}
+    rule = {"name": "no", "kind": "policy", "required": ["nothing"]}
+    stages = [{"name": "a"}, {"name": "b", "gates": [approval]}]
+    team = pulp.lifecycle(repository["pulp_href"], stages=stages)
+    promote = ("conda", "lifecycle", "promote", team.name, "--to", "b")
+    held = cli(*promote)
+    assert (held.exit_code, json.loads(held.stdout)["outcome"]) == (4, "waiting")
+    team.set_gates("b", rule)
+    held = cli(*promote)
+    assert (held.exit_code, json.loads(held.stdout)["outcome"]) == (3, "blocked")
 
 
 def test_a_sync_draws_what_its_task_reports_on_a_terminal(cli, mirror):
