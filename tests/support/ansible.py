@@ -56,6 +56,8 @@ class Ansible:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
+            # Modules go to Python through a pipe, instead of as files that are copied first.
+            "ANSIBLE_PIPELINING": "1",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
