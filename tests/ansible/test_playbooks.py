@@ -88,11 +88,12 @@ def test_people_read_what_is_wrong_and_no_secret(ansible, unique):
     remote = {"name": unique, "url": "https://conda.example.org/a"}
     done = ansible.tasks(
         [
-            {"pulp.conda.conda_remote": {**remote, "token": "a-secret-word"}},
+            {"pulp.conda.conda_remote": {**remote, "token": "{{ secret }}"}},
             {"pulp.conda.conda_remote": {**remote, "includes": ["numpy >=1.26,<<2"]}},
         ],
         "--diff",
         fails=True,
+        secret="a-secret-word",
     )
     made, refused = done.tasks
     assert made["changed"] is True

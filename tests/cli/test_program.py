@@ -64,12 +64,15 @@ def test_a_question_is_answered_on_the_input_of_the_program(cli, pulp, channel):
     assert pulp.get("repositories/conda/conda/", name=channel)["count"] == 0
 
 
-def test_a_promotion_that_is_held_ends_the_program_with_a_code_of_its_own(cli, pulp, repository):
-    pulp.upload(make_package(), repository=repository["pulp_href"])
+def test_a_promotion_that_is_held_ends_the_program_with_a_code_of_its_own(
+    cli, pulp, make_repository
+):
+    repository = make_repository(autopublish=True)
+    pulp.upload(make_package(), repository=repository)
     approval = {"name": "yes", "kind": "approval"}
     rule = {"name": "no", "kind": "policy", "required": ["nothing"]}
     stages = [{"name": "a"}, {"name": "b", "gates": [approval]}]
-    team = pulp.lifecycle(repository["pulp_href"], stages=stages)
+    team = pulp.lifecycle(repository, stages=stages)
     promote = ("conda", "lifecycle", "promote", team.name, "--to", "b")
     held = cli(*promote)
     assert (held.exit_code, json.loads(held.stdout)["outcome"]) == (4, "waiting")
