@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pulp_conda.channel.lockfiles import read_lock_file
+from pulp_conda.channel.lockfiles.read import read_lock_file
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
 from tests.support.receiver import Receiver

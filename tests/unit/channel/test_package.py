@@ -11,7 +11,6 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pulp_conda.channel import archive
 from pulp_conda.channel.errors import (
     BadIndexJson,
     BadPackageName,
@@ -24,6 +23,7 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
+from pulp_conda.channel.package import archive
 from pulp_conda.channel.package.package import Limits, read_package
 from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 

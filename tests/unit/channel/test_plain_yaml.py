@@ -2,8 +2,8 @@ import pytest
 import yaml
 from yaml.scanner import ScannerError
 
-from pulp_conda.channel import plain_yaml
-from pulp_conda.channel.plain_yaml import PlainYamlError, read_plain
+from pulp_conda.channel.environments import plain_yaml
+from pulp_conda.channel.environments.plain_yaml import PlainYamlError, read_plain
 
 
 def test_scalars_stay_the_texts_that_they_are():
