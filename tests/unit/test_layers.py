@@ -109,7 +109,7 @@ def _room_of(module: str) -> str | None:
     return max(inside, key=len, default=None)
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", sorted(ROOMS))
 def test_the_drawing_of_the_rooms_shows_their_imports(room):
     files = [path for path in _files("app") if _room_of(_name_of(path)) == room]
     assert files
