@@ -42,7 +42,7 @@ def read_plain(text, most_nodes):
         raise PlainYamlError("it holds characters that are not allowed in YAML") from error
 
 
-def _check_depth(text, most_nodes):
+def _check_depth(text: str, most_nodes: int) -> None:
     """Raise if a text that the parser stopped at is nested too deeply.
 
     The parser reads up to a thousand characters ahead of its events. What it stops at may stand there, and may be a limit

@@ -320,7 +320,7 @@ class _Unpacked:
             _unreadable(self._filename, str(error))
 
 
-def _zstd_window(header):
+def _zstd_window(header: bytes) -> int:
     """Return how many bytes of memory a zstd frame asks for (RFC 8878, 3.1.1.1), or 0 if these are not its first bytes."""
     if len(header) < 6 or header[:4] != _ZSTD_MAGIC:
         return 0
