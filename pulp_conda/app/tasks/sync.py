@@ -59,10 +59,11 @@ def _naming(remote: CondaRemote) -> Iterator[None]:
 
 
 def _publish_if_missing(repository: CondaRepository) -> None:
-    """Finish what a task that was killed left undone after it made the latest version."""
+    """Publish the latest version, if a task was killed between making it and publishing it."""
     latest = repository.latest_version()
     published = CondaPublication.objects.filter(repository_version=latest, complete=True).last()
     if published:
+        # The killed task may have published the version, but not moved the first stages.
         follow(published)
     elif repository.autopublish and latest.number > 0:
         publish_version(latest)
