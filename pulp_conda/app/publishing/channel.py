@@ -122,9 +122,9 @@ def _rows(version: RepositoryVersion) -> Iterator[Iterator[PackageRow]]:
     # transaction.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_MEMBERS, facts)
-        with connection.chunked_cursor() as rows:
-            rows.execute(_ROWS, facts)
-            batches = iter(lambda: rows.fetchmany(_BATCH), [])
+        with connection.chunked_cursor() as stream:
+            stream.execute(_ROWS, facts)
+            batches = iter(lambda: stream.fetchmany(_BATCH), [])
             yield map(PackageRow._make, chain.from_iterable(batches))
         cursor.execute("DROP TABLE conda_member")
 
