@@ -1,4 +1,7 @@
-"""Every benchmark on a tiny channel: that it runs, and that what it measures does the right thing. No times."""
+"""Every benchmark on a tiny channel: it runs, and what it measures does the right thing.
+
+Times are not tested.
+"""
 
 import re
 from pathlib import Path
@@ -19,9 +22,10 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "dev" / "reference" / "benchmar
 
 # What a package is in the database, without keys and times.
 _PACKAGES = """
-SELECT package.subdir, package.filename, package.sha256, package.record_digest, package.record, package.name,
-    package.version, package.build, package.build_number, package.md5, package.size, package.license,
-    package.noarch, package.depends, package.timestamp, package.indexed_timestamp, package.in_v3,
+SELECT package.subdir, package.filename, package.sha256, package.record_digest, package.record,
+    package.name, package.version, package.build, package.build_number, package.md5, package.size,
+    package.license, package.noarch, package.depends, package.timestamp,
+    package.indexed_timestamp, package.in_v3,
     content.pulp_type, content.pulp_labels::text, content.upstream_id,
     file.relative_path, file.artifact_id, remote.size, remote.sha256, remote.md5, remote.failed_at,
     regexp_replace(remote.url, '^https?://[^/]*', ''), member.version_removed_id
