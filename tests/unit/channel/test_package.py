@@ -11,7 +11,6 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pulp_conda.channel import archive
 from pulp_conda.channel.errors import (
     BadIndexJson,
     BadPackageName,
@@ -24,7 +23,8 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
-from pulp_conda.channel.package.package import Limits, read_package
+from pulp_conda.channel.package import archive
+from pulp_conda.channel.package.package import Limits, read_package_with_info
 from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 
 EXTENSIONS = (".conda", ".tar.bz2")
@@ -34,13 +34,14 @@ both_formats = pytest.mark.parametrize("extension", EXTENSIONS)
 
 
 def read(data, **arguments):
-    return read_package(
+    record, _ = read_package_with_info(
         io.BytesIO(data),
         md5=md5(data).hexdigest(),
         sha256=sha256(data).hexdigest(),
         size=len(data),
         **arguments,
     )
+    return record
 
 
 def read_error(error, data, **arguments):
@@ -108,7 +109,8 @@ def test_a_record_of_a_file_that_was_read_before_starts_at_its_beginning():
     file = io.BytesIO(package.data)
     file.read()
     checksums = {key: package.record.fields[key] for key in ("md5", "sha256", "size")}
-    assert read_package(file, **checksums).fields == package.record.fields
+    record, _ = read_package_with_info(file, **checksums)
+    assert record.fields == package.record.fields
 
 
 @pytest.mark.parametrize(
@@ -563,7 +565,7 @@ def test_a_zip_directory_before_the_file_is_refused(tmp_path):
     path = tmp_path / "a-1-0.conda"
     path.write_bytes(b"PK\5\6" + struct.pack("<8xLLH", 100, 0, 0))
     with path.open("rb") as file, pytest.raises(UnreadablePackage):
-        read_package(file, md5="0" * 32, sha256="0" * 64, size=22)
+        read_package_with_info(file, md5="0" * 32, sha256="0" * 64, size=22)
 
 
 def test_damage_of_the_files_alone_is_found():
@@ -742,7 +744,8 @@ def test_damaged_bytes_give_the_same_record_or_an_error(extension, damage, size)
 @example(extension=".conda", damage={}, types={0: ord("S")})
 @settings(max_examples=1000, deadline=None, derandomize=True)
 def test_damaged_tar_archives_give_a_record_or_an_error(extension, damage, types):
-    # Here all checksums are right, but those that tar has itself: they are made right for other types.
+    # Here all checksums are right, but those that tar has itself: they are made right for other
+    # types.
     tar = bytearray(_damaged(_whole_tar(), damage))
     for member, type in types.items():
         header = memoryview(tar)[member * 1024 : member * 1024 + 512]

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from pulp_conda.channel import stream
 from pulp_conda.channel.errors import BadUpstreamFile
+from pulp_conda.channel.metadata import stream
 from pulp_conda.channel.metadata.stream import read_json
 
 DOCUMENT = {
