@@ -164,7 +164,7 @@ class _Text:
 
 
 class _Values:
-    """Reads the values of a JSON text that comes in pieces. A ValueError says what is wrong with it.
+    """Reads the values of a JSON text that comes in pieces. A ValueError says what is wrong.
 
     The C scanner of the standard library builds each value, and says where the value ends.
     """
