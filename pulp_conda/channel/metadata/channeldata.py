@@ -12,7 +12,7 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamFile, shown
 from pulp_conda.channel.metadata.run_exports import check_run_exports
 from pulp_conda.channel.metadata.stream import read_json
-from pulp_conda.channel.package.info import TRAITS, PackageInfo, as_stored
+from pulp_conda.channel.package.info import TRAITS, as_stored
 from pulp_conda.channel.versions import VersionKey
 
 VERSION = 1
@@ -27,6 +27,15 @@ _ENTRY_SIZE = 256 * 2**10
 _NO_RANK = (-1, 0)
 
 _Value = TypeVar("_Value", covariant=True)
+
+
+class _Info(Protocol):
+    """The metadata in a package file, as in `PackageInfo`. `about` is None if it was never read."""
+
+    @property
+    def about(self) -> Mapping[str, Any] | None: ...
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
 
 
 class _Lookup(Protocol[_Value]):
@@ -82,8 +91,8 @@ class Channeldata:
     def write(
         self,
         file: IO[bytes],
-        infos: "_Lookup[PackageInfo]",
-        summaries: "_Lookup[Mapping[str, Any]]",
+        infos: _Lookup[_Info],
+        summaries: _Lookup[Mapping[str, Any]],
     ) -> None:
         """Write the file, sorted by names.
 
@@ -151,9 +160,10 @@ class _Entry:
         if known is None or known[0] < build_number:
             self._run_exports[version] = (build_number, run_exports)
 
-    def fields(self, info: PackageInfo | None, summary: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(self, info: _Info | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Return the entry of channeldata.json."""
-        about, traits = summary, summary
+        about: Mapping[str, Any] = summary
+        traits: Mapping[str, Any] = summary
         if info is not None and info.about is not None:
             about, traits = info.about, info.traits
         known = {
