@@ -1,4 +1,7 @@
-"""What clients read of a channel is right: the same as an index that others write, whatever form it is read in."""
+"""What clients read of a channel is right: the same as an index that others write, whatever form it is read in.
+
+tests/slow/test_protocol.py does the same with a channel of real packages.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ import zstandard
 
 from tests.support import gateway
 from tests.support.builders import make_package
-from tests.support.corpus import CORPUS, MANIFEST, read_index
+from tests.support.corpus import read_index
 from tests.support.proxy import Proxy
 
 SUBDIRS = ("linux-64", "osx-arm64", "win-64")
@@ -84,16 +87,11 @@ ENVIRONMENTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["built", "corpus"])
-def folder(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """A channel of packages in a folder, with the index that rattler writes."""
     folder = tmp_path_factory.mktemp("channel")
-    if request.param == "built":
-        _write(folder, _built())
-    elif MANIFEST.exists():
-        shutil.copytree(CORPUS / "valid", folder, dirs_exist_ok=True)
-    else:
-        pytest.skip(f"'{MANIFEST}' is missing: set PULP_CONDA_CORPUS to a folder of real packages")
+    _write(folder, _built())
     gateway.call("index", folder=folder)
     return folder
 

@@ -47,9 +47,10 @@ class Lifecycle:
     def __init__(self, pulp, href):
         self.pulp = pulp
         self.href = href
-        self.name = self.read()["name"]
-        self.repository = self.read()["repository"]
-        self.urls = {stage["name"]: stage["base_url"] for stage in self.read()["stages"]}
+        shown = self.read()
+        self.name = shown["name"]
+        self.repository = shown["repository"]
+        self.urls = {stage["name"]: stage["base_url"] for stage in shown["stages"]}
 
     def read(self):
         return self.pulp.get(self.href)

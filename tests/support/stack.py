@@ -61,7 +61,9 @@ def running_database():
     """
     with copied_state() as state:
         state.load()
-        with _running(Postgres(state.folder / "postgres", state.log("postgres"), POSTGRES_OPTIONS)):
+        # Statistics that come when they like would let PostgreSQL choose another plan in the middle of a run.
+        options = POSTGRES_OPTIONS | {"autovacuum": "off"}
+        with _running(Postgres(state.folder / "postgres", state.log("postgres"), options)):
             socket_folder = state.folder / "postgres" / "socket"
             databases = {"default": database(socket_folder) | {"TEST": {"TEMPLATE": "pulp"}}}
             origin = "http://content.example.com"

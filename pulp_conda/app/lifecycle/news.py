@@ -7,7 +7,9 @@ from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.lifecycle.announcements import announce
 from pulp_conda.app.models import WebhookDelivery
-from pulp_conda.app.tasks.webhooks import deliver
+
+# By its name: tasks stand above this room. It sends what is due of a lifecycle.
+_DELIVER = "pulp_conda.app.tasks.webhooks.deliver"
 
 _EVENTS = {
     ("promoted", "moved"): "promoted",
@@ -33,7 +35,7 @@ def tell(entry):
             payload=_payload(entry, event),
             next_attempt_at=timezone.now(),
         )
-        dispatch(deliver, args=(str(entry.lifecycle_id),))
+        dispatch(_DELIVER, args=(str(entry.lifecycle_id),))
 
 
 def _payload(entry, event):

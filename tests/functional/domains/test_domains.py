@@ -1,39 +1,25 @@
 """Tenants of one Pulp have channels, packages and bytes of their own."""
 
+import time
+
 import pytest
 
 from tests.support.builders import make_channel, make_package
-from tests.support.conda import CondaPulp, TaskFailed
-from tests.support.stack import running_stack
+from tests.support.conda import TaskFailed
 
 
 @pytest.fixture(scope="module")
-def domains():
+def tenants(make_domain):
     """The API of two domains."""
-    with running_stack(DOMAIN_ENABLED=True) as stack:
-
-        def api(domain):
-            path = f"/pulp/{domain}/api/v3/"
-            return CondaPulp(stack.api_url, "admin", stack.password, api=path)
-
-        default = api("default")
-        for name in ("red", "blue"):
-            folder = stack.state.media / name
-            default.post(
-                "domains/",
-                name=name,
-                storage_class="pulpcore.app.models.storage.FileSystem",
-                storage_settings={"MEDIA_ROOT": str(folder)},
-            )
-        yield api("red"), api("blue")
+    return make_domain("red"), make_domain("blue")
 
 
-def test_a_channel_works_in_its_domain_and_nowhere_else(domains, upstream, unique):
-    red, blue = domains
+def test_a_channel_works_in_its_domain_and_nowhere_else(tenants, upstream, unique):
+    red, blue = tenants
     package = make_package(f"tenant-{unique}")
     make_channel(upstream.folder, [package])
     urls = []
-    for pulp in domains:
+    for pulp in tenants:
         remote = pulp.post("remotes/conda/conda/", name=unique, url=upstream.url)["pulp_href"]
         repository = pulp.post(
             "repositories/conda/conda/", name=unique, remote=remote, autopublish=True
@@ -44,12 +30,15 @@ def test_a_channel_works_in_its_domain_and_nowhere_else(domains, upstream, uniqu
         urls.append(pulp.get(pulp.created(task, "/distributions/"))["base_url"])
 
     uploaded = make_package(f"only-red-{unique}")
-    red.upload(uploaded, repository=red.get("repositories/conda/conda/")["results"][0]["pulp_href"])
+    red.upload(
+        uploaded,
+        repository=red.get("repositories/conda/conda/", name=unique)["results"][0]["pulp_href"],
+    )
     assert red.names(urls[0]) == [f"only-red-{unique}", f"tenant-{unique}"]
     assert blue.names(urls[1]) == [f"tenant-{unique}"]
     assert "/red/" in urls[0] and "/blue/" in urls[1]
     assert f"--channel {urls[0].rstrip('/')}" in red.fetch(urls[0], "").text
-    for url, pulp in zip(urls, domains, strict=True):
+    for url, pulp in zip(urls, tenants, strict=True):
         assert pulp.fetch(url, f"noarch/{package.filename}").content == package.data
     assert blue.fetch(urls[1], f"noarch/{uploaded.filename}").status_code == 404
     assert blue.get("content/conda/packages/", name=f"only-red-{unique}")["count"] == 0
@@ -57,8 +46,8 @@ def test_a_channel_works_in_its_domain_and_nowhere_else(domains, upstream, uniqu
     assert upstream.asked(package.filename) == [200, 200]
 
 
-def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(domains, unique):
-    red, blue = domains
+def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(tenants, unique):
+    red, blue = tenants
     repository = red.post("repositories/conda/conda/", name=f"past-{unique}", autopublish=True)
     href = repository["pulp_href"]
     lifecycle = red.lifecycle(href)
@@ -74,8 +63,8 @@ def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(domains, unique):
     assert blue.fetch(f"{elsewhere}@v1/", "noarch/repodata.json").text == "404: Not Found"
 
 
-def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(domains, unique):
-    red, blue = domains
+def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants, unique):
+    red, blue = tenants
     repository = red.post(
         "repositories/conda/conda/",
         name=unique,
@@ -104,6 +93,7 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(domains,
     def replicate():
         group = blue.get(blue.post(f"{upstream}replicate/")["task_group"])
         while group["waiting"] or group["running"]:
+            time.sleep(0.1)
             group = blue.get(group["pulp_href"])
         tasks = [blue.wait(task["pulp_href"]) for task in group["tasks"]]
         return [task["name"].rpartition(".")[2] for task in tasks]

@@ -69,11 +69,11 @@ def test_a_lock_file_goes_out_and_comes_back_as_a_version(pulp, cli, lock, team,
     assert "Version 0 lacks:" in before.stderr
 
 
-def test_a_lock_file_is_larger_than_the_server_takes_json(inside, team, tmp_path):
+def test_a_lock_file_is_larger_than_the_server_takes_json(cli, team, tmp_path):
     lines = (f"https://x.org/c/noarch/p{n}-1-0.conda#sha256:{n:064x}" for n in range(30_000))
     file = tmp_path / "large.lock"
     file.write_text("\n".join(["@EXPLICIT", *lines]))
-    outcome = inside("conda", "lock", "import", file, "--repository", team, "--source", team)
+    outcome = cli("conda", "lock", "import", file, "--repository", team, "--source", team)
     assert outcome.exit_code == BLOCKED, outcome
     assert json.loads(outcome.stdout)["missing"]["count"] == 30_000
 
@@ -132,11 +132,11 @@ def test_what_cannot_be_solved_is_blocked(lock, cli, team):
         ),
     ],
 )
-def test_what_is_wrong_is_said(words, exit_code, text, inside, team, tmp_path):
+def test_what_is_wrong_is_said(words, exit_code, text, cli, team, tmp_path):
     (tmp_path / "words.lock").write_text("hello")
     (tmp_path / "bytes.lock").write_bytes(b"\xff\xfe")
     names = {"folder": tmp_path, "team": team}
-    outcome = inside("conda", "lock", *shlex.split(words.format(**names)))
+    outcome = cli("conda", "lock", *shlex.split(words.format(**names)))
     assert outcome.exit_code == exit_code, outcome
     assert text.format(**names) in outcome.stderr
     assert (outcome.stdout, "Traceback" in outcome.stderr) == ("", False)

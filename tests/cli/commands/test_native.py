@@ -10,11 +10,11 @@ from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture
-def conda(inside):
+def conda(cli):
     """`pulp conda …`: what it writes, parsed."""
 
     def run(*words):
-        written = inside.ok("conda", *words).stdout
+        written = cli.ok("conda", *words).stdout
         return json.loads(written) if written else None
 
     return run
@@ -78,7 +78,7 @@ def test_a_remote_takes_all_that_the_api_has(conda, cli, unique, tmp_path):
 
 
 def test_a_repository_is_synced_and_its_versions_are_compared(
-    conda, cli, inside, upstream, channel, unique
+    conda, cli, upstream, channel, unique
 ):
     conda("remote", "create", "--name", unique, "--url", upstream.url)
     relations = {"base": "../forge"}
@@ -87,13 +87,13 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     assert (made["autopublish"], made["legacy_metadata"]) == (True, True)
     assert (made["channel_relations"], made["retain_repo_versions"]) == (relations, 9)
 
-    refused = inside("conda", "repository", "sync", "--name", unique)
+    refused = cli("conda", "repository", "sync", "--name", unique)
     assert refused.exit_code == 1
     assert f"pulp conda repository update --name {unique} --remote <name>" in refused.stderr
     conda("repository", "update", "--name", unique, "--remote", unique)
     cli.ok("conda", "repository", "sync", "--name", unique)
     make_channel(upstream.folder, [make_package(channel, "2.0"), make_package(channel, "3.0")])
-    inside.ok("conda", "repository", "sync", "--name", unique, "--mirror", "--no-optimize")
+    cli.ok("conda", "repository", "sync", "--name", unique, "--mirror", "--no-optimize")
 
     which = ["--repository", unique]
     versions = conda("repository", "version", "list", *which)
@@ -102,27 +102,25 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     assert {package["version"] for package in packages} == {"1.0", "2.0"}
     diff = conda("repository", "version", "diff", *which, "--version", 2)
     assert diff["counts"] == {"added": 1, "removed": 1}
-    changelog = inside.ok(
-        "conda", "repository", "version", "diff", *which, "--base", 1, "--markdown"
-    )
+    changelog = cli.ok("conda", "repository", "version", "diff", *which, "--base", 1, "--markdown")
     assert changelog.stdout.startswith("# ")
     assert channel in changelog.stdout
-    inside.ok("conda", "repository", "version", "repair", *which, "--version", 2)
+    cli.ok("conda", "repository", "version", "repair", *which, "--version", 2)
     tasks = conda("repository", "task", "list", *which, "--name-contains", "sync")
     assert {task["state"] for task in tasks} == {"completed"}
     assert len(tasks) == 2
-    inside.ok("conda", "repository", "version", "destroy", *which, "--version", 1)
-    shown = inside("conda", "repository", "version", "show", *which, "--version", 1)
+    cli.ok("conda", "repository", "version", "destroy", *which, "--version", 1)
+    shown = cli("conda", "repository", "version", "show", *which, "--version", 1)
     assert shown.exit_code == 1
-    inside.ok("conda", "repository", "destroy", "--name", unique)
+    cli.ok("conda", "repository", "destroy", "--name", unique)
     assert conda("repository", "list", "--name", unique) == []
 
 
-def test_labels_and_roles_come_and_go(conda, inside, unique):
+def test_labels_and_roles_come_and_go(conda, cli, unique):
     conda("repository", "create", "--name", unique)
     _give_label_and_role(conda, "repository", unique)
     label = ["--repository", unique, "--key", "team"]
-    assert inside.ok("conda", "repository", "label", "show", *label).stdout == "data\n"
+    assert cli.ok("conda", "repository", "label", "show", *label).stdout == "data\n"
     conda("repository", "label", "unset", *label)
     assert conda("repository", "show", "--name", unique)["pulp_labels"] == {}
     which = ["--name", unique]
@@ -134,9 +132,7 @@ def test_labels_and_roles_come_and_go(conda, inside, unique):
     assert "conda.condarepository_viewer" not in [entry["role"] for entry in roles]
 
 
-def test_content_goes_into_repositories_and_out_again(
-    conda, cli, inside, unique, package_file, tmp_path
-):
+def test_content_goes_into_repositories_and_out_again(conda, cli, unique, package_file, tmp_path):
     conda("repository", "create", "--name", unique)
     which = ["--repository", unique]
     content = ["repository", "content"]
@@ -148,29 +144,29 @@ def test_content_goes_into_repositories_and_out_again(
     assert (package["filename"], package["pulp_labels"]) == (package_file.name, {"tested": "no"})
     found = ["--subdir", "noarch", "--filename", package_file.name]
     assert conda("content", "show", *found)["pulp_href"] == package["pulp_href"]
-    assert inside.json("show", "--prn", package["prn"])["filename"] == package_file.name
+    assert cli.json("show", "--prn", package["prn"])["filename"] == package_file.name
     cli.ok("conda", *content, "add", *which, *found)
     assert filenames() == [package_file.name]
-    inside.ok("conda", *content, "remove", *which, "--filename", package_file.name)
+    cli.ok("conda", *content, "remove", *which, "--filename", package_file.name)
     assert filenames() == []
     units = tmp_path / "units.json"
     units.write_text(json.dumps([{"sha256": package["sha256"]}]))
-    inside.ok("conda", *content, "modify", *which, "--add-content", f"@{units}")
+    cli.ok("conda", *content, "modify", *which, "--add-content", f"@{units}")
     assert filenames() == [package_file.name]
     other = make_package(f"own-{unique}", files={"bin/own": b"other bytes"})
     package_file.write_bytes(other.data)
     conda("content", "create", "--file", package_file)
     of_other = [*which, "--sha256", other.record.fields["sha256"]]
-    assert "CND0018" in inside("conda", *content, "add", *of_other).stderr
-    inside.ok("conda", *content, "add", *of_other, "--overwrite")
+    assert "CND0018" in cli("conda", *content, "add", *of_other).stderr
+    cli.ok("conda", *content, "add", *of_other, "--overwrite")
     assert [each["sha256"] for each in conda(*content, "list", *which)] == [
         other.record.fields["sha256"]
     ]
-    inside.ok("conda", *content, "remove", *which, "--all")
+    cli.ok("conda", *content, "remove", *which, "--all")
     assert filenames() == []
 
 
-def test_packages_are_found_by_what_they_are(conda, cli, inside, unique, tmp_path):
+def test_packages_are_found_by_what_they_are(conda, cli, unique, tmp_path):
     conda("repository", "create", "--name", unique)
     names = [f"{letter}-{unique}" for letter in "ab"]
     for name, depends in zip(names, ([], [f"a-{unique} >=1"]), strict=True):
@@ -188,11 +184,11 @@ def test_packages_are_found_by_what_they_are(conda, cli, inside, unique, tmp_pat
     one = ["--filename", f"{names[0]}-1.0-0.conda"]
     conda("content", "label", "set", *one, "--key", "tested", "--value", "yes")
     assert found("--label-select", "tested=yes", "--name-contains", unique) == names[:1]
-    assert inside.ok("conda", "content", "label", "show", *one, "--key", "tested").stdout == "yes\n"
+    assert cli.ok("conda", "content", "label", "show", *one, "--key", "tested").stdout == "yes\n"
     conda("content", "label", "unset", *one, "--key", "tested")
 
 
-def test_patches_and_environments_are_content_too(conda, inside, unique, package_file, tmp_path):
+def test_patches_and_environments_are_content_too(conda, cli, unique, package_file, tmp_path):
     conda("repository", "create", "--name", unique)
     into = ["--repository", unique]
     conda("content", "create", "--file", package_file, *into)
@@ -221,13 +217,11 @@ def test_patches_and_environments_are_content_too(conda, inside, unique, package
     assert [each["name"] for each in conda(*of_format, "environment.yml")] == [unique]
     assert conda(*of_format, "specs") == []
     remove = ["repository", "content", "--type", "patch", "remove", *into]
-    inside.ok("conda", *remove, "--href", patch["pulp_href"])
+    cli.ok("conda", *remove, "--href", patch["pulp_href"])
     assert conda("repository", "content", "--type", "patch", "list", *into) == []
 
 
-def test_a_distribution_serves_what_a_publication_has(
-    conda, cli, inside, unique, package_file, pulp
-):
+def test_a_distribution_serves_what_a_publication_has(conda, cli, unique, package_file, pulp):
     conda("repository", "create", "--name", unique)
     conda("content", "create", "--file", package_file, "--repository", unique)
     made = cli.json("conda", "publication", "create", "--repository", unique, "--version", 1)
@@ -244,49 +238,47 @@ def test_a_distribution_serves_what_a_publication_has(
     assert served["notices"][0]["message"] == "It moves."
     assert pulp.names(served["base_url"]) == [f"own-{unique}"]
     which = ["--name", unique]
-    inside.ok("conda", "distribution", "update", *which, "--repository", unique, "--version", 0)
+    cli.ok("conda", "distribution", "update", *which, "--repository", unique, "--version", 0)
     pinned = conda("distribution", "show", *which)
     assert pinned["repository_version"].endswith("/versions/0/")
     assert (pinned["publication"], pinned["repository"]) == (None, None)
-    inside.ok("conda", "distribution", "update", *which, "--version", 1, "--hidden")
+    cli.ok("conda", "distribution", "update", *which, "--version", 1, "--hidden")
     assert conda("distribution", "show", *which)["repository_version"].endswith("/versions/1/")
-    inside.ok("conda", "distribution", "update", *which, "--repository", unique)
+    cli.ok("conda", "distribution", "update", *which, "--repository", unique)
     followed = conda("distribution", "show", *which)
     assert (followed["repository_version"], followed["hidden"]) == (None, True)
     _give_label_and_role(conda, "distribution", unique)
-    inside.ok("conda", "distribution", "destroy", *which)
+    cli.ok("conda", "distribution", "destroy", *which)
     assert conda("distribution", "list", *which) == []
-    inside.ok("conda", "publication", "destroy", *href)
+    cli.ok("conda", "publication", "destroy", *href)
     assert conda("publication", "list", "--repository", unique) == []
 
 
-def test_output_is_json_yaml_or_a_table(cli, inside, unique):
+def test_output_is_json_yaml_or_a_table(cli, unique):
     list_it = ["conda", "repository", "list", "--name", unique]
-    (made,) = [inside.json("conda", "repository", "create", "--name", unique, "--autopublish")]
+    (made,) = [cli.json("conda", "repository", "create", "--name", unique, "--autopublish")]
 
-    assert json.loads(inside.ok("--format", "json", *list_it).stdout) == [made]
+    assert json.loads(cli.ok("--format", "json", *list_it).stdout) == [made]
     assert yaml.safe_load(cli.ok("--format", "yaml", *list_it).stdout) == [made]
-    head, row = inside.ok("--format", "table", *list_it).stdout.splitlines()
+    head, row = cli.ok("--format", "table", *list_it).stdout.splitlines()
     cells = {
         title: row[head.index(title) :].partition("  ")[0] for title in ("NAME", "AUTOPUBLISH")
     }
     assert cells == {"NAME": unique, "AUTOPUBLISH": "yes"}
     fields = ["--field", "pulp_href", "--field", "name"]
-    table = inside.ok("--format", "table", *list_it, *fields).stdout
+    table = cli.ok("--format", "table", *list_it, *fields).stdout
     assert [line.split() for line in table.splitlines()] == [
         ["PULP_HREF", "NAME"],
         [made["pulp_href"], unique],
     ]
-    shown = inside.ok("--format", "table", "conda", "repository", "show", "--name", unique).stdout
+    shown = cli.ok("--format", "table", "conda", "repository", "show", "--name", unique).stdout
     assert ["name", unique] in [line.split() for line in shown.splitlines()]
-    assert (
-        inside.ok("--format", "table", "conda", "remote", "list", "--name", unique).stdout == "\n"
-    )
+    assert cli.ok("--format", "table", "conda", "remote", "list", "--name", unique).stdout == "\n"
 
 
-def test_a_dry_run_changes_nothing(conda, inside, unique):
+def test_a_dry_run_changes_nothing(conda, cli, unique):
     create = ["conda", "repository", "create", "--name", unique]
-    refused = inside("--dry-run", *create)
+    refused = cli("--dry-run", *create)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "With --dry-run, nothing is sent that changes something" in refused.stderr
     assert conda("repository", "list", "--name", unique) == []
@@ -299,17 +291,3 @@ def test_nobody_waits_for_a_task_in_the_background(conda, cli, upstream, channel
     assert "--background" in started.stderr
     task = pulp.wait(re.search("/pulp/api/v3/tasks/[-0-9a-f]+/", started.stderr).group())
     assert task["name"].endswith("sync.synchronize")
-
-
-def test_the_shell_completes_commands_and_options(cli):
-    script = cli.ok(environment={"_PULP_COMPLETE": "bash_source"}).stdout
-    assert "complete " in script and "pulp" in script
-
-    def completed(line):
-        words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-        answer = cli.ok(environment={"_PULP_COMPLETE": "bash_complete", **words}).stdout
-        return [line.partition(",")[2] for line in answer.splitlines()]
-
-    assert completed("pulp conda re") == ["remote", "repository"]
-    assert completed("pulp conda remote create --po") == ["--policy"]
-    assert completed("pulp conda remote create --policy imm") == ["immediate"]

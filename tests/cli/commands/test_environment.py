@@ -105,11 +105,11 @@ def test_an_environment_is_made_replaced_and_removed(cli, repository):
         ),
     ],
 )
-def test_what_is_wrong_is_said(words, exit_code, text, inside, repository, tmp_path, unique):
+def test_what_is_wrong_is_said(words, exit_code, text, cli, repository, tmp_path, unique):
     (tmp_path / "desk.lock").write_text("a")
     (tmp_path / "desk.yml").write_bytes(b"\xff\xfe")
     names = {"folder": tmp_path, "repository": repository, "name": f"x-{unique}"}
-    outcome = inside("conda", "environment", *shlex.split(words.format(**names)))
+    outcome = cli("conda", "environment", *shlex.split(words.format(**names)))
     assert outcome.exit_code == exit_code, outcome
     assert text.format(**names) in outcome.stderr
     assert (outcome.stdout, "Traceback" in outcome.stderr) == ("", False)

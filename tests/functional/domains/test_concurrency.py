@@ -5,16 +5,14 @@ import json
 import pytest
 
 from tests.support.builders import make_record
-from tests.support.conda import CondaPulp
-from tests.support.stack import running_stack
 
 RECORDS = [make_record(f"p{number}") for number in range(6000)]
 
 
-@pytest.fixture(scope="module")
-def busy():
-    with running_stack(workers=2) as stack:
-        yield CondaPulp(stack.api_url, "admin", stack.password)
+@pytest.fixture
+def busy(make_domain, unique):
+    """The API of a domain where nobody else has packages."""
+    return make_domain(f"busy-{unique}")
 
 
 def _write(upstream, records):

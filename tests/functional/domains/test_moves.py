@@ -2,63 +2,37 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import pairwise, permutations
+from uuid import uuid4
 
 import pytest
 
-from tests.support.conda import CondaPulp, TaskFailed
-from tests.support.stack import running_stack
+from tests.support.builders import make_package
+from tests.support.conda import TaskFailed
 
-ROUNDS = 20
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with running_stack(workers=2) as stack:
-        yield stack
+ROUNDS = 10
 
 
 @pytest.fixture(scope="module")
-def pulp(stack):
-    with CondaPulp(stack.api_url, "admin", stack.password) as pulp:
-        yield pulp
+def packages(pulp):
+    """What the versions of each channel are made of."""
+    word = uuid4().hex[:8]
+    names = ("one", "two", "three", "four")
+    return [pulp.upload(make_package(f"{name}-{word}"))["pulp_href"] for name in names]
 
 
 @pytest.fixture
-def team(pulp, make_repository, make_packages):
+def team(pulp, make_repository, packages):
     """A lifecycle whose unstable stage served v1 to v3, each with a package more, and whose testing stage serves v2."""
     repository = make_repository(autopublish=True)
     team = pulp.lifecycle(repository)
-    for package in make_packages("one", "two", "three"):
+    for package in packages[:3]:
         pulp.modify(repository, add=[package])
     team.promote("testing", state="v1")
     team.promote("testing", state="v2")
     return team
-
-
-@pytest.fixture
-def held(stack):
-    """Let tasks wait where they need what a statement locks; what is yielded returns when one waits there."""
-
-    @contextmanager
-    def hold(statement, *values):
-        with stack.connect() as holder, stack.connect() as observer:
-            holder.autocommit = False
-            holder.execute(statement, values)
-
-            def somebody_waits():
-                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-                deadline = time.monotonic() + 60
-                while observer.execute(waiting).fetchone() == (0,):
-                    assert time.monotonic() < deadline, "no task came there"
-                    time.sleep(0.02)
-
-            yield somebody_waits
-            holder.rollback()
-
-    return hold
 
 
 def _pk(href):
@@ -74,7 +48,11 @@ def _start(pulp, team, verb, **body):
 
 def _states(team, stage):
     """The states that the history says a stage went through, oldest first, after a look whether it is consistent."""
-    entries = [e for e in team.history(stage) if e["outcome"] == "moved"][::-1]
+    return _consistent(team, stage, team.history(stage))
+
+
+def _consistent(team, stage, history):
+    entries = [e for e in history if e["outcome"] == "moved"][::-1]
     assert [entry["before"] for entry in entries] == [
         None,
         *(entry["state"] for entry in entries[:-1]),
@@ -91,11 +69,11 @@ def _time(text):
     return datetime.fromisoformat(text)
 
 
-def _moves(team, stage):
+def _moves(history):
     """The states of a stage, oldest first, each with whether a rollback led to it."""
     return [
         (entry["state"], entry["kind"] == "rolled_back")
-        for entry in reversed(team.history(stage))
+        for entry in reversed(history)
         if entry["moved_at"]
     ]
 
@@ -124,28 +102,30 @@ def _before_last(moves):
     return next(state for state, _ in reversed(moves[:at]) if state != current)
 
 
-def test_moves_at_the_same_moment_come_one_after_the_other(pulp, stack, team):
+def test_moves_at_the_same_moment_come_one_after_the_other(pulp, api, team):
     moves = [
         ("promote", {"stage": "testing", "state": "v3"}),
         ("promote", {"stage": "testing", "state": "v1"}),
         ("rollback", {"stage": "testing"}),
     ]
-    sessions = [CondaPulp(stack.api_url, "admin", stack.password) for _ in moves]
-    packages = {"v1": 1, "v2": 2, "v3": 3}
+    sessions = [api("default") for _ in moves]
+    counts = {"v1": 1, "v2": 2, "v3": 3}
 
     def post(session, move):
         verb, body = move
         return session.post(f"{team.href}{verb}/", **body)["result"]["outcome"]
 
+    after = _moves(team.history("testing"))
     with ThreadPoolExecutor(len(moves)) as threads:
         for _ in range(ROUNDS):
-            before = _moves(team, "testing")
+            before = after
             outcomes = list(threads.map(post, sessions, moves))
-            after = _moves(team, "testing")
-            assert [state for state, _ in after] == _states(team, "testing")
+            history = team.history("testing")
+            after = _moves(history)
+            assert [state for state, _ in after] == _consistent(team, "testing", history)
             assert tuple(after) in _possible(before)
             assert outcomes.count("moved") == len(after) - len(before)
-            assert len(pulp.names(team.urls["testing"])) == packages[after[-1][0]]
+            assert len(pulp.names(team.urls["testing"])) == counts[after[-1][0]]
     numbers = [entry["number"] for entry in team.history()]
     assert numbers == list(range(len(numbers), 0, -1))
 
@@ -167,20 +147,6 @@ def _lock_environments(team):
     return ("LOCK TABLE conda_condaenvironment IN ACCESS EXCLUSIVE MODE",)
 
 
-def _kill_worker_of(stack, task):
-    """Kill the worker that runs a task, and return how it is started again."""
-    query = (
-        "SELECT app.name FROM core_appstatus AS app JOIN core_task AS task "
-        "ON task.app_lock_id = app.pulp_id WHERE task.pulp_id = %s"
-    )
-    with stack.connect() as connection:
-        (name,) = connection.execute(query, [_pk(task)]).fetchone()
-    pid = int(name.partition("@")[0])
-    (worker,) = (name for name, process in stack.state.processes.items() if process.pid == pid)
-    stack.kill_worker(worker)
-    return worker
-
-
 @pytest.mark.parametrize(
     "lock",
     [
@@ -190,7 +156,7 @@ def _kill_worker_of(stack, task):
         pytest.param(_lock_url, id="between-the-history-and-the-url"),
     ],
 )
-def test_a_promotion_that_is_killed_was_none(pulp, stack, team, held, lock):
+def test_a_promotion_that_is_killed_was_none(pulp, team, held, kill_worker_of, lock):
     # It has none to solve, which would block.
     gate = {"name": "environments", "kind": "environments", "action": "warn"}
     team.set_gates("testing", gate)
@@ -198,8 +164,8 @@ def test_a_promotion_that_is_killed_was_none(pulp, stack, team, held, lock):
     with held(*lock(team)) as somebody_waits:
         task = _start(pulp, team, "promote", stage="testing")
         somebody_waits()
-        worker = _kill_worker_of(stack, task)
-    stack.start_worker(worker)
+        start_again = kill_worker_of(task)
+    start_again()
     with pytest.raises(TaskFailed):
         pulp.wait(task)
     assert team.history() == history
@@ -210,7 +176,7 @@ def test_a_promotion_that_is_killed_was_none(pulp, stack, team, held, lock):
     assert len(pulp.names(team.urls["testing"])) == 3
 
 
-def test_a_promotion_that_is_killed_after_the_move_has_moved(pulp, stack, team, held):
+def test_a_promotion_that_is_killed_after_the_move_has_moved(pulp, team, held, kill_worker_of):
     with ExitStack() as until_it_runs:
         somebody_waits = until_it_runs.enter_context(held(*_lock_lifecycle(team)))
         task = _start(pulp, team, "promote", stage="testing")
@@ -221,8 +187,8 @@ def test_a_promotion_that_is_killed_after_the_move_has_moved(pulp, stack, team, 
             while team.state("testing") != "v3":
                 time.sleep(0.02)
             it_ends()
-            worker = _kill_worker_of(stack, task)
-    stack.start_worker(worker)
+            start_again = kill_worker_of(task)
+    start_again()
     assert _states(team, "testing") == ["v1", "v2", "v3"]
     assert len(pulp.names(team.urls["testing"])) == 3
     assert team.promote("testing")["outcome"] == "unchanged"
@@ -277,8 +243,8 @@ def test_what_was_deleted_before_its_turn_came_is_not_promoted(pulp, team, held,
     assert _states(team, "testing") == ["v1", "v2", "v3"]
 
 
-def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, make_packages):
-    (four,) = make_packages("four")
+def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, packages):
+    *_, four = packages
     with paused_publish() as in_the_middle:
         body = {"add_content_units": [four]}
         task = pulp.try_post(f"{team.repository}modify/", **body).json()["task"]
@@ -290,13 +256,11 @@ def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, make_packag
     assert _states(team, "unstable") == ["v1", "v2", "v3", "v4"]
 
 
-def test_what_is_asked_for_is_not_deleted_by_who_came_before(
-    pulp, team, paused_publish, make_packages
-):
+def test_what_is_asked_for_is_not_deleted_by_who_came_before(pulp, team, paused_publish, packages):
     """A version that nothing needed when its deletion was asked for, and that somebody waits for when it is its turn."""
     pulp.patch(team.href, retain_days=0)
     team.set_gates("testing", {"name": "yes", "kind": "approval"})
-    (four,) = make_packages("four")
+    *_, four = packages
     with paused_publish() as in_the_middle:
         body = {"add_content_units": [four]}
         publish = pulp.try_post(f"{team.repository}modify/", **body).json()["task"]
@@ -314,10 +278,10 @@ def test_what_is_asked_for_is_not_deleted_by_who_came_before(
 
 
 def test_what_is_published_while_a_lifecycle_is_made_is_not_missed(
-    pulp, held, unique, make_repository, make_packages
+    pulp, held, unique, make_repository, packages
 ):
     repository = make_repository()
-    one, two = make_packages("one", "two")
+    one, two = packages[:2]
     pulp.modify(repository, add=[one])
     pulp.publish(f"{repository}versions/1/")
     pulp.modify(repository, add=[two])
@@ -333,3 +297,22 @@ def test_what_is_published_while_a_lifecycle_is_made_is_not_missed(
         pulp.wait(task)
     (team,) = pulp.get("conda/lifecycles/", name=unique)["results"]
     assert team["stages"][0]["state"] == "v2"
+
+
+def test_of_two_lifecycles_of_a_name_that_are_made_at_once_one_is_made(
+    pulp, held, unique, make_repository
+):
+    body = {"name": unique, "repository": make_repository()}
+    with held("LOCK TABLE conda_condalifecycle IN EXCLUSIVE MODE") as somebody_waits:
+        tasks = [pulp.try_post("conda/lifecycles/", **body).json()["task"] for _ in range(2)]
+        somebody_waits()
+    failed = []
+    for task in tasks:
+        try:
+            pulp.wait(task)
+        except TaskFailed as failure:
+            failed.append(failure)
+    assert len(failed) == 1
+    assert "Another lifecycle has this name" in failed[0].description
+    assert pulp.get("conda/lifecycles/", name=unique)["count"] == 1
+    assert pulp.get("distributions/conda/conda/", name__startswith=f"{unique}-")["count"] == 3

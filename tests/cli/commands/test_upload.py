@@ -2,9 +2,6 @@
 
 import json
 import os
-import re
-import signal
-import time
 
 import pytest
 from pulp_glue.common.context import PulpContext
@@ -55,17 +52,6 @@ def test_a_folder_becomes_one_version_and_is_not_sent_twice(cli, pulp, channel, 
 
     again = cli.json("conda", "channel", "upload", channel, folder)
     assert (again["version"], again["added"], len(again["present"])) == (None, [], 3)
-
-
-def test_bytes_that_the_server_has_go_into_another_channel_without_being_sent(
-    cli, channel, folder, unique
-):
-    cli.ok("conda", "channel", "upload", channel, folder)
-    other = f"other-{unique}"
-    cli.ok("conda", "channel", "create", other)
-    outcome = cli.ok("-v", "-v", "conda", "channel", "upload", other, folder)
-    assert len(json.loads(outcome.stdout)["added"]) == 3
-    assert "application/octet-stream" not in outcome.stderr
 
 
 def test_a_file_that_is_refused_keeps_no_other_one_away(cli, channel, folder, tmp_path, unique):
@@ -151,43 +137,6 @@ def test_a_file_that_changes_while_it_is_sent_is_left_out(
     assert report.refused[str(path)].startswith("It changed while it was sent.")
 
 
-def test_an_upload_that_was_killed_goes_on_the_next_time(cli, pulp, channel, tmp_path, unique):
-    for number in range(30):
-        write(tmp_path / "dist", make_package(f"a-{unique}", f"1.{number}"))
-    arguments = ("conda", "channel", "upload", channel, tmp_path / "dist")
-
-    def arrived():
-        return pulp.get("content/conda/packages/", name=f"a-{unique}", limit=1)["count"]
-
-    process = cli.start(*arguments)
-    deadline = time.monotonic() + 60
-    while arrived() < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-    process.kill()
-    process.communicate()
-    before = arrived()
-    assert before < 30
-    assert cli.json("conda", "channel", "show", channel)["version"] == 0
-
-    outcome = cli.ok("-v", "-v", "-v", *arguments)
-    assert json.loads(outcome.stdout)["version"] == 1
-    assert outcome.stderr.count("file <- ") == 30 - before
-    assert cli.json("conda", "channel", "show", channel)["packages"] == 30
-
-
-def test_ctrl_c_ends_an_upload_with_a_word(cli, pulp, channel, tmp_path, unique):
-    for number in range(30):
-        write(tmp_path / "dist", make_package(f"a-{unique}", f"1.{number}"))
-    process = cli.start("conda", "channel", "upload", channel, tmp_path / "dist")
-    deadline = time.monotonic() + 60
-    while pulp.get("content/conda/packages/", name=f"a-{unique}", limit=1)["count"] < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-    process.send_signal(signal.SIGINT)
-    _stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Run it again" in stderr and "Traceback" not in stderr
-
-
 def test_a_rehearsal_sends_nothing(cli, channel, folder):
     outcome = cli.ok("conda", "channel", "upload", channel, folder, "--dry-run")
     assert len(json.loads(outcome.stdout)["added"]) == 3
@@ -229,10 +178,3 @@ def test_paths_without_packages_are_said_before_anything_is_sent(
     outcome = cli("conda", "channel", "upload", channel, tmp_path / path)
     assert outcome.exit_code == 2
     assert reason in outcome.stderr and path in outcome.stderr
-
-
-def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(cli, channel, folder):
-    assert "###" not in cli.ok("conda", "channel", "upload", channel, folder, "--dry-run").stderr
-    exit_code, drawn = cli.on_terminal("conda", "channel", "upload", channel, folder)
-    assert exit_code == 0
-    assert re.search(r"Uploading packages +\[#{24}\]  3/3", drawn)

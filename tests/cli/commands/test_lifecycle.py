@@ -14,10 +14,10 @@ WAITING = 4
 
 
 @pytest.fixture
-def conda(inside):
+def conda(cli):
     """`pulp conda lifecycle …`; a command is to end with an exit code."""
 
-    def run(*words, exit_code=0, program=inside):
+    def run(*words, exit_code=0, program=cli):
         outcome = program("conda", "lifecycle", *words)
         assert outcome.exit_code == exit_code, outcome
         return outcome
@@ -50,12 +50,12 @@ def team(conda, upload, repository, unique):
 
 
 @pytest.fixture(scope="module")
-def one_team(inside, pulp):
+def one_team(cli, pulp):
     """The name of a lifecycle that nobody changes."""
     name = f"one-{uuid4().hex[:8]}"
     repository = pulp.post("repositories/conda/conda/", name=name, autopublish=True)["pulp_href"]
     pulp.upload(make_package(name), repository=repository)
-    inside.ok("conda", "lifecycle", "create", name, "--repository", name)
+    cli.ok("conda", "lifecycle", "create", name, "--repository", name)
     return name
 
 
@@ -365,13 +365,13 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
         ),
     ],
 )
-def test_what_is_wrong_is_said(words, exit_code, text, inside, one_team, tmp_path):
+def test_what_is_wrong_is_said(words, exit_code, text, cli, one_team, tmp_path):
     (tmp_path / "empty.yml").write_text("")
     (tmp_path / "broken.yml").write_text("{a: [")
     (tmp_path / "words.yml").write_text("hello")
     (tmp_path / "magic.yml").write_text("[{name: x, kind: magic}]")
     names = {"team": one_team, "near": one_team[:-1], "folder": tmp_path}
-    outcome = inside("conda", "lifecycle", *shlex.split(words.format(**names)))
+    outcome = cli("conda", "lifecycle", *shlex.split(words.format(**names)))
     assert outcome.exit_code == exit_code, outcome
     assert text.format(**names) in outcome.stderr
     assert (outcome.stdout, "Traceback" in outcome.stderr) == ("", False)

@@ -7,11 +7,9 @@ import orjson
 import pytest
 
 from tests.bench import stock
-from tests.bench.__main__ import figures, main, report
+from tests.bench.__main__ import figures
 from tests.bench.bare_copy import connected
 from tests.bench.channel import SUBDIRS
-from tests.bench.figures import Target, figure
-from tests.bench.processes import Used
 from tests.bench.subjects import Subjects
 from tests.support.conda import CondaPulp, without_indexed
 from tests.support.stack import running_database
@@ -80,28 +78,3 @@ def test_what_was_measured_serves_what_the_upstream_has(subjects):
         served = pulp.fetch(subjects.main.url, f"{subdir}/repodata.json").json()
         for section in ("packages", "packages.conda"):
             assert without_indexed(served[section]) == upstream[section]
-
-
-def test_a_target_that_does_not_hold_is_named(capsys):
-    used = Used(seconds=2, cpu_client=1, cpu_postgres=1)
-    fast = figure("fast", 100, used, ratio=1.0, target=Target("<=", 2))
-    slow = figure("slow", 100, used, ratio=1.0, target=Target(">=", 2))
-    tiny = figure("tiny", 100, used, ratio=1.0, target=Target(">=", 2), smallest=1000)
-    assert report([fast, slow, tiny]) == ["slow"]
-    lines = list(map(orjson.loads, capsys.readouterr().out.splitlines()))
-    assert [line["holds"] for line in lines] == [True, False, None]
-    assert lines[0]["records_per_second"] == 50
-
-
-@pytest.mark.parametrize(
-    "arguments, complaint",
-    [
-        pytest.param(["--only", "sync,sing"], "'sing' is none of", id="no such topic"),
-        pytest.param(["--size", "many"], "'many' is not a number", id="no number"),
-        pytest.param(["--size", "3"], "400 or more", id="too small"),
-    ],
-)
-def test_wrong_arguments_are_refused_before_anything_starts(capsys, arguments, complaint):
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert complaint in capsys.readouterr().err

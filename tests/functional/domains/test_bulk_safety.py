@@ -1,90 +1,36 @@
 """Bulk SQL passes by what Django and pulpcore check: whatever happens to a sync, these things stay true.
 
-Further ones are in test_care.py, test_concurrency.py, test_crash.py and test_domains.py.
+Further ones are in test_concurrency.py, test_crash.py and test_domains.py, and among the tests of tasks in test_care.py and
+test_bulk_safety.py.
 """
 
 import json
 import os
 import resource
 import shutil
-import subprocess
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from pulp_conda.quickstart.settings import environment, program
 from tests.support.builders import add_shards, make_channel, make_package, make_record
-from tests.support.conda import CondaPulp, TaskFailed, without_indexed
-from tests.support.stack import running_stack
-
-# Each asks for rows that must not be there.
-INVARIANTS = {
-    "content and package are two halves of one": """
-        SELECT FROM (SELECT pulp_id FROM core_content WHERE pulp_type = 'conda.package') AS content
-            FULL JOIN conda_condapackage ON content_ptr_id = pulp_id
-        WHERE pulp_id IS NULL OR content_ptr_id IS NULL
-    """,
-    "a package has one file, which is here or has a place to come from": """
-        SELECT FROM conda_condapackage
-            LEFT JOIN core_contentartifact AS file ON file.content_id = content_ptr_id
-        GROUP BY content_ptr_id
-        HAVING count(file.pulp_id) <> 1 OR NOT bool_and(file.artifact_id IS NOT NULL OR EXISTS (
-            SELECT FROM core_remoteartifact AS place WHERE place.content_artifact_id = file.pulp_id
-        ))
-    """,
-    "a complete version has the keys of its members": """
-        SELECT FROM core_repositoryversion AS version WHERE complete AND ARRAY(
-            SELECT key FROM unnest(content_ids) AS key ORDER BY key
-        ) <> ARRAY(
-            SELECT content_id
-            FROM core_repositorycontent AS member
-                JOIN core_repositoryversion AS added ON added.pulp_id = version_added_id
-                LEFT JOIN core_repositoryversion AS removed ON removed.pulp_id = version_removed_id
-            WHERE member.repository_id = version.repository_id AND added.number <= version.number
-                AND (removed.number IS NULL OR removed.number > version.number)
-            ORDER BY content_id
-        )
-    """,
-    "a complete version counts what it has": """
-        SELECT FROM core_repositoryversion AS version
-        WHERE complete AND cardinality(content_ids) <> (
-            SELECT coalesce(sum(count), 0) FROM core_repositoryversioncontentdetails
-            WHERE repository_version_id = version.pulp_id AND count_type = 'P'
-        )
-    """,
-    "a complete version has one package of a path": """
-        SELECT FROM core_repositoryversion, unnest(content_ids) AS key
-            JOIN conda_condapackage ON content_ptr_id = key
-        WHERE complete GROUP BY pulp_id, subdir, filename HAVING count(*) > 1
-    """,
-}
+from tests.support.conda import TaskFailed, without_indexed
+from tests.support.invariants import check_invariants
 
 
 @pytest.fixture(scope="module")
-def stack():
-    with running_stack(workers=2, DOMAIN_ENABLED=True) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def default(stack):
+def default(api):
     """The API of the default domain."""
-    return CondaPulp(stack.api_url, "admin", stack.password, api="/pulp/default/api/v3/")
+    return api("default")
 
 
 @pytest.fixture(scope="module")
-def pulp(stack, default):
+def pulp(make_domain):
     """The API of another domain."""
-    default.post(
-        "domains/",
-        name="red",
-        storage_class="pulpcore.app.models.storage.FileSystem",
-        storage_settings={"MEDIA_ROOT": str(stack.state.media / "red")},
-    )
-    return CondaPulp(stack.api_url, "admin", stack.password, api="/pulp/red/api/v3/")
+    return make_domain("bulk")
 
 
 @pytest.fixture
@@ -105,14 +51,7 @@ def mirror(pulp, upstream, make_mirror, records):
 
 @pytest.fixture
 def check(stack):
-    """Look for rows that break an invariant."""
-
-    def check():
-        with stack.connect() as database:
-            for invariant, query in INVARIANTS.items():
-                assert database.execute(query).fetchall() == [], invariant
-
-    return check
+    return partial(check_invariants, stack)
 
 
 def _write(upstream, records):
@@ -126,41 +65,6 @@ def _present(pulp, repository):
     return version["content_summary"]["present"]["conda.package"]["count"]
 
 
-@contextmanager
-def _paused(pulp, stack, statement):
-    """Hold what a statement locks; gives a function that waits until a task runs, and waits for that."""
-    with stack.connect() as holder, stack.connect() as observer:
-        observer.autocommit = True
-        holder.execute(statement)
-
-        def until_waits(task):
-            deadline = time.monotonic() + 60
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            while pulp.get(task["task"])["state"] != "running" or observer.execute(
-                waiting
-            ).fetchone() == (0,):
-                assert time.monotonic() < deadline, "no task came to this point"
-                time.sleep(0.05)
-
-        yield until_waits
-        holder.rollback()
-
-
-def _worker_of(stack, task):
-    """Return the name of the worker that runs a task."""
-    with stack.connect() as database:
-        ((pid,),) = database.execute(
-            """
-            SELECT split_part(app.name, '@', 1)::int
-            FROM core_task AS task JOIN core_appstatus AS app ON app.pulp_id = task.app_lock_id
-            WHERE task.pulp_id = %s
-            """,
-            [task["task"].split("/")[-2]],
-        ).fetchall()
-    (name,) = (name for name, process in stack.state.processes.items() if process.pid == pid)
-    return name
-
-
 # The version is begun, and nothing is in it yet. Others may read, and delete content.
 _MEMBERS = "LOCK TABLE core_repositorycontent IN SHARE MODE"
 # A package that somebody else is about to store makes a sync wait in the middle of its records.
@@ -169,7 +73,7 @@ INSERT INTO conda_condapackage (content_ptr_id, _pulp_domain_id, subdir, filenam
     record, name, version, build, build_number, md5, license, noarch, depends, attestations_sha256, in_v3)
 SELECT gen_random_uuid(), pulp_id, 'noarch', '{record.filename}', '{record.sha256}',
     '{record.digest}', '', '', '', '', 0, '', '', '', ARRAY[]::text[], '', false
-FROM core_domain WHERE name = 'red'
+FROM core_domain WHERE name = 'bulk'
 """
 
 
@@ -186,39 +90,19 @@ FROM core_domain WHERE name = 'red'
     ],
 )
 def test_a_sync_that_is_killed_in_any_phase_leaves_no_half_rows_and_the_next_ends_it(
-    pulp, stack, mirror, records, check, statement
+    pulp, mirror, records, held, kill_worker_of, check, statement
 ):
     before = pulp.fetch(mirror.url, "noarch/repodata.json").content
-    with _paused(pulp, stack, statement.format(record=records[-1])) as until_waits:
+    with held(statement.format(record=records[-1])) as somebody_waits:
         task = pulp.start_sync(mirror.repository, mirror=True)
-        until_waits(task)
-        worker = _worker_of(stack, task)
-        stack.kill_worker(worker)
-    stack.start_worker(worker)
+        somebody_waits()
+        start_again = kill_worker_of(task)
+    start_again()
     with pytest.raises(TaskFailed):
         pulp.wait(task)
     assert pulp.fetch(mirror.url, "noarch/repodata.json").content == before
     pulp.sync(mirror.repository, mirror=True)
     assert _present(pulp, mirror.repository) == len(records) + 1
-    check()
-
-
-def test_an_upstream_that_fails_in_the_middle_changes_no_version_and_leaves_only_orphans(
-    pulp, stack, upstream, mirror, check
-):
-    before = pulp.fetch(mirror.url, "noarch/repodata.json").content
-    whole = (upstream.folder / "noarch/repodata.json").read_bytes()
-    upstream.answers["noarch/repodata.json"] = (200, [whole[: int(len(whole) * 0.95)]])
-    with pytest.raises(TaskFailed):
-        pulp.sync(mirror.repository, mirror=True)
-    assert pulp.fetch(mirror.url, "noarch/repodata.json").content == before
-    assert pulp.get(mirror.repository)["latest_version_href"].endswith("/1/")
-    check()
-
-    pulp.post("orphans/cleanup/", orphan_protection_time=0)
-    assert _orphans(stack) == 0
-    del upstream.answers["noarch/repodata.json"]
-    assert pulp.sync(mirror.repository, mirror=True) == 2
     check()
 
 
@@ -262,18 +146,8 @@ def _as_the_account_of(pid):
         os.setregid(own[1], -1)
 
 
-def _orphans(stack):
-    with stack.connect() as database:
-        (count,) = database.execute("""
-            SELECT count(*) FROM conda_condapackage WHERE NOT EXISTS (
-                SELECT FROM core_repositorycontent WHERE content_id = content_ptr_id
-            )
-        """).fetchone()
-    return count
-
-
 def test_what_a_sync_found_again_is_not_cleaned_away_before_its_version_is_there(
-    pulp, stack, upstream, make_mirror, unique, check
+    pulp, stack, upstream, make_mirror, unique, held, check
 ):
     _write_orphan = [make_record(f"again-{unique}")]
     (upstream.folder / "noarch").mkdir()
@@ -285,9 +159,9 @@ def test_what_a_sync_found_again_is_not_cleaned_away_before_its_version_is_there
     with stack.connect() as database:
         database.execute("UPDATE core_content SET timestamp_of_interest = '2020-01-01'")
     second = make_mirror(subdirs=["noarch"])
-    with _paused(pulp, stack, _MEMBERS) as until_waits:
+    with held(_MEMBERS) as somebody_waits:
         task = pulp.start_sync(second.repository)
-        until_waits(task)
+        somebody_waits()
         pulp.post("orphans/cleanup/", orphan_protection_time=10)
     pulp.wait(task)
     assert pulp.names(second.url) == [f"again-{unique}"]
@@ -295,11 +169,11 @@ def test_what_a_sync_found_again_is_not_cleaned_away_before_its_version_is_there
 
 
 def test_a_cleanup_without_protection_time_may_fail_a_sync_and_spoils_no_version(
-    pulp, stack, mirror, records, check
+    pulp, mirror, records, held, check
 ):
-    with _paused(pulp, stack, _MEMBERS) as until_waits:
+    with held(_MEMBERS) as somebody_waits:
         task = pulp.start_sync(mirror.repository, mirror=True)
-        until_waits(task)
+        somebody_waits()
         pulp.post("orphans/cleanup/", orphan_protection_time=0)
     with pytest.raises(TaskFailed):
         pulp.wait(task)
@@ -308,25 +182,6 @@ def test_a_cleanup_without_protection_time_may_fail_a_sync_and_spoils_no_version
     pulp.sync(mirror.repository, mirror=True)
     assert _present(pulp, mirror.repository) == len(records) + 1
     check()
-
-
-def test_deleted_versions_and_orphan_cleanup_leave_exactly_what_the_other_versions_have(
-    pulp, stack, upstream, mirror, records, make_packages, check
-):
-    pulp.sync(mirror.repository, mirror=True)
-    pulp.modify(mirror.repository, add=make_packages("one", "two"))
-    base = f"{mirror.repository}versions/2/"
-    pulp.modify(mirror.repository, add=make_packages("three"), base_version=base)
-    check()
-    served = pulp.fetch(mirror.url, "noarch/repodata.json").content
-    for number in (3, 1):
-        pulp.delete(f"{mirror.repository}versions/{number}/")
-    check()
-    pulp.post("orphans/cleanup/", orphan_protection_time=0)
-    check()
-    assert _orphans(stack) == 0
-    assert _present(pulp, mirror.repository) == len(records) + 2
-    assert pulp.fetch(mirror.url, "noarch/repodata.json").content == served
 
 
 def test_an_exported_channel_is_imported_into_another_domain_as_it_was(
@@ -352,7 +207,7 @@ def test_an_exported_channel_is_imported_into_another_domain_as_it_was(
         reason="b",
         instructions=patch,
     )
-    pulp.environment(repository, "web", "a\nb >=1,<2")
+    pulp.environment(repository, f"web-{unique}", "a\nb >=1,<2")
     theirs = pulp.distribute(publication=pulp.publish(repository=repository))
 
     folder = stack.state.exports / unique
@@ -382,7 +237,9 @@ def test_an_exported_channel_is_imported_into_another_domain_as_it_was(
     for package in packages:
         assert default.fetch(ours, f"{package.subdir}/{package.filename}").content == package.data
     exported, arrived = (
-        api.get(api.get("content/conda/environments/", name="web")["results"][0]["pulp_href"])
+        api.get(
+            api.get("content/conda/environments/", name=f"web-{unique}")["results"][0]["pulp_href"]
+        )
         for api in (pulp, default)
     )
     for field in ("source", "platforms", "virtual_packages"):
@@ -397,13 +254,3 @@ def _wait_for_group(pulp, href):
         group = pulp.get(href)
     for task in group["tasks"]:
         pulp.wait(task["pulp_href"])
-
-
-@pytest.mark.parametrize("issue", ["7272", "7465"])
-def test_datarepair_finds_nothing_to_repair_after_all_of_this(pulp, stack, mirror, issue):
-    pulp.sync(mirror.repository, mirror=True)
-    command = [program("pulpcore-manager"), "datarepair", issue, "--dry-run"]
-    done = subprocess.run(
-        command, env=environment(stack.state), capture_output=True, text=True, check=True
-    )
-    assert "Finished. (OK)" in done.stdout

@@ -1,7 +1,6 @@
 """What people do with a channel, each with one command."""
 
 import json
-import re
 
 import pytest
 
@@ -9,10 +8,10 @@ from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture
-def team(inside, pulp, unique):
+def team(cli, pulp, unique):
     """A channel of one's own with two versions: numpy 1.0, and then 2.0 beside it."""
     name = f"team-{unique}"
-    repository = inside.json("conda", "channel", "create", name)["pulp_href"]
+    repository = cli.json("conda", "channel", "create", name)["pulp_href"]
     pulp.upload(make_package("numpy", "1.0"), repository=repository)
     pulp.upload(make_package("numpy", "2.0", depends=["blas"]), repository=repository)
     return name
@@ -47,14 +46,6 @@ def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp
     assert {"name": name, "version": 2, "urls": [url], "description": None} in listed
 
 
-def test_a_sync_draws_what_its_task_reports_on_a_terminal(cli, upstream, unique):
-    make_channel(upstream.folder, [make_package()])
-    cli.ok("conda", "channel", "create", unique, "--upstream", upstream.url)
-    exit_code, drawn = cli.on_terminal("conda", "channel", "sync", unique)
-    assert exit_code == 0
-    assert re.search(r"Downloading repodata +\[#{24}\]  1/1", drawn)
-
-
 def test_a_token_in_the_url_of_the_upstream_is_no_change_and_is_never_shown(cli, unique):
     url = "https://conda.example.com/t/a-secret-token/channel"
     create = ("conda", "channel", "create", f"mirror-{unique}", "--upstream", url)
@@ -71,30 +62,30 @@ def test_an_upstream_is_needed_to_say_something_of_it(cli, unique):
     assert "no upstream to sync from" in outcome.stderr
 
 
-def test_what_a_channel_would_become_can_be_asked_for(cli, inside, unique):
+def test_what_a_channel_would_become_can_be_asked_for(cli, unique):
     create = ("conda", "channel", "create", unique, "--upstream", "https://conda.example.com/forge")
     # Before `conda` it is pulp-cli's own option, and means the same.
     for command in ((*create, "--dry-run"), ("--dry-run", *create)):
-        outcome = inside(*command)
+        outcome = cli(*command)
         assert "It would be:\nremote: created\n" in outcome.stderr
         assert list(json.loads(outcome.stdout)["changed"]) == [
             "remote",
             "repository",
             "distribution",
         ]
-    assert inside("conda", "channel", "show", unique).exit_code == 1
+    assert cli("conda", "channel", "show", unique).exit_code == 1
 
 
-def test_a_channel_that_cannot_be_served_leaves_nothing_behind(inside, pulp, unique):
+def test_a_channel_that_cannot_be_served_leaves_nothing_behind(cli, pulp, unique):
     create = ("conda", "channel", "create", f"{unique} ö", "--upstream", "https://example.com/a")
-    assert "base_path: " in inside(*create).stderr
+    assert "base_path: " in cli(*create).stderr
     for path in ("repositories", "remotes"):
         assert pulp.get(f"{path}/conda/conda/", name=f"{unique} ö")["count"] == 0
 
 
 @pytest.mark.parametrize("verb", ["show", "sync", "destroy"])
-def test_no_name_is_not_the_only_channel_that_there_is(inside, verb):
-    outcome = inside("conda", "channel", verb, "")
+def test_no_name_is_not_the_only_channel_that_there_is(cli, verb):
+    outcome = cli("conda", "channel", verb, "")
     assert (outcome.exit_code, outcome.stderr) == (1, "Error: There is no conda repository ''.\n")
 
 
@@ -113,8 +104,8 @@ def test_url_prints_lines_to_paste_for_each_client(cli, team):
         pytest.param(["{}@2", "{}@1"], (2, 1), id="two by their numbers"),
     ],
 )
-def test_versions_are_compared_by_name_and_number(inside, team, arguments, versions):
-    diff = inside.json("conda", "channel", "diff", *(each.format(team) for each in arguments))
+def test_versions_are_compared_by_name_and_number(cli, team, arguments, versions):
+    diff = cli.json("conda", "channel", "diff", *(each.format(team) for each in arguments))
     assert (diff["base"], diff["target"]) == versions
     assert [change["name"] for change in diff["names"]] == ["numpy"]
 
@@ -188,13 +179,3 @@ def test_a_channel_that_became_a_stage_stays_as_it_is_and_is_served_by_all_stage
     assert [url.split("/")[-2] for url in again["urls"]] == ["unstable", "stable"]
     listed = cli.json("conda", "channel", "list", "--limit", "1000")
     assert again["urls"] in [each["urls"] for each in listed if each["name"] == unique]
-
-
-def test_a_sync_in_the_background_is_started_and_not_waited_for(cli, pulp, upstream, unique):
-    make_channel(upstream.folder, [make_package()])
-    create = ("conda", "channel", "create", unique, "--upstream", upstream.url, "--sync")
-    outcome = cli("--background", *create)
-    assert outcome.exit_code == 0
-    href = outcome.stderr.split("pulp task show --href ")[1].split()[0]
-    pulp.wait({"task": href})
-    assert cli.json("conda", "channel", "show", unique)["packages"] == 1

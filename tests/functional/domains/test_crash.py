@@ -18,22 +18,20 @@ def mirror(pulp, upstream, make_mirror, unique):
     return mirror
 
 
-def _restart(pulp, stack, task):
-    stack.start_worker()
-    with pytest.raises(TaskFailed):
-        pulp.wait(task)
-
-
 @pytest.mark.parametrize(
     "path", ["noarch/repodata.json.zst", "noarch/b-1.0-0.conda"], ids=["metadata", "packages"]
 )
-def test_a_sync_that_is_killed_leaves_the_channel_as_it_was(pulp, stack, upstream, mirror, path):
+def test_a_sync_that_is_killed_leaves_the_channel_as_it_was(
+    pulp, upstream, mirror, kill_worker_of, path
+):
     before = pulp.fetch(mirror.url, "noarch/repodata.json").content
     gate = upstream.hold(path)
     task = pulp.start_sync(mirror.repository)
     assert upstream.reached.wait(30)
-    stack.kill_worker()
-    _restart(pulp, stack, task)
+    start_again = kill_worker_of(task)
+    start_again()
+    with pytest.raises(TaskFailed):
+        pulp.wait(task)
     gate.set()
     assert pulp.fetch(mirror.url, "noarch/repodata.json").content == before
     assert pulp.names(mirror.url) == ["a"]
@@ -46,13 +44,17 @@ def test_a_sync_that_is_killed_leaves_the_channel_as_it_was(pulp, stack, upstrea
     assert all(version["content_summary"]["present"] for version in versions[:-1])
 
 
-def test_a_publish_that_is_killed_leaves_the_channel_as_it_was(pulp, stack, mirror, paused_publish):
+def test_a_publish_that_is_killed_leaves_the_channel_as_it_was(
+    pulp, mirror, paused_publish, kill_worker_of
+):
     before = pulp.fetch(mirror.url, "noarch/repodata.json").content
     with paused_publish() as in_the_middle:
         task = pulp.start_sync(mirror.repository)
         in_the_middle()
-        stack.kill_worker()
-    _restart(pulp, stack, task)
+        start_again = kill_worker_of(task)
+    start_again()
+    with pytest.raises(TaskFailed):
+        pulp.wait(task)
     assert pulp.fetch(mirror.url, "noarch/repodata.json").content == before
     assert pulp.fetch(mirror.url, "noarch/b-1.0-0.conda").status_code == 404
 
