@@ -114,7 +114,7 @@ def read_patches_package(
                 documents[members[member.name]] = _read_document(text, limit)
             except BadPatch as error:
                 raise error.at(f"'{member.name}' of '{filename}'") from None
-        tar.members.clear()  # Or tarfile keeps them all.
+        tar.members.clear()  # Otherwise tarfile keeps all of them in memory.
     return {subdir: document for subdir, document in documents.items() if document}
 
 

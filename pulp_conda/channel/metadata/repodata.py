@@ -22,7 +22,7 @@ from pulp_conda.channel.errors import (
     shown,
 )
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.stream import MAX_SIZE, ObjectWriter, Path, read_json
+from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, ObjectWriter, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 
@@ -133,12 +133,12 @@ class Repodata:
             self._removed = sorted(removed)
         return self._removed
 
-    def _entries(self) -> Iterator[tuple[Path, Any]]:
+    def _entries(self) -> Iterator[tuple[KeyPath, Any]]:
         return read_json(
             self.file, _DEPTHS, url=self.url, error=BadRepodata, max_size=self.max_size
         )
 
-    def _filename(self, path: Path) -> str | None:
+    def _filename(self, path: KeyPath) -> str | None:
         """Return the file name of an entry, or None if it is no conda package."""
         if path[0] != "v3":
             if len(path) == 2 and isinstance(path[1], str):
@@ -159,7 +159,7 @@ class Repodata:
                 raise BadRecord(filename=filename, url=self.url, reason=str(error)) from None
             return record
 
-    def _add_removed(self, removed: set[str], path: Path, name: object) -> None:
+    def _add_removed(self, removed: set[str], path: KeyPath, name: object) -> None:
         if len(path) != 2 or not isinstance(path[1], int):
             raise self._error("its 'removed' is not a list")
         if len(removed) == MAX_REMOVED:

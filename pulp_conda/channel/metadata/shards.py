@@ -1,8 +1,9 @@
 """Sharded repodata: one small file for each package name, and an index with their hashes.
 
 Format: CEP 16. run_exports in the records: CEP 21. The section `v3`: CEP 48. Some clients need more
-than the CEPs say: both maps in every shard, hashes as bytes, the size of the content in the zstd
-frame, and URLs in the index that have only one meaning. So each file is compressed in one call.
+than the CEPs say: both maps in every shard, hashes as bytes, URLs in the index that have only one
+meaning, and the size of the content in the zstd frame. For that size, a file is compressed in one
+call.
 """
 
 import io
