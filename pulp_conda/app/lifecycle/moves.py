@@ -4,13 +4,13 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
+from pulp_conda.app.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle import gates
 from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.comparison import compare
-from pulp_conda.channel.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.channel.moments import parse_moment
 
 # Names in a report; a diff has all of them.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pulpcore.plugin.util import get_url
 
+from pulp_conda.app.errors import NotSolved
 from pulp_conda.app.solving.processes import SOLVED, UNSOLVABLE
-from pulp_conda.channel.errors import NotSolved
 from pulp_conda.channel.layout import join_url
 from pulp_conda.channel.lockfiles.read import CONDA_LOCK, EXPLICIT, PIXI
 from pulp_conda.channel.lockfiles.write import (

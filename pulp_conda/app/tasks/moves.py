@@ -1,5 +1,6 @@
 """Move stages: promote to one, answer what waits, and roll one back."""
 
+from pulp_conda.app.errors import NothingWaits, StageServesNothing, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import (
     attempt,
@@ -10,7 +11,6 @@ from pulp_conda.app.lifecycle.moves import (
     signed,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
-from pulp_conda.channel.errors import NothingWaits, StageServesNothing, UnknownState
 
 
 def promote(

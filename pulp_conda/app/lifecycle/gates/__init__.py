@@ -12,9 +12,10 @@ A module of a kind has `check(gate)`, which returns the gate with its defaults o
 
 import re
 
+from pulp_conda.app.errors import BadGate
 from pulp_conda.app.lifecycle.gates import approval, environments, policy
 from pulp_conda.app.lifecycle.gates.case import Case, Verdict
-from pulp_conda.channel.errors import BadGate, BadPolicy, ChannelError
+from pulp_conda.channel.errors import BadPolicy, ChannelError
 
 KINDS = {"environments": environments, "policy": policy, "approval": approval}
 ACTIONS = ("block", "warn")
