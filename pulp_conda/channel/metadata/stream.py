@@ -26,6 +26,7 @@ _WRITE_BUFFER = 2**20
 
 _SETTING = "CONDA_MAX_REPODATA_SIZE"
 _BLANKS = re.compile(r"[ \t\n\r]*")
+_OPEN_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?\Z', re.DOTALL)
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
@@ -229,7 +230,8 @@ class _Values:
     def _may_go_on(self, broken):
         """Say whether a value only seems broken since the rest of it is not here yet."""
         # Of a string that has no end the parser names the start; all else stops it where the text ends.
-        return broken.msg.startswith("Unterminated") or broken.pos > len(self._text) - 16
+        in_string = _OPEN_STRING.match(self._text, broken.pos) is not None
+        return in_string or broken.pos > len(self._text) - 16
 
     def _fill(self):
         rest = self._text[self._position :]

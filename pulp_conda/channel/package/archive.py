@@ -34,6 +34,9 @@ INDEX = "info/index.json"
 
 _CHUNK = 64 * 2**10
 
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_HEADER = 18  # bytes at most
+
 # What a tar archive may spend on one member besides its data (pax headers and the like), and on its end.
 _OVERHEAD = 2**20
 
@@ -92,6 +95,7 @@ class PackageArchive:
         self._file = file
         self.filename = filename
         self._limits = limits
+        self._window_log = limits.zstd_window.bit_length() - 1
         self._keep = keep or {}
         self._tree = PackageTree(filename, limits)
         self._allowed_size = max(_HARMLESS, size * limits.expansion)
@@ -136,8 +140,7 @@ class PackageArchive:
         components = self._components(archive)
         self._check_zip(archive)
         self._check_format_version(archive, components)
-        window_log = self._limits.zstd_window.bit_length() - 1
-        options = {zstd.DecompressionParameter.window_log_max: window_log}
+        options = {zstd.DecompressionParameter.window_log_max: self._window_log}
         new_decompressor = partial(zstd.ZstdDecompressor, options=options)
         with archive.open(components["info"]) as file:
             self._read_tar(file, new_decompressor)
@@ -198,7 +201,7 @@ class PackageArchive:
 
     def _read_tar(self, file, new_decompressor):
         """Check all members of a compressed tar archive, and keep what is asked for."""
-        unpacked = _Unpacked(file, new_decompressor, self.filename)
+        unpacked = _Unpacked(file, new_decompressor, self.filename, self._window_log)
         end = 0
         for tar, member in tar_generator(unpacked, partial(tarfile.open, bufsize=_CHUNK)):
             # They would hold for all members, in some readers.
@@ -258,10 +261,12 @@ class _Unpacked:
         end_of_data: Where the zeros begin that fill up the end of a tar archive.
     """
 
-    def __init__(self, file, new_decompressor, filename):
+    def __init__(self, file, new_decompressor, filename, window_log):
         self._file = file
+        self._largest_window = 2**window_log
         self._new_decompressor = new_decompressor
         self._decompressor = new_decompressor()
+        self._header = b""
         self._filename = filename
         self._position = 0
         self._frames = 1
@@ -300,16 +305,34 @@ class _Unpacked:
         if self._frames > 1000 + self._position // _CHUNK:
             _unreadable(self._filename, "its compressed data is in too many pieces")
         self._decompressor = self._new_decompressor()
+        self._header = b""
 
     def _decompress(self, packed, size):
+        if len(self._header) < _ZSTD_HEADER:
+            self._header += packed[: _ZSTD_HEADER - len(self._header)]
         try:
             return self._decompressor.decompress(packed, size)
         except zstd.ZstdError as error:
-            if "too much memory" in str(error):
+            if _zstd_window(self._header) > self._largest_window:
                 _too_large(self._filename, "zstd_window", "it asks for a larger zstd window")
             _unreadable(self._filename, str(error))
         except OSError as error:  # From bz2.
             _unreadable(self._filename, str(error))
+
+
+def _zstd_window(header):
+    """Return how many bytes of memory a zstd frame asks for (RFC 8878, 3.1.1.1), or 0 if these are not its first bytes."""
+    if len(header) < 6 or header[:4] != _ZSTD_MAGIC:
+        return 0
+    descriptor = header[4]
+    if not descriptor & 0x20:
+        base = 2 ** (10 + (header[5] >> 3))
+        return base + base // 8 * (header[5] & 7)
+    # The window is all of the content, whose size comes behind the number of a dictionary.
+    begin = 5 + (0, 1, 2, 4)[descriptor & 3]
+    length = (1, 2, 4, 8)[descriptor >> 6]
+    size = int.from_bytes(header[begin : begin + length], "little")
+    return size + 256 if length == 2 else size
 
 
 class _SmallReads:

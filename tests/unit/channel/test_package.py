@@ -23,6 +23,7 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
+from pulp_conda.channel.package import archive
 from pulp_conda.channel.package.package import Limits, read_package
 from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 
@@ -625,13 +626,60 @@ def test_a_sparse_member_counts_as_large_as_it_gets():
     assert facts["setting"] == "CONDA_PACKAGE_LIMITS.member_size"
 
 
-def test_a_zstd_window_beyond_the_limit_is_refused():
-    parameters = zstandard.ZstdCompressionParameters(window_log=20)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    info = compressor.compress(_whole_tar()) + compressor.flush()
+def _compressed(window_log, content=None, **size):
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(**size)
+    return compressor.compress(content or _whole_tar()) + compressor.flush()
+
+
+@pytest.mark.parametrize("before", [b"", zstandard.compress(b"")], ids=["first", "second"])
+def test_a_zstd_window_beyond_the_limit_is_refused(before):
+    info = before + _compressed(20)
     assert read(_conda(info=info), limits=Limits(zstd_window=2**20)).name == "hello"
     facts = read_error(PackageTooLarge, _conda(info=info), limits=Limits(zstd_window=2**19))
     assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+def test_a_zstd_window_of_all_content_beyond_the_limit_is_refused():
+    content = _whole_tar() + bytes(2**18)
+    info = _compressed(20, content, size=len(content))
+    assert info[4] & 0x20  # It is all of the content.
+    assert read(_conda(info=info), limits=Limits(zstd_window=2**20)).name == "hello"
+    facts = read_error(PackageTooLarge, _conda(info=info), limits=Limits(zstd_window=2**17))
+    assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+def test_a_zstd_window_is_refused_whatever_the_words_of_the_library(monkeypatch):
+    class OtherWords:
+        def __init__(self, options, real=archive.zstd.ZstdDecompressor):
+            self._real = real(options=options)
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def decompress(self, *arguments):
+            try:
+                return self._real.decompress(*arguments)
+            except archive.zstd.ZstdError:
+                raise archive.zstd.ZstdError("other words") from None
+
+    monkeypatch.setattr(archive.zstd, "ZstdDecompressor", OtherWords)
+    facts = read_error(
+        PackageTooLarge, _conda(info=_compressed(20)), limits=Limits(zstd_window=2**19)
+    )
+    assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+@pytest.mark.parametrize("window_log", range(10, 28))
+@pytest.mark.parametrize("size", [None, 100, 255, 256, 70_000, 2**32])
+def test_the_window_of_a_zstd_frame_is_what_the_library_says(window_log, size):
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    chunker = compressor.compressobj() if size is None else compressor.compressobj(size=size)
+    header = chunker.compress(b"x" * min(size or 100, 100)) + chunker.flush(
+        zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    )
+    assert archive._zstd_window(header) == zstandard.get_frame_parameters(header).window_size
 
 
 @both_formats
