@@ -35,6 +35,7 @@ metadata.atom                  the history of a channel as an Atom feed
 What people want to install, and the exact files that they get:
 
 environments.specs             an environment: what to install, and on which platforms
+environments.draft             an environment whose specs are not checked yet
 environments.environment_yml   environments in the file `environment.yml`
 environments.manifests         environments in the files `pixi.toml` and `pyproject.toml`
 environments.virtual_packages  the facts about a machine on which packages can depend
