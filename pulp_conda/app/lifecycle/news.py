@@ -1,4 +1,6 @@
-"""What a lifecycle tells about an entry of its history: to its webhook, and to the users of the stage."""
+"""Tell what happened in a lifecycle: to its webhook, and to the users of the stage."""
+
+from typing import Any
 
 from django.utils import timezone
 
@@ -6,7 +8,7 @@ from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.lifecycle.announcements import announce
-from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.models import HistoryEntry, WebhookDelivery
 from pulp_conda.app.tasks.webhooks import deliver
 
 _EVENTS = {
@@ -16,13 +18,16 @@ _EVENTS = {
 }
 _EVENTS_OF_ALL_KINDS = {"blocked": "gate_failed", "waiting": "approval_wanted"}
 
-# Of what people wrote; the history has all of it.
+# Longer texts of people are cut, in characters. The history has all of the text.
 _LONGEST_REASON = 1000
 _LONGEST_SUMMARY = 300
 
 
-def tell(entry):
-    """Tell what happened, in the transaction that writes the entry: what is undone was never told."""
+def tell(entry: HistoryEntry) -> None:
+    """Tell what an entry of the history says.
+
+    Called in the transaction that writes the entry: if that is rolled back, nothing is told.
+    """
     announce(entry)
     event = _EVENTS.get((entry.kind, entry.outcome)) or _EVENTS_OF_ALL_KINDS.get(entry.outcome)
     if event and entry.lifecycle.webhook_url:
@@ -36,8 +41,8 @@ def tell(entry):
         dispatch(deliver, args=(str(entry.lifecycle_id),))
 
 
-def _payload(entry, event):
-    """Return what is sent: less than 200 kB, whatever people wrote."""
+def _payload(entry: HistoryEntry, event: str) -> dict[str, Any]:
+    """Return the message to the webhook. It is smaller than 200 kB, however much people wrote."""
     changes = entry.report.get("changes")
     return {
         "event": event,
@@ -65,5 +70,5 @@ def _payload(entry, event):
     }
 
 
-def _cut(text, longest):
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"

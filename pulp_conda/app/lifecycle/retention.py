@@ -1,4 +1,4 @@
-"""What of the history of stages is kept installable."""
+"""Which states of the history of stages stay installable."""
 
 from datetime import timedelta
 
@@ -8,11 +8,15 @@ from django.db.models.functions import Now
 _ONE_DAY = timedelta(days=1)
 
 
-def is_kept(entries=""):
-    """Return the condition for an entry of the history whose state is kept: served now or lately, or asked for.
+def is_kept(entries: str = "") -> Q:
+    """Return the condition for entries of the history whose state has to stay installable.
+
+    Their stage serves it now, or served it within the last `retain_days` of the lifecycle, or a
+    request to serve it waits for an answer.
 
     Args:
-        entries: The lookup that leads to the entries, as `conda_historyentry__` does from a publication.
+        entries: The lookup from the queried model to its entries, for example
+            `conda_historyentry__` for publications. Empty for the entries themselves.
     """
     days = ExpressionWrapper(
         F(f"{entries}lifecycle__retain_days") * _ONE_DAY, output_field=DurationField()

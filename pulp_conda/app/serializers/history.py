@@ -11,7 +11,7 @@ LONGEST_REASON = 10_000
 
 
 class HistoryEntrySerializer(ModelSerializer):
-    """One thing that happened to a stage, or was asked for."""
+    """One event in the history of a stage: a move, or a request for one."""
 
     pulp_href = serializers.SerializerMethodField()
     stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
@@ -27,7 +27,7 @@ class HistoryEntrySerializer(ModelSerializer):
         view_name_pattern=r"publications(-.*/.*)?-detail",
     )
 
-    def get_pulp_href(self, entry) -> str:
+    def get_pulp_href(self, entry: HistoryEntry) -> str:
         return reverse(
             "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
         )
@@ -54,7 +54,7 @@ class HistoryEntrySerializer(ModelSerializer):
 
 
 class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """What an approver says."""
+    """The answer of an approver to a request."""
 
     reason = serializers.CharField(
         help_text=_("Why, for the history."), default="", max_length=LONGEST_REASON

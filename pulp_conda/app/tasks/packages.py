@@ -3,7 +3,7 @@
 from django.contrib.auth import get_user_model
 
 from pulp_conda.app.lifecycle.fixes import make_version
-from pulp_conda.app.lifecycle.moves import attempt, signed, unchanged
+from pulp_conda.app.lifecycle.moves import Report, attempt, signed, unchanged
 from pulp_conda.app.lifecycle.packages import (
     publication_of,
     replaced_by,
@@ -15,24 +15,24 @@ from pulp_conda.app.versions.selection import choose_packages, describe
 
 
 def promote_packages(
-    stage_pk,
-    source_pk,
-    specs,
-    requester_pk,
-    with_dependencies=True,
-    reason="",
-    overrides=None,
-    dry_run=False,
-):
-    """Let a stage serve what it serves with packages of another stage on top, and return the report.
+    stage_pk: str,
+    source_pk: str,
+    specs: list[str],
+    requester_pk: int,
+    with_dependencies: bool = True,
+    reason: str = "",
+    overrides: dict[str, str] | None = None,
+    dry_run: bool = False,
+) -> Report:
+    """Put packages of another stage on top of what a stage serves. Return the report.
 
-    What comes of it is a version of the stage's own, which is published, goes through the gates, and is removed again if
-    they hold it.
+    The result is a version of the stage's own repository. It is published, and the gates judge it.
+    If they block it, it is deleted.
 
     Args:
-        specs: MatchSpecs; all packages that match one of them are promoted.
-        with_dependencies: Also what they depend on, as far as the stage does not have it.
-        overrides: Reasons to pass a gate whatever it says, by its name.
+        specs: MatchSpecs. The task promotes all packages that match one of them.
+        with_dependencies: Also promote what they depend on, unless the stage has it.
+        overrides: By the name of a gate, the reason to pass it in any case.
         dry_run: Return the same report, and change nothing.
 
     Raises:
@@ -49,7 +49,7 @@ def promote_packages(
         )
         return unchanged(entry, dry_run)
 
-    number = stage.repository and stage.repository.latest_version().number
+    number_before = stage.repository and stage.repository.latest_version().number
     version = make_version(
         stage,
         base,
@@ -63,6 +63,6 @@ def promote_packages(
     )
     report = attempt(entry, signed(overrides, entry), dry_run, extra=describe(found))
     is_kept = not dry_run and report["outcome"] in ("moved", "waiting")
-    if not is_kept and version.number != number:
+    if not is_kept and version.number != number_before:
         version.delete()
     return report

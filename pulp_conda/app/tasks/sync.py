@@ -1,11 +1,13 @@
-"""Turn an upstream channel into a new repository version."""
+"""Make a repository version from an upstream channel."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from pulpcore.plugin.models import ContentArtifact, ProgressReport
+from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
 from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
 from pulp_conda.app.attestations import remove_unused_sidecars
@@ -23,25 +25,27 @@ from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.reader import UpstreamReader
-from pulp_conda.app.sync.upstream import Upstream, run
+from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Upstream, run
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
 from pulp_conda.channel.metadata.channeldata import read_channeldata
 
 log = logging.getLogger(__name__)
 
 
-def synchronize(remote_pk, repository_pk, mirror=False, optimize=True):
+def synchronize(
+    remote_pk: str, repository_pk: str, mirror: bool = False, optimize: bool = True
+) -> dict[str, Any] | None:
     """Make a new version from what the upstream has now, and none if nothing changed.
 
     Args:
         mirror: Also remove what the upstream does not have any more.
-        optimize: Ask only for what changed since the last sync.
+        optimize: Ask the upstream only for what changed since the last sync.
 
     Returns:
-        The new version as JSON, or None.
+        The new version as the API shows it, or None if nothing changed.
 
     Raises:
-        CondaError: with the version that was served before still in place.
+        CondaError: with the `ChannelError` that happened. The latest version stays as it was.
     """
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
@@ -49,12 +53,12 @@ def synchronize(remote_pk, repository_pk, mirror=False, optimize=True):
         try:
             version = _synchronize(remote, repository, mirror, optimize)
         except BadShard as error:
-            # Upstreams replace shards while we read: once more, from the index on.
+            # An upstream may replace shards while we read. Try once more, beginning with the index.
             log.info("Sync of '%s' begins again: %s", repository.name, error)
             version = _synchronize(remote, repository, mirror, optimize)
     except ChannelError as error:
         raise CondaError(error.at(f"Remote '{remote.name}'")) from None
-    except CondaError as refused:  # by the new version
+    except CondaError as refused:  # The new version has content that is not allowed.
         raise CondaError(refused.error.at(f"Remote '{remote.name}'")) from None
     _publish_if_missing(repository)
     remove_unused_sidecars()
@@ -65,7 +69,9 @@ def synchronize(remote_pk, repository_pk, mirror=False, optimize=True):
     return RepositoryVersionSerializer(version, context={"request": None}).data
 
 
-def _synchronize(remote, repository, mirror, optimize):
+def _synchronize(
+    remote: CondaRemote, repository: CondaRepository, mirror: bool, optimize: bool
+) -> RepositoryVersion | None:
     how = _how(remote, mirror)
     latest = repository.latest_version()
     last = repository.last_sync if optimize else {}
@@ -109,7 +115,7 @@ def _synchronize(remote, repository, mirror, optimize):
     return version
 
 
-def _read(ingest, reader):
+def _read(ingest: Ingest, reader: UpstreamReader) -> None:
     with ProgressReport(message="Reading package records", code="sync.parsing.records") as progress:
         for count in ingest.add(reader.packages()):
             progress.increase_by(count)
@@ -120,23 +126,29 @@ def _read(ingest, reader):
     reader.report()
 
 
-def _read_in_part(fetched, reader):
-    """The subdirs of which the last sync knows more than this one."""
+def _read_in_part(fetched: list[FetchedSubdir], reader: UpstreamReader) -> set[str]:
+    """Return the subdirs of which this sync did not read all records."""
     return {subdir.subdir for subdir in fetched if not subdir.path} | reader.names.keys()
 
 
-def _summaries(upstream, remote):
-    """Return what keeps the upstream's channeldata.json with a new version, for packages that nobody has read."""
+def _summaries(
+    upstream: Upstream, remote: CondaRemote
+) -> Callable[[RepositoryVersion], None] | None:
+    """Return a function that stores the upstream's channeldata.json with a new version.
 
-    def keep(version):
+    It describes packages whose files were not read. An immediate remote reads all files, so it
+    needs none, and the result is None.
+    """
+
+    def keep(version: RepositoryVersion) -> None:
         if file := run(upstream.fetch_channeldata()):
             _keep_summaries(version, file)
 
     return None if remote.policy == remote.IMMEDIATE else keep
 
 
-def _keep_summaries(version, file):
-    """Keep the entries of the version's packages that are not what the version before had."""
+def _keep_summaries(version: RepositoryVersion, file: FetchedFile) -> None:
+    """Store the entries for the packages of a version that differ from the version before."""
     summaries = UpstreamSummary.objects.filter(repository=version.repository_id)
     before = dict(
         summaries.order_by("name", "-since").distinct("name").values_list("name", "summary")
@@ -159,8 +171,8 @@ def _keep_summaries(version, file):
         UpstreamSummary.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
 
 
-def _how(remote, mirror):
-    """All that decides, besides the upstream, what a sync makes of it."""
+def _how(remote: CondaRemote, mirror: bool) -> dict[str, Any]:
+    """Return all settings that change the result of a sync."""
     return {
         "remote": str(remote.pk),
         "url": remote.url,
@@ -172,15 +184,15 @@ def _how(remote, mirror):
     }
 
 
-def _lacks_bytes(remote, version):
-    """Say whether an immediate remote has to download files that were reclaimed since."""
+def _lacks_bytes(remote: CondaRemote, version: RepositoryVersion) -> bool:
+    """Say whether an immediate remote has to download files that were reclaimed in the meantime."""
     return (
         remote.policy == remote.IMMEDIATE
         and ContentArtifact.objects.filter(content__in=version.content, artifact=None).exists()
     )
 
 
-async def _fetch(upstream, seen_before):
+async def _fetch(upstream: Upstream, seen_before: dict[str, Any]) -> list[FetchedSubdir]:
     async with ProgressReport(
         message="Downloading repodata", code="sync.downloading.metadata"
     ) as progress:
@@ -190,12 +202,12 @@ async def _fetch(upstream, seen_before):
         return fetched
 
 
-def _publish_if_missing(repository):
-    """Publish the latest version if a crash came between the two."""
+def _publish_if_missing(repository: CondaRepository) -> None:
+    """Publish the latest version, if a task was killed between making and publishing it."""
     latest = repository.latest_version()
     published = CondaPublication.objects.filter(repository_version=latest, complete=True).last()
     if published:
-        # A task that was killed may have left a stage behind.
+        # The killed task may have published the version, but not moved the first stages.
         follow(published)
     elif repository.autopublish and latest.number > 0:
         publish_version(latest)

@@ -1,8 +1,12 @@
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
@@ -26,7 +30,7 @@ class WebhookDeliveryFilter(BaseFilterSet):
 
 
 class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
-    """A WebhookDelivery is a message to the webhook of a lifecycle, and tells how it went."""
+    """A WebhookDelivery is a message to the webhook of a lifecycle, with its attempts."""
 
     endpoint_name = "deliveries"
     router_lookup = "delivery"
@@ -41,12 +45,13 @@ class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixin
 
     @extend_schema(
         summary="Deliver once more",
-        description="Trigger a task that sends the message now, also if it was delivered or given up.",
+        description="Trigger a task that sends the message now, even if it was delivered or "
+        "given up.",
         request=None,
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"])
-    def redeliver(self, request, lifecycle_pk, pk, **kwargs):
+    def redeliver(self, request: Request, lifecycle_pk: str, pk: str, **kwargs: Any) -> Response:
         delivery = self.get_object()
         with transaction.atomic():
             delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery.pk)
