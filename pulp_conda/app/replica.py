@@ -9,11 +9,11 @@ from django.db.models import Q
 from pulpcore.plugin.exceptions import ReplicateError
 from pulpcore.plugin.replica import Replicator
 
+from pulp_conda.app.errors import ManagedByLifecycle
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaDistribution, CondaRemote, CondaRepository
 from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.tasks.sync import synchronize
-from pulp_conda.channel.errors import ManagedByLifecycle
 
 try:
     from pulp_glue.conda.context import (

@@ -1,36 +1,36 @@
 """What a conda channel is, in plain Python: no Django, no network, no clock, no global state.
 
-The words that everybody uses:
+What all other modules use:
 
-layout                         every path of a channel, both ways: path <-> meaning
+layout                         every path of a channel, both ways: path ↔ meaning
 records                        PackageRecord: one entry of repodata, canonical, unknown keys kept
 versions                       the order of package versions
-matchspec                      MatchSpec, and include/exclude filters that give reasons
-moments                        which state of a channel is meant: a version, a date, a stage
+matchspec                      MatchSpec, and filters that say why a package is left out
+moments                        texts that say which state of a channel is meant
 errors                         every way a package, a record or a channel can be wrong, with codes
 
 A package file:
 
-package.package                a .conda or .tar.bz2 file gives a record
-package.info                   what else a package file says of itself: about, run_exports, licenses, scripts
-package.archive                the archives of a package file, walked once, with limits
-package.tree                   the members of the archives: that they stay inside of the package
-package.attestations           signed statements about packages, and their sidecars
+package.package                the record of a .conda or .tar.bz2 file
+package.info                   its other metadata: about, run_exports, licenses, scripts
+package.archive                its archives, read once from start to end, with limits
+package.tree                   a check that no member of the archives is outside of the package
+package.attestations           signed statements about packages, and the files with them
 
 The files beside the packages:
 
-metadata.repodata              repodata.json, read as a stream and written the same way every time
+metadata.repodata              repodata.json: the records of a subdir, read and written as a stream
 metadata.stream                JSON and zstd of any size, entry by entry
-metadata.shards                the same records by package name, with an index
-metadata.run_exports           run_exports.json: what packages add to those built with them
+metadata.shards                the records of one package name in one file, with an index
+metadata.run_exports           run_exports.json: dependencies that packages add to other packages
 metadata.channeldata           channeldata.json: one summary per package name
 metadata.current_repodata      the newest packages and what they need, for old clients
 metadata.v3                    the `v3` section of repodata: what belongs there and in which form
-metadata.patches               instructions that change records, and how they do
-metadata.patch_instructions    the same from others: checked, or read from a package
-metadata.notices               what clients show to their users
-metadata.relations             the channels that belong to a channel
-metadata.atom                  what happened to a channel, as an Atom feed
+metadata.patches               instructions that change records
+metadata.patch_instructions    checks of such instructions when they come from others
+metadata.notices               messages that clients show to their users
+metadata.relations             references of a channel to other channels
+metadata.atom                  the history of a channel as an Atom feed
 
 What people want to install, and what exactly they get:
 

@@ -1,12 +1,13 @@
 """What differs between two states of a channel, as Markdown for people, and in one line.
 
-Names and versions are strangers' texts, and the Markdown may end in an issue or a chat, so nothing in them becomes
-a link, markup, or a mention of somebody.
+Names and versions are untrusted input, and people paste the Markdown into issues and chats. So
+nothing in a name or a version becomes a link, markup, or a mention of somebody.
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from pulp_conda.channel.diff import KINDS, SUMMARIES
+from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange
 from pulp_conda.channel.errors import shown
 
 _HEADINGS = {
@@ -23,22 +24,26 @@ _KEYS_SHOWN = 8
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#!:@$]")
 _LIST = re.compile(r"^([-+]|[0-9]+[.)])(?=\s|$)")
-# What GitHub and others make a link of.
+# GitHub and others make a link of a text that begins so.
 _HOST = re.compile(r"\bwww\.", re.IGNORECASE)
 
 
-def summary_line(counts):
-    """Say in one line what happened, of {summary: how many names}: `12 upgraded, 3 new, 1 gone`."""
+def summary_line(counts: Mapping[str, int]) -> str:
+    """Return in one line what happened, for example `12 upgraded, 3 new, 1 gone`.
+
+    Args:
+        counts: How many names have each of `SUMMARIES`.
+    """
     parts = [f"{counts[summary]:,} {summary}" for summary in SUMMARIES if counts.get(summary)]
     return ", ".join(parts) or "nothing changed"
 
 
-def render_markdown(title, counts, names):
+def render_markdown(title: str, counts: Mapping[str, int], names: Iterable[NameChange]) -> str:
     """Return the changes as Markdown: a headline, and a section for each summary.
 
     Args:
-        counts: All of what changed, as {summary: how many names}.
-        names: What is listed of it: iterable of `NameChange`.
+        counts: How many names have each of `SUMMARIES`, also of those that are not listed.
+        names: The names to list.
     """
     line = summary_line(counts)
     lines = [f"# {escape(title)}", "", f"{line[0].upper()}{line[1:]}."]
@@ -53,18 +58,18 @@ def render_markdown(title, counts, names):
     return "\n".join(lines) + "\n"
 
 
-def escape(text):
-    """Return a text that Markdown shows as it is, in one line."""
+def escape(text: str) -> str:
+    """Return Markdown, one line, that shows the text as it is."""
     text = _MARKUP.sub(r"\\\g<0>", shown(text))
     text = _HOST.sub(lambda host: f"{host.group()[:-1]}\\.", text)
     return _LIST.sub(lambda mark: f"{mark.group()[:-1]}\\{mark.group()[-1]}", text)
 
 
-def _line(change):
+def _line(change: NameChange) -> str:
     versions = [change.from_version, change.to_version]
     if change.summary not in ("upgraded", "downgraded"):
         versions = [change.to_version or change.from_version]
-    text = f"{escape(change.name)} {' → '.join(map(escape, versions))}"
+    text = f"{escape(change.name)} {' → '.join(escape(version or '') for version in versions)}"
     if change.summary == "changed":
         text += f": {_what(change)}"
     elif change.counts.get("replaced"):
@@ -74,14 +79,14 @@ def _line(change):
     return text
 
 
-def _what(change):
-    """Name the keys that changed, if nothing else did; else count."""
+def _what(change: NameChange) -> str:
+    """Return the keys that changed, if nothing but records changed, or else the counts by kind."""
     if set(change.counts) == {"updated"} and change.changes:
         return _listed(sorted({key for one in change.changes for key in one.keys}), _KEYS_SHOWN)
     return ", ".join(f"{change.counts[kind]:,} {kind}" for kind in KINDS if kind in change.counts)
 
 
-def _listed(texts, most):
+def _listed(texts: Sequence[str], most: int) -> str:
     listed = [escape(text) for text in texts[:most]]
     if len(texts) > most:
         listed.append(f"and {len(texts) - most:,} more")

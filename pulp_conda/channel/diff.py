@@ -1,23 +1,29 @@
 """What differs between two states of a channel, by package name.
 
-A file name that is in both states is `replaced` when its bytes differ (upstream or somebody put another
-build under the same name) and `updated` when only its record does (a hotfix of the metadata).
+A file is `added` or `removed` if only one of the states has its name. If both have it, the file is
+`replaced` when its bytes differ (somebody put another build under the same name), and `updated`
+when only its record differs (somebody corrected the metadata).
 
-Of a package name as a whole, the highest versions of the two states tell the story: it is `upgraded`, `downgraded`,
-`new` or `gone`; else `rebuilt`, if its highest version got new files; else `changed`, in its metadata or in versions below
-the highest. Which files are in both states does not matter for that: a version that was there before is no upgrade.
+A package name as a whole has a summary, for which the highest versions of the two states are
+compared. The name is `upgraded` or `downgraded` if they differ, `new` or `gone` if one state does
+not have the name. If they are equal, the name is `rebuilt` when the highest version has new files,
+and otherwise `changed`: in its metadata, or in lower versions. Files that come back for a version
+that the older state had are no upgrade.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
+from pulp_conda.channel.records import PackageRecord
 from pulp_conda.channel.versions import VersionKey
 
 KINDS = ("added", "removed", "replaced", "updated")
 SUMMARIES = ("upgraded", "downgraded", "new", "gone", "rebuilt", "changed")
 
-# Bytes of JSON that the values of one change may take.
+# Bytes of JSON that the `values` of one change may take.
 VALUES_SIZE = 2000
 
 
@@ -27,19 +33,21 @@ class Change:
 
     Attributes:
         kind: One of `KINDS`.
-        record: The record in the state that has it; the newer one if both do.
+        record: The record of the file; the newer one if both states have one.
         keys: For `updated`, the keys of the record that changed, sorted.
-        values: For `updated`, the values of these keys as {key: {"from": …, "to": …}}; `from` or `to` is missing where the
-            record had no such key, and the key where its values are too large.
+        values: For `updated`, the values of these keys as {key: {"from": …, "to": …}}. `from` or
+            `to` is missing where the record had no such key. A key is missing if its values are too
+            large.
     """
 
     kind: str
-    record: object
-    keys: tuple = field(default=())
-    values: dict = field(default_factory=dict)
+    record: PackageRecord
+    keys: tuple[str, ...] = ()
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def path(self):
+    def path(self) -> tuple[str, str]:
+        """The subdir and the file name."""
         return (self.record.subdir, self.record.filename)
 
 
@@ -51,22 +59,25 @@ class NameChange:
         name: The package name.
         summary: One of `SUMMARIES`.
         from_version, to_version: The highest version in each state, or None.
-        subdirs: Where: for `upgraded` and `downgraded` those that got the new version, if any did.
+        subdirs: The subdirs in which files changed. For `upgraded` and `downgraded`, the subdirs
+            that got the new version, if there are any.
         counts: How many of its files changed, by kind.
-        changes: The changes themselves, versions in their order; not all of them where there are very many.
+        changes: The changes of files, sorted by version. Very many are cut off.
     """
 
     name: str
     summary: str
     from_version: str | None
     to_version: str | None
-    subdirs: tuple
-    counts: dict
-    changes: tuple = ()
+    subdirs: tuple[str, ...]
+    counts: dict[str, int]
+    changes: tuple[Change, ...] = ()
 
 
-def diff(removed, added):
-    """Return the changes as {package name: [changes]}, names sorted, versions in their order.
+def diff(
+    removed: Iterable[PackageRecord], added: Iterable[PackageRecord]
+) -> dict[str, list[Change]]:
+    """Return the changes by package name. Names are sorted, and the changes of a name by version.
 
     Args:
         removed: Records that only the older state has.
@@ -89,43 +100,50 @@ def diff(removed, added):
     changes.sort(
         key=lambda change: (change.record.name, VersionKey(change.record.version), change.path)
     )
-    by_name = {}
+    by_name: dict[str, list[Change]] = {}
     for change in changes:
         by_name.setdefault(change.record.name, []).append(change)
     return by_name
 
 
-def summarize(before, after, gained):
-    """Return one of `SUMMARIES`, and the highest version in each state or None, of one package name.
+def summarize(
+    before: Iterable[str], after: Iterable[str], gained: Iterable[str]
+) -> tuple[str, str | None, str | None]:
+    """Return one of `SUMMARIES` for a package name, and its highest version in each state or None.
 
     Args:
-        before, after: All versions that a state has, not only those whose files differ.
-        gained: The versions that have files which are new.
+        before: All versions that the older state has, not only those whose files differ.
+        after: The same of the newer state.
+        gained: The versions that have new files in the newer state.
     """
     older, newer = highest(before), highest(after)
     if older is None:
         return "new", older, newer
     if newer is None:
         return "gone", older, newer
-    before, after = VersionKey(older), VersionKey(newer)
-    if before < after:
+    older_key, newer_key = VersionKey(older), VersionKey(newer)
+    if older_key < newer_key:
         summary = "upgraded"
-    elif after < before:
+    elif newer_key < older_key:
         summary = "downgraded"
-    elif any(VersionKey(version) == after for version in gained):
+    elif any(VersionKey(version) == newer_key for version in gained):
         summary = "rebuilt"
     else:
         summary = "changed"
     return summary, older, newer
 
 
-def highest(versions):
-    """Return the highest of some versions, or None; of two texts for one version, always the same."""
+def highest(versions: Iterable[str]) -> str | None:
+    """Return the highest version, or None if there is none.
+
+    Two texts can stand for one version, such as `1.0` and `1.00`. Of these it is always the same
+    one.
+    """
     return max(versions, key=lambda version: (VersionKey(version), version), default=None)
 
 
-def _changed_keys(before, after):
-    """Name the keys whose values differ, or that only one of two records has."""
+def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys whose values differ, and those that only one of two records has, sorted."""
     missing = object()
     return tuple(
         sorted(
@@ -136,10 +154,14 @@ def _changed_keys(before, after):
     )
 
 
-def _values(before, after, keys):
-    values, room = {}, VALUES_SIZE
+def _values(
+    before: Mapping[str, Any], after: Mapping[str, Any], keys: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    room = VALUES_SIZE
     for key in keys:
-        value = {side: of[key] for side, of in (("from", before), ("to", after)) if key in of}
+        sides = (("from", before), ("to", after))
+        value = {side: fields[key] for side, fields in sides if key in fields}
         size = len(orjson.dumps({key: value}))
         if size <= room:
             values[key] = value

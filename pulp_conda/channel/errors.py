@@ -35,67 +35,60 @@
     ├── BadChannelRelations     CND0033
     ├── BadEnvironment          CND0045
     ├── BadLockFile             CND0050
+    ├── BadPolicy               CND0055
+    ├── NothingToPromote        CND0056
     ├── BadMoment               CND0058
     ├── FutureMoment            CND0059
-    ├── ChannelConflict         a package that does not fit the channel it is put in
-    │   ├── PackageConflict         CND0018
-    │   ├── DuplicateFilename       CND0020
-    │   └── PatchWithoutPackage     CND0034
-    └── LifecycleError          the stages of a channel
-        ├── StageServesNothing      CND0035
-        ├── UnknownState            CND0036
-        ├── WrongOrder              CND0037
-        ├── StateGone               CND0038
-        ├── ManagedByLifecycle      CND0039
-        ├── BadLifecycle            CND0040
-        ├── BadGate                 CND0041
-        ├── OwnRequest              CND0042
-        ├── ProtectedState          CND0043
-        ├── NothingWaits            CND0044
-        ├── NotSolved               CND0047
-        ├── UnknownEnvironment      CND0048
-        ├── BadPolicy               CND0055
-        ├── NothingToPromote        CND0056
-        ├── NoHistory               CND0060
-        ├── BadWebhook              CND0061
-        ├── UnknownReference        CND0062
-        └── UsedByLifecycle         CND0063
+    └── BadWebhook              CND0061
 
-An error is a sentence and the facts in it: tests and programs compare `error.facts`, people read `str(error)`.
-Codes are never reused; `docs/user/reference/errors.md` has a paragraph for each.
+An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
+tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
+each code.
+
+The errors that speak of repositories, stages and lifecycles are in `pulp_conda.app.errors`.
 """
 
 import re
+from collections.abc import Sequence
 from gettext import gettext as _
+from typing import Any, ClassVar, Self
 
 _PASSWORD = re.compile(r"(?<=:)(?<!//:)[^/@\s:]+(?=@)")
 _TOKEN = re.compile(r"(?<=/t/)[^/\s'\"]+(?=/)")
 
 
 class ChannelError(Exception):
-    """Base of all errors of this package: a stable code, a message, and the facts named in it."""
+    """The base of all errors of this plugin.
 
-    code = None
-    message = None
+    Attributes:
+        code: Tells errors apart for programs, for example `CND0001`. It never changes. It is empty
+            for the classes that only group others.
+        message: The sentence, with a place in braces for each fact.
+        facts: What stands in these places, by name.
+        where: What the sentence is about, for example ``Remote 'forge'``, or None.
+    """
 
-    def __init__(self, **facts):
+    code: ClassVar[str] = ""
+    message: ClassVar[str] = ""
+
+    def __init__(self, **facts: Any) -> None:
         super().__init__(facts)
         self.facts = facts
-        self.where = None
+        self.where: str | None = None
 
-    def at(self, where):
-        """Say where it happened, in words that lead the message: ``Remote 'forge'``."""
+    def at(self, where: str) -> Self:
+        """Set `where`, which comes before the sentence, and return the error."""
         self.where = where
         return self
 
     @property
-    def text(self):
-        """The message without the code, printable whatever the facts are."""
+    def text(self) -> str:
+        """The sentence without the code. All of its characters are printable."""
         facts = {key: shown(str(value), longest=1000) for key, value in self.facts.items()}
         text = self.message.format(**facts)
         return f"{self.where}: {text}" if self.where else text
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"[{self.code}] {self.text}"
 
 
@@ -130,16 +123,17 @@ class BadChannelName(LayoutError):
     code = "CND0019"
     message = _(
         "'{name}' cannot be a channel: {reason}. "
-        "Use lower case letters, digits, '_', '.' and '-' between slashes, for example 'team/stable'."
+        "Use lower case letters, digits, '_', '.' and '-' between slashes, "
+        "for example 'team/stable'."
     )
 
 
 class PackageError(ChannelError):
-    """A package file that cannot be taken."""
+    """A package file cannot be used."""
 
 
 class MissingMetadata(PackageError):
-    """There is no ``info/index.json``, or no component of a ``.conda`` file that holds it."""
+    """The file has no ``info/index.json``, or a ``.conda`` file has not both of its archives."""
 
     code = "CND0002"
     message = _(
@@ -149,11 +143,12 @@ class MissingMetadata(PackageError):
 
 
 class UnreadablePackage(PackageError):
-    """The bytes are not a whole archive of the format that they should have."""
+    """The file is not a whole archive of the format that its name says."""
 
     code = "CND0003"
     message = _(
-        "'{filename}' cannot be read: {reason}. The file is damaged, cut short or no conda package: "
+        "'{filename}' cannot be read: {reason}. "
+        "The file is damaged, cut short or no conda package: "
         "compare its sha256 with what was built, and upload it again."
     )
 
@@ -183,17 +178,18 @@ class UnsafeMember(PackageError):
     code = "CND0010"
     message = _(
         "'{filename}' has the member '{member}', which {reason}. "
-        "No build tool makes such a package: find out where the file comes from before you use it."
+        "No build tool makes such a package: "
+        "find out where the file comes from before you use it."
     )
 
 
 class PackageTooLarge(PackageError):
-    """Unpacking would need more than the limits allow."""
+    """To unpack the file would take more memory or time than the limits allow."""
 
     code = "CND0011"
     message = _(
-        "'{filename}' exceeds a limit: {reason}. If the package is meant to be that large, "
-        "an administrator can raise '{setting}'."
+        "'{filename}' exceeds a limit: {reason}. "
+        "If the package is meant to be that large, an administrator can raise '{setting}'."
     )
 
 
@@ -208,7 +204,7 @@ class MissingSubdir(PackageError):
 
 
 class DownloadFailed(PackageError):
-    """The URL of a package that was to be uploaded gave nothing."""
+    """A package was to be uploaded from a URL, and nothing came from there."""
 
     code = "CND0024"
     message = _(
@@ -228,7 +224,7 @@ class BadMatchSpec(ChannelError):
 
 
 class UpstreamError(ChannelError):
-    """A channel that we mirror does not answer as a channel should."""
+    """A channel that is mirrored does not answer as a channel should."""
 
 
 class UpstreamStatus(UpstreamError):
@@ -237,20 +233,23 @@ class UpstreamStatus(UpstreamError):
     code = "CND0004"
     message = _("'{url}' answered {status}. {advice}")
 
-    ADVICE = {
+    ADVICE: ClassVar[dict[int, str]] = {
         401: _("Set the remote's username and password, or its token."),
         403: _(
-            "The remote's username, password or token does not allow it, or the channel forbids mirrors."
+            "The remote's username, password or token does not allow it, "
+            "or the channel forbids mirrors."
         ),
         404: _(
-            "Give the URL that stands before the subdir, and name only subdirs that the channel has."
+            "Give the URL that stands before the subdir, "
+            "and name only subdirs that the channel has."
         ),
         429: _(
-            "The upstream limits how often it answers: set the remote's 'rate_limit', or sync later."
+            "The upstream limits how often it answers: "
+            "set the remote's 'rate_limit', or sync later."
         ),
     }
 
-    def __init__(self, url, status):
+    def __init__(self, url: str, status: int) -> None:
         advice = self.ADVICE.get(status)
         if advice is None:
             advice = _("The upstream is in trouble: sync again later.")
@@ -258,7 +257,7 @@ class UpstreamStatus(UpstreamError):
 
 
 class BadRecord(UpstreamError):
-    """A record of the upstream's repodata cannot be served on."""
+    """A record of the upstream's repodata cannot be served by a mirror."""
 
     code = "CND0008"
     message = _(
@@ -288,7 +287,7 @@ class WrongSubdir(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No HTTP answer at all."""
+    """The upstream gave no HTTP answer at all."""
 
     code = "CND0016"
     message = _(
@@ -298,7 +297,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class DigestMismatch(UpstreamError):
-    """Downloaded bytes are not those that the record promises."""
+    """A downloaded file has another checksum or size than its record says."""
 
     code = "CND0017"
     message = _(
@@ -308,7 +307,7 @@ class DigestMismatch(UpstreamError):
 
 
 class RepodataTooLarge(UpstreamError):
-    """Metadata of the upstream is larger than the limit."""
+    """A metadata file of the upstream is larger than the limit."""
 
     code = "CND0022"
     message = _(
@@ -328,7 +327,7 @@ class EmptyUpstream(UpstreamError):
 
 
 class BadUpstreamUrl(UpstreamError):
-    """The URL of a remote can be no channel."""
+    """The URL of a remote cannot be the URL of a channel."""
 
     code = "CND0025"
     message = _(
@@ -338,7 +337,7 @@ class BadUpstreamUrl(UpstreamError):
 
 
 class BadShardIndex(UpstreamError):
-    """The list of an upstream's shards is not of the shape that CEP 16 gives it."""
+    """An upstream's index of shards does not have the form of CEP 16."""
 
     code = "CND0026"
     message = _(
@@ -348,7 +347,7 @@ class BadShardIndex(UpstreamError):
 
 
 class BadShard(UpstreamError):
-    """A shard has other bytes than the index says, or is no map of records."""
+    """A shard has another checksum than the index says, or is no map of records."""
 
     code = "CND0027"
     message = _(
@@ -358,7 +357,7 @@ class BadShard(UpstreamError):
 
 
 class BadUpstreamFile(UpstreamError):
-    """A file that stands beside the repodata, run_exports.json or channeldata.json, cannot be read."""
+    """The upstream's ``run_exports.json`` or ``channeldata.json`` cannot be read."""
 
     code = "CND0028"
     message = _(
@@ -368,17 +367,18 @@ class BadUpstreamFile(UpstreamError):
 
 
 class BadSidecar(UpstreamError):
-    """The attestations of a package are not those that its record promises (CEP 50)."""
+    """A file of attestations is not the one that the package's record names (CEP 50)."""
 
     code = "CND0029"
     message = _(
-        "'{url}' does not hold the attestations of the package: {reason}. Nothing of it was kept. "
-        "Sync again later, or leave the package out with the remote's 'excludes'."
+        "'{url}' does not hold the attestations of the package: {reason}. "
+        "Nothing of it was kept. Sync again later, "
+        "or leave the package out with the remote's 'excludes'."
     )
 
 
 class BadPatch(ChannelError):
-    """Patch instructions that no repodata could follow."""
+    """Patch instructions are wrong, so no repodata can be changed by them."""
 
     code = "CND0030"
     message = _(
@@ -389,7 +389,7 @@ class BadPatch(ChannelError):
 
 
 class BadAttestation(ChannelError):
-    """A statement about a package is not signed, or is about something else (CEP 27)."""
+    """A statement about a package is not signed, or is about another file (CEP 27)."""
 
     code = "CND0031"
     message = _(
@@ -399,7 +399,7 @@ class BadAttestation(ChannelError):
 
 
 class BadNotice(ChannelError):
-    """A notice that clients could not show (CEP 6)."""
+    """Clients could not show a notice (CEP 6)."""
 
     code = "CND0032"
     message = _(
@@ -409,17 +409,18 @@ class BadNotice(ChannelError):
 
 
 class BadChannelRelations(ChannelError):
-    """References to other channels that clients could not follow (CEP 42)."""
+    """Clients could not follow the references to other channels (CEP 42)."""
 
     code = "CND0033"
     message = _(
         "the channel relations are wrong: {reason}. "
-        "Give 'base', 'overrides' or both as relative paths, for example {{'base': '../conda-forge'}}."
+        "Give 'base', 'overrides' or both as relative paths, "
+        "for example {{'base': '../conda-forge'}}."
     )
 
 
 class BadEnvironment(ChannelError):
-    """What should say what somebody wants to install does not (CEP 24)."""
+    """A file or a list does not say what to install (CEP 24)."""
 
     code = "CND0045"
     message = _(
@@ -429,7 +430,7 @@ class BadEnvironment(ChannelError):
 
 
 class BadLockFile(ChannelError):
-    """A lock file that cannot be read."""
+    """A lock file cannot be read."""
 
     code = "CND0050"
     message = _(
@@ -438,206 +439,50 @@ class BadLockFile(ChannelError):
     )
 
 
+class BadPolicy(ChannelError):
+    """The rules for packages are wrong, so no package can be judged by them."""
+
+    code = "CND0055"
+    message = _(
+        "the policy of gate '{gate}' is wrong: {reason}. "
+        "A policy has one or more of 'minimum_age', 'licenses', 'blocked', 'required' and "
+        "'dependencies', for example {{'minimum_age': {{'days': 7}}}}."
+    )
+
+
+class NothingToPromote(ChannelError):
+    """Packages were chosen from a source by specs, and a spec matches none of them."""
+
+    code = "CND0056"
+    message = _(
+        "no package matches {specs}. "
+        "Compare the specs with the packages of the version that they are taken from."
+    )
+
+
 class BadMoment(ChannelError):
-    """What should say which state of a channel is meant does not."""
+    """A text does not say which state of a channel is meant."""
 
     code = "CND0058"
     message = _(
-        "'{text}' names no state of a channel: {reason}. Write '2026-03-03' for the end of a day in UTC, "
-        "'2026-03-03T12:00:00Z' for a moment, or 'v42' for a version."
+        "'{text}' names no state of a channel: {reason}. "
+        "Write '2026-03-03' for the end of a day in UTC, '2026-03-03T12:00:00Z' for a moment, "
+        "or 'v42' for a version."
     )
 
 
 class FutureMoment(ChannelError):
-    """A moment that has not come yet."""
+    """A day or a moment is named that has not come yet."""
 
     code = "CND0059"
     message = _(
-        "'{text}' is in the future: it is {now} now. Name a day or a moment of the past, or none for what is newest."
+        "'{text}' is in the future: it is {now} now. "
+        "Name a day or a moment of the past, or none for what is newest."
     )
 
 
-class ChannelConflict(ChannelError):
-    """A package does not fit the channel it is put in."""
-
-
-class PackageConflict(ChannelConflict):
-    """The channel already has another file under that name (lock files would break)."""
-
-    code = "CND0018"
-    message = _(
-        "'{path}' is already in repository '{repository}' with other bytes (sha256 {found}, not {sha256}). "
-        "Give the new build another build number, or ask for replacement with 'overwrite=true'."
-    )
-
-
-class DuplicateFilename(ChannelConflict):
-    """A version would have two records for one file name."""
-
-    code = "CND0020"
-    message = _(
-        "'{path}' would be in repository '{repository}' {count} times. "
-        "Add one record per file name and subdir."
-    )
-
-
-class PatchWithoutPackage(ChannelConflict):
-    """A patch is put into a channel that has nothing to be patched by it."""
-
-    code = "CND0034"
-    message = _(
-        "the patch names '{path}', which is not in repository '{repository}'. "
-        "Correct the file name, or add the package first."
-    )
-
-
-class LifecycleError(ChannelError):
-    """Something that the stages of a channel do not allow."""
-
-
-class StageServesNothing(LifecycleError):
-    """A stage was to be promoted that has nothing yet."""
-
-    code = "CND0035"
-    message = _(
-        "Stage '{stage}' of lifecycle '{lifecycle}' serves nothing yet. Publish a version of its repository, or "
-        "promote to '{stage}' first."
-    )
-
-
-class UnknownState(LifecycleError):
-    """The history of a stage has no such state."""
-
-    code = "CND0036"
-    message = _(
-        "Stage '{stage}' of lifecycle '{lifecycle}' has no state '{state}': {reason}. Its history lists what it "
-        "served, and when."
-    )
-
-
-class WrongOrder(LifecycleError):
-    """A promotion against the order of the stages."""
-
-    code = "CND0037"
-    message = _(
-        "Lifecycle '{lifecycle}' does not go from '{source}' to '{stage}': its order is {order}. To take something "
-        "back, roll the stage back."
-    )
-
-
-class StateGone(LifecycleError):
-    """The publication of a state was deleted."""
-
-    code = "CND0038"
-    message = _(
-        "The publication of {state}, to which stage '{stage}' was to move, is deleted. Choose a state that the "
-        "history still keeps, or publish the version again and promote that."
-    )
-
-
-class ManagedByLifecycle(LifecycleError):
-    """A distribution was to serve something else although it is a stage."""
-
-    code = "CND0039"
-    message = _(
-        "Distribution '{distribution}' is the stage '{stage}' of lifecycle '{lifecycle}', which says what it serves. "
-        "Promote to the stage, or roll it back; its other fields can be changed here."
-    )
-
-
-class BadLifecycle(LifecycleError):
-    """The stages of a lifecycle cannot be as they were asked for."""
-
-    code = "CND0040"
-    message = _("The stages cannot be like this: {reason}.")
-
-
-class BadGate(LifecycleError):
-    """A gate of a stage has something that gates do not have."""
-
-    code = "CND0041"
-    message = _("Gate '{gate}' of stage '{stage}' is wrong: {reason}.")
-
-
-class OwnRequest(LifecycleError):
-    """Somebody wanted to approve what they asked for themselves."""
-
-    code = "CND0042"
-    message = _(
-        "'{user}' asked for entry {number} of lifecycle '{lifecycle}', so somebody else has to answer. Ask a person "
-        "with the role 'conda.condalifecycle_approver'."
-    )
-
-
-class ProtectedState(LifecycleError):
-    """A publication was to be deleted that a stage serves, or keeps for those who want to go back."""
-
-    code = "CND0043"
-    message = _(
-        "Stage '{stage}' of lifecycle '{lifecycle}' serves this publication, or keeps it in its history, so it is "
-        "not deleted. 'retain_days' of the lifecycle says how long history is kept."
-    )
-
-
-class NothingWaits(LifecycleError):
-    """An answer to a request that is not open."""
-
-    code = "CND0044"
-    message = _(
-        "Entry {number} of lifecycle '{lifecycle}' does not wait for an answer: it is {outcome}."
-    )
-
-
-class NotSolved(LifecycleError):
-    """A lock file was asked for, and there is no solution that it could be written from."""
-
-    code = "CND0047"
-    message = _(
-        "Environment '{environment}' has no lock file in {state} of stage '{stage}': {reason}. {remedy}"
-    )
-
-
-class UnknownEnvironment(LifecycleError):
-    """What a stage serves has no environment of this name."""
-
-    code = "CND0048"
-    message = _(
-        "{state} of stage '{stage}' has no environment '{environment}', but {names}. Name one of these, or register it "
-        "in the repository, publish, and promote that."
-    )
-
-
-class BadPolicy(LifecycleError):
-    """The options of a gate of kind `policy` are none that packages could be judged by."""
-
-    code = "CND0055"
-    message = _(
-        "the policy of gate '{gate}' is wrong: {reason}. A policy has one or more of 'minimum_age', 'licenses', "
-        "'blocked', 'required' and 'dependencies', for example {{'minimum_age': {{'days': 7}}}}."
-    )
-
-
-class NothingToPromote(LifecycleError):
-    """Single packages were to be promoted, and a spec names none that there are."""
-
-    code = "CND0056"
-    message = _(
-        "no package matches {specs}. Compare the specs with the packages of the version that they are taken from."
-    )
-
-
-class NoHistory(LifecycleError):
-    """A channel was asked for its past, and nobody notes what it serves."""
-
-    code = "CND0060"
-    message = _(
-        "'{distribution}' has no past that could be read at '{moment}': it is no stage of a lifecycle. Take the URL "
-        "without what stands behind the '@', or make the channel a stage, which keeps a history from then on."
-    )
-
-
-class BadWebhook(LifecycleError):
-    """What a lifecycle should tell its news to, or sign them with, is of no use."""
+class BadWebhook(ChannelError):
+    """The URL or the secret of a webhook cannot be used."""
 
     code = "CND0061"
     message = _(
@@ -645,40 +490,24 @@ class BadWebhook(LifecycleError):
     )
 
 
-class UnknownReference(LifecycleError):
-    """A side of a comparison that is no state of the channel."""
+def shown(text: str, longest: int = 200) -> str:
+    """Return a text from others as one printable line.
 
-    code = "CND0062"
-    message = _(
-        "'{text}' means no state of lifecycle '{lifecycle}': {reason}. Write a stage, 'stable', what it served, "
-        "'stable@v42' or 'stable@2026-03-03', a version, 'v42', or the href of a publication."
-    )
-
-
-class UsedByLifecycle(LifecycleError):
-    """Something was to be deleted that a lifecycle is made of."""
-
-    code = "CND0063"
-    message = _(
-        "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. Delete the lifecycle first, which leaves "
-        "its distributions and repositories."
-    )
-
-
-def shown(text, longest=200):
-    """Return a stranger's text as one printable line of reasonable length."""
+    Of a text with more than `longest` characters, these are the first ones and an ellipsis. What
+    cannot be printed is escaped as in Python.
+    """
     text = text if len(text) <= longest else f"{text[:longest]}…"
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def listed(problems, most=10):
-    """Return what is wrong as one text that has no more than the first of very many."""
+def listed(problems: Sequence[str], most: int = 10) -> str:
+    """Return problems as one text: the first `most` of them, and how many more there are."""
     more = [f"and {len(problems) - most} more"] if len(problems) > most else []
     return "; ".join([*problems[:most], *more])
 
 
-def mask(text):
-    """Hide the secrets of all URLs in a text: ``https://user:***@host/t/***/channel``."""
+def mask(text: str) -> str:
+    """Return a text without the secrets in its URLs: ``https://user:***@host/t/***/channel``."""
     return _TOKEN.sub("***", _PASSWORD.sub("***", text))

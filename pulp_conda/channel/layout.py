@@ -1,19 +1,21 @@
-"""Every path of a channel, both ways: what a path means, and where a thing lives.
+"""Every path of a channel, both ways: what a path means, and which path a file has.
 
-CEP 26 rules names, file names, subdirs and URLs. A path is relative to the channel's base URL and
-arrives decoded, so `!` and `+` are themselves.
+CEP 26 has the rules for names, file names, subdirs and URLs. A path is relative to the channel's
+base URL, and nothing in it is percent-encoded: `!` and `+` stand for themselves.
 """
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 from urllib.parse import quote
 
 from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
 
 NOARCH = "noarch"
 
-# What the clients of 2026 know (conda and rattler); tried when an upstream does not list its subdirs.
+# The subdirs that conda and rattler know in 2026. All are tried if an upstream does not list its
+# own.
 KNOWN_SUBDIRS = (
     NOARCH,
     "linux-64",
@@ -35,7 +37,7 @@ KNOWN_SUBDIRS = (
 
 EXTENSIONS = (".conda", ".tar.bz2")
 
-# CEP 26 has [a-z0-9_](?!_) as well, and this matches the same in half the time.
+# The pattern of CEP 26 is longer. This one matches the same names in half the time.
 _NAME = re.compile(r"(?:[a-z0-9]|_(?!_))[._-]?(?:[a-z0-9]+(?:[._-]|$))*", re.ASCII)
 _VERSION = re.compile(r"[0-9a-z._+!]+", re.ASCII)
 _BUILD = re.compile(r"[a-zA-Z0-9_.+]+", re.ASCII)
@@ -55,18 +57,19 @@ class PackageName:
     extension: str
 
     @property
-    def stem(self):
-        """The distribution string: the file name without its extension."""
+    def stem(self) -> str:
+        """The file name without its extension, which CEP 26 calls the distribution string."""
         return f"{self.name}-{self.version}-{self.build}"
 
     @property
-    def filename(self):
+    def filename(self) -> str:
+        """The whole file name."""
         return self.stem + self.extension
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """The path of a metadata file; ``subdir`` is None for those at the channel's root."""
+    """The path of a metadata file. `subdir` is None for a file in the channel's root."""
 
     subdir: str | None
     filename: str
@@ -74,7 +77,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Shard:
-    """The path of a shard, the records of one package name; ``sha256`` in hex."""
+    """The path of a shard, which has the records of one package name. `sha256` is in hex."""
 
     subdir: str
     sha256: str
@@ -82,7 +85,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The path of a package's attestations (CEP 50); ``sha256`` in hex where the path names their bytes, or None."""
+    """The path of a package's attestations (CEP 50).
+
+    Attributes:
+        filename: The file name of the package.
+        sha256: The digest of the attestations in hex if the path has one, or None.
+    """
 
     subdir: str
     filename: str
@@ -99,7 +107,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Folder:
-    """The path of a folder; ``subdir`` is None for the channel's root."""
+    """The path of a folder. `subdir` is None for the channel's root."""
 
     subdir: str | None
 
@@ -117,7 +125,7 @@ CHANNELDATA = "channeldata.json"
 NOTICES = "notices.json"
 HISTORY_FEED = "history.atom"
 
-# Files written at publication: whoever adds one adds it here, and it is served.
+# The metadata files of a channel. A file that is not listed here is not served.
 SUBDIR_METADATA = frozenset(
     {
         REPODATA,
@@ -134,12 +142,8 @@ SUBDIR_METADATA = frozenset(
 ROOT_METADATA = frozenset({CHANNELDATA, NOTICES, HISTORY_FEED})
 
 
-def parse_path(path):
-    """Say what a path below the channel's URL stands for.
-
-    Returns:
-        A `Folder`, `Metadata`, `Shard`, `Package` or `Sidecar`, or None for a path that no channel has.
-    """
+def parse_path(path: str) -> Folder | Metadata | Shard | Package | Sidecar | None:
+    """Return what a path below the channel's URL means, or None for a path that no channel has."""
     if path == "":
         return Folder(None)
     if path in ROOT_METADATA:
@@ -156,62 +160,57 @@ def parse_path(path):
     if match := _SHARD.fullmatch(filename):
         return Shard(subdir, match.group(1))
     if match := _SIDECAR.fullmatch(filename):
-        return Sidecar(subdir, *match.groups())
+        return Sidecar(subdir, match.group(1), match.group(2))
     return None
 
 
-def metadata_path(subdir, filename):
-    """Return where a metadata file of a subdir lives, relative to the channel."""
+def metadata_path(subdir: str, filename: str) -> str:
+    """Return the path of a metadata file of a subdir, relative to the channel."""
     return f"{subdir}/{filename}"
 
 
-def shard_path(subdir, sha256):
-    """Return where a shard lives, relative to the channel; ``sha256`` in hex."""
-    return f"{subdir}/shards/{sha256}.msgpack.zst"
-
-
-def sidecar_path(subdir, filename, sha256=None):
-    """Return where the attestations of a package live, relative to the channel; ``sha256`` in hex."""
-    return f"{subdir}/{filename}.sigs" + (f".{sha256}" if sha256 else "")
-
-
-def package_path(subdir, filename):
-    """Return where a package lives, relative to the channel."""
+def package_path(subdir: str, filename: str) -> str:
+    """Return the path of a package file, relative to the channel."""
     return f"{subdir}/{filename}"
 
 
-def join_url(base_url, *segments):
-    """Append path segments to a URL, escaped the way conda's clients write them.
+def join_url(base_url: str, *segments: str) -> str:
+    """Return a URL with path segments appended, percent-encoded in the way of conda's clients.
 
-    Clients send `!` and `+` as they are; a query string of the base URL stays behind the path.
+    Clients do not encode `!` and `+`. A query string of the base URL stays at the end.
     """
     base, question_mark, query = base_url.partition("?")
     path = "/".join(quote(segment, safe="!+~@:,/") for segment in segments)
     return f"{base.rstrip('/')}/{path}{question_mark}{query}"
 
 
-def is_subdir(text):
-    """Say whether a text is a valid subdir; unknown platforms are (CEP 26 has a pattern, no list)."""
+def is_subdir(text: str) -> bool:
+    """Say whether a text is a valid subdir. CEP 26 has no list, so unknown platforms are valid."""
     return len(text) <= 32 and _SUBDIR.fullmatch(text) is not None
 
 
-def is_platform(value):
-    """Say whether a value is a subdir that machines have: `noarch` is none's."""
+def is_platform(value: object) -> TypeGuard[str]:
+    """Say whether a value is the subdir of a platform. `noarch` is not."""
     return isinstance(value, str) and is_subdir(value) and value != NOARCH
 
 
-def check_subdir(text):
-    """Return the subdir, or raise `BadSubdir`."""
+def check_subdir(text: object) -> str:
+    """Return the subdir as it was given.
+
+    Raises:
+        BadSubdir: it is no valid subdir (CEP 26).
+    """
     if not isinstance(text, str) or not is_subdir(text):
         raise BadSubdir(subdir=text)
     return text
 
 
-def parse_filename(filename):
-    """Split a package's file name into its parts.
+def parse_filename(filename: str) -> PackageName:
+    """Return the parts of a package's file name.
 
     Raises:
-        BadPackageName: another extension, fewer than three parts, or a part that breaks CEP 26.
+        BadPackageName: it has another extension, fewer than three parts, a part that breaks CEP 26,
+            or more than 211 characters.
     """
     for extension in EXTENSIONS:
         if filename.endswith(extension):
@@ -221,29 +220,29 @@ def parse_filename(filename):
     parts = filename.removesuffix(extension).rsplit("-", 2)
     if len(parts) != 3:
         raise BadPackageName(filename=filename, reason="it has fewer than three parts")
-    package_name = PackageName(*parts, extension)
-    if reasons := name_problems(*parts):
+    name, version, build = parts
+    if reasons := name_problems(name, version, build):
         raise BadPackageName(filename=filename, reason="; ".join(reasons))
     if len(filename) > 211:
         raise BadPackageName(filename=filename, reason="it is longer than 211 characters")
-    return package_name
+    return PackageName(name, version, build, extension)
 
 
-def is_filename(name):
-    """Say whether a value can be the file name of a package."""
+def is_filename(name: object) -> TypeGuard[str]:
+    """Say whether a value can be the file name of a package (CEP 26)."""
     try:
         return isinstance(name, str) and parse_filename(name) is not None
     except BadPackageName:
         return False
 
 
-def is_name(value):
+def is_name(value: object) -> TypeGuard[str]:
     """Say whether a value is the name of a package (CEP 26)."""
     return isinstance(value, str) and len(value) <= 64 and _matches_name(value)
 
 
-def name_problems(name, version, build):
-    """List in words what CEP 26 has against a package's name, version and build."""
+def name_problems(name: str, version: str, build: str) -> list[str]:
+    """Return in words what is wrong with a package's name, version and build (CEP 26)."""
     problems = []
     for word, text, is_valid in (
         ("name", name, _matches_name),
@@ -258,15 +257,20 @@ def name_problems(name, version, build):
 
 
 @lru_cache(1000)
-def _matches_name(text):
-    # The packages of a name come one after the other, and this pattern takes longer than all else that is checked.
+def _matches_name(text: str) -> bool:
+    # This pattern takes longer than all other checks. The packages of one name are checked one
+    # after the other, so the last names are remembered.
     return _NAME.fullmatch(text) is not None
 
 
-def check_channel_name(name):
-    """Return the channel's name (its path, with slashes), or raise `BadChannelName`.
+def check_channel_name(name: str) -> str:
+    """Return the name of a channel, which is its path with slashes, as it was given.
 
-    The last part must not be a subdir: clients take `…/linux-64` for the channel before it.
+    The last part must not be a known subdir: clients read `…/linux-64` as a subdir of the channel
+    before it.
+
+    Raises:
+        BadChannelName: it is no valid name (CEP 26).
     """
     parts = name.split("/")
     for part in parts:

@@ -1,7 +1,9 @@
-"""MatchSpec, the query language for packages (CEP 29): queries, and filters made of them that give reasons."""
+"""MatchSpec, the query language for packages (CEP 29), and filters that are made of queries."""
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any, Protocol
 
 from rattler import BuildString, MatchSpec, NamelessMatchSpec, PackageRecord, VersionSpec
 from rattler.exceptions import (
@@ -13,35 +15,69 @@ from rattler.exceptions import (
 
 from pulp_conda.channel.errors import BadMatchSpec
 
-# Characters of a spec: rattler's parser takes the process down with it where parentheses nest by the thousand.
+# The most characters of a spec. rattler's parser crashes the process for a spec with thousands of
+# nested parentheses.
 LONGEST = 1000
 
 _NAME = re.compile(r"[\w.-]*")
 _CONSTRAINT = re.compile(r"[^,|()\s]+")
 
-# What packages are chosen by. rattler takes other keys for true, or for false, since no record here has them.
+# The keys by which packages can be chosen. Records here have no others, so rattler would treat any
+# other key as always true or always false.
 _KEYS = ("version", "build", "build_number", "subdir", "license", "md5", "sha256", "fn")
 _KEY = re.compile(r"[\[,](\w+)=")
 
-# Names whose queries are remembered: all of a large channel, and few enough for one that makes up names.
+# For so many package names it is remembered which queries can match. A large channel has fewer
+# names. The limit protects the memory from a channel with invented names.
 _MOST_NAMES = 50_000
 
 
-class PackageFilter:
-    """Which packages of an upstream to take.
+class Queryable(Protocol):
+    """A package as queries see it. `PackageRecord` is one.
 
-    A package is taken if one of ``includes`` matches (or there are none) and none of ``excludes`` does.
+    `sha256` and `md5` are in hex; these two and `license` are empty or None where they are not
+    known.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def build(self) -> str: ...
+    @property
+    def build_number(self) -> int: ...
+    @property
+    def subdir(self) -> str: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def license(self) -> str | None: ...
+    @property
+    def sha256(self) -> str | None: ...
+    @property
+    def md5(self) -> str | None: ...
+
+
+class PackageFilter:
+    """Says which packages of an upstream to take.
+
+    A package is taken if at least one of `includes` matches, or there are no `includes`, and none
+    of `excludes` matches.
 
     Raises:
         BadMatchSpec: for the first spec that does not parse.
     """
 
-    def __init__(self, includes=(), excludes=()):
+    def __init__(self, includes: Iterable[str] = (), excludes: Iterable[str] = ()) -> None:
         self._includes = [Query(spec) for spec in includes]
         self._excludes = [Query(spec) for spec in excludes]
 
-    def reason_against(self, record):
-        """Say why a record is left out, in words that are the same for all such records; None if it is taken."""
+    def reason_against(self, record: Queryable) -> str | None:
+        """Return why a package is left out, or None if it is taken.
+
+        The sentence names no package, so packages can be counted by it.
+        """
         if not self._includes and not self._excludes:
             return None
         if self._includes and not any(query.matches(record) for query in self._includes):
@@ -52,13 +88,15 @@ class PackageFilter:
         return None
 
 
-def check_matchspec(spec):
+def check_matchspec(spec: str) -> MatchSpec:
     """Return the parsed spec.
 
-    Globs in names are allowed (`*-debug`), a channel is not: the place of the query says which channel is meant.
+    Patterns in names are allowed (`*-debug`). A channel is not allowed, because a query is always
+    about one channel.
 
     Raises:
-        BadMatchSpec: with the position of the part that does not parse, counted from 1.
+        BadMatchSpec: it does not parse. The reason has the position of the wrong part, counted from
+            1.
     """
     if len(spec) > LONGEST:
         raise BadMatchSpec(spec=spec, reason=f"it is longer than {LONGEST} characters")
@@ -72,16 +110,19 @@ def check_matchspec(spec):
 
 
 class Query:
-    """A MatchSpec that chooses packages. It looks at the name first, which decides most cases without asking rattler.
+    """A MatchSpec that chooses packages.
+
+    It compares the name first, which decides most cases without a call of rattler.
 
     Attributes:
+        spec: The text of the MatchSpec.
         exact_name: The name that packages must have, or None if the spec has a pattern for it.
 
     Raises:
-        BadMatchSpec: if the spec does not parse, or asks for something that packages are not chosen by.
+        BadMatchSpec: the spec does not parse, or has a key by which packages cannot be chosen.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: str) -> None:
         self.spec = spec
         self._match_spec = check_matchspec(spec)
         _check_keys(spec, self._match_spec)
@@ -91,16 +132,17 @@ class Query:
         self._subdir = self._match_spec.subdir
         self._filename = self._match_spec.file_name
 
-    def may_match(self, name):
-        """Tell whether packages of this name can match."""
+    def may_match(self, name: str) -> bool:
+        """Say whether packages of this name can match."""
         if self.exact_name is not None:
             return self.exact_name == name
         return self._of_name.matches(as_rattler(name, "0", "0", 0))
 
-    def matches(self, record):
+    def matches(self, record: Queryable) -> bool:
+        """Say whether a package matches."""
         if self.exact_name is not None and self.exact_name != record.name:
             return False
-        # rattler leaves the subdir to whoever chose the repodata, and does not look at file names.
+        # rattler compares neither subdirs nor file names.
         if self._subdir not in (None, record.subdir):
             return False
         if self._filename not in (None, record.filename):
@@ -108,7 +150,8 @@ class Query:
         try:
             candidate = _with_version(record, record.version)
         except InvalidVersionError:
-            # Not a version, so no constraint on versions holds; the rest of the spec still may.
+            # A text that is no version satisfies no constraint on versions. Without such a
+            # constraint, the rest of the spec decides.
             if self._match_spec.version not in (None, "*"):
                 return False
             candidate = _with_version(record, "0")
@@ -116,33 +159,39 @@ class Query:
 
 
 class Queries:
-    """Many queries for many packages. Which ones a name can match at all is found once for each name."""
+    """Many queries for many packages. It is found once for each name which queries can match."""
 
-    def __init__(self, queries):
+    def __init__(self, queries: Iterable[Query]) -> None:
         self._queries = list(queries)
         self._of_name = lru_cache(_MOST_NAMES)(self._for_name)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Query]:
         return iter(self._queries)
 
-    def matching(self, record):
-        """Return those that match."""
+    def matching(self, record: Queryable) -> list[Query]:
+        """Return the queries that match a package, in their order."""
         return [query for query in self._of_name(record.name) if query.matches(record)]
 
-    def _for_name(self, name):
+    def _for_name(self, name: str) -> tuple[Query, ...]:
         return tuple(query for query in self._queries if query.may_match(name))
 
 
-def leading_name(spec):
-    """Return the name that a spec begins with, without asking what the rest of it means."""
-    return _NAME.match(spec).group()
+def leading_name(spec: str) -> str:
+    """Return the package name that a spec begins with. The rest of the spec is not parsed."""
+    match = _NAME.match(spec)
+    return match.group() if match else ""
 
 
-def as_rattler(name, version, build, build_number, **fields):
-    """Return a package that rattler compares with specs.
+def as_rattler(
+    name: str, version: str, build: str, build_number: int, **fields: Any
+) -> PackageRecord:
+    """Return a package that rattler can compare with specs.
+
+    Args:
+        fields: Further arguments of rattler's `PackageRecord`. Without `subdir` it is `noarch`.
 
     Raises:
-        rattler.exceptions.InvalidVersionError: the version is none.
+        rattler.exceptions.InvalidVersionError: the version does not parse (CEP 33).
     """
     fields = {"subdir": "noarch", **fields}
     return PackageRecord(
@@ -150,7 +199,7 @@ def as_rattler(name, version, build, build_number, **fields):
     )
 
 
-def _with_version(record, version):
+def _with_version(record: Queryable, version: str) -> PackageRecord:
     return as_rattler(
         record.name,
         version,
@@ -163,8 +212,8 @@ def _with_version(record, version):
     )
 
 
-def _check_keys(spec, match_spec):
-    # Not every pattern of a name has a canonical form.
+def _check_keys(spec: str, match_spec: MatchSpec) -> None:
+    # Some patterns of names have no canonical form, so the keys are read with another name.
     nameless = NamelessMatchSpec.from_match_spec(match_spec)
     try:
         canonical = MatchSpec.from_nameless(nameless, "x").to_canonical_string()
@@ -178,8 +227,8 @@ def _check_keys(spec, match_spec):
         )
 
 
-def _explain(spec, reason):
-    """Add a position to what rattler says, which names the part but not its place."""
+def _explain(spec: str, reason: str) -> str:
+    """Return rattler's reason, which names the wrong part, with the position of that part."""
     reason = reason.splitlines()[0].rstrip(".") if reason else "it does not parse"
     _, _, part = reason.rpartition("spec: ")
     start = spec.find(part) if part != reason else -1

@@ -1,9 +1,13 @@
-"""Which state of a channel is meant: what stands behind the `@` of a URL, and what a comparison is told.
+"""Texts that say which state of a channel is meant, behind the `@` of a URL or in a comparison.
 
-v42                       version 42 of the lifecycle's repository
-v42.1                     the first set of single packages on top of it
+v42                       version 42 of the source
+v42.1                     the first set of single packages on top of version 42
 2026-03-03                what was served at the end of that day, in UTC
 2026-03-03T12:00:00Z      what was served at the end of that second
+
+The source is where packages are collected; its versions have numbers. A target is a name under
+which states of the source are served, for example `stable`. `v42` and `v42.1` are the labels of
+states.
 """
 
 import re
@@ -12,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from pulp_conda.channel.errors import BadMoment, FutureMoment
 
-_LARGEST_NUMBER = 2**31 - 1  # of PostgreSQL's integers
+_LARGEST_NUMBER = 2**31 - 1  # The largest integer of a column in PostgreSQL.
 _LONGEST = 300
 
 _STATE = re.compile(r"v(0|[1-9][0-9]{0,9})(?:\.([1-9][0-9]{0,9}))?")
@@ -21,13 +25,19 @@ _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _MOMENT = re.compile(rf"({_DATE})(?:T({_TIME})(?:Z|\+00:00))?")
 _OTHER_ZONE = re.compile(rf"{_DATE}T{_TIME}(?P<zone>[-+ ][0-9]{{2}}:?[0-9]{{2}})?")
 
-# What can only be meant as a state, so that a typing error in one is not taken for the name of a stage.
+# A text like this is read as a state or a moment. With a typing error in it, it is refused and not
+# taken for the name of a target.
 _LIKE_A_MOMENT = re.compile(r"v[0-9]+(\.[0-9]*)?|[0-9]{4}-.*")
 
 
 @dataclass(frozen=True)
 class State:
-    """A version of a lifecycle's repository, and which set of single packages on top of it."""
+    """A version of the source, possibly with single packages on top of it.
+
+    Attributes:
+        version: The number of the version.
+        fix: The number of the set of single packages on top of the version, or 0 for none.
+    """
 
     version: int
     fix: int = 0
@@ -38,8 +48,9 @@ class Moment:
     """A moment of the past, or now.
 
     Attributes:
-        at: In UTC, the last microsecond that is meant: what moved at `at` counts, and what moved later does not. Of a
-            day or second that has not ended it is the `now` of who asked, so the same text can mean more later.
+        at: The moment in UTC. A change at this microsecond counts, and a later change does not. For
+            a day or a second that has not ended yet it is the time now, so the same text can mean a
+            later moment when it is read again.
     """
 
     at: datetime
@@ -50,21 +61,24 @@ class Reference:
     """One side of a comparison.
 
     Attributes:
-        stage: The name of a stage, or None for the repository itself.
-        at: A `State` or `Moment`, or None for what it is now. Of the repository, a moment means its newest version that
-            was made by then.
+        stage: The name of the target that is meant, or None for the source itself.
+        at: The state or moment that is meant, or None for what is served now. A moment of the
+            source means the newest version that it had then.
     """
 
     stage: str | None
     at: State | Moment | None
 
 
-def parse_moment(text, *, now):
-    """Return the `State` or `Moment` that a text means.
+def parse_moment(text: str, *, now: datetime) -> State | Moment:
+    """Return the state or moment that a text means.
+
+    Args:
+        now: The time now, with a time zone.
 
     Raises:
-        BadMoment: it is neither.
-        FutureMoment: it begins after `now`.
+        BadMoment: the text means neither.
+        FutureMoment: the day or second begins after `now`.
     """
     if len(text) > _LONGEST:
         raise BadMoment(text=text[:_LONGEST], reason=f"it is longer than {_LONGEST} characters")
@@ -85,11 +99,14 @@ def parse_moment(text, *, now):
     return Moment(min(start + (length - timedelta.resolution), now))
 
 
-def parse_reference(text, *, now):
-    """Return the `Reference` that a text means: a stage, a state or moment, or both as in `testing@v42`.
+def parse_reference(text: str, *, now: datetime) -> Reference:
+    """Return what a text means: a target, a state or moment, or both as in `testing@v42`.
+
+    Args:
+        now: The time now, with a time zone.
 
     Raises:
-        BadMoment, FutureMoment: as `parse_moment`.
+        BadMoment, FutureMoment: as `parse_moment` does.
     """
     stage, separator, at = text.partition("@")
     if separator and not stage:
@@ -101,20 +118,20 @@ def parse_reference(text, *, now):
     return Reference(text, None)
 
 
-def is_like_moment(text):
-    """Tell whether a text is read as a state or moment wherever it stands, so that no stage may be called so."""
+def is_like_moment(text: str) -> bool:
+    """Say whether a text is read as a state or moment. No target may have such a name."""
     return _LIKE_A_MOMENT.fullmatch(text) is not None
 
 
-def _parse_state(text):
+def _parse_state(text: str) -> State:
     match = _STATE.fullmatch(text)
     numbers = [int(number or 0) for number in match.groups()] if match else []
-    if not match or max(numbers) > _LARGEST_NUMBER:
+    if not numbers or max(numbers) > _LARGEST_NUMBER:
         raise BadMoment(text=text, reason="no number of a version follows the 'v'")
     return State(*numbers)
 
 
-def _why_no_moment(text):
+def _why_no_moment(text: str) -> str:
     if not text:
         return "it is empty"
     zone = _OTHER_ZONE.fullmatch(text)

@@ -1,14 +1,16 @@
 """Package records: what repodata says of one package file.
 
-A record is the package's `info/index.json` (CEP 34) with the file's checksums and size (CEP 36). Upstream
-channels rewrite records after the fact and add keys that we don't know, so a record is kept whole and in
-one canonical form: JSON with sorted keys and no spaces. Its digest tells two records of one file apart.
+A record is the package's `info/index.json` (CEP 34) with the file's checksums and size (CEP 36).
+Channels change records later, and add keys that are unknown here. So a record is kept whole, and in
+one canonical form: JSON with sorted keys and no spaces. Its digest tells two records of one file
+apart.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -17,17 +19,21 @@ from pulp_conda.channel.errors import BadPackageName
 from pulp_conda.channel.metadata.run_exports import check_run_exports
 from pulp_conda.channel.metadata.v3 import declares_v3
 
-# Before this, a `timestamp` counts seconds and not milliseconds (the year 9999 in seconds; as rattler reads it).
+# A `timestamp` up to this counts seconds (this is the year 9999), and a larger one counts
+# milliseconds. rattler reads it in the same way.
 _LAST_SECOND = 253_402_300_799
 _LARGEST_INTEGER = 2**63 - 1
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
-# Milliseconds that the upstream's clock may be ahead of ours.
+# The upstream's clock may be ahead of the clock here by so many milliseconds.
 _CLOCK_SKEW = 24 * 60 * 60 * 1000
 
 
 class RecordError(ValueError):
-    """What is wrong with a record, in words; the caller knows the place and raises a `ChannelError`."""
+    """Says in words what is wrong with a record.
+
+    The caller knows where the record comes from, and raises a `ChannelError` instead.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,75 +41,86 @@ class PackageRecord:
     """One entry of a subdir's repodata.
 
     Attributes:
-        subdir: The folder that the file is served from; the record's own `subdir` is the same or absent.
+        subdir: The subdir that the file is served from. `fields` has the same subdir or none.
         filename: The key of the entry.
-        fields: The entry itself, as it stands in JSON, unknown keys included.
-        run_exports: What the package adds to those built with it, `{}` if nothing, None if not known. No part of
-            the record: shards have it inside (CEP 21), other repodata in a file of its own (CEP 12).
-        in_v3: The entry stood in the `v3` section (CEP 48).
+        fields: The entry as it stands in JSON, with its unknown keys.
+        run_exports: The run_exports of the package: `{}` if it has none, None if they are not
+            known. They are not in `fields`. Shards have them in the entry (CEP 21), and other
+            repodata has them in a file of their own (CEP 12).
+        in_v3: Whether the entry belongs in the `v3` section (CEP 48).
     """
 
     subdir: str
     filename: str
-    fields: dict
-    run_exports: dict | None = None
+    fields: dict[str, Any]
+    run_exports: dict[str, Any] | None = None
     in_v3: bool = False
 
     @cached_property
-    def canonical(self):
-        """The record as bytes: the same record gives the same bytes, whatever the order of its keys."""
+    def canonical(self) -> bytes:
+        """The fields as JSON with sorted keys and no spaces: equal fields give equal bytes."""
         return orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS)
 
     @cached_property
-    def digest(self):
-        """The sha256 of the canonical bytes, in hex; an entry of `v3` is another than the same one outside."""
+    def digest(self) -> str:
+        """The sha256 of the canonical bytes in hex. With `in_v3` it is another one than without."""
         return sha256(b"v3 " * self.in_v3 + self.canonical).hexdigest()
 
     @property
-    def name(self):
-        return self.fields["name"]
+    def name(self) -> str:
+        name: str = self.fields["name"]
+        return name
 
     @property
-    def version(self):
-        return self.fields["version"]
+    def version(self) -> str:
+        version: str = self.fields["version"]
+        return version
 
     @property
-    def build(self):
-        return self.fields["build"]
+    def build(self) -> str:
+        build: str = self.fields["build"]
+        return build
 
     @property
-    def build_number(self):
-        return self.fields["build_number"]
+    def build_number(self) -> int:
+        build_number: int = self.fields["build_number"]
+        return build_number
 
     @property
-    def sha256(self):
-        return self.fields["sha256"].lower()
+    def sha256(self) -> str:
+        """The digest of the file, in hex and lower case."""
+        digest: str = self.fields["sha256"]
+        return digest.lower()
 
     @property
-    def md5(self):
-        return (self.fields.get("md5") or "").lower()
+    def md5(self) -> str:
+        """The md5 of the file in hex and lower case, or empty if it is not known."""
+        digest: str = self.fields.get("md5") or ""
+        return digest.lower()
 
     @property
-    def size(self):
-        """Bytes of the file, or None where the upstream does not say."""
+    def size(self) -> int | None:
+        """The bytes of the file, or None if they are not known."""
         return self.fields.get("size")
 
     @property
-    def depends(self):
+    def depends(self) -> list[str]:
+        """The match specs of what the package needs."""
         return self.fields.get("depends") or []
 
     @property
-    def license(self):
+    def license(self) -> str:
+        """The license as the package states it, or empty."""
         return _text(self.fields.get("license"))
 
     @property
-    def noarch(self):
-        """`python`, `generic`, or empty; the `true` of early packages means `generic`."""
+    def noarch(self) -> str:
+        """`python`, `generic`, or empty. Very old packages have `true`, which means `generic`."""
         noarch = self.fields.get("noarch")
         return "generic" if noarch is True else _text(noarch)
 
     @property
-    def timestamp(self):
+    def timestamp(self) -> int | None:
         """When the package was built, in milliseconds since 1970, or None."""
         timestamp = self.fields.get("timestamp")
         if not _is_count(timestamp):
@@ -111,48 +128,64 @@ class PackageRecord:
         return timestamp * 1000 if timestamp <= _LAST_SECOND else timestamp
 
     @property
-    def indexed_timestamp(self):
-        """When the upstream first offered the file, in milliseconds since 1970, or None (CEP 47)."""
+    def indexed_timestamp(self) -> int | None:
+        """When a channel first had the file, in milliseconds since 1970, or None (CEP 47)."""
         timestamp = self.fields.get("indexed_timestamp")
         return timestamp if _is_count(timestamp) else None
 
     @property
-    def attestations_sha256(self):
-        """The digest of the package's sidecar, or empty (CEP 50)."""
+    def attestations_sha256(self) -> str:
+        """The digest of the package's attestations in hex, or empty (CEP 50)."""
         return _text(self.fields.get("attestations_sha256"))
 
     @classmethod
-    def from_canonical(cls, subdir, filename, canonical, in_v3=False):
-        """Build a record from the bytes or text that `canonical` gave."""
+    def from_canonical(
+        cls, subdir: str, filename: str, canonical: bytes | str, in_v3: bool = False
+    ) -> "PackageRecord":
+        """Return the record that has this `canonical`, given as bytes or text."""
         return cls(subdir, filename, orjson.loads(canonical), in_v3=in_v3)
 
 
-def check_record(subdir, filename, fields, *, in_v3=False, run_exports=None, now_ms=None):
-    """Return the record if it can be served, with everything that the columns of a package need.
+def check_record(
+    subdir: str,
+    filename: str,
+    fields: object,
+    *,
+    in_v3: bool = False,
+    run_exports: dict[str, Any] | None = None,
+    now_ms: int | None = None,
+) -> PackageRecord:
+    """Return the record of an entry of repodata, which is untrusted input.
 
-    Run_exports that stand inside of the fields, as in shards, come out beside them.
+    The fields of the record have no `url`, and no `run_exports`: these become its `run_exports`.
 
     Args:
-        in_v3: The record stood in the `v3` section. One that declares it comes out so, wherever it stood.
-        now_ms: The time in milliseconds since 1970, to refuse a record that was indexed after it.
+        subdir: The subdir of the repodata.
+        filename: The key of the entry.
+        fields: The entry.
+        in_v3: Whether the entry stood in the `v3` section. The record is also `in_v3` if its fields
+            declare that.
+        run_exports: The run_exports, if `fields` has none.
+        now_ms: The time now in milliseconds since 1970. An entry that was indexed more than a day
+            later is refused.
 
     Raises:
-        RecordError: with all that is wrong in one text.
+        RecordError: the entry cannot be served. The text has all problems.
     """
     if not isinstance(fields, dict):
         raise RecordError(f"it is a {_json_type(fields)}, not an object")
-    # rattler-index says so of packages that do not know it.
+    # rattler-index writes "unknown" if a package does not say its subdir.
     stated = {**fields, "subdir": None} if fields.get("subdir") == "unknown" else fields
     problems = _index_problems(subdir, filename, stated)
     problems += _file_problems(fields)
     problems += _channel_problems(fields, now_ms)
     if "url" in fields:
-        # CEP 36 does not know it, but some clients would follow it past this server.
+        # CEP 36 has no such key, but some clients would download the package from there.
         fields = {key: value for key, value in fields.items() if key != "url"}
     if "run_exports" in fields:
         fields = dict(fields)
-        run_exports, found = _checked_run_exports(fields.pop("run_exports"))
-        problems += found
+        run_exports, problems_of_exports = _checked_run_exports(fields.pop("run_exports"))
+        problems += problems_of_exports
     if problems:
         raise RecordError("; ".join(problems))
     in_v3 = in_v3 or declares_v3(fields)
@@ -164,8 +197,8 @@ def check_record(subdir, filename, fields, *, in_v3=False, run_exports=None, now
     return record
 
 
-def index_problems(fields):
-    """List in words what is wrong with the fields that come from `info/index.json` (CEP 34)."""
+def index_problems(fields: dict[str, Any]) -> list[str]:
+    """Return in words what is wrong with the fields that come from `info/index.json` (CEP 34)."""
     problems = []
     for key in ("name", "version", "build"):
         if key not in fields:
@@ -191,8 +224,8 @@ def index_problems(fields):
     return problems
 
 
-def filename_problems(fields, parts):
-    """List in words where a record and the parts of a file name (`layout.PackageName`) differ."""
+def filename_problems(fields: dict[str, Any], parts: layout.PackageName) -> list[str]:
+    """Return in words where a record and the parts of a file name differ."""
     return [
         f"its {key} is '{fields[key]}', and '{stated}' in the file name"
         for key, stated in (
@@ -204,7 +237,7 @@ def filename_problems(fields, parts):
     ]
 
 
-def _index_problems(subdir, filename, fields):
+def _index_problems(subdir: str, filename: str, fields: dict[str, Any]) -> list[str]:
     if problems := index_problems(fields):
         return problems
     try:
@@ -217,7 +250,8 @@ def _index_problems(subdir, filename, fields):
     return problems
 
 
-def _file_problems(fields):
+def _file_problems(fields: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the fields about the file (CEP 36)."""
     problems = []
     digest = fields.get("sha256")
     if digest is None:
@@ -231,8 +265,8 @@ def _file_problems(fields):
     return problems
 
 
-def _channel_problems(fields, now_ms):
-    """List what is wrong with the fields that the channel adds (CEP 47, CEP 50)."""
+def _channel_problems(fields: dict[str, Any], now_ms: int | None) -> list[str]:
+    """Return what is wrong with the fields that a channel adds (CEP 47, CEP 50)."""
     problems = []
     timestamp = fields.get("indexed_timestamp")
     if timestamp is not None:
@@ -248,8 +282,8 @@ def _channel_problems(fields, now_ms):
     return problems
 
 
-def _checked_run_exports(value):
-    """Return them, and what is wrong with them; null says that they are not known."""
+def _checked_run_exports(value: object) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return run_exports and what is wrong with them. None or null says that they are not known."""
     if value is None:
         return None, []
     try:
@@ -258,26 +292,32 @@ def _checked_run_exports(value):
         return None, [f"its run_exports are wrong: {error}"]
 
 
-def _is_count(value):
+def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= _LARGEST_INTEGER
 
 
-def _is_hex(value, length):
+def _is_hex(value: object, length: int) -> bool:
     return isinstance(value, str) and len(value) == length and bool(_HEX_DIGITS.fullmatch(value))
 
 
-def _is_list_of_strings(values):
+def _is_list_of_strings(values: object) -> bool:
     try:
         return isinstance(values, list) and "\0" not in "".join(values)
     except TypeError:
         return False
 
 
-def _text(value):
-    # A NUL is legal in JSON and not in a PostgreSQL text.
+def _text(value: object) -> str:
+    # JSON allows a NUL in a string, and PostgreSQL does not allow it in a text.
     return value.replace("\0", "") if isinstance(value, str) else ""
 
 
-def _json_type(value):
-    names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
+def _json_type(value: object) -> str:
+    names: dict[type, str] = {
+        dict: "object",
+        list: "list",
+        str: "string",
+        bool: "boolean",
+        type(None): "null",
+    }
     return names.get(type(value), "number")

@@ -1,4 +1,7 @@
-"""Messages about a channel for other programs, signed as Standard Webhooks are (https://www.standardwebhooks.com)."""
+"""Messages about a channel for other programs.
+
+They are signed as Standard Webhooks describes it (https://www.standardwebhooks.com).
+"""
 
 import base64
 import hashlib
@@ -14,11 +17,12 @@ _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
 _KEY_BYTES = range(24, 65)
 
 
-def check_url(url):
-    """Return the URL of a webhook.
+def check_url(url: str) -> str:
+    """Return the URL of a webhook as it was given.
 
     Raises:
-        BadWebhook: nobody could POST to it, or it holds a password, which everybody who may look would see.
+        BadWebhook: it is no HTTP URL, or it holds a user name or a password. Everybody who may see
+            the webhook would see the password.
     """
     if len(url) > _LONGEST_URL:
         raise _bad_url(f"it has {len(url)} characters, and {_LONGEST_URL} are allowed")
@@ -38,29 +42,34 @@ def check_url(url):
     return url
 
 
-def check_secret(secret):
-    """Return the secret of a webhook.
+def check_secret(secret: str) -> str:
+    """Return the secret of a webhook as it was given.
 
     Raises:
-        BadWebhook: receivers could not make a key of it. The message does not hold it.
+        BadWebhook: it is not of the form of Standard Webhooks. The message does not show it.
     """
     try:
         size = len(_key(secret)) if _SECRET.fullmatch(secret) else 0
     except ValueError:
         size = 0
     if size not in _KEY_BYTES:
-        reason = "it is not 'whsec_' and the base64 of {} to {} bytes, as 'openssl rand -base64 32' makes it"
-        raise BadWebhook(what="secret", reason=reason.format(_KEY_BYTES.start, _KEY_BYTES.stop - 1))
+        reason = (
+            f"it is not 'whsec_' and the base64 of {_KEY_BYTES.start} to {_KEY_BYTES.stop - 1} "
+            "bytes, as 'openssl rand -base64 32' makes it"
+        )
+        raise BadWebhook(what="secret", reason=reason)
     return secret
 
 
-def webhook_headers(message_id, timestamp, body, secret=None):
-    """Return the headers by which a receiver tells messages apart, and knows who sent them.
+def webhook_headers(
+    message_id: str, timestamp: int, body: bytes, secret: str | None = None
+) -> dict[str, str]:
+    """Return the headers by which a receiver tells messages apart, and checks who sent them.
 
     Args:
-        message_id: The same whenever the message is sent again.
-        timestamp: When it is sent, in whole seconds.
-        secret: What `check_secret` gave; without one there is no signature.
+        message_id: Identifies the message. It stays the same when the message is sent again.
+        timestamp: When the message is sent, in whole seconds since 1970.
+        secret: What `check_secret` returned. Without it the message is not signed.
     """
     headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp)}
     if secret:
@@ -70,10 +79,10 @@ def webhook_headers(message_id, timestamp, body, secret=None):
     return headers
 
 
-def _key(secret):
-    # Padding is optional, and too much of it does not matter.
+def _key(secret: str) -> bytes:
+    # The padding at the end may be missing, and Python ignores padding that is too much.
     return base64.b64decode(secret.removeprefix(_PREFIX) + "==")
 
 
-def _bad_url(reason):
+def _bad_url(reason: str) -> BadWebhook:
     return BadWebhook(what="URL", reason=reason)

@@ -16,10 +16,10 @@ CEPS += (48, 49, 50)
 FILES = [
     *sorted(layout.ROOT_METADATA),
     *(layout.metadata_path("<subdir>", name) for name in sorted(layout.SUBDIR_METADATA)),
-    layout.shard_path("<subdir>", "<sha256>"),
+    "<subdir>/shards/<sha256>.msgpack.zst",
     layout.package_path("<subdir>", "<file>"),
-    layout.sidecar_path("<subdir>", "<file>"),
-    layout.sidecar_path("<subdir>", "<file>", "<sha256>"),
+    "<subdir>/<file>.sigs",
+    "<subdir>/<file>.sigs.<sha256>",
 ]
 
 

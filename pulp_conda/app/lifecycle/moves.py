@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
+from pulp_conda.app.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle import gates
 from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
@@ -13,7 +14,6 @@ from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.comparison import compare
-from pulp_conda.channel.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.channel.moments import parse_moment
 
 # How many package names a report has. A diff has all of them.

@@ -6,12 +6,12 @@ from django.db.models import Max
 
 from pulpcore.plugin.models import RepositoryVersion
 
+from pulp_conda.app.errors import StageServesNothing
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.versions.candidates import candidates_named
-from pulp_conda.channel.errors import StageServesNothing
 from pulp_conda.channel.policies.satisfaction import Candidate
 
 

@@ -9,8 +9,8 @@ from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Distribution
 
+from pulp_conda.app.errors import UsedByLifecycle
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.channel.errors import UsedByLifecycle
 
 # What a distribution serves; of a stage, its moves alone say what.
 SERVED_FIELDS = ("publication", "repository", "repository_version")

@@ -16,10 +16,10 @@ from pulpcore.plugin.models import (
 )
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.errors import NothingWaits, OwnRequest, StateGone, UnknownReference
 from pulp_conda.app.models.distribution import SERVED_FIELDS, CondaDistribution
 from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
-from pulp_conda.channel.errors import NothingWaits, OwnRequest, StateGone, UnknownReference
 from pulp_conda.channel.moments import Moment, State, parse_reference
 
 _KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -6,9 +6,9 @@ from django.dispatch import receiver
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication, RepositoryVersion
 
+from pulp_conda.app.errors import ProtectedState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
-from pulp_conda.channel.errors import ProtectedState
 
 
 class CondaPublication(Publication, AutoAddObjPermsMixin):

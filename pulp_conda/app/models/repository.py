@@ -12,6 +12,12 @@ from pulpcore.plugin.models import (
     Task,
 )
 
+from pulp_conda.app.errors import (
+    DuplicateFilename,
+    PackageConflict,
+    PatchWithoutPackage,
+    UsedByLifecycle,
+)
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.environment import CondaEnvironment
@@ -22,12 +28,6 @@ from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.app.signals import version_made
 from pulp_conda.app.versions import membership
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import (
-    DuplicateFilename,
-    PackageConflict,
-    PatchWithoutPackage,
-    UsedByLifecycle,
-)
 
 
 class CondaRepository(Repository, AutoAddObjPermsMixin):

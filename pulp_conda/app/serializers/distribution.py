@@ -8,10 +8,10 @@ from rest_framework import serializers
 from pulpcore.plugin.models import Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
 
+from pulp_conda.app.errors import ManagedByLifecycle
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import SERVED_FIELDS
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.errors import ManagedByLifecycle
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.metadata.notices import LEVELS, check_notices
 

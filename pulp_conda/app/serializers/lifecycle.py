@@ -15,6 +15,7 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
+from pulp_conda.app.errors import BadGate, BadLifecycle
 from pulp_conda.app.lifecycle.gates import channels_of, check_gates
 from pulp_conda.app.lifecycle.gates.case import Gate, find_channel
 from pulp_conda.app.models import (
@@ -26,7 +27,6 @@ from pulp_conda.app.models import (
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.versions.comparison import compare
-from pulp_conda.channel.errors import BadGate, BadLifecycle
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.moments import is_like_moment
 from pulp_conda.channel.webhooks import check_secret, check_url

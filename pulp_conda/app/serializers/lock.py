@@ -26,6 +26,7 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.util import get_domain
 
+from pulp_conda.app.errors import StageServesNothing, UnknownEnvironment
 from pulp_conda.app.lifecycle.gates import environments as gate
 from pulp_conda.app.lifecycle.gates.case import find_channel
 from pulp_conda.app.models import CondaEnvironment, CondaRepository, CondaStage
@@ -34,7 +35,7 @@ from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
-from pulp_conda.channel.errors import BadLockFile, StageServesNothing, UnknownEnvironment, shown
+from pulp_conda.channel.errors import BadLockFile, shown
 from pulp_conda.channel.lockfiles.read import EXPLICIT, FORMATS, LARGEST
 
 _MOST = 100

@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from pulpcore.plugin.serializers import ValidateFieldsMixin
 
+from pulp_conda.app.errors import WrongOrder
 from pulp_conda.app.models import CondaStage
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.history import LONGEST_REASON
-from pulp_conda.channel.errors import WrongOrder
 from pulp_conda.channel.matchspec import Query
 
 _STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"

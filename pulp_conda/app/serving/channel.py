@@ -9,11 +9,11 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from pulp_conda.app.errors import NoHistory, UnknownState
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.versions.published import latest_turns, newest_publication
-from pulp_conda.channel.errors import NoHistory, UnknownState
 from pulp_conda.channel.moments import State, parse_moment
 
 # Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.

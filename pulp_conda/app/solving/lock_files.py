@@ -6,10 +6,10 @@ from typing import Any
 
 from pulpcore.plugin.util import get_url
 
+from pulp_conda.app.errors import NotSolved
 from pulp_conda.app.models import CondaEnvironment, CondaSolution, CondaStage
 from pulp_conda.app.solving.processes import SOLVED, UNSOLVABLE
 from pulp_conda.app.solving.solutions import Basis
-from pulp_conda.channel.errors import NotSolved
 from pulp_conda.channel.layout import join_url
 from pulp_conda.channel.lockfiles.read import CONDA_LOCK, EXPLICIT, PIXI
 from pulp_conda.channel.lockfiles.write import (

@@ -1,5 +1,6 @@
 """Move stages: promote to a stage, promote what was approved, and roll a stage back."""
 
+from pulp_conda.app.errors import NothingWaits, StageServesNothing, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import (
     Report,
@@ -11,7 +12,6 @@ from pulp_conda.app.lifecycle.moves import (
     signed,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
-from pulp_conda.channel.errors import NothingWaits, StageServesNothing, UnknownState
 
 
 def promote(

@@ -30,6 +30,7 @@ from pulp_conda.app.access import (
     model_roles,
     statement,
 )
+from pulp_conda.app.errors import NotSolved, UnknownEnvironment
 from pulp_conda.app.models import CondaLifecycle
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
@@ -54,7 +55,6 @@ from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
-from pulp_conda.channel.errors import NotSolved, UnknownEnvironment
 
 _MODEL = "condalifecycle"
 

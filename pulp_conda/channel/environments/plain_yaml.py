@@ -18,6 +18,10 @@ class PlainYamlError(ValueError):
     """The text is no YAML of this kind; says why, and in which line."""
 
 
+class _TooDeep(PlainYamlError):
+    pass
+
+
 def read_plain(text, most_nodes):
     """Return a YAML document, with all scalars as texts but for empty ones and `null`, which are None.
 
@@ -30,10 +34,26 @@ def read_plain(text, most_nodes):
     try:
         return _build(yaml.parse(text, Loader=_LOADER), most_nodes)
     except yaml.MarkedYAMLError as error:
+        if error.problem_mark:
+            _check_depth(text[: error.problem_mark.index], most_nodes)
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise PlainYamlError(f"{line}it is not YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise PlainYamlError("it holds characters that are not allowed in YAML") from error
+
+
+def _check_depth(text, most_nodes):
+    """Raise if a text that the parser stopped at is nested too deeply.
+
+    The parser reads up to a thousand characters ahead of its events. What it stops at may stand there, and may be a limit
+    of its own on nesting.
+    """
+    try:
+        _build(yaml.parse(text, Loader=_LOADER), most_nodes)
+    except _TooDeep:
+        raise
+    except (yaml.YAMLError, PlainYamlError):
+        pass  # It ends in the middle, so this says nothing of the whole text.
 
 
 def _build(events, most_nodes):
@@ -50,7 +70,8 @@ def _build(events, most_nodes):
         elif isinstance(event, yaml.CollectionStartEvent):
             node = _Node({} if isinstance(event, yaml.MappingStartEvent) else [], event)
             if len(open_nodes) > _DEEPEST:
-                raise _error(event, f"it is nested more than {_DEEPEST} levels deep")
+                line = event.start_mark.line + 1
+                raise _TooDeep(f"line {line}: it is nested more than {_DEEPEST} levels deep")
             open_nodes.append(node)
         elif isinstance(event, yaml.CollectionEndEvent):
             node = open_nodes.pop()

@@ -1,6 +1,7 @@
-"""What happened to a channel, as an Atom feed (RFC 4287): the same entries give the same bytes."""
+"""The history of a channel as an Atom feed (RFC 4287). Equal entries give equal bytes."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -8,18 +9,21 @@ from xml.etree import ElementTree
 
 _ATOM = "http://www.w3.org/2005/Atom"
 
-# Characters that no XML 1.0 document may have, not even escaped, and the one that readers turn into another.
+# Characters that XML 1.0 does not allow, not even escaped, and the carriage return, which readers
+# change.
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
 class FeedEntry:
-    """One thing that happened.
+    """One event.
 
     Attributes:
-        id: What tells it apart for good, also from the entries of other feeds.
-        author: The name of who did it.
-        text: Plain text; Markdown is shown as it is written.
+        id: Identifies the entry. It never changes, and no other feed has the same one.
+        title: One line of plain text.
+        updated: When it happened, with a time zone.
+        author: The name of the person who did it.
+        text: Plain text. Readers show Markdown as it is written.
     """
 
     id: UUID
@@ -29,13 +33,14 @@ class FeedEntry:
     text: str
 
 
-def render_feed(title, url, entries, updated):
-    """Return the feed as a document in UTF-8.
+def render_feed(title: str, url: str, entries: Iterable[FeedEntry], updated: datetime) -> bytes:
+    """Return the feed as an XML document in UTF-8.
 
     Args:
-        url: Where the feed is read, which also tells it apart from others.
-        entries: `FeedEntry` objects, in the order in which readers see them.
-        updated: When anything in it changed last.
+        title: One line of plain text.
+        url: The URL of the feed, which also identifies it.
+        entries: The entries, in the order in which readers see them.
+        updated: When the feed changed last, with a time zone.
     """
     feed = ElementTree.Element("feed", xmlns=_ATOM)
     _add(feed, "id", url)
@@ -48,20 +53,20 @@ def render_feed(title, url, entries, updated):
         _add(element, "title", entry.title)
         _add(element, "updated", _time(entry.updated))
         _add(ElementTree.SubElement(element, "author"), "name", entry.author)
-        # `content`, as an entry with a `summary` alone needs a page of its own to link to.
+        # An entry with a `summary` and no `content` would need a link to a page of its own.
         _add(element, "content", entry.text, type="text")
     ElementTree.indent(feed)
     document = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
-    return document + b"\n"
+    return bytes(document) + b"\n"
 
 
-def _add(parent, tag, text, **attributes):
+def _add(parent: ElementTree.Element, tag: str, text: str, **attributes: str) -> None:
     ElementTree.SubElement(parent, tag, attributes).text = _text(text)
 
 
-def _text(text):
+def _text(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-def _time(moment):
+def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The channels that belong to a channel: clients load them with it, before it or behind it (CEP 42)."""
+"""References of a channel to other channels, which clients load before or after it (CEP 42)."""
 
 import re
 
@@ -6,19 +6,20 @@ from pulp_conda.channel.errors import BadChannelRelations
 
 KEYS = ("base", "overrides")
 
-# Up, and then down again: parts of channel names, and of labels, which may have capitals (CEP 26).
+# First up and then down: parts of the names of channels and of labels. Labels may have capitals
+# (CEP 26).
 _REFERENCE = re.compile(r"\.\.(?:/\.\.)*(?:/[a-zA-Z0-9_][a-zA-Z0-9_.-]*)*/?", re.ASCII)
 _LONGEST = 1000
 
 
-def check_relations(value):
-    """Return the relations that are set, in the form in which repodata has them.
+def check_relations(value: object) -> dict[str, str]:
+    """Return the relations that are set, in the form that they have in repodata.
 
-    A key that the CEP does not know is refused. Clients have to ignore it, so it would be a typing error that
-    nobody notices.
+    A key that is not in CEP 42 is refused. It is probably a typing error, and clients would ignore
+    it.
 
     Raises:
-        BadChannelRelations: with all that is wrong.
+        BadChannelRelations: with all problems.
     """
     if not isinstance(value, dict):
         raise BadChannelRelations(reason="they are not an object")
@@ -39,5 +40,5 @@ def check_relations(value):
     return relations
 
 
-def _is_reference(text):
+def _is_reference(text: str) -> bool:
     return len(text) <= _LONGEST and _REFERENCE.fullmatch(text) is not None

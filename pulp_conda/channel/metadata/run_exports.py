@@ -1,7 +1,10 @@
-"""What packages add to those that are built with them, in a file beside the repodata: run_exports.json.
+"""run_exports.json: the dependencies that packages add to other packages that are built with them.
 
-Format: CEP 12. It tells what is in the packages, so patches of records do not reach it.
+Format: CEP 12. The file says what is in the packages, so patches of records do not change it.
 """
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 import orjson
 
@@ -13,14 +16,14 @@ KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
 _DEPTHS = {"info": 1, "packages": 2, "packages.conda": 2}
 
 
-def check_run_exports(value):
-    """Return run_exports in one form: a list of specs by kind.
+def check_run_exports(value: object) -> dict[str, Any]:
+    """Return run_exports in one form: lists of specs by kind.
 
-    A list alone is `weak` (CEP 34), and one text is a list of it, as conda-build has it. Keys that no CEP knows are
-    kept as they are, such as the `schema_version` that CEP 43 counts up.
+    A list without a kind is `weak` (CEP 34). A text is a list of one spec, as in conda-build.
+    Unknown keys are kept as they are, for example the `schema_version` of CEP 43.
 
     Raises:
-        ValueError: in words, for what clients could not read.
+        ValueError: clients could not read them. The text says why.
     """
     if isinstance(value, str | list):
         value = {"weak": value}
@@ -42,17 +45,24 @@ def check_run_exports(value):
     return checked
 
 
-def canonical(run_exports):
-    """Return run_exports as bytes: the same ones give the same bytes, whatever the order of their keys."""
+def canonical(run_exports: Mapping[str, Any]) -> bytes:
+    """Return run_exports as JSON with sorted keys: equal run_exports give equal bytes."""
     return orjson.dumps(run_exports, option=orjson.OPT_SORT_KEYS)
 
 
-def read_run_exports(file, *, url, max_size=MAX_SIZE):
-    """Yield (file name, run_exports) of a run_exports.json, or zstd of it.
+def read_run_exports(
+    file: IO[bytes], *, url: str, max_size: int = MAX_SIZE
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (file name, run_exports) for the packages in a run_exports.json, or zstd of it.
+
+    Args:
+        file: The file, seekable.
+        url: Where it came from, without secrets.
+        max_size: The most bytes that it may unpack to.
 
     Raises:
-        BadUpstreamFile: when the reading gets to the place where the file is broken.
-        RepodataTooLarge: it is larger than the limit.
+        BadUpstreamFile: the file is broken. It is raised when the reading gets to that place.
+        RepodataTooLarge: the file is larger than the limit.
     """
     entries = read_json(file, _DEPTHS, url=url, error=BadUpstreamFile, max_size=max_size)
     for path, entry in entries:
@@ -60,7 +70,7 @@ def read_run_exports(file, *, url, max_size=MAX_SIZE):
             case ("packages" | "packages.conda", str(filename)):
                 pass
             case ("v3", str("conda" | "tar.bz2") as extension, str(stem)):
-                filename = f"{stem}.{extension}"  # rattler looks here as well.
+                filename = f"{stem}.{extension}"  # rattler reads this section, too.
             case ("packages" | "packages.conda", *_):
                 raise BadUpstreamFile(url=url, reason=f"its '{path[0]}' is not an object")
             case _:
@@ -77,20 +87,23 @@ def read_run_exports(file, *, url, max_size=MAX_SIZE):
 
 
 class RunExportsWriter:
-    """Writes `run_exports.json`: every package of the subdir has an entry, also those without run_exports."""
+    """Writes `run_exports.json`.
 
-    def __init__(self, file, subdir):
+    Every package of the subdir needs an entry, also a package without run_exports.
+    """
+
+    def __init__(self, file: IO[bytes], subdir: str) -> None:
         self._file = file
         self._subdir = subdir
         self._packages = ObjectWriter()
         self._conda = ObjectWriter()
 
-    def add(self, filename, run_exports):
-        """Write what a package has, given as the bytes that `canonical` gave."""
+    def add(self, filename: str, run_exports: bytes) -> None:
+        """Add a package with what `canonical` returned for its run_exports."""
         section = self._conda if filename.endswith(".conda") else self._packages
         section.add(filename, b'{"run_exports":%b}' % run_exports)
 
-    def close(self):
+    def close(self) -> None:
         """Write the file."""
         info = orjson.dumps({"subdir": self._subdir, "version": 1})
         self._file.write(b'{"info":' + info + b',"packages":')

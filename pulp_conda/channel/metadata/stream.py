@@ -1,64 +1,85 @@
-"""JSON and zstd of any size: nothing in them makes us hold more than one entry in memory."""
+"""JSON and zstd of any size. There is never more than one entry of a file in memory."""
 
 import codecs
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator, Mapping
 from tempfile import TemporaryFile
+from typing import IO, Any, NoReturn
 
 import zstandard
 
-from pulp_conda.channel.errors import RepodataTooLarge
+from pulp_conda.channel.errors import ChannelError, RepodataTooLarge
 
-# Twenty times the largest of 2026 (repodata of linux-64 in conda-forge: 363 MB).
+# Bytes of a file. The largest one of 2026 (linux-64 of conda-forge) has 363 MB, a twentieth of it.
 MAX_SIZE = 8 * 2**30
 
-# What `zstd --long=27` needs; level 19 stays far below. A frame that asks for more is after our memory.
+# The most bytes of memory that a zstd frame may ask for. `zstd --long=27` needs so many, and level
+# 19 far less.
 _MAX_WINDOW = 2**27
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-# Characters of one value. Records of 2026 have at most some ten thousand.
+# Characters of one value. The largest records of 2026 have some ten thousand.
 _MAX_VALUE = 4 * 2**20
 _CHUNK = 2**17
 
-# Bytes of an object that wait to be written: with fewer, the calls for it take as long as all the rest.
+# So many bytes of an object are collected before they are written. With a smaller buffer, half of
+# the time is spent on calls of write.
 _WRITE_BUFFER = 2**20
 
 _SETTING = "CONDA_MAX_REPODATA_SIZE"
 _BLANKS = re.compile(r"[ \t\n\r]*")
+_OPEN_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?\Z', re.DOTALL)
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
+# The keys that lead to a value, with numbers for the places in a list.
+Path = tuple[str | int, ...]
 
-def is_zstd(file):
-    """Say whether a file starts like zstd: some mirrors answer for a missing file with HTML and status 200."""
+
+def is_zstd(file: IO[bytes]) -> bool:
+    """Say whether a file begins like zstd.
+
+    Some mirrors answer with HTML and status 200 if a file is missing.
+    """
     file.seek(0)
     start = file.read(len(_ZSTD_MAGIC))
     file.seek(0)
     return start == _ZSTD_MAGIC
 
 
-def open_zstd(file):
-    """Return what a zstd file unpacks to, to be read piece by piece: what it says of its size is not believed."""
+def open_zstd(file: IO[bytes]) -> zstandard.ZstdDecompressionReader:
+    """Return the unpacked content of a zstd file, to be read in pieces.
+
+    The size that the file states is not used, because it may be wrong.
+    """
     decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
     return decompressor.stream_reader(file, read_across_frames=True, closefd=False)
 
 
-def read_json(file, depths, *, url, error, max_size=MAX_SIZE):
-    """Yield (path, value) for what is in a JSON object, in the order of the file.
+def read_json(
+    file: IO[bytes],
+    depths: Mapping[str, int],
+    *,
+    url: str,
+    error: type[ChannelError],
+    max_size: int = MAX_SIZE,
+) -> Iterator[tuple[Path, Any]]:
+    """Yield (path, value) for the values in a JSON object, in the order of the file.
 
-    A path is a tuple of the keys that lead to the value, with numbers for the places in a list. Memory stays flat,
-    since a value that is taken apart is never held as a whole.
+    A path has the keys that lead to the value. Little memory is used, because an object or a list
+    whose members are yielded one by one is never in memory as a whole.
 
     Args:
-        file: JSON or zstd of it, seekable.
-        depths: How long paths get, by the first key: 1 gives its value as a whole, 2 gives what is in it one by one.
-            Keys that are not named here are taken apart three deep.
+        file: JSON, or zstd of it, seekable.
+        depths: The length of paths, by their first key. With 1 the value of that key is yielded as
+            a whole, and with 2 its members are yielded. For other keys the length is 3.
         url: Where the file came from, without secrets.
-        error: The class of error to raise; takes a url and a reason.
-        max_size: The most bytes that it may unpack to.
+        error: The class of the error for a broken file. It takes a url and a reason.
+        max_size: The most bytes that the file may unpack to.
 
     Raises:
-        RepodataTooLarge: when the reading gets to that size.
+        RepodataTooLarge: the file is larger. It is raised when the reading gets to that size.
     """
     text = _Text(file, url, max_size)
     try:
@@ -75,19 +96,27 @@ def read_json(file, depths, *, url, error, max_size=MAX_SIZE):
 
 
 class ObjectWriter:
-    """A JSON object whose entries come one by one, kept in a temporary file until its place has come."""
+    """A JSON object to which entries are added one by one.
 
-    def __init__(self):
+    The entries are in a temporary file until the object is written.
+    """
+
+    def __init__(self) -> None:
         self._file = TemporaryFile(buffering=_WRITE_BUFFER)
         self._separator = b""
 
-    def add(self, key, value):
-        """Take an entry, its value given as JSON. The key has nothing that JSON would escape, like all file names."""
+    def add(self, key: str, value: bytes) -> None:
+        """Add an entry.
+
+        Args:
+            key: It must not have characters that JSON escapes. File names of packages have none.
+            value: The value as JSON.
+        """
         self._file.write(b'%b"%b":%b' % (self._separator, key.encode(), value))
         self._separator = b","
 
-    def write_to(self, file):
-        """Write the object, and forget it."""
+    def write_to(self, file: IO[bytes]) -> None:
+        """Write the object into a file, and delete the temporary file."""
         self._file.seek(0)
         file.write(b"{")
         shutil.copyfileobj(self._file, file, _WRITE_BUFFER)
@@ -96,21 +125,22 @@ class ObjectWriter:
 
 
 class _NoObject(Exception):
-    """The file starts with something else than a JSON object."""
+    """The file does not start with a JSON object."""
 
 
 class _Text:
-    """The text of a file that may be zstd: refused when it is no object, or larger than the limit."""
+    """The text of a file of JSON or zstd of it, which must be an object and not too large."""
 
-    def __init__(self, file, url, max_size):
+    def __init__(self, file: IO[bytes], url: str, max_size: int) -> None:
         self._packed = is_zstd(file)
+        self._stream: IO[bytes] | zstandard.ZstdDecompressionReader
         self._stream = open_zstd(file) if self._packed else file
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._url = url
         self._max_size = max_size
         self._size = 0
 
-    def read(self, size):
+    def read(self, size: int) -> str:
         """Return the next characters, or an empty text at the end."""
         while data := self._stream.read(size):
             if self._size == 0:
@@ -126,7 +156,7 @@ class _Text:
             return "{}"  # CEP 36: an empty file is an empty dictionary.
         return self._decode(b"", final=True)
 
-    def _check_start(self, data):
+    def _check_start(self, data: bytes) -> None:
         start = data[:80].lstrip(b" \t\r\n")
         if start and not start.startswith(b"{"):
             shown = start[:40].decode("utf-8", "replace")
@@ -134,27 +164,27 @@ class _Text:
 
 
 class _Values:
-    """Takes JSON apart that comes in pieces. Says with ValueError what is wrong with it.
+    """Reads the values of a JSON text that comes in pieces. A ValueError says what is wrong with it.
 
-    The C scanner of the standard library finds the end of each value while it builds it.
+    The C scanner of the standard library builds each value, and says where the value ends.
     """
 
-    def __init__(self, read):
+    def __init__(self, read: Callable[[int], str]) -> None:
         self._read = read
         self._text = ""
         self._position = 0
         self._ended = False
 
-    def members(self, depths):
+    def members(self, depths: Mapping[str, int]) -> Iterator[tuple[Path, Any]]:
         """Yield (path, value) of the whole text."""
         if self._next() != "{":
             raise ValueError("no object")
         for key in self._keys("{"):
-            yield from self._walk((key,), depths.get(key, 3))
+            yield from self._walk((key,), depths.get(str(key), 3))
         if self._next():
             raise ValueError("more text behind its end")
 
-    def _walk(self, path, depth):
+    def _walk(self, path: Path, depth: int) -> Iterator[tuple[Path, Any]]:
         """Yield (path, value) of one value, which starts at the position."""
         opening = self._next()
         if len(path) >= depth or opening not in ("{", "["):
@@ -167,8 +197,8 @@ class _Values:
             for key in self._keys(opening):
                 yield from self._walk((*path, key), depth)
 
-    def _keys(self, opening):
-        """Step through an object or a list: stop before each value, with its key or place."""
+    def _keys(self, opening: str) -> Iterator[str | int]:
+        """Yield each key of an object or place in a list, with the position before its value."""
         closing = "}" if opening == "{" else "]"
         self._position += 1
         if self._next() == closing:
@@ -190,27 +220,30 @@ class _Values:
             if following != ",":
                 raise ValueError(f"{following!r} behind a value")
 
-    def _key(self):
-        key = self._value()
+    def _key(self) -> str:
+        key: str = self._value()
         if self._next() != ":":
             raise ValueError("no ':' behind a key")
         self._position += 1
         return key
 
-    def _next(self):
-        """Move over blanks to the next character, and return it; empty at the end of the text."""
+    def _next(self) -> str:
+        """Move over blanks to the next character, and return it, or "" at the end of the text."""
         while True:
             if self._position < len(self._text):
                 character = self._text[self._position]
                 if character not in " \t\r\n":
                     return character
-                self._position = _BLANKS.match(self._text, self._position).end()
+                blanks = _BLANKS.match(self._text, self._position)
+                assert blanks is not None  # The pattern matches everywhere.
+                self._position = blanks.end()
             elif self._ended:
                 return ""
             else:
                 self._fill()
 
-    def _value(self):
+    def _value(self) -> Any:
+        """Return the value at the position, and move behind it."""
         while True:
             end = None
             try:
@@ -220,34 +253,36 @@ class _Values:
                     raise ValueError(broken.msg) from None
             if (end or len(self._text)) - self._position > _MAX_VALUE:
                 raise ValueError(f"a value of more than {_MAX_VALUE} characters")
-            # A number may go on in the next piece, also when this one ends in '1e+'.
+            # A number may go on in the next piece, also if this piece ends with '1e+'.
             if end is not None and (end < len(self._text) - 2 or self._ended):
                 self._position = end
                 return value
             self._fill()
 
-    def _may_go_on(self, broken):
-        """Say whether a value only seems broken since the rest of it is not here yet."""
-        # Of a string that has no end the parser names the start; all else stops it where the text ends.
-        return broken.msg.startswith("Unterminated") or broken.pos > len(self._text) - 16
+    def _may_go_on(self, broken: json.JSONDecodeError) -> bool:
+        """Say whether a value may be broken only because its end is in the next piece."""
+        # For a string without an end, the error has the position of its start. For other values
+        # that are cut off it has a position near the end of the text.
+        in_string = _OPEN_STRING.match(self._text, broken.pos) is not None
+        return in_string or broken.pos > len(self._text) - 16
 
-    def _fill(self):
+    def _fill(self) -> None:
         rest = self._text[self._position :]
-        # At least as much as there is, so that a long value is not tried too often.
+        # At least as much as there is already, so that a long value is not parsed too often.
         piece = self._read(max(_CHUNK, len(rest)))
         self._ended = not piece
         self._text = rest + piece
         self._position = 0
 
 
-def _number(text):
+def _number(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"the number {text[:40]} is too large")
     return number
 
 
-def _refuse(text):
+def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
 
 

@@ -1,10 +1,12 @@
 """The `v3` section of repodata: what belongs there and in which form.
 
-Format: CEP 48. What made it necessary: conditional dependencies (CEP 43), optional ones (CEP 44), flags (CEP 45). Clients
-that do not know these stumble over such records, so they stand where those clients do not look.
+Format: CEP 48. Records with conditional dependencies (CEP 43), optional dependencies (CEP 44) or
+flags (CEP 45) stand there. Old clients fail with such records, and do not read this section.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from rattler import MatchSpec
 from rattler.exceptions import CanonicalMatchSpecError, InvalidMatchSpecError
@@ -13,10 +15,10 @@ from pulp_conda.channel.matchspec import LONGEST
 
 REVISION = "v3"
 
-# What index.json calls it (CEP 34, and rattler's older word).
+# The keys of a record with the number of its revision. The second is an older word of rattler.
 _VERSION_KEYS = ("schema_version", "repodata_revision")
 
-# What clients before v3 refuse inside of brackets.
+# Keys in the brackets of a spec that old clients refuse.
 _NEW_FIELD = re.compile(r"[\[,]\s*(?:when|extras|flags)\s*=")
 
 _FIELD = r'(?:version|build|build_number|extras|flags|when)=(?:"(?:[^"\\]|\\.)*"|\[[^\[\]]*\])'
@@ -24,11 +26,12 @@ _BRACKET_FORM = re.compile(rf"[^\[\]]+(?:\[{_FIELD}(?:,{_FIELD})*\])?")
 _NAME_AND_BRACKETS = re.compile(r"[^\s\[\]=<>!~;|,@:]+(?:\[.+\])?")
 
 
-def declares_v3(fields):
-    """Say whether a record has to be in `v3`: it says so, or has a spec that older clients cannot read.
+def declares_v3(fields: Mapping[str, Any]) -> bool:
+    """Say whether a record has to be in `v3`.
 
-    Extras and flags alone do not count. Their packages have to say it (CEP 44, CEP 45); an upstream that has such
-    records outside serves them to clients that do not know `v3`, and a mirror of it does the same.
+    It has to be there if it says so itself, or has a spec that old clients cannot read. The keys
+    for extras and flags alone are no reason, because packages with them have to say so themselves
+    (CEP 44, CEP 45). If a channel has such records outside of `v3`, a mirror has them there, too.
     """
     for key in _VERSION_KEYS:
         version = fields.get(key)
@@ -37,57 +40,57 @@ def declares_v3(fields):
     specs = [*(fields.get("depends") or ()), *(fields.get("constrains") or ())]
     for more in (fields.get("extra_depends") or {}).values():
         specs += more
-    # Of a million records hardly one has brackets.
+    # Brackets are very rare, and to look for them first saves time.
     return "[" in "".join(specs) and any(_NEW_FIELD.search(spec) for spec in specs)
 
 
-def as_v3(fields):
-    """Return the record with its specs in the form that they have in `v3`: `python[version=">=3.10"]`.
+def as_v3(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with the specs in the form of `v3`, for example `python[version=">=3.10"]`.
 
-    A spec that cannot be written so stays as it is: one that names a channel, for example.
+    A spec that cannot be written so stays as it is, for example one that names a channel.
     """
-    fields = dict(fields)
+    converted = dict(fields)
     for key in ("depends", "constrains"):
-        if fields.get(key):
-            fields[key] = [_in_brackets(spec) for spec in fields[key]]
-    if fields.get("extra_depends"):
-        fields["extra_depends"] = {
+        if converted.get(key):
+            converted[key] = [_in_brackets(spec) for spec in converted[key]]
+    if converted.get("extra_depends"):
+        converted["extra_depends"] = {
             group: [_in_brackets(spec) for spec in specs]
-            for group, specs in fields["extra_depends"].items()
+            for group, specs in converted["extra_depends"].items()
         }
-    return fields
+    return converted
 
 
 class RevisionCounter:
     """Counts the records of `v3`, for `info.repodata_revisions`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._count = 0
-        self._oldest = None
-        self._newest = None
+        self._oldest: int | None = None
+        self._newest: int | None = None
 
-    def add(self, fields):
-        """Count a record, given by its fields."""
+    def add(self, fields: Mapping[str, Any]) -> None:
+        """Count the record with these fields."""
         self._count += 1
-        timestamp = fields.get("indexed_timestamp")
+        timestamp: int | None = fields.get("indexed_timestamp")
         if timestamp is None:
             return
-        if self._oldest is None:
-            self._oldest = self._newest = timestamp
-        self._oldest = min(self._oldest, timestamp)
-        self._newest = max(self._newest, timestamp)
+        if self._oldest is None or timestamp < self._oldest:
+            self._oldest = timestamp
+        if self._newest is None or timestamp > self._newest:
+            self._newest = timestamp
 
-    def as_info(self):
-        """Return the map of revisions, empty if there are no such records."""
+    def as_info(self) -> dict[str, dict[str, int]]:
+        """Return `info.repodata_revisions`, or an empty map if no record was counted."""
         if not self._count:
             return {}
         revision = {"n_packages": self._count}
-        if self._newest is not None:
+        if self._newest is not None and self._oldest is not None:
             revision |= {"newest": self._newest, "oldest": self._oldest}
         return {REVISION: revision}
 
 
-def _in_brackets(spec):
+def _in_brackets(spec: str) -> str:
     if spec.endswith("[]"):
         spec = spec.removesuffix("[]")
     if _NAME_AND_BRACKETS.fullmatch(spec) or len(spec) > LONGEST:

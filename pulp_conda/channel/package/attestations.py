@@ -1,20 +1,23 @@
 """Attestations: signed statements that a package was published, and the sidecars that hold them.
 
-The statement: CEP 27. The sidecar, `<file>.sigs`: CEP 50, a JSON list of Sigstore bundles that only ever grows. Here they are read,
-and compared with the package; whether the signatures are good is for `pulp_conda.verifier` to find out.
+The statement is described in CEP 27. The sidecar is the file `<file>.sigs` of CEP 50: a JSON list
+of Sigstore bundles, to which bundles are only added. This module reads them and compares them with
+the package. `pulp_conda.verifier` checks the signatures.
 
-What is wrong is a `ValueError` in words that go into `BadSidecar` or `BadAttestation`, whoever is to blame.
+All problems are raised as a `ValueError`, with words for `BadSidecar` or `BadAttestation`.
 """
 
 from base64 import b64decode
+from collections.abc import Iterable
 from gettext import gettext as _
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from pulp_conda.channel.errors import shown
 
-# What rattler reads of a sidecar.
+# Bytes of a sidecar. rattler reads no larger ones.
 MAX_SIDECAR_SIZE = 4 * 2**20
 
 PREDICATE_TYPE = "https://schemas.conda.org/attestations-publish-1.schema.json"
@@ -24,17 +27,22 @@ _STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _MAX_CHANNEL_LENGTH = 2083
 
 
-def check_sidecar(data, *, filename, sha256, strict=False):
-    """Return the bundles of a sidecar, if it is one of this package.
+def check_sidecar(
+    data: bytes, *, filename: str, sha256: str, strict: bool = False
+) -> list[dict[str, Any]]:
+    """Return the bundles of a sidecar, and check that it is about this package.
 
-    As with rattler, one statement of CEP 27 suffices, and bundles of other kinds may stand beside it. But all that
-    are of CEP 27 must be about this file name and digest.
+    At least one bundle must have a statement of CEP 27, and all such statements must be about this
+    package. There may be other bundles. rattler has the same rules.
 
     Args:
-        strict: Allow no bundles of other kinds.
+        data: The sidecar.
+        filename: The file name of the package.
+        sha256: The digest of the package in hex.
+        strict: Allow no other bundles.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no sidecar, or not of this package.
     """
     bundles = read_bundles(data)
     published = 0
@@ -52,8 +60,8 @@ def check_sidecar(data, *, filename, sha256, strict=False):
     return bundles
 
 
-def read_bundles(data):
-    """Return the bundles of a sidecar, whatever they are about.
+def read_bundles(data: bytes) -> list[dict[str, Any]]:
+    """Return the bundles of a sidecar. It is not checked what they are about.
 
     Raises:
         ValueError: it is too large, or no list of Sigstore bundles.
@@ -74,17 +82,22 @@ def read_bundles(data):
     return bundles
 
 
-def make_sidecar(bundles, before=b"[]"):
-    """Return a sidecar with these bundles behind those of another one, whose bytes stay as they are.
+def make_sidecar(bundles: Iterable[dict[str, Any]], before: bytes = b"[]") -> bytes:
+    """Return a sidecar with bundles added at the end of another one, whose bytes stay as they are.
 
-    A bundle is taken once, however it was written.
+    A bundle that is already there is not added again, even if it is written with other spaces or in
+    another order of keys.
+
+    Args:
+        bundles: The bundles to add.
+        before: The other sidecar, which `check_sidecar` or `read_bundles` accepts.
 
     Raises:
         ValueError: the sidecar would be too large.
     """
     present = {_canonical(bundle) for bundle in orjson.loads(before)}
-    added = dict.fromkeys(_canonical(bundle) for bundle in bundles)
-    added = [bundle for bundle in added if bundle not in present]
+    given = dict.fromkeys(_canonical(bundle) for bundle in bundles)
+    added = [bundle for bundle in given if bundle not in present]
     if not added:
         return before
     old = before.rstrip().removesuffix(b"]").rstrip()
@@ -98,11 +111,11 @@ def make_sidecar(bundles, before=b"[]"):
     return sidecar
 
 
-def _canonical(bundle):
+def _canonical(bundle: object) -> bytes:
     return orjson.dumps(bundle, option=orjson.OPT_SORT_KEYS)
 
 
-def _is_bundle(bundle):
+def _is_bundle(bundle: object) -> bool:
     return (
         isinstance(bundle, dict)
         and isinstance(bundle.get("verificationMaterial"), dict)
@@ -110,13 +123,13 @@ def _is_bundle(bundle):
     )
 
 
-def _statement(bundle):
-    """Return the statement of CEP 27 in a bundle, or None if it holds another thing or nothing legible."""
+def _statement(bundle: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the statement of CEP 27 in a bundle, or None if the bundle has no such statement."""
     envelope = bundle.get("dsseEnvelope") or {}
     if envelope.get("payloadType") != _IN_TOTO:
         return None
     try:
-        statement = orjson.loads(b64decode(envelope.get("payload"), validate=True))
+        statement = orjson.loads(b64decode(envelope.get("payload", ""), validate=True))
     except (TypeError, ValueError):
         return None
     if isinstance(statement, dict) and statement.get("predicateType") == PREDICATE_TYPE:
@@ -124,7 +137,7 @@ def _statement(bundle):
     return None
 
 
-def _problem(statement, filename, sha256):
+def _problem(statement: dict[str, Any], filename: str, sha256: str) -> str | None:
     """Say why a statement of CEP 27 is not about a package, or return None."""
     if statement.get("_type") != _STATEMENT_TYPE:
         return _("it is not a statement of type '{}'").format(_STATEMENT_TYPE)
@@ -148,7 +161,7 @@ def _problem(statement, filename, sha256):
             return _("its 'targetChannel' must be a URL without a slash at the end")
 
 
-def _is_channel_url(url):
+def _is_channel_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,11 +1,13 @@
-"""What a package file says of itself besides its record.
+"""The metadata in a package file that is not in its record.
 
-Contents: CEP 34; run_exports: CEP 12; traits: CEP 38. All of it is optional: a file that is missing, unreadable or far too
-large is as if the package had none, since clients install the package all the same.
+Contents: CEP 34. run_exports: CEP 12. Traits: CEP 38. All of it is optional. A file that is
+unreadable or too large counts as missing, since clients install such a package, too.
 """
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -13,7 +15,7 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.run_exports import check_run_exports
 from pulp_conda.channel.package.archive import Limits, PackageArchive
 
-# What a package does when it is installed, as channeldata.json has it.
+# What a package does when it is installed. These are keys of channeldata.json.
 TRAITS = (
     "activate.d",
     "binary_prefix",
@@ -26,55 +28,61 @@ TRAITS = (
 
 _ABOUT = "info/about.json"
 _LINK = "info/link.json"
-_RUN_EXPORTS = "info/run_exports.json"  # Others of early conda-build are read by no index.
+_RUN_EXPORTS = "info/run_exports.json"  # Early conda-build had other forms, which no index reads.
 _PATHS = "info/paths.json"
 _FILES = "info/files"
 _HAS_PREFIX = "info/has_prefix"
 
-# For what is stored and sent out a hundred at a time. The largest of 2026 have 100 KB.
+# Bytes of a file that is stored in the database. API responses have a hundred of them on a page.
+# The largest file of 2026 has 100 KB.
 _STORED_SIZE = 2**20
 
 _BOM = b"\xef\xbb\xbf"
 
-# In JSON text, where an even number of backslashes stands for themselves.
+# A NUL in JSON text. If the number of backslashes before `u0000` is even, it is no escape.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
-# A placeholder, a mode and a path; or a path alone.
+# A line of `has_prefix`: a placeholder, a mode and a path.
 _PREFIX_LINE = re.compile(r"""(?:"[^"]*"|'[^']*'|\S+)\s+(binary|text)\s+(.*)""")
 
 
 @dataclass(frozen=True)
 class PackageInfo:
-    """What stands in `info/` besides the index.
+    """The metadata in `info/` besides `index.json`.
 
     Attributes:
-        run_exports: What the package adds to those built with it, `{}` if nothing.
-        about: Its description, `{}` if there is none.
-        link: How it is linked, if it says so.
+        run_exports: The dependencies that the package adds to packages that are built with it. `{}`
+            if there are none.
+        about: The content of `about.json`, `{}` if there is none.
+        link: The content of `link.json`, which says how to install the package, or None.
         licenses: The names of the license texts, sorted.
-        traits: For each of `TRAITS`, whether it has it.
+        traits: For each of `TRAITS`, whether the package has it.
     """
 
-    run_exports: dict
-    about: dict
-    link: dict | None
+    run_exports: dict[str, Any]
+    about: dict[str, Any]
+    link: dict[str, Any] | None
     licenses: tuple[str, ...]
     traits: dict[str, bool]
 
 
-def read_info(file, *, filename, size, limits=Limits()):
-    """Return the `PackageInfo` of a package whose record is known from elsewhere.
+def read_info(
+    file: BinaryIO, *, filename: str, size: int, limits: Limits = Limits()
+) -> PackageInfo:
+    """Return the `PackageInfo` of a package whose record is already known.
 
-    Of a `.conda` file only the archive `info` is unpacked. A `.tar.bz2` is read to its end: conda-build puts license texts
-    between the files.
+    Of a `.conda` file only the archive `info` is unpacked. A `.tar.bz2` is read to its end, because
+    conda-build puts license texts between the files.
 
     Args:
         file: The package, open and seekable.
+        filename: Its file name.
         size: Its bytes.
+        limits: What it may unpack to.
 
     Raises:
-        PackageError: what was read is damaged, hostile, or larger than the limits.
-        BadPackageName: `filename` is none.
+        PackageError: the part that was read is damaged, hostile, or larger than the limits.
+        BadPackageName: `filename` is not valid.
     """
     name = layout.parse_filename(filename).name
     archive = PackageArchive(file, filename, size, limits, kept_members(limits))
@@ -82,16 +90,21 @@ def read_info(file, *, filename, size, limits=Limits()):
     return parse_info(archive, name)
 
 
-def kept_members(limits):
-    """Return the members that `parse_info` needs, each with the bytes that it may have."""
+def kept_members(limits: Limits) -> dict[str, int]:
+    """Return the members that `parse_info` needs, each with the most bytes that it may have."""
     stored = min(_STORED_SIZE, limits.info_member_size)
     return dict.fromkeys((_ABOUT, _LINK, _RUN_EXPORTS), stored) | dict.fromkeys(
         (_PATHS, _FILES, _HAS_PREFIX), limits.info_member_size
     )
 
 
-def parse_info(archive, name):
-    """Return the `PackageInfo` of an archive that was read; ``name`` is the package's."""
+def parse_info(archive: PackageArchive, name: str) -> PackageInfo:
+    """Return the `PackageInfo` of an archive.
+
+    Args:
+        archive: An archive after `read`, which has kept `kept_members`.
+        name: The package name.
+    """
     kept = archive.kept
     return PackageInfo(
         run_exports=_parse_run_exports(kept),
@@ -102,29 +115,29 @@ def parse_info(archive, name):
     )
 
 
-def as_stored(value):
-    """Return a JSON value without NULs, which no database takes in a text.
+def as_stored(value: Any) -> Any:
+    """Return a JSON value without NULs in its texts, because PostgreSQL cannot store them.
 
     Raises:
-        TypeError: it cannot be written as JSON, or is nested too deeply.
+        TypeError: it cannot be written as JSON, or it is nested too deeply.
     """
     text = orjson.dumps(value)
     return orjson.loads(_NUL.sub(rb"\1", text)) if rb"\u0000" in text else value
 
 
-def _parse_run_exports(kept):
+def _parse_run_exports(kept: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         return check_run_exports(_parse_json(kept, _RUN_EXPORTS))
     except ValueError:
         return {}
 
 
-def _parse_object(kept, member):
+def _parse_object(kept: Mapping[str, bytes], member: str) -> dict[str, Any] | None:
     value = _parse_json(kept, member)
     return value if isinstance(value, dict) else None
 
 
-def _parse_json(kept, member):
+def _parse_json(kept: Mapping[str, bytes], member: str) -> Any:
     """Return the value in a JSON file, or None."""
     try:
         return as_stored(orjson.loads(kept.get(member, b"").removeprefix(_BOM)))
@@ -132,16 +145,17 @@ def _parse_json(kept, member):
         return None
 
 
-def _as_text(name):
-    # tarfile has a way to write bytes that are no UTF-8, which nobody else understands.
+def _as_text(name: str) -> str:
+    # tarfile turns bytes that are not UTF-8 into half surrogates, which no database can store.
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _find_traits(kept, name):
+def _find_traits(kept: Mapping[str, bytes], name: str) -> dict[str, bool]:
     traits = dict.fromkeys(TRAITS, False)
-    # A package without architecture has `python-scripts/`, which becomes one of the others.
+    # A noarch package has `python-scripts/`, which is installed as `bin/` or `Scripts/`.
     script = re.compile(
-        rf"(?:bin|Scripts|python-scripts)/\.{re.escape(name)}-(pre-link|post-link|pre-unlink)\.(?:sh|bat)"
+        rf"(?:bin|Scripts|python-scripts)/\.{re.escape(name)}"
+        r"-(pre-link|post-link|pre-unlink)\.(?:sh|bat)"
         r"|etc/conda/((?:de)?activate\.d)/.+"
     )
     for path, prefix_mode in _installed_files(kept):
@@ -152,10 +166,11 @@ def _find_traits(kept, name):
     return traits
 
 
-def _installed_files(kept):
-    """Yield the path of each file and whether its prefix is `binary` or `text`; None for one without a prefix.
+def _installed_files(kept: Mapping[str, bytes]) -> Iterator[tuple[str, str | None]]:
+    """Yield (path, mode) for each file that is installed.
 
-    CEP 34: what `info/paths.json` says is preferred to the files that it replaced.
+    The mode is `binary` or `text` if the file has a prefix that is replaced at installation, or
+    None. `info/paths.json` is preferred to the older files for the same purpose (CEP 34).
     """
     paths = _parse_object(kept, _PATHS)
     if paths is None or not isinstance(paths.get("paths"), list):
@@ -171,6 +186,6 @@ def _installed_files(kept):
             yield entry["_path"], mode if entry.get("prefix_placeholder") else None
 
 
-def _lines(kept, member):
+def _lines(kept: Mapping[str, bytes], member: str) -> Iterable[str]:
     text = kept.get(member, b"").decode(errors="replace")
     return filter(None, map(str.strip, text.split("\n")))

@@ -1,10 +1,12 @@
-"""Package files: open a `.conda` or a `.tar.bz2`, and give the package's record.
+"""Package files: read the record of a `.conda` or a `.tar.bz2` file.
 
-Formats: CEP 35; contents: CEP 34. Nothing is unpacked to disk, and only a few files of `info/` are kept in memory.
+Formats: CEP 35. Contents: CEP 34. Nothing is unpacked to disk, and only a few files of `info/` are
+kept in memory.
 """
 
 import json
 from dataclasses import replace
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -17,43 +19,52 @@ from pulp_conda.channel.errors import (
     shown,
 )
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive
-from pulp_conda.channel.package.info import kept_members, parse_info
+from pulp_conda.channel.package.info import PackageInfo, kept_members, parse_info
 from pulp_conda.channel.records import (
+    PackageRecord,
     RecordError,
     check_record,
     filename_problems,
     index_problems,
 )
 
-__all__ = ["Limits", "read_package", "read_package_with_info"]
+__all__ = ["Limits", "read_package_with_info"]
 
-# What a channel says of a package (CEP 21, CEP 47, CEP 50). A package that says it of itself is not believed.
-_WORDS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
+# Keys that only a channel may add to a record (CEP 21, CEP 47, CEP 50). They are ignored in a
+# package.
+_KEYS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
 
 _ARCHITECTURES = {"x86_64": "64", "x86": "32"}
 
 
-def read_package(file, **arguments):
-    """Do what `read_package_with_info` does, and return the record alone."""
-    record, _ = read_package_with_info(file, **arguments)
-    return record
-
-
-def read_package_with_info(file, *, filename=None, subdir=None, md5, sha256, size, limits=Limits()):
-    """Check a package and return its `PackageRecord` and `PackageInfo`, in one walk through the file.
+def read_package_with_info(
+    file: BinaryIO,
+    *,
+    filename: str | None = None,
+    subdir: str | None = None,
+    md5: str,
+    sha256: str,
+    size: int,
+    limits: Limits = Limits(),
+) -> tuple[PackageRecord, PackageInfo]:
+    """Check a package, and return its record and its other metadata. The file is read once.
 
     The record is `info/index.json` with the file's checksums and size.
 
     Args:
         file: The package, open and seekable.
-        filename: The name it shall have, or None for the name that follows from `info/index.json`.
-        subdir: The caller's statement, for packages that don't say it themselves.
-        md5: Hex digest of the file; so are `sha256` and, in bytes, `size`.
+        filename: Its file name, or None for the name that follows from `info/index.json`.
+        subdir: Its subdir. It is used for a package that does not state its subdir, and compared
+            for other packages.
+        md5: The md5 of the file in hex.
+        sha256: The sha256 of the file in hex.
+        size: The bytes of the file.
         limits: What the package may unpack to.
 
     Raises:
-        PackageError: the file is damaged, hostile, too large, or not the package that it is said to be.
-        LayoutError: `filename` or `subdir` are none.
+        PackageError: the file is damaged, hostile or too large, or its content does not agree with
+            `filename` or `subdir`.
+        LayoutError: `filename` or `subdir` is not valid.
     """
     expected = None if filename is None else layout.parse_filename(filename)
     if subdir is not None:
@@ -65,7 +76,7 @@ def read_package_with_info(file, *, filename=None, subdir=None, md5, sha256, siz
     name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
     _check_statements(archive.filename, name, index, expected, subdir)
     archive.check_stems(name.stem)
-    fields = {key: value for key, value in index.items() if key not in _WORDS_OF_CHANNELS}
+    fields = {key: value for key, value in index.items() if key not in _KEYS_OF_CHANNELS}
     fields |= {"md5": md5, "sha256": sha256, "size": size}
     if fields.get("subdir") is None:
         fields["subdir"] = subdir or _derive_subdir(archive.filename, index)
@@ -77,38 +88,49 @@ def read_package_with_info(file, *, filename=None, subdir=None, md5, sha256, siz
     return replace(record, run_exports=info.run_exports), info
 
 
-def _parse_index(archive):
+def _parse_index(archive: PackageArchive) -> dict[str, Any]:
     if archive.index is None:
         raise MissingMetadata(filename=archive.filename, member=INDEX)
     try:
         text = archive.index.decode("utf-8-sig")
-        orjson.loads(text)  # Stricter than json: no NaN, no half surrogates.
+        orjson.loads(text)  # It refuses NaN and half surrogates, which json allows.
         index = json.loads(text, object_pairs_hook=_parse_object)
-        orjson.dumps(index)  # As it will be stored: no endless nesting, no integer beyond 64 bits.
+        orjson.dumps(index)  # It refuses very deep nesting, and integers of more than 64 bits.
     except (ValueError, TypeError, RecursionError) as error:
         reason = f"it is not JSON: {shown(str(error))}"
         raise BadIndexJson(filename=archive.filename, reason=reason) from None
     if not isinstance(index, dict):
         raise BadIndexJson(filename=archive.filename, reason="it is not a JSON object")
     problems = index_problems(index)
-    parts = [index.get(key) for key in ("name", "version", "build")]
-    if all(isinstance(part, str) for part in parts):
-        problems += layout.name_problems(*parts)
+    name, version, build = index.get("name"), index.get("version"), index.get("build")
+    if isinstance(name, str) and isinstance(version, str) and isinstance(build, str):
+        problems += layout.name_problems(name, version, build)
     if problems:
         raise BadIndexJson(filename=archive.filename, reason="; ".join(problems))
     return index
 
 
-def _parse_object(pairs):
-    # Readers differ in which of two values they take, so what we check may not be what a client sees.
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # If a key is there twice, readers differ in which value they use. So the value that is checked
+    # here may not be the one that a client sees.
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise ValueError("an object has the same key twice")
     return fields
 
 
-def _check_statements(filename, name, index, expected, subdir):
-    """Compare what the package says with the file name and subdir that the caller gave."""
+def _check_statements(
+    filename: str,
+    name: layout.PackageName,
+    index: dict[str, Any],
+    expected: layout.PackageName | None,
+    subdir: str | None,
+) -> None:
+    """Compare the content of the package with the file name and the subdir from the caller.
+
+    Raises:
+        PackageMismatch: they do not agree.
+    """
     problems = []
     if expected:
         problems += filename_problems(index, expected)
@@ -122,8 +144,12 @@ def _check_statements(filename, name, index, expected, subdir):
         raise PackageMismatch(filename=filename, reason="; ".join(problems))
 
 
-def _derive_subdir(filename, index):
-    """Say for which platform a package is that was built before `subdir` existed."""
+def _derive_subdir(filename: str, index: dict[str, Any]) -> str:
+    """Return the subdir of a package that was built before the key `subdir` existed.
+
+    Raises:
+        MissingSubdir: the package does not state its platform either.
+    """
     if index.get("noarch"):
         return layout.NOARCH
     platform, arch = index.get("platform"), index.get("arch")

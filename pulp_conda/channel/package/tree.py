@@ -1,40 +1,61 @@
-"""The members of a package's archives: that all of them stay inside of the package they are unpacked to."""
+"""A check that all members of a package's archives would be unpacked inside of the package."""
 
 import re
+from tarfile import TarInfo
+from typing import NoReturn
 
 from pulp_conda.channel.errors import PackageTooLarge, UnsafeMember, shown
 
 
 class PackageTree:
-    """The files, folders and links that the members would make, to see that all of them stay in the package.
+    """The files, folders and links that the members of the archives would make.
 
-    Nothing may stand below a link, so every folder is where its path says. A link may start with as many `..` as
-    its folder has parents, and then goes down: whatever other links are on the way, it ends inside.
+    No member may be below a link, so every folder is where its path says. The target of a link may
+    begin with as many `..` as its folder has parents, and then goes down. So it ends inside of the
+    package. A `..` that comes later is checked by `check_detours`.
     """
 
-    def __init__(self, filename, limits):
-        self._filename = filename
-        self._limits = limits
-        self._count = 0
-        self._files = set()
-        self._links = set()
-        self._folders = {""}
-        self._detours = []
+    def __init__(self, filename: str, member_count: int) -> None:
+        """Begin with an empty package.
 
-    def add(self, member):
+        Args:
+            filename: The name of the package, for errors.
+            member_count: How many files and folders are allowed. A long name counts more than once.
+        """
+        self._filename = filename
+        self._limit = member_count
+        self._count = 0
+        self._files: set[str] = set()  # Links are among them.
+        self._links: set[str] = set()
+        self._folders = {""}
+        # The name of a link, and a folder on the way to its target that is left again with `..`.
+        self._detours: list[tuple[str, str]] = []
+
+    def add(self, member: TarInfo) -> None:
+        """Add a member.
+
+        Raises:
+            UnsafeMember: it could be unpacked outside of the package, or it is no file, folder or
+                link.
+            PackageTooLarge: it is one member too many.
+        """
         if problem := self._name_problem(member.name) or self._problem(member):
             self._refuse(member.name, problem)
 
-    def check_detours(self):
-        """Check links with a `..` behind a name: it leads somewhere else if that name is a link."""
+    def check_detours(self) -> None:
+        """Check the links that have a `..` behind a name in their targets, after the last member.
+
+        Raises:
+            UnsafeMember: such a name is a link itself, so the `..` leads somewhere else.
+        """
         for name, path in self._detours:
             if path in self._links:
                 self._refuse(name, f"is a link through the link '{shown(path)}' and back")
 
-    def _problem(self, member):
+    def _problem(self, member: TarInfo) -> str | None:
         path = _normalize(member.name)
         if member.size and not member.isreg():
-            return "has data, as only a file can"  # Readers differ in whether they skip it.
+            return "has data, as only a file can"  # Some readers skip the data, others do not.
         if member.isdir():
             return self._add_folder(path)
         if not path:
@@ -54,7 +75,7 @@ class PackageTree:
         self._files.add(path)
         return problem
 
-    def _add_folder(self, path):
+    def _add_folder(self, path: str) -> str | None:
         while path not in self._folders:
             if path in self._files:
                 return f"needs a folder '{shown(path)}', where there is a file or link"
@@ -63,17 +84,17 @@ class PackageTree:
             path = _parent(path)
         return None
 
-    def _count_name(self, path):
+    def _count_name(self, path: str) -> None:
         self._count += 1 + len(path) // 256
-        if self._count > (limit := self._limits.member_count):
-            reason = f"it has more than {limit} members and folders"
+        if self._count > self._limit:
+            reason = f"it has more than {self._limit} members and folders"
             raise PackageTooLarge(
                 filename=self._filename,
                 reason=reason,
                 setting="CONDA_PACKAGE_LIMITS.member_count",
             )
 
-    def _name_problem(self, name):
+    def _name_problem(self, name: str) -> str | None:
         if "\0" in name:
             return "has a NUL in its name"
         if _is_absolute(name):
@@ -82,8 +103,8 @@ class PackageTree:
             return "leaves its folder with '..'"
         return None
 
-    def _symlink_problem(self, name, folder, target):
-        # An empty target is legal: in old packages of zlib it was lost, and nobody noticed.
+    def _symlink_problem(self, name: str, folder: str, target: str) -> str | None:
+        # An empty target is allowed, because old packages of zlib have such links.
         target_shown = shown(target)
         if "\0" in target or _is_absolute(target):
             return f"is a link to '{target_shown}', which is no relative path"
@@ -105,24 +126,25 @@ class PackageTree:
                 at.pop()
         return None
 
-    def _hardlink_problem(self, target):
+    def _hardlink_problem(self, target: str) -> str | None:
         path = _normalize(target)
-        # A link's second name may be in another folder, and then it leads elsewhere.
+        # A hard link to a symbolic link may be in another folder, where the same target leads
+        # elsewhere.
         if self._name_problem(target) or path not in self._files or path in self._links:
             return f"is a hard link to '{shown(target)}', which is no file before it"
         return None
 
-    def _refuse(self, name, reason):
+    def _refuse(self, name: str, reason: str) -> NoReturn:
         raise UnsafeMember(filename=self._filename, member=shown(name), reason=reason)
 
 
-def _normalize(path):
+def _normalize(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def _parent(path):
+def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _is_absolute(path):
+def _is_absolute(path: str) -> bool:
     return re.match(r"[/\\]|[A-Za-z]:", path) is not None

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from pulp_conda.app.errors import NothingWaits, StateGone
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
     CondaDistribution,
@@ -17,7 +18,6 @@ from pulp_conda.app.models import (
     CondaRepository,
     HistoryEntry,
 )
-from pulp_conda.channel.errors import NothingWaits, StateGone
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from pulp_conda.channel.errors import PackageError
-from pulp_conda.channel.package.package import read_package
+from pulp_conda.channel.package.package import read_package_with_info
 from tests.support.corpus import CORPUS, packages, read_index
 
 
@@ -17,7 +17,8 @@ def read(path, **arguments):
         "size": len(data),
     }
     with path.open("rb") as file:
-        return read_package(file, **checksums, **arguments), checksums
+        record, _ = read_package_with_info(file, **checksums, **arguments)
+    return record, checksums
 
 
 @pytest.mark.parametrize("row", packages(ok=True))

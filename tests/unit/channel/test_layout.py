@@ -70,12 +70,7 @@ def test_paths_are_read_back_from_what_was_written():
     package = layout.package_path("noarch", "a-1-0.conda")
     metadata = layout.metadata_path("noarch", layout.REPODATA_ZST)
     assert layout.parse_path(package) == layout.Package("noarch", "a-1-0.conda")
-    shard = layout.shard_path("noarch", "0a" * 32)
-    assert layout.parse_path(shard) == layout.Shard("noarch", "0a" * 32)
     assert layout.parse_path(metadata) == layout.Metadata("noarch", layout.REPODATA_ZST)
-    for digest in (None, "0a" * 32):
-        sidecar = layout.sidecar_path("noarch", "a-1-0.conda", digest)
-        assert layout.parse_path(sidecar) == layout.Sidecar("noarch", "a-1-0.conda", digest)
     for filename in layout.SUBDIR_METADATA:
         path = layout.metadata_path("linux-64", filename)
         assert layout.parse_path(path) == layout.Metadata("linux-64", filename)

@@ -23,7 +23,8 @@ from pulp_conda.channel.errors import (
     UnreadablePackage,
     UnsafeMember,
 )
-from pulp_conda.channel.package.package import Limits, read_package
+from pulp_conda.channel.package import archive
+from pulp_conda.channel.package.package import Limits, read_package_with_info
 from tests.support.builders import make_member, make_package, pack_conda, pack_tar, pack_zip
 
 EXTENSIONS = (".conda", ".tar.bz2")
@@ -33,13 +34,14 @@ both_formats = pytest.mark.parametrize("extension", EXTENSIONS)
 
 
 def read(data, **arguments):
-    return read_package(
+    record, _ = read_package_with_info(
         io.BytesIO(data),
         md5=md5(data).hexdigest(),
         sha256=sha256(data).hexdigest(),
         size=len(data),
         **arguments,
     )
+    return record
 
 
 def read_error(error, data, **arguments):
@@ -107,7 +109,8 @@ def test_a_record_of_a_file_that_was_read_before_starts_at_its_beginning():
     file = io.BytesIO(package.data)
     file.read()
     checksums = {key: package.record.fields[key] for key in ("md5", "sha256", "size")}
-    assert read_package(file, **checksums).fields == package.record.fields
+    record, _ = read_package_with_info(file, **checksums)
+    assert record.fields == package.record.fields
 
 
 @pytest.mark.parametrize(
@@ -562,7 +565,7 @@ def test_a_zip_directory_before_the_file_is_refused(tmp_path):
     path = tmp_path / "a-1-0.conda"
     path.write_bytes(b"PK\5\6" + struct.pack("<8xLLH", 100, 0, 0))
     with path.open("rb") as file, pytest.raises(UnreadablePackage):
-        read_package(file, md5="0" * 32, sha256="0" * 64, size=22)
+        read_package_with_info(file, md5="0" * 32, sha256="0" * 64, size=22)
 
 
 def test_damage_of_the_files_alone_is_found():
@@ -625,13 +628,60 @@ def test_a_sparse_member_counts_as_large_as_it_gets():
     assert facts["setting"] == "CONDA_PACKAGE_LIMITS.member_size"
 
 
-def test_a_zstd_window_beyond_the_limit_is_refused():
-    parameters = zstandard.ZstdCompressionParameters(window_log=20)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    info = compressor.compress(_whole_tar()) + compressor.flush()
+def _compressed(window_log, content=None, **size):
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(**size)
+    return compressor.compress(content or _whole_tar()) + compressor.flush()
+
+
+@pytest.mark.parametrize("before", [b"", zstandard.compress(b"")], ids=["first", "second"])
+def test_a_zstd_window_beyond_the_limit_is_refused(before):
+    info = before + _compressed(20)
     assert read(_conda(info=info), limits=Limits(zstd_window=2**20)).name == "hello"
     facts = read_error(PackageTooLarge, _conda(info=info), limits=Limits(zstd_window=2**19))
     assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+def test_a_zstd_window_of_all_content_beyond_the_limit_is_refused():
+    content = _whole_tar() + bytes(2**18)
+    info = _compressed(20, content, size=len(content))
+    assert info[4] & 0x20  # It is all of the content.
+    assert read(_conda(info=info), limits=Limits(zstd_window=2**20)).name == "hello"
+    facts = read_error(PackageTooLarge, _conda(info=info), limits=Limits(zstd_window=2**17))
+    assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+def test_a_zstd_window_is_refused_whatever_the_words_of_the_library(monkeypatch):
+    class OtherWords:
+        def __init__(self, options, real=archive.zstd.ZstdDecompressor):
+            self._real = real(options=options)
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def decompress(self, *arguments):
+            try:
+                return self._real.decompress(*arguments)
+            except archive.zstd.ZstdError:
+                raise archive.zstd.ZstdError("other words") from None
+
+    monkeypatch.setattr(archive.zstd, "ZstdDecompressor", OtherWords)
+    facts = read_error(
+        PackageTooLarge, _conda(info=_compressed(20)), limits=Limits(zstd_window=2**19)
+    )
+    assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
+
+
+@pytest.mark.parametrize("window_log", range(10, 28))
+@pytest.mark.parametrize("size", [None, 100, 255, 256, 70_000, 2**32])
+def test_the_window_of_a_zstd_frame_is_what_the_library_says(window_log, size):
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    chunker = compressor.compressobj() if size is None else compressor.compressobj(size=size)
+    header = chunker.compress(b"x" * min(size or 100, 100)) + chunker.flush(
+        zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    )
+    assert archive._zstd_window(header) == zstandard.get_frame_parameters(header).window_size
 
 
 @both_formats
@@ -694,7 +744,8 @@ def test_damaged_bytes_give_the_same_record_or_an_error(extension, damage, size)
 @example(extension=".conda", damage={}, types={0: ord("S")})
 @settings(max_examples=1000, deadline=None, derandomize=True)
 def test_damaged_tar_archives_give_a_record_or_an_error(extension, damage, types):
-    # Here all checksums are right, but those that tar has itself: they are made right for other types.
+    # Here all checksums are right, but those that tar has itself: they are made right for other
+    # types.
     tar = bytearray(_damaged(_whole_tar(), damage))
     for member, type in types.items():
         header = memoryview(tar)[member * 1024 : member * 1024 + 512]

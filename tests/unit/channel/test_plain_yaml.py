@@ -1,5 +1,8 @@
 import pytest
+import yaml
+from yaml.scanner import ScannerError
 
+from pulp_conda.channel.environments import plain_yaml
 from pulp_conda.channel.environments.plain_yaml import PlainYamlError, read_plain
 
 
@@ -43,10 +46,55 @@ def test_what_is_odd_is_refused_with_its_line(text, reason):
         read_plain(text, 100)
 
 
+class _StopsAtHundred(yaml.BaseLoader):
+    """A parser with a limit of its own, and with words of its own for it."""
+
+    def fetch_flow_collection_start(self, token):
+        if self.flow_level >= 100:
+            raise ScannerError(None, None, "found 100 brackets", self.get_mark())
+        super().fetch_flow_collection_start(token)
+
+
+LOADERS = [yaml.BaseLoader, _StopsAtHundred]
+if hasattr(yaml, "CBaseLoader"):
+    LOADERS.append(yaml.CBaseLoader)
+
+
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def each_loader(request, monkeypatch):
+    monkeypatch.setattr(plain_yaml, "_LOADER", request.param)
+
+
+@pytest.mark.parametrize(
+    "before", ["", "a: 1\nb:\n  ", "- x\n- "], ids=["alone", "in map", "in list"]
+)
+@pytest.mark.parametrize("bracket", ["[", "{a: ", "[{", "- ", "? "])
+def test_a_file_of_brackets_is_nested_too_deeply(each_loader, before, bracket):
+    with pytest.raises(PlainYamlError, match="^line [123]: it is nested more than 30 levels deep$"):
+        read_plain(before + bracket * 200, 10_000_000)
+
+
 @pytest.mark.parametrize("bracket", ["[", "{a: ", "- ", "? "])
 def test_a_file_of_brackets_does_not_end_the_process(bracket):
-    with pytest.raises(PlainYamlError, match="nested more than 30 levels|did not find"):
+    with pytest.raises(PlainYamlError, match="nested more than 30 levels"):
         read_plain(bracket * 200_000, 10_000_000)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        pytest.param("[" * 30 + "]" * 29 + "}", "line 1: it is not YAML: ", id="closed otherwise"),
+        pytest.param("x: '" + "[" * 40 + "'\n\t- y", "line 2: it is not YAML: ", id="in quotes"),
+        pytest.param("[a, b, c\nd: [", "line 2: it is not YAML: ", id="two brackets"),
+    ],
+)
+def test_what_is_not_nested_too_deeply_is_not_said_to_be(each_loader, text, reason):
+    with pytest.raises(PlainYamlError, match=reason):
+        read_plain(text, 100)
+
+
+def test_thirty_levels_are_read(each_loader):
+    assert read_plain("[" * 30 + "]" * 30, 100) is not None
 
 
 def test_values_are_counted():

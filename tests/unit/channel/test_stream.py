@@ -4,6 +4,7 @@ import json
 import pytest
 
 from pulp_conda.channel.errors import BadUpstreamFile
+from pulp_conda.channel.metadata import stream
 from pulp_conda.channel.metadata.stream import read_json
 
 DOCUMENT = {
@@ -58,6 +59,19 @@ def test_a_document_that_ends_early_is_refused_wherever_it_is_cut(size):
     for length in range(1, len(whole)):
         with pytest.raises(BadUpstreamFile):
             _read(whole[:length], size)
+
+
+def test_where_a_string_goes_on_does_not_depend_on_the_words_of_the_parser(monkeypatch):
+    def decode(text, position):
+        try:
+            return json.JSONDecoder().raw_decode(text, position)
+        except json.JSONDecodeError as error:
+            raise json.JSONDecodeError("other words", error.doc, error.pos) from None
+
+    monkeypatch.setattr(stream, "_decode", decode)
+    text = 'a "quoted" \\ word' * 5_000
+    content = json.dumps({"word": text, "taken": {text: [text]}}).encode()
+    assert _read(content, 64) == [(("word",), text), (("taken", text), [text])]
 
 
 def test_a_broken_document_is_noticed_before_the_rest_is_read():

@@ -15,9 +15,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from pulp_conda.app.errors import BadGate
 from pulp_conda.app.lifecycle.gates import approval, environments, policy
 from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
-from pulp_conda.channel.errors import BadGate, BadPolicy, ChannelError
+from pulp_conda.channel.errors import BadPolicy, ChannelError
 
 KINDS = {"environments": environments, "policy": policy, "approval": approval}
 ACTIONS = ("block", "warn")

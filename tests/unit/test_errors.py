@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from pulp_conda.channel import errors
+from pulp_conda.app import errors as errors_of_pulp
+from pulp_conda.channel import errors as errors_of_channels
 from pulp_conda.channel.errors import ChannelError, UpstreamStatus, WrongSubdir, mask
 
-REFERENCE = Path(__file__).parents[3] / "docs/user/reference/errors.md"
+MODULES = [errors_of_channels, errors_of_pulp]
+REFERENCE = Path(__file__).parents[2] / "docs/user/reference/errors.md"
 
 
 def _classes(base=ChannelError):
@@ -21,12 +23,15 @@ def test_no_code_is_used_twice():
     assert len(codes) == len(set(codes))
 
 
-def test_the_tree_on_top_of_the_module_shows_every_error_in_the_order_of_the_module():
-    tree = re.findall(r"── (\w+) +(CND\d+)", errors.__doc__)
-    in_module = [
-        cls for cls in vars(errors).values() if isinstance(cls, type) and cls.__dict__.get("code")
-    ]
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_the_tree_on_top_of_the_module_shows_every_error_in_the_order_of_the_module(module):
+    tree = re.findall(r"── (\w+) +(CND\d+)", module.__doc__)
+    in_module = [cls for cls in vars(module).values() if getattr(cls, "code", None)]
     assert tree == [(cls.__name__, cls.code) for cls in in_module]
+
+
+def test_both_modules_together_have_all_errors():
+    assert {cls.__module__ for cls in _classes()} == {module.__name__ for module in MODULES}
 
 
 def test_the_codes_of_a_branch_ascend():

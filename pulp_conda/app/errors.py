@@ -1,0 +1,218 @@
+"""Every way in which repositories and lifecycles refuse something: the errors with Pulp's words.
+
+    ChannelError
+    ├── ChannelConflict         a package that does not fit the repository it is put in
+    │   ├── PackageConflict         CND0018
+    │   ├── DuplicateFilename       CND0020
+    │   └── PatchWithoutPackage     CND0034
+    └── LifecycleError          the stages of a lifecycle
+        ├── StageServesNothing      CND0035
+        ├── UnknownState            CND0036
+        ├── WrongOrder              CND0037
+        ├── StateGone               CND0038
+        ├── ManagedByLifecycle      CND0039
+        ├── BadLifecycle            CND0040
+        ├── BadGate                 CND0041
+        ├── OwnRequest              CND0042
+        ├── ProtectedState          CND0043
+        ├── NothingWaits            CND0044
+        ├── NotSolved               CND0047
+        ├── UnknownEnvironment      CND0048
+        ├── NoHistory               CND0060
+        ├── UnknownReference        CND0062
+        └── UsedByLifecycle         CND0063
+
+All other errors, and what an error is, are in `pulp_conda.channel.errors`.
+"""
+
+from gettext import gettext as _
+
+from pulp_conda.channel.errors import ChannelError
+
+
+class ChannelConflict(ChannelError):
+    """A package does not fit the repository that it is put in."""
+
+
+class PackageConflict(ChannelConflict):
+    """The repository already has another file of that name. Lock files with it would break."""
+
+    code = "CND0018"
+    message = _(
+        "'{path}' is already in repository '{repository}' with other bytes "
+        "(sha256 {found}, not {sha256}). Give the new build another build number, "
+        "or ask for replacement with 'overwrite=true'."
+    )
+
+
+class DuplicateFilename(ChannelConflict):
+    """A version would have two records for one file name."""
+
+    code = "CND0020"
+    message = _(
+        "'{path}' would be in repository '{repository}' {count} times. "
+        "Add one record per file name and subdir."
+    )
+
+
+class PatchWithoutPackage(ChannelConflict):
+    """A patch is added to a repository that has none of the packages that it changes."""
+
+    code = "CND0034"
+    message = _(
+        "the patch names '{path}', which is not in repository '{repository}'. "
+        "Correct the file name, or add the package first."
+    )
+
+
+class LifecycleError(ChannelError):
+    """A lifecycle or one of its stages does not allow something."""
+
+
+class StageServesNothing(LifecycleError):
+    """A promotion takes from a stage that has not served anything yet."""
+
+    code = "CND0035"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' serves nothing yet. "
+        "Publish a version of its repository, or promote to '{stage}' first."
+    )
+
+
+class UnknownState(LifecycleError):
+    """A state is named that is not in the history of the stage."""
+
+    code = "CND0036"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' has no state '{state}': {reason}. "
+        "Its history lists what it served, and when."
+    )
+
+
+class WrongOrder(LifecycleError):
+    """A promotion goes against the order of the stages."""
+
+    code = "CND0037"
+    message = _(
+        "Lifecycle '{lifecycle}' does not go from '{source}' to '{stage}': its order is {order}. "
+        "To take something back, roll the stage back."
+    )
+
+
+class StateGone(LifecycleError):
+    """A stage was to serve a state whose publication is deleted."""
+
+    code = "CND0038"
+    message = _(
+        "The publication of {state}, to which stage '{stage}' was to move, is deleted. "
+        "Choose a state that the history still keeps, "
+        "or publish the version again and promote that."
+    )
+
+
+class ManagedByLifecycle(LifecycleError):
+    """Somebody wanted to change what a distribution serves, and it is a stage of a lifecycle."""
+
+    code = "CND0039"
+    message = _(
+        "Distribution '{distribution}' is the stage '{stage}' of lifecycle '{lifecycle}', "
+        "which says what it serves. "
+        "Promote to the stage, or roll it back; its other fields can be changed here."
+    )
+
+
+class BadLifecycle(LifecycleError):
+    """The list of stages of a lifecycle is wrong."""
+
+    code = "CND0040"
+    message = _("The stages cannot be like this: {reason}.")
+
+
+class BadGate(LifecycleError):
+    """A gate of a stage has a wrong option or name."""
+
+    code = "CND0041"
+    message = _("Gate '{gate}' of stage '{stage}' is wrong: {reason}.")
+
+
+class OwnRequest(LifecycleError):
+    """Somebody wanted to answer their own request for approval."""
+
+    code = "CND0042"
+    message = _(
+        "'{user}' asked for entry {number} of lifecycle '{lifecycle}', "
+        "so somebody else has to answer. "
+        "Ask a person with the role 'conda.condalifecycle_approver'."
+    )
+
+
+class ProtectedState(LifecycleError):
+    """A publication was to be deleted that a stage serves or keeps in its history."""
+
+    code = "CND0043"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' serves this publication, or keeps it in its "
+        "history, so it is not deleted. "
+        "'retain_days' of the lifecycle says how long history is kept."
+    )
+
+
+class NothingWaits(LifecycleError):
+    """Somebody wanted to answer a request for approval that is not open."""
+
+    code = "CND0044"
+    message = _(
+        "Entry {number} of lifecycle '{lifecycle}' does not wait for an answer: it is {outcome}."
+    )
+
+
+class NotSolved(LifecycleError):
+    """A lock file of an environment was asked for that is not solved."""
+
+    code = "CND0047"
+    message = _(
+        "Environment '{environment}' has no lock file in {state} of stage '{stage}': "
+        "{reason}. {remedy}"
+    )
+
+
+class UnknownEnvironment(LifecycleError):
+    """The version that a stage serves has no environment of this name."""
+
+    code = "CND0048"
+    message = _(
+        "{state} of stage '{stage}' has no environment '{environment}', but {names}. "
+        "Name one of these, or register it in the repository, publish, and promote that."
+    )
+
+
+class NoHistory(LifecycleError):
+    """A channel was asked for its past, and it is no stage of a lifecycle."""
+
+    code = "CND0060"
+    message = _(
+        "'{distribution}' has no past that could be read at '{moment}': "
+        "it is no stage of a lifecycle. Take the URL without what stands behind the '@', "
+        "or make the channel a stage, which keeps a history from then on."
+    )
+
+
+class UnknownReference(LifecycleError):
+    """A side of a comparison names no state of the lifecycle."""
+
+    code = "CND0062"
+    message = _(
+        "'{text}' means no state of lifecycle '{lifecycle}': {reason}. "
+        "Write a stage, 'stable', what it served, 'stable@v42' or 'stable@2026-03-03', "
+        "a version, 'v42', or the href of a publication."
+    )
+
+
+class UsedByLifecycle(LifecycleError):
+    """A distribution or a repository was to be deleted that belongs to a lifecycle."""
+
+    code = "CND0063"
+    message = _(
+        "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. "
+        "Delete the lifecycle first, which leaves its distributions and repositories."
+    )
