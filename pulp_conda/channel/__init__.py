@@ -35,6 +35,7 @@ metadata.atom                  the history of a channel as an Atom feed
 What people want to install, and what exactly they get:
 
 environments.specs             an environment: what people want to install, and on which machines
+environments.draft             the same before its specs are checked
 environments.environment_yml   one of the files that say it: `environment.yml`
 environments.manifests         the others: `pixi.toml` and `pyproject.toml`
 environments.virtual_packages  what a machine has that no channel brings

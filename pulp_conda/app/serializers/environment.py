@@ -107,7 +107,7 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
         with channel_errors_as_validation():
             return [check_subdir(platform) for platform in platforms]
 
-    def validate_virtual_packages(self, by_platform: Any) -> dict[str, dict[str, str]]:
+    def validate_virtual_packages(self, by_platform: Any) -> dict[str, dict[str, str | None]]:
         if not isinstance(by_platform, dict):
             raise serializers.ValidationError(_("Give an object with a key for each platform."))
         with channel_errors_as_validation():

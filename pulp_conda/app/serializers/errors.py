@@ -19,7 +19,7 @@ class _Errors(list[ChannelError]):
         try:
             yield
         except ChannelError as error:
-            self.append(error.at(where))
+            self.append(error.at(where) if where else error)
 
 
 @contextmanager

@@ -1,16 +1,23 @@
-"""The environments of a pixi workspace, as `pixi.toml` or the table `tool.pixi` of a `pyproject.toml` describe them.
+"""The environments of a pixi workspace: `pixi.toml`, or the table `tool.pixi` of `pyproject.toml`.
 
-An environment is made of features: dependencies of one name replace each other inside of a feature, where a target
-says more, and add up between features. See https://pixi.prefix.dev/latest/reference/pixi_manifest/.
+An environment consists of features. Inside of a feature, a dependency in a target replaces the one
+of the same name outside of the target. Between features, dependencies of the same name add up.
+See https://pixi.prefix.dev/latest/reference/pixi_manifest/.
 """
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
+from pulp_conda.channel.environments.draft import EnvironmentDraft, RequestedSpec
 from pulp_conda.channel.environments.virtual_packages import can_have
 from pulp_conda.channel.layout import is_platform
 
-# The parser takes memory with the square of the parts of a key.
+# What the parser of TOML gives.
+_Table: TypeAlias = dict[str, Any]
+
+# The memory of the parser grows with the square of the parts of a key.
 _MOST_DOTS = 100
 
 _KINDS = ("build-dependencies", "host-dependencies", "dependencies")
@@ -31,7 +38,7 @@ _SYSTEM_KEYS = {
     "windows": "__win",
 }
 
-# The keys of a dependency, and how a MatchSpec calls them.
+# The keys of a dependency, and what a MatchSpec calls them.
 _SPEC_KEYS = {
     "version": "version",
     "build": "build",
@@ -52,77 +59,118 @@ _SOURCES = ("git", "path", "url")
 
 @dataclass(frozen=True)
 class _Platform:
-    """A platform of the workspace: a subdir, or a machine with its own name and virtual packages."""
+    """A platform of the workspace: a subdir, or a machine with its own name and virtual packages.
+
+    The name and the subdir are empty if nobody names a platform.
+    """
 
     name: str
     subdir: str
-    virtual_packages: dict = field(default_factory=dict)
+    virtual_packages: dict[str, str] = field(default_factory=dict)
 
 
-def read_manifest(text, *, format, section, platforms):
-    """Return the arguments of an `Environment` whose specs are not yet checked: pairs of where they stand and the text.
+class _Layer(NamedTuple):
+    """A feature, or a target of a feature.
 
-    If two platforms of the file are for one subdir, the first counts, which is the one that pixi prefers.
+    Attributes:
+        where: The keys above the table, for people: `feature.test.` or empty.
+    """
+
+    where: str
+    table: _Table
+
+
+class _Entry(NamedTuple):
+    """The value of a dependency, and its place for people."""
+
+    where: str
+    value: Any
+
+
+class _Composition(NamedTuple):
+    """The names of the features of an environment.
+
+    Attributes:
+        without_default: The default feature belongs to it only if the names have it.
+    """
+
+    names: list[str]
+    without_default: bool = False
+
+
+class _Specs(NamedTuple):
+    """What a feature wants on a machine, and the channels that single dependencies name."""
+
+    specs: list[RequestedSpec]
+    channels: list[str]
+
+
+def read_manifest(
+    text: str, *, format: str, section: str, platforms: Sequence[str]
+) -> EnvironmentDraft:
+    """Return what an environment of a workspace wants.
+
+    If two platforms of the file have the same subdir, the first one counts, as it does for pixi.
 
     Args:
         format: `pixi.toml` or `pyproject.toml`.
         section: The name of the environment.
-        platforms: The subdirs to read it for, or none for those of the file.
+        platforms: The subdirs to read it for. If there are none, those that the file names.
 
     Raises:
-        ValueError: in words, what is wrong and where.
+        ValueError: Says in words what is wrong and where.
     """
     document = _parse(text)
-    project = {}
+    project: _Table = {}
     if format == "pyproject.toml":
         project = _table(document, "project")
         document = _table(_table(document, "tool"), "pixi", "tool.")
         if not document:
             raise ValueError("it has no table 'tool.pixi'")
-    # Its name of old.
+    # Older versions of pixi call the table `project`.
     key = "workspace" if "workspace" in document else "project"
     workspace = _table(document, key)
     if key not in document:
         raise ValueError("it has no table 'workspace'")
     features = _features(document, project, section)
     known = _workspace_platforms(workspace)
-    for where, feature in features:
-        if "platforms" in feature:
-            known = _bound_platforms(feature, where, known)
-    machines = {}
+    for feature in features:
+        if "platforms" in feature.table:
+            known = _bound_platforms(feature, known)
+    machines: dict[str, _Platform] = {}
     for platform in known:
         machines.setdefault(platform.subdir, platform)
     targets = {subdir: machines.get(subdir) or _Platform(subdir, subdir) for subdir in platforms}
-    # Without any platform, what no target changes.
+    # If nobody names a platform, read what is outside of all targets.
     targets = targets or machines or {"": _Platform("", "")}
-    channels = []
-    return {
-        "platforms": [subdir for subdir in targets if subdir],
-        "requirements": {
-            subdir: [
-                spec
-                for where, feature in features
-                for spec in _specs(feature, where, machine, channels)
-            ]
-            for subdir, machine in targets.items()
-        },
-        "channels": _channels(workspace, features) + channels,
-        "virtual_packages": {
+    requirements: dict[str, list[RequestedSpec]] = {}
+    channels = _channels(workspace, features)
+    for subdir, machine in targets.items():
+        requirements[subdir] = []
+        for feature in features:
+            found = _specs(feature, machine)
+            requirements[subdir] += found.specs
+            channels += found.channels
+    return EnvironmentDraft(
+        platforms=[subdir for subdir in targets if subdir],
+        requirements=requirements,
+        channels=channels,
+        virtual_packages={
             subdir: packages
             for subdir, machine in targets.items()
             if (packages := _virtual_packages(features, machine))
         },
-        "pip": [
+        pip=[
             requirement
-            for where, feature in features
+            for feature in features
             for machine in targets.values()
-            for requirement in _pip(feature, where, machine)
+            for requirement in _pip(feature, machine)
         ],
-    }
+    )
 
 
-def _parse(text):
-    # No key goes on over a line feed, and one in quotes may hold what else ends lines.
+def _parse(text: str) -> _Table:
+    # A key ends at a line feed. A key in quotes may hold the other characters that end lines.
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > _MOST_DOTS:
             raise ValueError(f"line {number} has more than {_MOST_DOTS} dots")
@@ -134,8 +182,12 @@ def _parse(text):
         raise ValueError(f"it is not TOML 1.0: {error}") from None
 
 
-def _features(document, project, section):
-    """Return (where it stands, table) of the features of an environment, the default last as it is the most common."""
+def _features(document: _Table, project: _Table, section: str) -> list[_Layer]:
+    """Return the features of an environment. The default feature is the last one, as for pixi.
+
+    Args:
+        project: The table `project` of a `pyproject.toml`, or an empty one.
+    """
     default = {key: value for key, value in document.items() if key not in ("feature", "workspace")}
     known = {
         name: (f"feature.{name}.", value) for name, value in _table(document, "feature").items()
@@ -145,12 +197,12 @@ def _features(document, project, section):
         default = _with_project(default, project)
         known["default"] = ("", default)
         for name in _table(project, "optional-dependencies", "project."):
-            # Groups of packages from PyPI are features as well.
+            # A group of packages from PyPI is a feature, too.
             known.setdefault(name, (f"feature.{name}.", {}))
     environments = _table(document, "environments")
     if section not in environments and section != "default":
-        names = ", ".join(f"'{name}'" for name in ["default", *environments][:10])
-        raise ValueError(f"it has no environment '{section}', it has {names}")
+        there = ", ".join(f"'{name}'" for name in ["default", *environments][:10])
+        raise ValueError(f"it has no environment '{section}', it has {there}")
     names, without_default = _composition(environments.get(section, []), section)
     if not without_default and "default" not in names:
         names.append("default")
@@ -163,19 +215,21 @@ def _features(document, project, section):
         where, feature = known[name]
         if not isinstance(feature, dict):
             raise ValueError(f"'feature.{name}' is not a table")
-        features.append((where, feature))
+        features.append(_Layer(where, feature))
     return features
 
 
-def _composition(value, section):
+def _composition(value: object, section: str) -> _Composition:
+    """Return of which features an environment says that it consists."""
     if isinstance(value, dict):
         names = _texts(value.get("features", []), f"environments.{section}.features")
-        return list(dict.fromkeys(names)), value.get("no-default-feature") is True
-    return list(dict.fromkeys(_texts(value, f"environments.{section}"))), False
+        without_default = value.get("no-default-feature") is True
+        return _Composition(list(dict.fromkeys(names)), without_default)
+    return _Composition(list(dict.fromkeys(_texts(value, f"environments.{section}"))))
 
 
-def _with_project(default, project):
-    """Add what the standard part of a `pyproject.toml` asks for: a Python, and packages from PyPI."""
+def _with_project(default: _Table, project: _Table) -> _Table:
+    """Add what the table `project` of a `pyproject.toml` wants: a Python and packages of PyPI."""
     python = project.get("requires-python")
     dependencies = _table(default, "dependencies")
     if isinstance(python, str) and "python" not in dependencies:
@@ -183,32 +237,33 @@ def _with_project(default, project):
     return default | {"_project": _texts(project.get("dependencies", []), "project.dependencies")}
 
 
-def _workspace_platforms(workspace):
+def _workspace_platforms(workspace: _Table) -> list[_Platform]:
     entries = workspace.get("platforms", [])
     if not isinstance(entries, list):
         raise ValueError("'workspace.platforms' is not a list")
     return [_platform(entry, f"workspace.platforms[{n}]") for n, entry in enumerate(entries)]
 
 
-def _platform(entry, where):
+def _platform(entry: object, where: str) -> _Platform:
     if isinstance(entry, str):
         entry = {"platform": entry}
     if not isinstance(entry, dict):
         raise ValueError(f"'{where}' is neither a text nor a table")
     subdir = entry.get("platform", entry.get("name"))
-    if not is_platform(subdir):
+    if not isinstance(subdir, str) or not is_platform(subdir):
         raise ValueError(f"'{where}' is {subdir!r}, which is no platform such as 'linux-64'")
     packages = _system_packages(
         {key: value for key, value in entry.items() if key not in ("name", "platform")}, where
     )
-    # The name that pixi makes up.
+    # A platform without a name gets the one that pixi gives it.
     parts = [f"{name.strip('_')}-{version}" for name, version in sorted(packages.items())]
     name = entry.get("name") or "-".join([subdir, *parts]).replace(".", "-")
     return _Platform(str(name), subdir, packages)
 
 
-def _bound_platforms(feature, where, known):
-    names = _texts(feature["platforms"], f"{where}platforms")
+def _bound_platforms(feature: _Layer, known: list[_Platform]) -> list[_Platform]:
+    """Return the platforms that a feature supports, out of those that are known so far."""
+    names = _texts(feature.table["platforms"], f"{feature.where}platforms")
     bound = [
         platform
         for name in names
@@ -217,14 +272,15 @@ def _bound_platforms(feature, where, known):
         )
     ]
     if not bound:
-        raise ValueError(f"'{where}platforms' has none of the workspace's platforms")
+        raise ValueError(f"'{feature.where}platforms' has none of the workspace's platforms")
     return bound
 
 
-def _channels(workspace, features):
+def _channels(workspace: _Table, features: list[_Layer]) -> list[str]:
+    """Return the channels of all features, the highest priority first."""
     channels = []
-    for where, feature in features:
-        table, place = (feature, where) if "channels" in feature else (workspace, "workspace.")
+    for feature in features:
+        place, table = feature if "channels" in feature.table else _Layer("workspace.", workspace)
         entries = table.get("channels", [])
         if not isinstance(entries, list):
             raise ValueError(f"'{place}channels' is not a list")
@@ -237,18 +293,18 @@ def _channels(workspace, features):
     return [channel for _, channel in sorted(channels, key=lambda pair: pair[0])]
 
 
-def _layers(feature, where, machine):
-    """Return (where it stands, table) of the feature and its targets that are for the machine; a later one wins."""
-    layers = [(where, feature)]
-    for selector, table in _table(feature, "target", where).items():
+def _layers(feature: _Layer, machine: _Platform) -> list[_Layer]:
+    """Return a feature and those of its targets that are for a machine. A later one wins."""
+    layers = [feature]
+    targets = _table(feature.table, "target", feature.where)
+    for selector in targets:
         if _is_selected(selector, machine):
-            layers.append(
-                (f"{where}target.{selector}.", _table(feature["target"], selector, where))
-            )
+            where = f"{feature.where}target.{selector}."
+            layers.append(_Layer(where, _table(targets, selector, feature.where)))
     return layers
 
 
-def _is_selected(selector, machine):
+def _is_selected(selector: str, machine: _Platform) -> bool:
     if not machine.subdir:
         return False
     if selector in (machine.name, machine.subdir):
@@ -257,7 +313,7 @@ def _is_selected(selector, machine):
         return machine.subdir.partition("-")[0] in _FAMILIES[selector]
     if "*" not in selector:
         return False
-    # No regular expression: many stars would take it very long.
+    # No regular expression, because one with many stars can take very long.
     first, *middle, last = selector.split("*")
     rest = machine.name
     if len(first) + len(last) > len(rest) or not rest.startswith(first) or not rest.endswith(last):
@@ -270,27 +326,28 @@ def _is_selected(selector, machine):
     return True
 
 
-def _specs(feature, where, machine, channels):
-    """Return (where, spec) of a feature on a machine, and add the channels that they name to a list."""
-    layers = _layers(feature, where, machine)
-    wanted = {}
-    constraints = {}
+def _specs(feature: _Layer, machine: _Platform) -> _Specs:
+    layers = _layers(feature, machine)
+    wanted: dict[str, _Entry] = {}
+    constraints: dict[str, _Entry] = {}
     for kind in (*_KINDS, "constraints"):
         found = constraints if kind == "constraints" else wanted
-        for place, table in layers:
-            for name, value in _table(table, kind, place).items():
-                found[name.lower()] = (f"{place}{kind}.{name}", value)
+        for layer in layers:
+            for name, value in _table(layer.table, kind, layer.where).items():
+                found[name.lower()] = _Entry(f"{layer.where}{kind}.{name}", value)
     specs = []
+    channels: list[str] = []
     for name, (place, value) in wanted.items():
-        specs.append((place, _spec(name, value, place, channels)))
+        specs.append(RequestedSpec(place, _spec(name, value, place, channels)))
     for name, (place, value) in constraints.items():
-        # Only if something else wants the package.
+        # A constraint holds only if something else wants the package.
         value = {"version": value} if isinstance(value, str) else value
-        specs.append((place, _spec(name, value, place, channels, when=name)))
-    return specs
+        specs.append(RequestedSpec(place, _spec(name, value, place, channels, when=name)))
+    return _Specs(specs, channels)
 
 
-def _spec(name, value, place, channels, **more):
+def _spec(name: str, value: Any, place: str, channels: list[str], **more: str) -> str:
+    """Return a match spec without its channel, and append the channel to a list."""
     if isinstance(value, str):
         return f"{name} {value}"
     if not isinstance(value, dict):
@@ -308,7 +365,7 @@ def _spec(name, value, place, channels, **more):
     return f"{name}[{','.join(parts)}]" if parts else name
 
 
-def _bracket_value(item, place):
+def _bracket_value(item: object, place: str) -> str:
     if isinstance(item, list):
         return f"[{','.join(_texts(item, place))}]"
     if type(item) is int:
@@ -318,23 +375,25 @@ def _bracket_value(item, place):
     return f'"{item}"'
 
 
-def _pip(feature, where, machine):
-    requirements = list(feature.get("_project", []))
-    for place, table in _layers(feature, where, machine):
-        for name, value in _table(table, "pypi-dependencies", place).items():
+def _pip(feature: _Layer, machine: _Platform) -> list[str]:
+    """Return the requirements from PyPI of a feature on a machine."""
+    requirements = list(feature.table.get("_project", []))
+    for layer in _layers(feature, machine):
+        for name, value in _table(layer.table, "pypi-dependencies", layer.where).items():
+            place = f"{layer.where}pypi-dependencies.{name}"
             value = {"version": value} if isinstance(value, str) else value
             if not isinstance(value, dict):
-                raise ValueError(f"'{place}pypi-dependencies.{name}' is neither a text nor a table")
-            extras = ",".join(_texts(value.get("extras", []), f"{place}pypi-dependencies.{name}"))
+                raise ValueError(f"'{place}' is neither a text nor a table")
+            extras = ",".join(_texts(value.get("extras", []), place))
             version = str(value.get("version", "")).replace("*", "", value.get("version") == "*")
             source = next((f" @ {value[key]}" for key in _SOURCES if key in value), "")
             requirements.append(f"{name}{f'[{extras}]' if extras else ''}{version}{source}")
     return requirements
 
 
-def _virtual_packages(features, machine):
-    packages = {}
-    # The first feature of an environment decides.
+def _virtual_packages(features: list[_Layer], machine: _Platform) -> dict[str, str]:
+    packages: dict[str, str] = {}
+    # If two features of an environment differ, the first one counts.
     for where, feature in reversed(features):
         table = _table(feature, "system-requirements", where)
         packages |= _system_packages(table, f"{where}system-requirements")
@@ -342,8 +401,9 @@ def _virtual_packages(features, machine):
     return packages | machine.virtual_packages
 
 
-def _system_packages(table, where):
-    packages = {}
+def _system_packages(table: _Table, where: str) -> dict[str, str]:
+    """Return virtual packages, from the keys that pixi has for them."""
+    packages: _Table = {}
     for key, value in table.items():
         if key == "libc":
             family = value.get("family", "glibc") if isinstance(value, dict) else "glibc"
@@ -362,14 +422,15 @@ def _system_packages(table, where):
     return packages
 
 
-def _table(table, key, where=""):
+def _table(table: Mapping[str, Any], key: str, where: str = "") -> _Table:
+    """Return the table under a key. It is empty if there is none."""
     value = table.get(key, {})
     if not isinstance(value, dict):
         raise ValueError(f"'{where}{key}' is not a table")
     return value
 
 
-def _texts(value, where):
+def _texts(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"'{where}' is not a list of texts")
     return value

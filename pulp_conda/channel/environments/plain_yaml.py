@@ -1,35 +1,45 @@
-"""YAML from strangers, as nothing but mappings, lists and texts.
+"""YAML from untrusted files, read as nothing but mappings, lists and texts.
 
-It is built from the events of the parser. PyYAML's own loaders build it by recursion, and the fast one ends the whole
-process on a file of a hundred thousand brackets.
+This module builds the document from the events of PyYAML's parser. PyYAML's own loaders build it by
+recursion, and the fast one, in C, ends the whole process on a file of a hundred thousand brackets.
 """
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import yaml
 
+PlainYaml: TypeAlias = "str | None | list[PlainYaml] | dict[str, PlainYaml]"
+
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-# Files for people have ten levels or so; the parser's time grows with the square of them.
+# Files that people write have about ten levels. The time of the parser grows with their square.
 _DEEPEST = 30
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class PlainYamlError(ValueError):
-    """The text is no YAML of this kind; says why, and in which line."""
+    """The text is no YAML of this kind. The message says why, and in which line if it is known."""
 
 
 class _TooDeep(PlainYamlError):
     pass
 
 
-def read_plain(text, most_nodes):
-    """Return a YAML document, with all scalars as texts but for empty ones and `null`, which are None.
+def read_plain(text: str, most_nodes: int) -> PlainYaml:
+    """Return a YAML document. Each scalar is a text, but an empty one or `null` is None.
 
-    A version stays the text '3.10' so, and a checksum that happens to be of digits alone keeps its zeros. Aliases and
-    tags are refused: no tool that we read from writes them, and a few lines of aliases can stand for gigabytes.
+    So the version 3.10 stays the text '3.10', and a checksum of digits alone keeps its zeros.
+    Aliases and tags are refused. No tool whose files we read writes them, and a few lines with
+    aliases can stand for gigabytes.
+
+    Args:
+        most_nodes: How many scalars, lists and mappings the document may have.
 
     Raises:
-        PlainYamlError: not YAML, or with aliases, tags, a key that is there twice, or more than `most_nodes` values.
+        PlainYamlError: The text is not YAML. Or it has an alias, a tag, a key that stands there
+            twice, more than one document, more than `most_nodes` nodes, or too many levels.
     """
     try:
         return _build(yaml.parse(text, Loader=_LOADER), most_nodes)
@@ -42,22 +52,23 @@ def read_plain(text, most_nodes):
         raise PlainYamlError("it holds characters that are not allowed in YAML") from error
 
 
-def _check_depth(text, most_nodes):
-    """Raise if a text that the parser stopped at is nested too deeply.
+def _check_depth(text: str, most_nodes: int) -> None:
+    """Raise `_TooDeep` if the part of a text before an error of the parser has too many levels.
 
-    The parser reads up to a thousand characters ahead of its events. What it stops at may stand there, and may be a limit
-    of its own on nesting.
+    The parser reads up to a thousand characters ahead of its events. So its error may come before
+    the event of the level that is too deep, and may be about a limit on levels of its own.
     """
     try:
         _build(yaml.parse(text, Loader=_LOADER), most_nodes)
     except _TooDeep:
         raise
     except (yaml.YAMLError, PlainYamlError):
-        pass  # It ends in the middle, so this says nothing of the whole text.
+        pass  # The text ends in the middle, so any other error says nothing about the whole text.
 
 
-def _build(events, most_nodes):
-    root = _Node([], None)
+def _build(events: Iterable[Any], most_nodes: int) -> PlainYaml:
+    documents: list[PlainYaml] = []
+    root = _Node(documents, None)
     open_nodes = [root]
     count = 0
     for event in events:
@@ -76,12 +87,12 @@ def _build(events, most_nodes):
         elif isinstance(event, yaml.CollectionEndEvent):
             node = open_nodes.pop()
             open_nodes[-1].add(node.value, node.event)
-    if len(root.value) > 1:
+    if len(documents) > 1:
         raise PlainYamlError("it holds more than one document")
-    return root.value[0] if root.value else None
+    return documents[0] if documents else None
 
 
-def _check_event(event, count, most_nodes):
+def _check_event(event: Any, count: int, most_nodes: int) -> None:
     if count > most_nodes:
         raise _error(event, f"it holds more than {most_nodes} values")
     if isinstance(event, yaml.AliasEvent):
@@ -93,21 +104,24 @@ def _check_event(event, count, most_nodes):
 
 
 class _Node:
-    """A mapping or a list that is being filled."""
+    """A mapping or a list that is not yet complete.
 
-    _NO_KEY = object()
+    Attributes:
+        event: The event with which it began, or None for the list of all documents.
+    """
 
-    def __init__(self, value, event):
+    def __init__(self, value: list[PlainYaml] | dict[str, PlainYaml], event: Any) -> None:
         self.value = value
         self.event = event
-        self._key = self._NO_KEY
+        # The key of a mapping whose value comes next. No key is None.
+        self._key: str | None = None
 
-    def add(self, value, event):
+    def add(self, value: PlainYaml, event: Any) -> None:
         if isinstance(self.value, list):
             self.value.append(value)
-        elif self._key is not self._NO_KEY:
+        elif self._key is not None:
             self.value[self._key] = value
-            self._key = self._NO_KEY
+            self._key = None
         elif not isinstance(value, str):
             raise _error(event, "a key is not a text")
         elif value in self.value:
@@ -116,5 +130,5 @@ class _Node:
             self._key = value
 
 
-def _error(event, problem):
+def _error(event: Any, problem: str) -> PlainYamlError:
     return PlainYamlError(f"line {event.start_mark.line + 1}: {problem}")

@@ -1,13 +1,17 @@
-"""Environments: what people say they want to install, read from the files in which they say it.
+"""Environments: what people want to install, read from the files in which they say it.
 
-Formats: `environment.yml` (CEP 24, selectors included), the manifests of pixi, and a MatchSpec per line.
+Formats: `environment.yml` (CEP 24, with selectors), the manifests of pixi, and lists with one
+MatchSpec per line.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
-from pulp_conda.channel.environments.environment_yml import check_platforms, read_environment_yml
+from pulp_conda.channel.environments.draft import EnvironmentDraft, RequestedSpec, check_platforms
+from pulp_conda.channel.environments.environment_yml import read_environment_yml
 from pulp_conda.channel.environments.manifests import read_manifest
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 from pulp_conda.channel.errors import BadEnvironment, BadMatchSpec, listed, shown
@@ -16,7 +20,7 @@ from pulp_conda.channel.matchspec import check_matchspec
 
 FORMATS = ("environment.yml", "pixi.toml", "pyproject.toml", "specs")
 
-# Characters of a file: the parsers take up to half a second for as many.
+# Characters of a file. The parsers take up to half a second for as many.
 LARGEST = 2**16
 _MOST_SPECS = 1000
 
@@ -28,30 +32,43 @@ class Environment:
     """What a file wants.
 
     Attributes:
-        platforms: The subdirs that it is for; empty if neither the file nor the caller says so.
-        requirements: The specs by platform; under "" if there are no platforms. They name no channels.
-        channels: As the file names them, those of single specs at the end. Others must say which channel that is.
-        virtual_packages: What the file says of its machines, by platform and name: `{"linux-64": {"__cuda": "12"}}`.
-        pip: What it wants from PyPI: kept and reported, and never solved.
+        platforms: The subdirs that it is for. Empty if neither the file nor the caller names one.
+        requirements: The specs by platform, or under "" if there are no platforms. None of them
+            names a channel.
+        channels: The channels as the file names them. Those that single specs name come last. A
+            name may not be a URL: the caller has to know which channel it means.
+        virtual_packages: What the file says about its machines, as versions by platform and name:
+            `{"linux-64": {"__cuda": "12"}}`.
+        pip: What the file wants from PyPI. It is kept and reported, and never solved.
     """
 
     platforms: tuple[str, ...]
     requirements: dict[str, tuple[str, ...]]
     channels: tuple[str, ...] = ()
-    virtual_packages: dict[str, dict[str, str]] = field(default_factory=dict)
+    virtual_packages: dict[str, dict[str, str | None]] = field(default_factory=dict)
     pip: tuple[str, ...] = ()
 
 
-def read_environment(text, *, format, section="default", platforms=()):
-    """Read an environment from the text of a file.
+class _ReadSpec(NamedTuple):
+    """The channel that a spec names, or None, and the spec without it."""
+
+    channel: str | None
+    spec: str
+
+
+def read_environment(
+    text: str, *, format: str, section: str = "default", platforms: Iterable[str] = ()
+) -> Environment:
+    """Return the environment that the text of a file describes.
 
     Args:
         format: One of `FORMATS`.
-        section: Which environment of a manifest.
-        platforms: For which subdirs, or none for those that the file names. It need not name them.
+        section: The name of the environment in a manifest of pixi.
+        platforms: The subdirs to read it for. They need not be in the file. If there are none,
+            those that the file names.
 
     Raises:
-        BadEnvironment: with the places of what is wrong.
+        BadEnvironment: Names all that is wrong, each with its place.
     """
     if format not in FORMATS:
         raise BadEnvironment(
@@ -66,7 +83,7 @@ def read_environment(text, *, format, section="default", platforms=()):
         check_platforms(platforms, "platforms")
         if format in ("pixi.toml", "pyproject.toml"):
             draft = read_manifest(text, format=format, section=section, platforms=platforms)
-            check_platforms(draft["platforms"], "platforms")
+            check_platforms(draft.platforms, "platforms")
         elif section != "default":
             raise ValueError(f"a file of this format has no section '{shown(section)}'")
         elif format == "specs":
@@ -75,39 +92,41 @@ def read_environment(text, *, format, section="default", platforms=()):
             draft = read_environment_yml(text, platforms)
     except ValueError as error:
         raise BadEnvironment(reason=str(error)) from None
-    return _checked(**draft)
+    return _checked(draft)
 
 
-def _read_specs(text, platforms):
+def _read_specs(text: str, platforms: Sequence[str]) -> EnvironmentDraft:
+    """Return what a list wants. It has one spec per line, and comments behind `#`."""
     specs = [
-        (f"line {number}", spec)
+        RequestedSpec(f"line {number}", spec)
         for number, line in enumerate(text.splitlines(), 1)
         if (spec := re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip())
     ]
-    return {"platforms": platforms, "requirements": {key: specs for key in platforms or [""]}}
+    return EnvironmentDraft(platforms, {platform: specs for platform in platforms or [""]})
 
 
-def _checked(platforms, requirements, channels=(), virtual_packages=None, pip=()):
-    """Return the `Environment`, with the specs parted from the channels that they name."""
-    # Dictionaries, since they are sets that keep the order.
-    problems = {}
-    read = {}
-    for where, text in dict.fromkeys(chain.from_iterable(requirements.values())):
+def _checked(draft: EnvironmentDraft) -> Environment:
+    """Return the environment of a draft, with the channels taken out of the specs."""
+    # Dictionaries with values of None, because they are sets that keep the order.
+    problems: dict[str, None] = {}
+    read_specs: dict[RequestedSpec, _ReadSpec] = {}
+    for requested in dict.fromkeys(chain.from_iterable(draft.requirements.values())):
         try:
-            read[where, text] = _read_spec(text)
+            read_specs[requested] = _read_spec(requested.text)
         except ValueError as error:
-            problems[f"'{where}': {error}"] = None
-    channels = dict.fromkeys([*channels, *(channel for channel, _ in read.values() if channel)])
-    checked = {}
-    for platform, specs in requirements.items():
-        kept = dict.fromkeys(read[entry][1] for entry in specs if entry in read)
-        if len(kept) > _MOST_SPECS:
+            problems[f"'{requested.where}': {error}"] = None
+    of_specs = [read.channel for read in read_specs.values() if read.channel]
+    channels = dict.fromkeys([*draft.channels, *of_specs])
+    requirements = {}
+    for platform, wanted in draft.requirements.items():
+        specs = dict.fromkeys(read_specs[entry].spec for entry in wanted if entry in read_specs)
+        if len(specs) > _MOST_SPECS:
             problems[f"it asks for more than {_MOST_SPECS} packages"] = None
-        elif not specs:
+        elif not wanted:
             on = f" on {platform}" if platform else ""
             problems[f"it asks for no package{on}, so there is nothing to solve"] = None
-        checked[platform] = tuple(kept)
-    pip = dict.fromkeys(pip)
+        requirements[platform] = tuple(specs)
+    pip = dict.fromkeys(draft.pip)
     if len(pip) > _MOST_SPECS:
         problems[f"it asks for more than {_MOST_SPECS} packages from PyPI"] = None
     for text in (*channels, *pip):
@@ -116,24 +135,25 @@ def _checked(platforms, requirements, channels=(), virtual_packages=None, pip=()
     if problems:
         raise BadEnvironment(reason=listed(list(problems)))
     return Environment(
-        platforms=tuple(platforms),
-        requirements=checked,
+        platforms=tuple(draft.platforms),
+        requirements=requirements,
         channels=tuple(channels),
         virtual_packages={
             platform: check_virtual_packages(packages)
-            for platform, packages in (virtual_packages or {}).items()
+            for platform, packages in draft.virtual_packages.items()
         },
         pip=tuple(pip),
     )
 
 
-def _read_spec(text):
-    """Return the channel that a spec names, or None, and the spec without it.
+def _read_spec(text: str) -> _ReadSpec:
+    """Return a spec and its channel.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: Says what is wrong with it.
     """
     text = text.strip()
+    channel: str | None
     channel, found, spec = text.partition("::")
     if not found or "[" in channel or " " in channel:
         channel, spec = None, text
@@ -152,7 +172,7 @@ def _read_spec(text):
     if '[url="' in str(parsed) or parsed.namespace:
         raise ValueError(f"'{shown(spec)}' is no package of a channel")
     name = parsed.name.normalized
-    # Virtual packages have two underscores in front.
+    # Names of virtual packages start with two underscores.
     if not is_name(name.removeprefix("__")):
         raise ValueError(f"'{shown(spec)}' needs the name of one package, '{shown(name)}' is none")
-    return channel, spec
+    return _ReadSpec(channel, spec)

@@ -1,10 +1,12 @@
 """Virtual packages: what a machine has that no channel brings (CEP 30).
 
-A mapping of names to versions says what a machine has: `{"__glibc": "2.28"}`. None says that it has not, where a default
-says that it has. `__archspec` has the name of a microarchitecture in place of a version, as packages match its build.
+A mapping of names to versions says what a machine has: `{"__glibc": "2.28"}`. The value None says
+that the machine does not have the package, although the default says that it does. The value of
+`__archspec` is the name of a microarchitecture and no version, because specs match its build.
 """
 
 import re
+from collections.abc import Mapping
 
 from rattler import Version
 from rattler.exceptions import InvalidVersionError
@@ -31,12 +33,15 @@ _FAMILY_OF = {
     "__unix": _UNIX,
 }
 
-# CEP 30, appendix A; others are as in the subdir.
+# From CEP 30, appendix A. All other architectures have the name that the subdir has.
 _ARCHITECTURES = {"32": "x86", "64": "x86_64", "arm64": "aarch64"}
 
 
-def default_virtual_packages(subdir):
-    """Return what a machine of a platform is taken to have if nobody says more: no GPU, and a system of 2018 or later."""
+def default_virtual_packages(subdir: str) -> dict[str, str]:
+    """Return what we assume that a machine of a platform has, as versions by name.
+
+    It has no GPU, and a system of 2018 or later. For `noarch` the mapping is empty.
+    """
     family, _, architecture = subdir.partition("-")
     if not architecture:
         return {}
@@ -46,24 +51,30 @@ def default_virtual_packages(subdir):
     return packages | {"linux": _LINUX, "osx": _OSX, "win": _WIN}.get(family, {})
 
 
-def merge_virtual_packages(subdir, *changes):
-    """Return what a machine has: the defaults of its platform with mappings laid over them, those with None left out."""
-    packages = default_virtual_packages(subdir)
+def merge_virtual_packages(subdir: str, *changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what a machine has, as versions by name: the defaults of its platform with changes.
+
+    Args:
+        changes: Mappings of names to versions. A later one wins, and None removes a package.
+    """
+    packages: dict[str, str | None] = {**default_virtual_packages(subdir)}
     for change in changes:
         packages |= change
-    return {name: packages[name] for name in sorted(packages) if packages[name] is not None}
+    return {name: version for name, version in sorted(packages.items()) if version is not None}
 
 
-def can_have(subdir, name):
-    """Say whether a machine of a platform can have a virtual package: no Windows has a `__glibc`."""
+def can_have(subdir: str, name: str) -> bool:
+    """Say whether a machine of a platform can have a virtual package: no Windows has `__glibc`."""
     return name not in _FAMILY_OF or subdir.partition("-")[0] in _FAMILY_OF[name]
 
 
-def check_virtual_packages(mapping):
-    """Return a mapping from a stranger in one form: `False` becomes None, and whole numbers become texts.
+def check_virtual_packages(mapping: object) -> dict[str, str | None]:
+    """Return a mapping of virtual packages from untrusted input in one form.
+
+    In the result, `False` has become None, and whole numbers have become texts.
 
     Raises:
-        BadEnvironment: with all that is wrong.
+        BadEnvironment: Names all that is wrong.
     """
     if not isinstance(mapping, dict):
         raise BadEnvironment(reason="the virtual packages are not a mapping of names to versions")
@@ -82,7 +93,7 @@ def check_virtual_packages(mapping):
     return checked
 
 
-def _problem(name, value):
+def _problem(name: object, value: object) -> str | None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"'{shown(str(name))}' is not the name of a virtual package, which starts with '__'"
     if value is None or value is False:
@@ -92,8 +103,9 @@ def _problem(name, value):
     if not isinstance(value, str) or len(value) > 64:
         return f"'{name}' is no version"
     if name == "__archspec":
-        good = _MICROARCHITECTURE.fullmatch(value)
-        return None if good else f"'{name}' is '{shown(value)}', which is no microarchitecture"
+        if _MICROARCHITECTURE.fullmatch(value):
+            return None
+        return f"'{name}' is '{shown(value)}', which is no microarchitecture"
     try:
         Version(value)
     except InvalidVersionError:

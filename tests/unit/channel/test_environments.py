@@ -342,7 +342,8 @@ def test_a_pyproject_adds_its_python_and_its_packages():
             "dependencies: ['numpy >=2', 'numpy <<2', '', 'lib*']",
             "'dependencies[1]': 'numpy <<2' is not a match spec: invalid operator '<<', "
             "at character 7; 'dependencies[2]': '' is not a match spec: missing package name, "
-            "at character 1; 'dependencies[3]': 'lib*' needs the name of one package, 'lib*' is none",
+            "at character 1; "
+            "'dependencies[3]': 'lib*' needs the name of one package, 'lib*' is none",
             id="every bad spec is named",
         ),
         pytest.param(
@@ -451,7 +452,8 @@ def test_an_environment_file_that_says_nothing_clear_is_refused(text, reason):
             id="key",
         ),
         pytest.param(
-            "[workspace]\nplatforms = [{platform = 'linux-64', cuda = 'x y'}]\n[dependencies]\nx='*'",
+            "[workspace]\nplatforms = [{platform = 'linux-64', cuda = 'x y'}]\n"
+            "[dependencies]\nx='*'",
             "'__cuda' is 'x y', which is no version",
             id="virtual package",
         ),
