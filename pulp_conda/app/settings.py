@@ -35,6 +35,16 @@ DRF_ACCESS_POLICY = {
     "reusable_conditions": ["pulp_conda.app.global_access_conditions"],
 }
 
+# The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new field
+# of that name would rename the enum of another one, and with it a class in generated clients.
+SPECTACULAR_SETTINGS = {
+    "dynaconf_merge": True,
+    "ENUM_NAME_OVERRIDES": {
+        "KindEnum": "pulp_conda.channel.diff.KINDS",
+        "HistoryEntryKindEnum": "pulp_conda.app.vocabulary.ENTRY_KINDS",
+    },
+}
+
 # When a channel begins to serve another publication, the packages and shards of the one before stay
 # for this number of seconds. This is a setting of pulpcore. Its default of three days is less than
 # the week that CEP 16 asks for.

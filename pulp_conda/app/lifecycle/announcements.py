@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from pulp_conda.app.models import HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome
 from pulp_conda.channel.changelog import summary_line
 from pulp_conda.channel.errors import BadNotice
 from pulp_conda.channel.metadata.notices import check_notices
 
 # Not `published`: a stage that follows its repository may move many times a day, and nobody
 # decides that.
-_KINDS = ("promoted", "packages", "rolled_back")
+_KINDS = (EntryKind.PROMOTED, EntryKind.PACKAGES, EntryKind.ROLLED_BACK)
 _SHOWN_FOR = timedelta(days=7)
 
 
@@ -19,7 +20,8 @@ def announce(entry: HistoryEntry) -> None:
     It replaces the notice about the move before. Notices that people wrote stay. If they are as
     many as a channel may have, this one is left out.
     """
-    if not entry.lifecycle.announce or entry.outcome != "moved" or entry.kind not in _KINDS:
+    is_moved = entry.outcome == EntryOutcome.MOVED and entry.kind in _KINDS
+    if not entry.lifecycle.announce or not is_moved:
         return
     distribution = entry.stage.distribution
     prefix = f"lifecycle-{entry.lifecycle_id}-"
@@ -40,7 +42,7 @@ def announce(entry: HistoryEntry) -> None:
 
 
 def _message(entry: HistoryEntry) -> str:
-    verb = "was rolled back" if entry.kind == "rolled_back" else "moved"
+    verb = "was rolled back" if entry.kind == EntryKind.ROLLED_BACK else "moved"
     origin = f" from {entry.before}" if entry.before else ""
     line = summary_line(entry.report["changes"]["summaries"])
     return f"{entry.stage.name} {verb}{origin} to {entry.label}: {line}."

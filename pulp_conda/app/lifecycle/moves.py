@@ -14,6 +14,7 @@ from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.comparison import compare
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, GateAction, GateVerdict, MoveOutcome
 from pulp_conda.channel.moments import parse_moment
 
 # How many package names a report has. A diff has all of them.
@@ -45,7 +46,7 @@ def follow(publication: CondaPublication) -> None:
             served_now = stage.current
             if served_now is None or served_now.version <= version.number:
                 state = (version.number, 0)
-                stage.move(HistoryEntry.make(stage, "published", publication, state))
+                stage.move(HistoryEntry.make(stage, EntryKind.PUBLISHED, publication, state))
 
 
 def attempt(
@@ -67,7 +68,7 @@ def attempt(
     if before and before.pk == publication.pk:
         return unchanged(entry, dry_run)
     waiting = HistoryEntry.objects.filter(
-        stage=stage, outcome="waiting", kind=entry.kind, publication=publication
+        stage=stage, outcome=EntryOutcome.WAITING, kind=entry.kind, publication=publication
     ).first()
     if waiting and not dry_run:
         # Somebody asked for the same before: the answers to that request count.
@@ -75,7 +76,7 @@ def attempt(
         entry, overrides = waiting, waiting.report["overrides"]
 
     judgements: list[gates.Judgement] = []
-    if entry.kind != "rolled_back":
+    if entry.kind != EntryKind.ROLLED_BACK:
         case = gates.Case(stage, publication, before, entry)
         judgements = gates.judge(stage.gates, case)
     entry.report = {
@@ -104,27 +105,30 @@ def signed(overrides: dict[str, str] | None, entry: HistoryEntry) -> Overrides:
 
 def unchanged(entry: HistoryEntry, dry_run: bool) -> Report:
     """Return the report of a move that would change nothing."""
-    return report_of(entry, "unchanged", dry_run)
+    return report_of(entry, MoveOutcome.UNCHANGED, dry_run)
 
 
-def _decide(judgements: list[gates.Judgement], overrides: Overrides) -> str:
+def _decide(judgements: list[gates.Judgement], overrides: Overrides) -> MoveOutcome:
     blocking = [
         verdict.verdict
         for gate, verdict in judgements
-        if gate["action"] == "block" and not verdict.is_passed and gate["name"] not in overrides
+        if gate["action"] == GateAction.BLOCK
+        and not verdict.is_passed
+        and gate["name"] not in overrides
     ]
     if not blocking:
-        return "moved"
-    return "waiting" if set(blocking) == {"waiting"} else "blocked"
+        return MoveOutcome.MOVED
+    is_waiting = set(blocking) == {GateVerdict.WAITING}
+    return MoveOutcome.WAITING if is_waiting else MoveOutcome.BLOCKED
 
 
-def _write(entry: HistoryEntry, outcome: str) -> None:
+def _write(entry: HistoryEntry, outcome: MoveOutcome) -> None:
     with transaction.atomic():
         entry.lifecycle.lock()
         try:
             entry.take_answers()
             is_new = entry.outcome != outcome
-            if outcome == "moved":
+            if outcome == MoveOutcome.MOVED:
                 entry.stage.move(entry)
             else:
                 entry.outcome = outcome
@@ -136,7 +140,7 @@ def _write(entry: HistoryEntry, outcome: str) -> None:
 
 
 def make_entry(
-    stage: CondaStage, kind: str, origin: HistoryEntry, requester_pk: int, reason: str
+    stage: CondaStage, kind: EntryKind, origin: HistoryEntry, requester_pk: int, reason: str
 ) -> HistoryEntry:
     """Return an unsaved entry that moves a stage to the state of another entry.
 
@@ -221,7 +225,7 @@ def _gate_report(gate: Gate, verdict: Verdict, overrides: Overrides) -> dict[str
     }
 
 
-def report_of(entry: HistoryEntry, outcome: str, dry_run: bool) -> Report:
+def report_of(entry: HistoryEntry, outcome: MoveOutcome, dry_run: bool) -> Report:
     """Return the report about an entry of the history, which may be unsaved."""
     return {
         "lifecycle": entry.lifecycle.name,

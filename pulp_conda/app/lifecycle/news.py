@@ -10,13 +10,17 @@ from pulpcore.plugin.util import get_url
 from pulp_conda.app.lifecycle.announcements import announce
 from pulp_conda.app.models import HistoryEntry, WebhookDelivery
 from pulp_conda.app.tasks.webhooks import deliver
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, WebhookEvent
 
 _EVENTS = {
-    ("promoted", "moved"): "promoted",
-    ("packages", "moved"): "promoted",
-    ("rolled_back", "moved"): "rolled_back",
+    (EntryKind.PROMOTED, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
+    (EntryKind.PACKAGES, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
+    (EntryKind.ROLLED_BACK, EntryOutcome.MOVED): WebhookEvent.ROLLED_BACK,
 }
-_EVENTS_OF_ALL_KINDS = {"blocked": "gate_failed", "waiting": "approval_wanted"}
+_EVENTS_OF_ALL_KINDS = {
+    EntryOutcome.BLOCKED: WebhookEvent.GATE_FAILED,
+    EntryOutcome.WAITING: WebhookEvent.APPROVAL_WANTED,
+}
 
 # Longer texts of people are cut, in characters. The history has all of the text.
 _LONGEST_REASON = 1000
@@ -41,7 +45,7 @@ def tell(entry: HistoryEntry) -> None:
         dispatch(deliver, args=(str(entry.lifecycle_id),))
 
 
-def _payload(entry: HistoryEntry, event: str) -> dict[str, Any]:
+def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
     """Return the message to the webhook. It is smaller than 200 kB, however much people wrote."""
     changes = entry.report.get("changes")
     return {

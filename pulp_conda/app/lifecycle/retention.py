@@ -5,6 +5,8 @@ from datetime import timedelta
 from django.db.models import DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
+from pulp_conda.app.vocabulary import EntryOutcome
+
 _ONE_DAY = timedelta(days=1)
 
 
@@ -27,4 +29,4 @@ def is_kept(entries: str = "") -> Q:
         | Q(**{f"{entries}lifecycle__retain_days__isnull": True})
         | Q(**{f"{entries}until__gte": Now() - days})
     )
-    return served & is_recent | Q(**{f"{entries}outcome": "waiting"})
+    return served & is_recent | Q(**{f"{entries}outcome": EntryOutcome.WAITING})

@@ -6,6 +6,7 @@ from pulpcore.plugin.serializers import ModelSerializer
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.vocabulary import DeliveryState, WebhookEvent, choices_of
 
 
 class WebhookDeliverySerializer(ModelSerializer):
@@ -17,10 +18,10 @@ class WebhookDeliverySerializer(ModelSerializer):
     )
     stage = serializers.CharField(source="entry.stage.name", help_text=_("The name of the stage."))
     event = serializers.ChoiceField(
-        choices=WebhookDelivery.EVENTS, help_text=_("What happened, for example 'promoted'.")
+        choices=choices_of(WebhookEvent), help_text=_("What happened, for example 'promoted'.")
     )
     state = serializers.ChoiceField(
-        choices=("pending", "delivered", "failed"),
+        choices=choices_of(DeliveryState),
         help_text=_(
             "'delivered' once the receiver answered with a status of 200 to 299, 'failed' when it "
             "is not tried again."

@@ -5,7 +5,8 @@ from rest_framework import serializers
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
 from pulp_conda.app.versions.comparison import NameQuery
-from pulp_conda.channel.diff import KINDS, SUMMARIES
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.diff import ChangeKind, Summary
 
 
 class _DiffQuerySerializer(serializers.Serializer):
@@ -22,12 +23,12 @@ class _DiffQuerySerializer(serializers.Serializer):
         help_text=_("Compare only this subdir, for example 'linux-64'."), required=False
     )
     kind = serializers.ChoiceField(
-        choices=KINDS,
+        choices=choices_of(ChangeKind),
         help_text=_("Show only changes of this kind, for example 'replaced'."),
         required=False,
     )
     summary = serializers.ChoiceField(
-        choices=SUMMARIES,
+        choices=choices_of(Summary),
         help_text=_("Show only names to which this happened, for example 'downgraded'."),
         required=False,
     )
@@ -81,7 +82,7 @@ class CondaChangeSerializer(serializers.Serializer):
     """One file of the channel that differs between the two versions."""
 
     kind = serializers.ChoiceField(
-        choices=KINDS,
+        choices=choices_of(ChangeKind),
         help_text=_(
             "'added', 'removed', 'replaced' (other bytes under the same name) or 'updated' (the "
             "record changed, the file did not)."
@@ -109,7 +110,7 @@ class CondaNameChangeSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     summary = serializers.ChoiceField(
-        choices=SUMMARIES,
+        choices=choices_of(Summary),
         help_text=_(
             "'upgraded' or 'downgraded' (the highest version is another), 'new', 'gone', 'rebuilt' "
             "(the highest version got new files) or 'changed' (only metadata or versions below the "

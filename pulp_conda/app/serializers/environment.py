@@ -9,7 +9,8 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.environments.specs import FORMATS, LARGEST, read_environment
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 from pulp_conda.channel.layout import check_subdir
 
@@ -25,7 +26,9 @@ class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
         ENVIRONMENT_NAME,
         help_text=_("The name for gates and people. A version has only one environment of a name."),
     )
-    format = serializers.ChoiceField(choices=FORMATS, help_text=_("What 'source' is."))
+    format = serializers.ChoiceField(
+        choices=choices_of(EnvironmentFormat), help_text=_("What 'source' is.")
+    )
     section = serializers.CharField(
         help_text=_("Which environment of a pixi manifest. The default is 'default'."),
         default="default",

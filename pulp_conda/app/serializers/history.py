@@ -6,6 +6,7 @@ from pulpcore.plugin.serializers import DetailRelatedField, ModelSerializer, Val
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, choices_of
 
 LONGEST_REASON = 10_000
 
@@ -17,6 +18,23 @@ class HistoryEntrySerializer(ModelSerializer):
     stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
     state = serializers.CharField(
         source="label", help_text=_("What the stage serves since then, or was to serve: 'v42'.")
+    )
+    kind = serializers.ChoiceField(
+        choices=choices_of(EntryKind),
+        help_text=_(
+            "'adopted' (a new stage serves what its distribution served), 'published' (the first "
+            "stage follows its repository), 'promoted', 'packages' (single packages were promoted) "
+            "or 'rolled_back'."
+        ),
+        read_only=True,
+    )
+    outcome = serializers.ChoiceField(
+        choices=choices_of(EntryOutcome),
+        help_text=_(
+            "'moved', 'blocked' by a gate, 'waiting' for an approval, 'rejected', or 'superseded' "
+            "by another move."
+        ),
+        read_only=True,
     )
     before = serializers.CharField(
         help_text=_("What it served before; null if that was nothing."), allow_null=True

@@ -35,8 +35,9 @@ from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
+from pulp_conda.app.vocabulary import GateKind, choices_of
 from pulp_conda.channel.errors import BadLockFile, shown
-from pulp_conda.channel.lockfiles.read import EXPLICIT, FORMATS, LARGEST
+from pulp_conda.channel.lockfiles.read import LARGEST, LockFormat
 
 _MOST = 100
 _MOST_SOURCES = 20
@@ -110,7 +111,7 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
 
     def _channels(self, given: list[str], stage: CondaStage) -> list[str]:
         if not given:
-            gates = [one for one in stage.gates if one["kind"] == "environments"]
+            gates = [one for one in stage.gates if one["kind"] == GateKind.ENVIRONMENTS]
             return gates[0]["channels"] if gates else []
         with channel_errors_as_validation():
             gate.check({"channels": given})
@@ -171,7 +172,7 @@ class CondaLockQuerySerializer(_StageSerializer):
         ENVIRONMENT_NAME, help_text=_("The name of an environment, for example 'analysis'.")
     )
     lock_format = serializers.ChoiceField(
-        choices=FORMATS,
+        choices=choices_of(LockFormat),
         help_text=_(
             "'pixi' (pixi.lock), 'conda-lock' (conda-lock.yml) or 'explicit' (an @EXPLICIT list)."
         ),
@@ -205,7 +206,7 @@ class CondaLockQuerySerializer(_StageSerializer):
             raise serializers.ValidationError({"platform": _no_platform(platform, platforms)})
         if platform:
             return [platform]
-        if self.validated_data["lock_format"] == EXPLICIT and len(platforms) > 1:
+        if self.validated_data["lock_format"] == LockFormat.EXPLICIT and len(platforms) > 1:
             reason = _("An explicit list is for one platform. Name one of {}.")
             raise serializers.ValidationError({"platform": reason.format(_listed(platforms))})
         return platforms
@@ -302,7 +303,7 @@ class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
         )
     )
     lock_format = serializers.ChoiceField(
-        choices=FORMATS,
+        choices=choices_of(LockFormat),
         help_text=_("The format of the file. By default, the text of the file says it."),
         required=False,
     )

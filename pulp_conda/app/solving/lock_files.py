@@ -8,10 +8,10 @@ from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.errors import NotSolved
 from pulp_conda.app.models import CondaEnvironment, CondaSolution, CondaStage
-from pulp_conda.app.solving.processes import SOLVED, UNSOLVABLE
 from pulp_conda.app.solving.solutions import Basis
+from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel.layout import join_url
-from pulp_conda.channel.lockfiles.read import CONDA_LOCK, EXPLICIT, PIXI
+from pulp_conda.channel.lockfiles.read import LockFormat
 from pulp_conda.channel.lockfiles.write import (
     SolvedEnvironment,
     write_conda_lock,
@@ -20,9 +20,9 @@ from pulp_conda.channel.lockfiles.write import (
 )
 
 CONTENT_TYPES = {
-    PIXI: "application/yaml",
-    CONDA_LOCK: "application/yaml",
-    EXPLICIT: "text/plain",
+    LockFormat.PIXI: "application/yaml",
+    LockFormat.CONDA_LOCK: "application/yaml",
+    LockFormat.EXPLICIT: "text/plain",
 }
 
 
@@ -64,7 +64,8 @@ def solved_environment(
         if (solution := stored.get((environment.pk, platform)))
     }
     if any(
-        platform not in solutions or solutions[platform].verdict != SOLVED for platform in platforms
+        platform not in solutions or solutions[platform].verdict != SolverVerdict.SOLVED
+        for platform in platforms
     ):
         raise _not_solved(asked, environment, platforms, solutions)
     return SolvedEnvironment(
@@ -81,27 +82,29 @@ def solved_environment(
     )
 
 
-def write_lock(lock_format: str, environment: SolvedEnvironment, digest: str) -> str:
+def write_lock(lock_format: LockFormat, environment: SolvedEnvironment, digest: str) -> str:
     """Return the text of a lock file.
 
     Args:
         environment: With one platform, if the format is an explicit list.
         digest: Which hashes an explicit list has, `sha256` or `md5`.
     """
-    if lock_format == PIXI:
+    if lock_format == LockFormat.PIXI:
         return write_pixi_lock([environment])
-    if lock_format == CONDA_LOCK:
+    if lock_format == LockFormat.CONDA_LOCK:
         return write_conda_lock(environment)
     (platform,) = environment.platforms
     return write_explicit(environment, platform, digest)
 
 
-def filename_of(lock_format: str, environment: CondaEnvironment, platforms: list[str]) -> str:
+def filename_of(
+    lock_format: LockFormat, environment: CondaEnvironment, platforms: list[str]
+) -> str:
     """Return the name that the tool of a format expects for a lock file."""
     return {
-        PIXI: "pixi.lock",
-        CONDA_LOCK: "conda-lock.yml",
-        EXPLICIT: f"{environment.name}-{platforms[0]}.txt",
+        LockFormat.PIXI: "pixi.lock",
+        LockFormat.CONDA_LOCK: "conda-lock.yml",
+        LockFormat.EXPLICIT: f"{environment.name}-{platforms[0]}.txt",
     }[lock_format]
 
 
@@ -122,12 +125,13 @@ def _not_solved(
         solution = solutions.get(platform)
         if solution is None:
             reasons.append(f"{platform} is not solved")
-        elif solution.verdict != SOLVED:
+        elif solution.verdict != SolverVerdict.SOLVED:
             # On one line: the solver explains itself with a tree of several lines.
             words = " ".join(solution.explanation.split())
             reasons.append(f"{platform} is {solution.verdict} ({words})")
     is_final = len(solutions) == len(platforms) and all(
-        solution.verdict in (SOLVED, UNSOLVABLE) for solution in solutions.values()
+        solution.verdict in (SolverVerdict.SOLVED, SolverVerdict.UNSOLVABLE)
+        for solution in solutions.values()
     )
     remedy = "Change the environment or the channel, or ask for other platforms."
     if not is_final:

@@ -20,9 +20,7 @@ from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID
 
-SOLVED = "solved"
-UNSOLVABLE = "unsolvable"
-UNKNOWN = "unknown"
+from pulp_conda.app.vocabulary import SolverVerdict
 
 # The key of an environment, and a platform.
 JobKey = tuple[UUID, str]
@@ -82,7 +80,7 @@ class Outcome:
     """
 
     key: JobKey
-    verdict: str
+    verdict: SolverVerdict
     explanation: str | None
     packages: list[dict[str, Any]]
     seconds: float
@@ -222,7 +220,7 @@ class _Child:
         peak_mb = self._peak_mb()
         self._kill()
         reason = _("the solver was not done after {} seconds").format(self._seconds)
-        return self._outcome(UNKNOWN, reason, peak_mb=peak_mb)
+        return self._outcome(SolverVerdict.UNKNOWN, reason, peak_mb=peak_mb)
 
     def end(self) -> None:
         """End the process in any case, and close its streams."""
@@ -249,11 +247,11 @@ class _Child:
         words = self._errors.read()[-2000:].decode(errors="replace").strip()
         if any(text in words for text in _OUT_OF_MEMORY):
             reason = _("the solver needed more than {} MiB of memory").format(self._memory_mb)
-            return self._outcome(UNKNOWN, reason, peak_mb=self._memory_mb)
+            return self._outcome(SolverVerdict.UNKNOWN, reason, peak_mb=self._memory_mb)
         code = self._process.returncode
         status = signal.Signals(-code).name if code < 0 else code
         reason = _("the solver ended with status {}: {}").format(status, words or _("no message"))
-        return self._outcome(UNKNOWN, reason)
+        return self._outcome(SolverVerdict.UNKNOWN, reason)
 
     def _kill(self) -> None:
         if self.is_alive:
@@ -279,4 +277,6 @@ class _Child:
     ) -> Outcome:
         if seconds is None:
             seconds = time.monotonic() - self._started
-        return Outcome(self.job.key, verdict, explanation, list(packages), seconds, peak_mb)
+        return Outcome(
+            self.job.key, SolverVerdict(verdict), explanation, list(packages), seconds, peak_mb
+        )

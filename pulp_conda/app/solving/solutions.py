@@ -12,7 +12,8 @@ from typing import NamedTuple
 from pulpcore.plugin.models import ProgressReport, Publication, PublishedMetadata, RepositoryVersion
 
 from pulp_conda.app.models import CondaEnvironment, CondaPublication, CondaSolution
-from pulp_conda.app.solving.processes import UNKNOWN, Channel, Job, JobKey, Outcome, solve
+from pulp_conda.app.solving.processes import Channel, Job, JobKey, Outcome, solve
+from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
 from pulp_conda.channel.environments.virtual_packages import merge_virtual_packages
 
@@ -108,7 +109,7 @@ def solve_environments(
     solutions = {
         key: solution
         for key, solution in basis.solutions(environments).items()
-        if key in wanted and solution.verdict != UNKNOWN
+        if key in wanted and solution.verdict != SolverVerdict.UNKNOWN
     }
     jobs = [job for key, job in wanted.items() if key not in solutions]
     with ProgressReport(

@@ -7,6 +7,7 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.vocabulary import VersionOutcome
 
 
 def copy_packages(
@@ -38,7 +39,7 @@ def copy_packages(
     if not overwrite:
         repository.check_content_overwrite(base, keys)
     report = {
-        "outcome": "made" if keys else "unchanged",
+        "outcome": VersionOutcome.MADE if keys else VersionOutcome.UNCHANGED,
         "dry_run": dry_run,
         "version": None,
         "source_version": source.number,

@@ -11,6 +11,7 @@ from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaRepository, HistoryEntry
 from pulp_conda.app.models.lifecycle import label
 from pulp_conda.app.versions.locked import apply_change, count_locked, exact_change, find_locked
+from pulp_conda.app.vocabulary import VersionOutcome
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.layout import package_path
 from pulp_conda.channel.lockfiles.model import LockedPackage, LockFile
@@ -50,7 +51,7 @@ def import_lock_file(
     found = find_locked(lock.packages, sources)
     lacking = _lacking(lock, found)
     report = {
-        "outcome": "incomplete",
+        "outcome": VersionOutcome.INCOMPLETE,
         "dry_run": dry_run,
         "version": None,
         "added": 0,
@@ -63,8 +64,9 @@ def import_lock_file(
     contents = [content for content, *_ in found.values()]
     change = exact_change(repository.latest_version(), contents)
     with change as (report["added"], report["removed"]):
-        report["outcome"] = "made" if report["added"] or report["removed"] else "unchanged"
-        if report["outcome"] == "made" and not dry_run:
+        is_changed = bool(report["added"] or report["removed"])
+        report["outcome"] = VersionOutcome.MADE if is_changed else VersionOutcome.UNCHANGED
+        if is_changed and not dry_run:
             with repository.new_version() as version:
                 apply_change(version)
             report["version"] = version.number

@@ -12,6 +12,7 @@ from pulp_conda.app.lifecycle.moves import (
     signed,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, MoveOutcome
 
 
 def promote(
@@ -39,7 +40,7 @@ def promote(
     origin = find_state(source, state) if state else source.current
     if origin is None:
         raise CondaError(StageServesNothing(stage=source.name, lifecycle=source.lifecycle.name))
-    entry = make_entry(stage, "promoted", origin, requester_pk, reason)
+    entry = make_entry(stage, EntryKind.PROMOTED, origin, requester_pk, reason)
     return attempt(entry, signed(overrides, entry), dry_run)
 
 
@@ -50,10 +51,10 @@ def answer(entry_pk: str) -> Report:
         CondaError: `NothingWaits` or `StateGone`.
     """
     entry = HistoryEntry.objects.get(pk=entry_pk)
-    if entry.outcome == "moved":
+    if entry.outcome == EntryOutcome.MOVED:
         # Two people approved at the same time, and the task of the first moved the stage.
-        return report_of(entry, "moved", dry_run=False)
-    if entry.outcome != "waiting":
+        return report_of(entry, MoveOutcome.MOVED, dry_run=False)
+    if entry.outcome != EntryOutcome.WAITING:
         raise CondaError(
             NothingWaits(number=entry.number, lifecycle=entry.lifecycle.name, outcome=entry.outcome)
         )
@@ -90,5 +91,5 @@ def roll_back(
         raise CondaError(
             UnknownState(stage=stage.name, lifecycle=stage.lifecycle.name, state=state, reason=why)
         )
-    entry = make_entry(stage, "rolled_back", origin, requester_pk, reason)
+    entry = make_entry(stage, EntryKind.ROLLED_BACK, origin, requester_pk, reason)
     return attempt(entry, {}, dry_run)

@@ -12,6 +12,7 @@ from pulp_conda.app.lifecycle.packages import (
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
 
 
 def promote_packages(
@@ -45,7 +46,12 @@ def promote_packages(
     requester = get_user_model().objects.filter(pk=requester_pk).first()
     if not found.packages:
         entry = HistoryEntry.make(
-            stage, "packages", stage.publication, stage.current.state, requester, reason=reason
+            stage,
+            EntryKind.PACKAGES,
+            stage.publication,
+            stage.current.state,
+            requester,
+            reason=reason,
         )
         return unchanged(entry, dry_run)
 
@@ -59,10 +65,10 @@ def promote_packages(
     publication = publication_of(version)
     state = state_of(stage, publication)
     entry = HistoryEntry.make(
-        stage, "packages", publication, state, requester, reason=reason, specs=specs
+        stage, EntryKind.PACKAGES, publication, state, requester, reason=reason, specs=specs
     )
     report = attempt(entry, signed(overrides, entry), dry_run, extra=describe(found))
-    is_kept = not dry_run and report["outcome"] in ("moved", "waiting")
+    is_kept = not dry_run and report["outcome"] in (MoveOutcome.MOVED, MoveOutcome.WAITING)
     if not is_kept and version.number != number_before:
         version.delete()
     return report

@@ -23,6 +23,7 @@ from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_default_domain
 
 from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.vocabulary import DeliveryState
 from pulp_conda.channel.webhooks import webhook_headers
 
 # How many seconds to wait after the first failed attempt, the second, and so on.
@@ -72,7 +73,7 @@ def deliver(lifecycle_pk: str) -> None:
 def deliver_due() -> None:
     """Dispatch tasks that send all deliveries that are due in all domains, and delete old ones."""
     now = timezone.now()
-    due = WebhookDelivery.objects.filter(state="pending", next_attempt_at__lte=now)
+    due = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, next_attempt_at__lte=now)
     for lifecycle_pk in due.order_by().values_list("lifecycle", flat=True).distinct():
         dispatch(deliver, args=(str(lifecycle_pk),))
     _forget(now)
@@ -117,7 +118,7 @@ def _take(lifecycle_pk: str) -> WebhookDelivery | None:
     """Return a delivery that is due, or None. No other task gets the same one for a minute."""
     now = timezone.now()
     due = WebhookDelivery.objects.filter(
-        lifecycle=lifecycle_pk, state="pending", next_attempt_at__lte=now
+        lifecycle=lifecycle_pk, state=DeliveryState.PENDING, next_attempt_at__lte=now
     )
     delivery = due.select_for_update(skip_locked=True).order_by("pulp_created").first()
     if delivery:
@@ -151,12 +152,12 @@ def _note(delivery_pk: UUID, attempt: dict[str, Any]) -> None:
         delivery.attempts = [*delivery.attempts, attempt][-_MOST_ATTEMPTS_KEPT:]
         tries = len(delivery.attempts)
         if attempt["error"] is None:
-            delivery.state, delivery.next_attempt_at = "delivered", None
-        elif delivery.state != "pending":
+            delivery.state, delivery.next_attempt_at = DeliveryState.DELIVERED, None
+        elif delivery.state != DeliveryState.PENDING:
             # This attempt took so long that another one has finished the delivery.
             pass
         elif tries > len(DELAYS):
-            delivery.state, delivery.next_attempt_at = "failed", None
+            delivery.state, delivery.next_attempt_at = DeliveryState.FAILED, None
             log.warning(
                 "Webhook of lifecycle '%s': delivery %s is given up after %d attempts: %s.",
                 delivery.lifecycle.name,
@@ -191,7 +192,7 @@ def _set_alarm() -> None:
 
 def _next_alarm() -> datetime:
     now = timezone.now()
-    coming = WebhookDelivery.objects.filter(state="pending", next_attempt_at__gt=now)
+    coming = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, next_attempt_at__gt=now)
     first = coming.aggregate(first=Min("next_attempt_at"))["first"]
     return min(filter(None, (first, now + _INTERVAL)))
 

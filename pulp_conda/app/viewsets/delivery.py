@@ -2,6 +2,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -21,12 +22,17 @@ from pulp_conda.app.models import WebhookDelivery
 from pulp_conda.app.serializers import WebhookDeliverySerializer
 from pulp_conda.app.tasks.webhooks import deliver
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
+from pulp_conda.app.vocabulary import DeliveryState
 
 
 class WebhookDeliveryFilter(BaseFilterSet):
+    # Not filters for choices: an unknown word finds nothing, and is no error.
+    state = CharFilter(help_text="Filter results where state matches value")
+    event = CharFilter(help_text="Filter results where event matches value")
+
     class Meta:
         model = WebhookDelivery
-        fields = {"state": ["exact", "in"], "event": ["exact", "in"]}
+        fields = {"state": ["in"], "event": ["in"]}
 
 
 class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
@@ -55,7 +61,7 @@ class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixin
         delivery = self.get_object()
         with transaction.atomic():
             delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery.pk)
-            delivery.state, delivery.next_attempt_at = "pending", timezone.now()
+            delivery.state, delivery.next_attempt_at = DeliveryState.PENDING, timezone.now()
             delivery.save()
             task = dispatch(deliver, args=(str(delivery.lifecycle_id),))
         return OperationPostponedResponse(task, request)

@@ -20,7 +20,8 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
-from pulp_conda.channel.environments.specs import FORMATS
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.environments.specs import EnvironmentFormat
 
 
 class CondaEnvironmentFilter(ContentFilter):
@@ -28,7 +29,7 @@ class CondaEnvironmentFilter(ContentFilter):
     environment_format = ChoiceFilter(
         field_name="format",
         help_text="The format of its file.",
-        choices=[(name, name) for name in FORMATS],
+        choices=choices_of(EnvironmentFormat),
     )
 
     class Meta:

@@ -28,12 +28,16 @@ from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
 class HistoryEntryFilter(BaseFilterSet):
     stage = CharFilter(field_name="stage__name", help_text="The name of a stage.")
 
+    # Not filters for choices: an unknown word finds nothing, and is no error.
+    kind = CharFilter(help_text="Filter results where kind matches value")
+    outcome = CharFilter(help_text="Filter results where outcome matches value")
+
     class Meta:
         model = HistoryEntry
         fields = {
             "number": ["exact", "lt", "gt"],
-            "kind": ["exact", "in"],
-            "outcome": ["exact", "in"],
+            "kind": ["in"],
+            "outcome": ["in"],
             "requested_by": ["exact"],
             "moved_at": DATETIME_FILTER_OPTIONS,
         }

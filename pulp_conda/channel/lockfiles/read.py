@@ -6,16 +6,23 @@ Read are `pixi.lock` (versions 4 to 7, as rattler reads and writes it), `conda-l
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pulp_conda.channel.environments.plain_yaml import PlainYamlError, read_plain
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.layout import EXTENSIONS
 from pulp_conda.channel.lockfiles.model import LockedPackage, LockFileDraft, is_url, quoted
 
-PIXI = "pixi"
-CONDA_LOCK = "conda-lock"
-EXPLICIT = "explicit"
-FORMATS = (PIXI, CONDA_LOCK, EXPLICIT)
+
+class LockFormat(StrEnum):
+    """The formats of lock files."""
+
+    PIXI = "pixi"
+    CONDA_LOCK = "conda-lock"
+    EXPLICIT = "explicit"
+
+
+PIXI, CONDA_LOCK, EXPLICIT = LockFormat
 
 EXPLICIT_MARKER = "@EXPLICIT"
 

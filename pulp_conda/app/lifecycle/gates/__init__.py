@@ -3,7 +3,7 @@
 A gate is a JSON object of a stage:
 
     name: What people call it, unique in the stage.
-    kind: One of `KINDS`. Each kind is a module of this package, which defines the other options.
+    kind: A `GateKind`. Each kind is a module of this package, which defines the other options.
     action: `block`, or `warn`, which lets the stage move and reports what is wrong.
 
 The module of a kind has three functions. `check(gate)` returns the gate with its defaults or raises
@@ -18,10 +18,14 @@ from typing import Any, NamedTuple
 from pulp_conda.app.errors import BadGate
 from pulp_conda.app.lifecycle.gates import approval, environments, policy
 from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
+from pulp_conda.app.vocabulary import GateAction, GateKind
 from pulp_conda.channel.errors import BadPolicy, ChannelError
 
-KINDS = {"environments": environments, "policy": policy, "approval": approval}
-ACTIONS = ("block", "warn")
+KINDS = {
+    GateKind.ENVIRONMENTS: environments,
+    GateKind.POLICY: policy,
+    GateKind.APPROVAL: approval,
+}
 
 # More gates in a stage are a mistake, and each may take minutes.
 _MOST = 50
@@ -30,7 +34,6 @@ _MOST = 50
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 __all__ = [
-    "ACTIONS",
     "KINDS",
     "Case",
     "Gate",
@@ -78,16 +81,20 @@ def check_gates(gates: Any, stage: str) -> list[Gate]:
 def _check_gate(gate: Any, names: list[str]) -> Gate:
     if not isinstance(gate, dict):
         raise ValueError("it has to be an object with 'name', 'kind' and 'action'")
-    name, kind, action = gate.get("name"), gate.get("kind"), gate.get("action", "block")
+    name, kind, action = (
+        gate.get("name"),
+        gate.get("kind"),
+        gate.get("action", GateAction.BLOCK.value),
+    )
     if not isinstance(name, str) or not 0 < len(name) <= 100:
         raise ValueError("its 'name' has to be a text of 1 to 100 characters")
     if name in names:
         raise ValueError("another gate has this name")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"its 'kind' has to be one of {', '.join(KINDS)}")
-    if not isinstance(action, str) or action not in ACTIONS:
+    if not isinstance(action, str) or action not in list(GateAction):
         raise ValueError("its 'action' has to be 'block' or 'warn'")
-    gate = KINDS[kind].check({**gate, "action": action})
+    gate = KINDS[GateKind(kind)].check({**gate, "action": action})
     if any(map(_NO_TEXT.search, _texts(gate))):
         raise ValueError("it holds a NUL or half a character, which no text has")
     return gate

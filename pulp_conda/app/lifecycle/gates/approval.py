@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from gettext import gettext as _
 
 from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
+from pulp_conda.app.vocabulary import GateVerdict
 
 _MOST = 10
 
@@ -35,6 +36,6 @@ def judge(gate: Gate, case: Case) -> Verdict:
     """Return `passed` if enough people approved of the entry, and `waiting` if not."""
     approvers = [answer["user"] for answer in case.entry.answers if answer["approved"]]
     if len(approvers) >= gate["approvals"]:
-        return Verdict("passed", _("Approved by {}.").format(", ".join(approvers)))
+        return Verdict(GateVerdict.PASSED, _("Approved by {}.").format(", ".join(approvers)))
     missing = gate["approvals"] - len(approvers)
-    return Verdict("waiting", _("Waits for {} to approve.").format(missing))
+    return Verdict(GateVerdict.WAITING, _("Waits for {} to approve.").format(missing))

@@ -8,6 +8,7 @@ from pulpcore.plugin.models import Publication
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaStage, HistoryEntry
+from pulp_conda.app.vocabulary import GateVerdict
 
 # People read the reports. A report has this many findings, and the number of all.
 SHOWN = 100
@@ -45,7 +46,7 @@ class Verdict:
         count: The number of all findings.
     """
 
-    verdict: str
+    verdict: GateVerdict
     summary: str
     findings: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
@@ -53,7 +54,7 @@ class Verdict:
     @property
     def is_passed(self) -> bool:
         """Whether the stage may move, as far as this gate knows."""
-        return self.verdict == "passed"
+        return self.verdict == GateVerdict.PASSED
 
 
 def find_channel(base_path: str) -> CondaDistribution:

@@ -10,7 +10,6 @@ from django.conf import settings
 from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
 from pulp_conda.app.models.publication import version_of
-from pulp_conda.app.solving.processes import SOLVED, UNKNOWN
 from pulp_conda.app.solving.solutions import (
     Basis,
     PublishedChannel,
@@ -18,6 +17,7 @@ from pulp_conda.app.solving.solutions import (
     environments_of,
     solve_environments,
 )
+from pulp_conda.app.vocabulary import GateVerdict, SolverVerdict
 from pulp_conda.channel.layout import check_channel_name, check_subdir
 
 # The channel itself, in a list of channels.
@@ -26,6 +26,9 @@ OWN = "."
 _MOST = 100
 _LONGEST_EXPLANATION = 4000
 _SHOWN_NAMES = 5
+
+# Instead of a verdict of the solver: there is no such environment.
+_MISSING = "missing"
 
 
 def check(gate: Gate) -> Gate:
@@ -71,7 +74,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     missing = [
         {
             "environment": name,
-            "verdict": "missing",
+            "verdict": _MISSING,
             "explanation": _("The candidate has none of this name."),
         }
         for name in gate["environments"]
@@ -80,7 +83,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     try:
         basis = basis_of(gate, case.publication)
     except ValueError as error:
-        return Verdict("unknown", _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
     solutions = solve_environments(
         basis, environments, limits(), platforms=gate["platforms"] or None
     )
@@ -95,12 +98,12 @@ def judge(gate: Gate, case: Case) -> Verdict:
         for (environment, platform), solution in sorted(
             solutions.items(), key=lambda item: (names[item[0][0]], item[0][1])
         )
-        if solution.verdict != SOLVED
+        if solution.verdict != SolverVerdict.SOLVED
     ]
     if not findings and not solutions:
         # Without an environment there is no proof, so the gate does not pass.
         return Verdict(
-            "unknown",
+            GateVerdict.UNKNOWN,
             _(
                 "The candidate has no environment to try. Register one in the repository, and "
                 "publish."
@@ -155,14 +158,17 @@ def _listed(names: list[str]) -> str:
     return f"{text}, …" if len(names) > _SHOWN_NAMES else text
 
 
-def _worst(verdicts: list[str]) -> str:
+def _worst(verdicts: list[str]) -> GateVerdict:
     if not verdicts:
-        return "passed"
-    return "unknown" if set(verdicts) == {UNKNOWN} else "failed"
+        return GateVerdict.PASSED
+    is_unknown = set(verdicts) == {SolverVerdict.UNKNOWN}
+    return GateVerdict.UNKNOWN if is_unknown else GateVerdict.FAILED
 
 
 def _summary(solutions: Solutions, missing: list[dict[str, str]]) -> str:
-    solved = [solution for solution in solutions.values() if solution.verdict == SOLVED]
+    solved = [
+        solution for solution in solutions.values() if solution.verdict == SolverVerdict.SOLVED
+    ]
     text = _("{} of {} solved").format(len(solved), len(solutions) + len(missing))
     if solutions:
         seconds = sum(solution.seconds for solution in solutions.values())

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.candidates import candidates
+from pulp_conda.app.vocabulary import GateVerdict
 from pulp_conda.channel.policies.rules import Policy, evaluate, read_policy
 
 _COMMON = ("name", "kind", "action")
@@ -42,7 +43,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
-        return Verdict("unknown", _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
     verdict = evaluate(
         policy,
         candidates(version, before, with_depends=bool(policy.dependencies)),
@@ -54,7 +55,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
         for finding in verdict.findings
     ]
     return Verdict(
-        "passed" if verdict.passed else "failed",
+        GateVerdict.PASSED if verdict.passed else GateVerdict.FAILED,
         _summary(verdict.counts),
         findings[:SHOWN],
         verdict.count,
