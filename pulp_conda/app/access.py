@@ -1,19 +1,33 @@
-"""Access policies and locked roles, built the same way for every noun.
+"""Access policies and locked roles, built in the same way for every resource.
 
-Pulp wants them written out on each viewset. Here a view states only what is its own, and the rest follows
-Pulp's convention: whoever creates a thing owns it, an owner may do everything with it, a viewer may look.
+Pulp expects them in full on each viewset. Here a viewset names only what is special about it. The
+rest follows the convention of Pulp: whoever creates an object owns it, an owner may do everything
+with it, and a viewer may read it.
 """
 
+from collections.abc import Iterable
+from typing import Any
 
-def model_policy(model, extra=(), create=(), update=(), immutable=False):
-    """Return the access policy of a resource with roles of its own.
+# In the form of pulpcore: a statement, and a policy with its statements and hooks.
+Statement = dict[str, Any]
+Policy = dict[str, Any]
+
+
+def model_policy(
+    model: str,
+    extra: Iterable[Statement] = (),
+    create: Iterable[str] = (),
+    update: Iterable[str] = (),
+    immutable: bool = False,
+) -> Policy:
+    """Return the access policy of a resource that has its own roles.
 
     Args:
         model: The model's name in lower case, for example `condaremote`.
-        extra: Statements for further actions, made by `statement`.
-        create: Further conditions of creating one.
-        update: Further conditions of changing one.
-        immutable: Leave out what changes an existing one.
+        extra: Statements about more actions, made by `statement`.
+        create: More conditions that a request has to meet to create an object.
+        update: More conditions that a request has to meet to change an object.
+        immutable: Objects cannot be changed: leave out the actions that change one.
     """
     statements = [
         _statement(["list", "retrieve", "my_permissions"]),
@@ -37,13 +51,13 @@ def model_policy(model, extra=(), create=(), update=(), immutable=False):
     }
 
 
-def model_roles(model, *permissions, immutable=False):
-    """Return the creator, owner and viewer roles of a resource.
+def model_roles(model: str, *permissions: str, immutable: bool = False) -> dict[str, list[str]]:
+    """Return the permissions of the creator, owner and viewer roles of a resource, by role name.
 
     Args:
         model: The model's name in lower case.
-        permissions: What an owner may do beyond viewing, changing, deleting and sharing.
-        immutable: Nobody can change one.
+        permissions: What an owner may do besides viewing, changing, deleting and sharing.
+        immutable: Objects cannot be changed, so no role has the permission to do so.
     """
     owner = ["view", "delete", "manage_roles", *permissions]
     if not immutable:
@@ -55,18 +69,24 @@ def model_roles(model, *permissions, immutable=False):
     }
 
 
-def statement(actions, model, permission, *conditions, view=True):
-    """Allow actions on one object to those with a permission on it, who may also see it."""
+def statement(
+    actions: str | list[str], model: str, permission: str, *conditions: str, view: bool = True
+) -> Statement:
+    """Return a statement that allows actions on one object to users with a permission on it.
+
+    Args:
+        view: Users also need the permission to view the object.
+    """
     conditions = (f"has_model_or_domain_or_obj_perms:conda.{permission}_{model}", *conditions)
     if view:
         conditions += (f"has_model_or_domain_or_obj_perms:conda.view_{model}",)
     return _statement(actions, *conditions)
 
 
-def version_policy(repository):
-    """Return the access policy of a repository's versions, which have no roles of their own."""
+def version_policy(repository: str) -> Policy:
+    """Return the access policy of the versions of a repository, which have no own roles."""
 
-    def on_repository(permission):
+    def on_repository(permission: str) -> str:
         return f"has_repository_model_or_domain_or_obj_perms:conda.{permission}_{repository}"
 
     return {
@@ -78,11 +98,11 @@ def version_policy(repository):
     }
 
 
-def lifecycle_part_policy(**actions):
-    """Return the access policy of what belongs to a lifecycle and has no roles of its own.
+def lifecycle_part_policy(**actions: str) -> Policy:
+    """Return the access policy of objects that belong to a lifecycle and have no own roles.
 
     Args:
-        actions: Further actions, each with the permission on the lifecycle that it needs.
+        actions: More actions, each with the permission on the lifecycle that it needs.
     """
     may_see = "has_lifecycle_perms:conda.view_condalifecycle"
     statements = [
@@ -92,8 +112,13 @@ def lifecycle_part_policy(**actions):
     return {"statements": [_statement(["list", "retrieve"], may_see), *statements]}
 
 
-def content_policy(repository, upload_permission=None):
-    """Return the access policy of a content type; with a permission, if it is made of uploaded files."""
+def content_policy(repository: str, upload_permission: str | None = None) -> Policy:
+    """Return the access policy of a type of content.
+
+    Args:
+        repository: The name of the repository model in lower case.
+        upload_permission: Needed to upload a file without a task. None if nobody can do that.
+    """
     creating = [
         f"has_required_repo_perms_on_upload:conda.modify_{repository}",
         f"has_required_repo_perms_on_upload:conda.view_{repository}",
@@ -116,8 +141,8 @@ def content_policy(repository, upload_permission=None):
     }
 
 
-def _statement(actions, *conditions):
-    result = {
+def _statement(actions: str | list[str], *conditions: str) -> Statement:
+    result: Statement = {
         "action": [actions] if isinstance(actions, str) else list(actions),
         "principal": "authenticated",
         "effect": "allow",

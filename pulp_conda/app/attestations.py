@@ -1,19 +1,22 @@
-"""Verify attestations and keep sidecars, for uploads and mirrors.
+"""Verify attestations and store sidecars, for uploads and for mirrors.
 
-What an attestation must say is in `pulp_conda.channel.package.attestations`. The signatures are checked by `pulp_conda.verifier`,
-one process for a list of sidecars: if it fails, nothing is taken for verified.
+`pulp_conda.channel.package.attestations` knows what an attestation must say. The program
+`pulp_conda.verifier` checks the signatures, in one process for a list of sidecars. If that process
+fails, none of the sidecars counts as verified.
 """
 
 import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from gettext import gettext as _
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -21,26 +24,49 @@ from django.utils import timezone
 
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaSidecar
+from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaRepository, CondaSidecar
 from pulp_conda.channel.errors import BadAttestation, BadSidecar, mask, shown
 from pulp_conda.channel.package.attestations import check_sidecar, make_sidecar
+from pulp_conda.channel.records import PackageRecord
 
 log = logging.getLogger(__name__)
 
-# A sidecar of the largest size takes less than a second.
+# A sidecar of the largest allowed size takes less than a second.
 _SECONDS_TO_START = 60
 _SECONDS_PER_SIDECAR = 1
 
-# How long an upload or a sync may take from storing a sidecar to storing the package that names it.
+# An upload or a sync stores a sidecar first, and the package that names it later. It may take this
+# long before the sidecar counts as unused.
 _UNUSED_FOR = timedelta(days=1)
+
+# A record of an upstream's package, the URL of its sidecar, and the bytes of the sidecar.
+MirroredSidecar = tuple[PackageRecord, str, bytes]
+
+# The SHA-256 of a sidecar in hex, and its bytes.
+StoredSidecar = tuple[str, bytes]
+
+
+class Claim(NamedTuple):
+    """A sidecar, and the file that it should be about.
+
+    Fields:
+        data: The bytes of the sidecar.
+        filename: The name of the package file.
+        sha256: The SHA-256 of the package file, in hex.
+    """
+
+    data: bytes
+    filename: str
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the verifier says of a sidecar.
+    """What the verifier says about a sidecar.
 
     Fields:
-        problem: Why it is not good, or None if one of its statements about the package is signed as it should be.
+        problem: Why the sidecar is not good. None if one of its statements about the package has a
+            correct signature.
         channel: The `targetChannel` of that statement, or None.
     """
 
@@ -48,22 +74,25 @@ class Verdict:
     channel: str | None
 
 
-def verify(sidecars):
-    """Return a `Verdict` for each of (bytes, file name, sha256 of the file)."""
-    if not sidecars:
+def verify(claims: list[Claim]) -> list[Verdict]:
+    """Return a `Verdict` for each sidecar, in the same order."""
+    if not claims:
         return []
     with TemporaryDirectory(dir=Path.cwd()) as folder:
-        request = {"trusted_root": settings.CONDA_SIGSTORE_TRUSTED_ROOT, "sidecars": []}
-        for number, (data, filename, package_sha256) in enumerate(sidecars):
-            digest = sha256(data).hexdigest()
+        request: dict[str, Any] = {
+            "trusted_root": settings.CONDA_SIGSTORE_TRUSTED_ROOT,
+            "sidecars": [],
+        }
+        for number, claim in enumerate(claims):
+            digest = sha256(claim.data).hexdigest()
             path = Path(folder, f"{number}.conda.sigs.{digest}")
-            path.write_bytes(data)
+            path.write_bytes(claim.data)
             request["sidecars"].append(
                 {
                     "path": str(path),
                     "sha256": digest,
-                    "filename": filename,
-                    "package_sha256": package_sha256,
+                    "filename": claim.filename,
+                    "package_sha256": claim.sha256,
                 }
             )
         try:
@@ -71,24 +100,29 @@ def verify(sidecars):
         except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
             log.warning("Attestations cannot be verified: %s", error)
     problem = _("this server cannot verify it, an administrator finds the reason in its log")
-    return [Verdict(problem, channel=None)] * len(sidecars)
+    return [Verdict(problem, channel=None)] * len(claims)
 
 
-def attested(record, bundles, repository):
-    """Return the record of an uploaded file with the digest of its sidecar, and store that.
+def attested(
+    record: PackageRecord, bundles: list[dict[str, Any]], repository: CondaRepository | None
+) -> PackageRecord:
+    """Store the sidecar of an uploaded file, and return the file's record with the digest of it.
 
-    What the repository has of the same file is kept, as sidecars only ever grow.
+    If the repository has the same file with a sidecar, the new sidecar also has the statements of
+    the old one: statements are only ever added.
 
     Args:
-        bundles: Sigstore bundles that came with the file.
-        repository: Where the file goes, or None.
+        bundles: The Sigstore bundles that came with the file.
+        repository: The repository that gets the file, or None.
 
     Raises:
-        BadAttestation: a bundle is not good, or for another file or another channel.
+        BadAttestation: a bundle is not good, or is about another file or another channel.
     """
-    # A package cannot vouch for itself: only sidecars that the server has count.
+    # A package cannot vouch for itself: only the sidecars that this server has count.
     fields = {key: value for key, value in record.fields.items() if key != "attestations_sha256"}
-    _check_uploaded(record, bundles, repository)
+    if bundles:
+        assert repository, "the serializer wants a repository with attestations"
+        _check_uploaded(record, bundles, repository)
     sidecar = _present_sidecar(record, repository)
     if bundles:
         try:
@@ -101,16 +135,14 @@ def attested(record, bundles, repository):
     return replace(record, fields=fields)
 
 
-def checked_sidecars(mirrored):
-    """Return (digest, bytes) of the sidecars of an upstream's packages, for `store_sidecars`.
+def checked_sidecars(mirrored: list[MirroredSidecar]) -> list[StoredSidecar]:
+    """Check the sidecars of an upstream's packages, and return them as `store_sidecars` takes them.
 
-    They may be for another channel, which is what a mirror is about.
-
-    Args:
-        mirrored: A list of (`PackageRecord`, URL of its sidecar, bytes).
+    A sidecar may name another channel: a mirror has the packages of other channels.
 
     Raises:
-        BadSidecar: the first that is not what its record says, or is not about its package.
+        BadSidecar: for the first sidecar whose digest is not the one in its record, that is not
+            about its package, or whose signatures are not good.
     """
     for record, url, data in mirrored:
         digest = sha256(data).hexdigest()
@@ -125,7 +157,7 @@ def checked_sidecars(mirrored):
             raise BadSidecar(url=mask(url), reason=str(error)) from None
     if settings.CONDA_VERIFY_MIRRORED_ATTESTATIONS:
         verdicts = verify(
-            [(data, record.filename, record.sha256) for record, _url, data in mirrored]
+            [Claim(data, record.filename, record.sha256) for record, _url, data in mirrored]
         )
         for (_record, url, _data), verdict in zip(mirrored, verdicts, strict=True):
             if verdict.problem:
@@ -133,11 +165,12 @@ def checked_sidecars(mirrored):
     return [(record.attestations_sha256, data) for record, _url, data in mirrored]
 
 
-def store_sidecars(sidecars):
-    """Keep sidecars, given as (digest, bytes); those that are there are protected from removal for a day."""
+def store_sidecars(sidecars: Iterable[StoredSidecar]) -> None:
+    """Store sidecars. Those that are there already are safe from removal for another day."""
     domain = get_domain_pk()
     rows = [
-        # In one order, so that two tasks with the same sidecars do not wait for each other in a circle.
+        # Always in the same order: otherwise two tasks that store the same sidecars could block
+        # each other.
         CondaSidecar(sha256=digest, data=data, pulp_domain_id=domain)
         for digest, data in sorted(dict(sidecars).items())
     ]
@@ -150,8 +183,8 @@ def store_sidecars(sidecars):
     )
 
 
-def remove_unused_sidecars():
-    """Remove the sidecars of this domain that no package names, and return how many there were."""
+def remove_unused_sidecars() -> int:
+    """Delete the sidecars of this domain that no package names, and return how many it deleted."""
     domain = get_domain_pk()
     users = CondaPackage.objects.filter(
         _pulp_domain=domain, attestations_sha256=OuterRef("sha256")
@@ -159,23 +192,28 @@ def remove_unused_sidecars():
     unused = CondaSidecar.objects.filter(
         ~Exists(users), pulp_domain=domain, pulp_last_updated__lt=timezone.now() - _UNUSED_FOR
     )
-    # In one statement, which sees what another task stored again in the meantime; `delete` would load the rows first.
+    # One statement, so that it sees sidecars which another task stores again at the same time.
+    # `delete` would load the rows first.
     return unused._raw_delete(unused.db)
 
 
-def _check_uploaded(record, bundles, repository):
-    """Raise `BadAttestation` unless every bundle is good, and for a channel that serves the repository."""
-    if not bundles:
-        return
+def _check_uploaded(
+    record: PackageRecord, bundles: list[dict[str, Any]], repository: CondaRepository
+) -> None:
+    """Check that every bundle is good, and names no channel that does not serve the repository.
+
+    Raises:
+        BadAttestation: for the first bundle that is not.
+    """
     try:
         sidecar = make_sidecar(bundles)
         check_sidecar(sidecar, filename=record.filename, sha256=record.sha256, strict=True)
     except ValueError as error:
         raise BadAttestation(filename=record.filename, reason=str(error)) from None
     channels = _channel_urls(repository)
-    # Each in a sidecar of its own, of which one good bundle would be enough.
-    sidecars = [(make_sidecar([bundle]), record.filename, record.sha256) for bundle in bundles]
-    for number, verdict in enumerate(verify(sidecars)):
+    # One sidecar for each bundle: in a common sidecar, one good bundle would be enough.
+    claims = [Claim(make_sidecar([bundle]), record.filename, record.sha256) for bundle in bundles]
+    for number, verdict in enumerate(verify(claims)):
         problem = verdict.problem
         if not problem and verdict.channel and verdict.channel not in channels:
             problem = _("it is for the channel '{}', and repository '{}' is served at {}").format(
@@ -188,8 +226,8 @@ def _check_uploaded(record, bundles, repository):
             raise BadAttestation(filename=record.filename, reason=reason)
 
 
-def _channel_urls(repository):
-    """Return the URLs of the channels that serve a repository, as attestations name them."""
+def _channel_urls(repository: CondaRepository) -> list[str]:
+    """Return the URLs of the channels that serve a repository, in the form of attestations."""
     distributions = CondaDistribution.objects.filter(
         Q(repository=repository)
         | Q(repository_version__repository=repository)
@@ -198,7 +236,7 @@ def _channel_urls(repository):
     return sorted(distribution.url.rstrip("/") for distribution in distributions)
 
 
-def _present_sidecar(record, repository):
+def _present_sidecar(record: PackageRecord, repository: CondaRepository | None) -> bytes | None:
     """Return the sidecar that the same file has in a repository, or None."""
     if repository is None:
         return None
@@ -212,11 +250,15 @@ def _present_sidecar(record, repository):
     return row and bytes(row.data)
 
 
-def _run_verifier(request, folder):
-    """Return the verdicts of `pulp_conda.verifier`, or raise what prevented them."""
+def _run_verifier(request: dict[str, Any], folder: str) -> list[Verdict]:
+    """Run `pulp_conda.verifier`, and return its verdicts.
+
+    Raises:
+        OSError, subprocess.SubprocessError, ValueError, TypeError: it did not give all of them.
+    """
     count = len(request["sidecars"])
     done = subprocess.run(
-        # -P: what lies in the folder is no Python of ours.
+        # -P: do not import Python modules from the working directory.
         [sys.executable, "-P", "-m", "pulp_conda.verifier"],
         input=json.dumps(request).encode(),
         capture_output=True,

@@ -1,17 +1,19 @@
-"""How the errors of a channel reach people through Pulp."""
+"""The error by which Pulp shows errors of channels to users."""
 
 from pulpcore.plugin.exceptions import PulpException
 
+from pulp_conda.channel.errors import ChannelError
+
 
 class CondaError(PulpException):
-    """Any channel error, for Pulp: tasks wrap at their edge and keep the code and the words."""
+    """Wraps any `ChannelError` for Pulp: a task that fails shows its code and its text."""
 
     error_code = "CND0000"
 
-    def __init__(self, error):
+    def __init__(self, error: ChannelError) -> None:
         self.error = error
         self.error_code = error.code
         super().__init__()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.error)

@@ -1,31 +1,44 @@
-"""Conditions of our access policies that pulpcore does not have. Its setting `DRF_ACCESS_POLICY` names this module."""
+"""Conditions of our access policies that pulpcore does not have.
+
+The setting `DRF_ACCESS_POLICY` names this module, so that pulpcore finds them.
+"""
+
+from django.db.models import Model
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
 
 from pulpcore.plugin.util import get_domain
 
 
-def has_lifecycle_perms(request, view, action, permission):
-    """Allow those with a permission on the lifecycle below which the URL is, on its domain, or on all."""
+def has_lifecycle_perms(
+    request: Request, view: GenericViewSet, action: str, permission: str
+) -> bool:
+    """Allow users with a permission on the lifecycle that the URL names, its domain, or all."""
     lifecycle = view.get_parent_object()
     return lifecycle.pulp_domain == get_domain() and _has_perm(request, permission, lifecycle)
 
 
-def may_override_if_asked(request, view, action):
-    """Allow only those to override gates who may do so on this lifecycle."""
+def may_override_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
+    """Allow a request that overrides gates only to users who may do so on this lifecycle."""
     if not view.validated().get("overrides"):
         return True
     return _has_perm(request, "conda.override_condalifecycle", view.get_object())
 
 
-def may_jump_if_asked(request, view, action):
-    """Allow only those to promote past stages who may do so on this lifecycle."""
+def may_jump_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
+    """Allow a promotion that skips stages only to users who may do so on this lifecycle."""
     data = view.validated()
     if data["stage"].position - data["source"].position == 1:
         return True
     return _has_perm(request, "conda.jump_condalifecycle", view.get_object())
 
 
-def may_use_distributions_if_asked(request, view, action):
-    """Allow a lifecycle to take over only distributions that the user may change, and to make some if they may do that."""
+def may_use_distributions_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
+    """Allow a lifecycle to use distributions only if the user may do the same without it.
+
+    The user needs the permission to change each distribution that becomes a stage, and the
+    permission to add distributions if a stage gets a new one.
+    """
     is_change = action in ("update", "partial_update")
     serializer = view.get_serializer(
         view.get_object() if is_change else None,
@@ -44,5 +57,5 @@ def may_use_distributions_if_asked(request, view, action):
     return True
 
 
-def _has_perm(request, permission, instance):
+def _has_perm(request: Request, permission: str, instance: Model) -> bool:
     return any(request.user.has_perm(permission, scope) for scope in (None, get_domain(), instance))

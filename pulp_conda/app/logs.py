@@ -6,9 +6,9 @@ from pulp_conda.channel.errors import mask
 
 
 class MaskTokens(logging.Filter):
-    """Rewrites log records: the retry and error messages of HTTP libraries hold whole URLs."""
+    """Masks tokens in log records: messages of HTTP libraries contain whole URLs."""
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         if "/t/" in message:
             record.msg, record.args = mask(message), None
@@ -18,8 +18,8 @@ class MaskTokens(logging.Filter):
         return True
 
 
-def mask_tokens():
-    """Put the filter in front of every handler that prints what HTTP clients have to say."""
+def mask_tokens() -> None:
+    """Add the filter to every handler that prints messages of HTTP clients."""
     for name in (None, "backoff"):
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(MaskTokens())

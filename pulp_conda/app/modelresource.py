@@ -1,6 +1,8 @@
-"""What goes along when Pulp exports a channel, and comes in where it is imported."""
+"""What Pulp exports of a channel, and imports on another server."""
 
-from django.db.models import DateTimeField, ForeignKey
+from typing import Any
+
+from django.db.models import DateTimeField, Field, ForeignKey, Model, QuerySet
 from import_export.widgets import Widget
 
 from pulpcore.plugin.importexport import BaseContentResource, QueryModelResource
@@ -18,28 +20,32 @@ from pulp_conda.channel.records import PackageRecord
 
 
 class _AsIs(Widget):
-    """A value as JSON has it: lists that contain commas, empty objects, and the difference between null and nothing."""
+    """Leaves a value as JSON has it.
 
-    def render(self, value, obj=None, **kwargs):
+    Other widgets break lists whose texts contain commas, empty objects, and the difference between
+    null and an empty text.
+    """
+
+    def render(self, value: Any, obj: Model | None = None, **kwargs: Any) -> Any:
         return value
 
 
 class _Resource(QueryModelResource):
     @classmethod
-    def widget_from_django_field(cls, field, default=Widget):
+    def widget_from_django_field(cls, field: Field, default: type[Widget] = Widget) -> Any:
         if isinstance(field, ForeignKey | DateTimeField):
             return super().widget_from_django_field(field, default)
         return _AsIs
 
 
 class _ContentResource(_Resource, BaseContentResource):
-    def set_up_queryset(self):
+    def set_up_queryset(self) -> QuerySet:
         return self.repo_version.get_content(self._meta.model.objects)
 
 
 class CondaPackageResource(_ContentResource):
-    def before_import_row(self, row, **kwargs):
-        """Take all columns from the record, as an upload and a sync do."""
+    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
+        """Compute all columns from the record, as an upload and a sync do."""
         super().before_import_row(row, **kwargs)
         record = PackageRecord.from_canonical(
             row["subdir"], row["filename"], row["record"], row["in_v3"]
@@ -64,9 +70,9 @@ class CondaEnvironmentResource(_ContentResource):
 
 
 class CondaPackageInfoResource(_Resource):
-    """What is known of the files of a version, without which its run_exports would be lost."""
+    """What is known about the files of a version. Without it, their run_exports would be lost."""
 
-    def set_up_queryset(self):
+    def set_up_queryset(self) -> QuerySet:
         packages = self.repo_version.get_content(CondaPackage.objects)
         return CondaPackageInfo.objects.filter(
             sha256__in=packages.values("sha256"),
@@ -79,19 +85,19 @@ class CondaPackageInfoResource(_Resource):
 
 
 class CondaSidecarResource(_Resource):
-    """The attestations that records of a version promise."""
+    """The sidecars that the records of a version name."""
 
-    def set_up_queryset(self):
+    def set_up_queryset(self) -> QuerySet:
         packages = self.repo_version.get_content(CondaPackage.objects)
         return CondaSidecar.objects.filter(
             sha256__in=packages.values("attestations_sha256"),
             pulp_domain=self.repo_version.repository.pulp_domain,
         )
 
-    def dehydrate_data(self, sidecar):
+    def dehydrate_data(self, sidecar: CondaSidecar) -> str:
         return bytes(sidecar.data).decode()
 
-    def before_import_row(self, row, **kwargs):
+    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
         super().before_import_row(row, **kwargs)
         row["data"] = row["data"].encode()
 
@@ -101,12 +107,12 @@ class CondaSidecarResource(_Resource):
 
 
 class CondaRepositoryResource(RepositoryResource):
-    def set_up_queryset(self):
+    def set_up_queryset(self) -> QuerySet:
         return CondaRepository.objects.filter(pk=self.repo_version.repository)
 
     class Meta:
         model = CondaRepository
-        # What a sync saw is of the upstream there, not here.
+        # What a sync saw is about the upstream of the other server.
         exclude = RepositoryResource.Meta.exclude + ("last_sync",)
 
 

@@ -1,6 +1,8 @@
-"""How another Pulp's channels are kept here under the same names: `pulp upstream-pulp replicate`."""
+"""Replicate the channels of another Pulp under the same names: `pulp upstream-pulp replicate`."""
 
+from collections.abc import Iterator
 from gettext import gettext as _
+from typing import Any
 
 from django.db.models import Q
 
@@ -19,17 +21,17 @@ try:
         PulpCondaPublicationContext,
         PulpCondaRepositoryContext,
     )
-except ImportError:  # The extra "replica"; without it, Pulp does everything else.
+except ImportError:  # It is in the extra "replica". Pulp does everything else without it.
     PulpCondaDistributionContext = None
 
-# What of a repository is written into the metadata of its channel.
+# The fields of a repository that a publication writes into the metadata of the channel.
 _PUBLISHED_FIELDS = ("channel_relations", "legacy_metadata")
 
 
 class CondaReplicator(Replicator):
-    """A channel is replicated as clients see it: what its URL serves, with its patches applied, and its notices.
+    """Replicates a channel as clients see it: the packages, the patched records and the notices.
 
-    A stage arrives as a channel of its own. Its lifecycle, its gates and its past stay where they are.
+    A stage becomes a channel of its own. Its lifecycle, gates and history are not replicated.
     """
 
     app_label = "conda"
@@ -42,37 +44,45 @@ class CondaReplicator(Replicator):
     distribution_serializer_name = "CondaDistributionSerializer"
     sync_task = synchronize
 
-    def upstream_distributions(self, q=None):
+    def upstream_distributions(self, q: str | None = None) -> Iterator[dict[str, Any]]:
         if self.distribution_ctx_cls is None:
             raise ReplicateError(
                 _(
-                    "conda channels need the Python package 'pulp-glue-conda', which this server does not have. "
-                    "Install it in the version that 'pulp-conda' has, and restart the workers."
+                    "conda channels need the Python package 'pulp-glue-conda', which this server "
+                    "does not have. Install it in the version that 'pulp-conda' has, and restart "
+                    "the workers."
                 )
             )
         for distribution in super().upstream_distributions(q):
-            # The dates below it are channels, but its own URL is none.
+            # The URLs of single checkpoints are channels, but the URL above them is not.
             if not distribution["checkpoint"]:
                 yield distribution
 
-    def create_or_update_remote(self, upstream_distribution):
+    def create_or_update_remote(self, upstream_distribution: dict[str, Any]) -> CondaRemote | None:
         self._check_free(upstream_distribution)
         self._published_fields = self._read_published_fields(upstream_distribution)
         return super().create_or_update_remote(upstream_distribution)
 
-    def repository_extra_fields(self, remote):
+    def repository_extra_fields(self, remote: CondaRemote) -> dict[str, Any]:
         return {"autopublish": True, **self._published_fields}
 
-    def distribution_extra_fields(self, repository, upstream_distribution):
+    def distribution_extra_fields(
+        self, repository: CondaRepository, upstream_distribution: dict[str, Any]
+    ) -> dict[str, Any]:
         fields = super().distribution_extra_fields(repository, upstream_distribution)
         return fields | {"notices": upstream_distribution["notices"]}
 
-    def sync_params(self, repository, remote):
+    def sync_params(self, repository: CondaRepository, remote: CondaRemote) -> dict[str, Any]:
         return {"remote_pk": str(remote.pk), "repository_pk": str(repository.pk), "mirror": True}
 
-    def _check_free(self, upstream_distribution):
-        """Refuse to point a stage somewhere else: its history would not know of it."""
-        # Found by one or the other, a distribution would be renamed and would serve what the upstream does.
+    def _check_free(self, upstream_distribution: dict[str, Any]) -> None:
+        """Refuse to change what a stage serves: its history would not have that change.
+
+        Raises:
+            CondaError: `ManagedByLifecycle`.
+        """
+        # pulpcore looks for a distribution by name and by path. If it found one in either way, it
+        # would rename it and let it serve the replicated channel.
         same = Q(name=upstream_distribution["name"]) | Q(
             base_path=upstream_distribution["base_path"]
         )
@@ -84,8 +94,8 @@ class CondaReplicator(Replicator):
                     )
                 )
 
-    def _read_published_fields(self, upstream_distribution):
-        """Return what the upstream's repository says of the metadata, of which the metadata is not read."""
+    def _read_published_fields(self, upstream_distribution: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of the upstream's repository that a sync does not find in metadata."""
         repository = upstream_distribution["repository"]
         if publication := upstream_distribution["publication"]:
             repository = PulpCondaPublicationContext(self.pulp_ctx, publication).entity[

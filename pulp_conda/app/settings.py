@@ -1,30 +1,33 @@
-"""Defaults of our settings; each can be set in Pulp's settings file or as `PULP_<NAME>`."""
+"""Defaults of our settings. Each can be set in Pulp's settings file or as `PULP_<NAME>`."""
 
-# The most bytes that a repodata file of an upstream may unpack to.
+# The largest size in bytes to which a repodata file of an upstream may unpack.
 CONDA_MAX_REPODATA_SIZE = 8 * 2**30
 
-# zstd level of published metadata, 1 to 22. Checksums do not compress: from 3 to 15 is a few percent.
+# The zstd level of published metadata, 1 to 22. Most of the bytes are checksums, which no level
+# compresses: level 15 saves only a few percent over level 3.
 CONDA_ZSTD_LEVEL = 3
 
 # Seconds for which clients and proxies may use repodata without asking again.
 CONDA_METADATA_MAX_AGE = 0
 
-# Limits of what a package may unpack to, by name of a field of `pulp_conda.channel.package.package.Limits`.
-CONDA_PACKAGE_LIMITS = {}
+# Limits for the contents of a package, by the names of the fields of
+# `pulp_conda.channel.package.package.Limits`. A field that is not here has its default.
+CONDA_PACKAGE_LIMITS: dict[str, int] = {}
 
-# The path of a `trusted_root.json` with the Sigstore instances whose signatures of attestations count. None stands for
-# Sigstore's public instance, as py-rattler knows it.
-CONDA_SIGSTORE_TRUSTED_ROOT = None
+# The path of a `trusted_root.json`. It names the Sigstore instances whose signatures of
+# attestations count. None means Sigstore's public instance, as py-rattler knows it.
+CONDA_SIGSTORE_TRUSTED_ROOT: str | None = None
 
-# Check the signatures of attestations that a sync brings along; those of uploads are always checked.
+# Whether a sync checks the signatures of attestations. Those of uploads are always checked.
 CONDA_VERIFY_MIRRORED_ATTESTATIONS = True
 
-# What solving an environment on a platform may take: seconds, and MiB of memory besides the repodata, which is mapped.
+# Limits for solving one environment on one platform: seconds, and MiB of memory. The repodata is
+# mapped into memory and does not count.
 CONDA_SOLVER_SECONDS = 60
 CONDA_SOLVER_MEMORY = 2048
 
-# How many environments to solve at a time; None stands for as many as there are cores.
-CONDA_SOLVER_PROCESSES = None
+# How many environments to solve at a time. None means as many as there are cores.
+CONDA_SOLVER_PROCESSES: int | None = None
 
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
@@ -32,6 +35,17 @@ DRF_ACCESS_POLICY = {
     "reusable_conditions": ["pulp_conda.app.global_access_conditions"],
 }
 
-# Seconds for which packages and shards of a publication are served after a channel moved on to another one. A setting of
-# pulpcore, whose default of three days is less than the week that CEP 16 asks for.
+# The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new field
+# of that name would rename the enum of another one, and with it a class in generated clients.
+SPECTACULAR_SETTINGS = {
+    "dynaconf_merge": True,
+    "ENUM_NAME_OVERRIDES": {
+        "KindEnum": "pulp_conda.channel.diff.KINDS",
+        "HistoryEntryKindEnum": "pulp_conda.app.vocabulary.ENTRY_KINDS",
+    },
+}
+
+# When a channel begins to serve another publication, the packages and shards of the one before stay
+# for this number of seconds. This is a setting of pulpcore. Its default of three days is less than
+# the week that CEP 16 asks for.
 DISTRIBUTED_PUBLICATION_RETENTION_PERIOD = 7 * 24 * 60 * 60

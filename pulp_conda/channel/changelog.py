@@ -7,16 +7,16 @@ nothing in a name or a version becomes a link, markup, or a mention of somebody.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange
+from pulp_conda.channel.diff import KINDS, SUMMARIES, ChangeKind, NameChange, Summary
 from pulp_conda.channel.errors import shown
 
-_HEADINGS = {
-    "upgraded": "Upgraded",
-    "downgraded": "Downgraded",
-    "new": "New",
-    "gone": "Gone",
-    "rebuilt": "Rebuilt",
-    "changed": "Other changes",
+_HEADINGS: dict[str, str] = {
+    Summary.UPGRADED: "Upgraded",
+    Summary.DOWNGRADED: "Downgraded",
+    Summary.NEW: "New",
+    Summary.GONE: "Gone",
+    Summary.REBUILT: "Rebuilt",
+    Summary.CHANGED: "Other changes",
 }
 
 _SUBDIRS_SHOWN = 8
@@ -67,13 +67,13 @@ def escape(text: str) -> str:
 
 def _line(change: NameChange) -> str:
     versions = [change.from_version, change.to_version]
-    if change.summary not in ("upgraded", "downgraded"):
+    if change.summary not in (Summary.UPGRADED, Summary.DOWNGRADED):
         versions = [change.to_version or change.from_version]
     text = f"{escape(change.name)} {' → '.join(escape(version or '') for version in versions)}"
-    if change.summary == "changed":
+    if change.summary == Summary.CHANGED:
         text += f": {_what(change)}"
-    elif change.counts.get("replaced"):
-        text += f": {change.counts['replaced']:,} replaced"
+    elif change.counts.get(ChangeKind.REPLACED):
+        text += f": {change.counts[ChangeKind.REPLACED]:,} replaced"
     if change.subdirs:
         text += f" ({_listed(change.subdirs, _SUBDIRS_SHOWN)})"
     return text
@@ -81,7 +81,7 @@ def _line(change: NameChange) -> str:
 
 def _what(change: NameChange) -> str:
     """Return the keys that changed, if nothing but records changed, or else the counts by kind."""
-    if set(change.counts) == {"updated"} and change.changes:
+    if set(change.counts) == {ChangeKind.UPDATED} and change.changes:
         return _listed(sorted({key for one in change.changes for key in one.keys}), _KEYS_SHOWN)
     return ", ".join(f"{change.counts[kind]:,} {kind}" for kind in KINDS if kind in change.counts)
 

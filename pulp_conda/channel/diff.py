@@ -13,6 +13,7 @@ that the older state had are no upgrade.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -20,8 +21,30 @@ import orjson
 from pulp_conda.channel.records import PackageRecord
 from pulp_conda.channel.versions import VersionKey
 
-KINDS = ("added", "removed", "replaced", "updated")
-SUMMARIES = ("upgraded", "downgraded", "new", "gone", "rebuilt", "changed")
+
+class ChangeKind(StrEnum):
+    """What happened to a file."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+    UPDATED = "updated"
+
+
+class Summary(StrEnum):
+    """What happened to the packages of a name."""
+
+    UPGRADED = "upgraded"
+    DOWNGRADED = "downgraded"
+    NEW = "new"
+    GONE = "gone"
+    REBUILT = "rebuilt"
+    CHANGED = "changed"
+
+
+# The same as plain texts, which can be the keys of any JSON.
+KINDS = tuple(kind.value for kind in ChangeKind)
+SUMMARIES = tuple(summary.value for summary in Summary)
 
 # Bytes of JSON that the `values` of one change may take.
 VALUES_SIZE = 2000
@@ -32,7 +55,7 @@ class Change:
     """One file of the channel that is not the same in both states.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: What happened.
         record: The record of the file; the newer one if both states have one.
         keys: For `updated`, the keys of the record that changed, sorted.
         values: For `updated`, the values of these keys as {key: {"from": …, "to": …}}. `from` or
@@ -40,7 +63,7 @@ class Change:
             large.
     """
 
-    kind: str
+    kind: ChangeKind
     record: PackageRecord
     keys: tuple[str, ...] = ()
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +80,7 @@ class NameChange:
 
     Attributes:
         name: The package name.
-        summary: One of `SUMMARIES`.
+        summary: What happened.
         from_version, to_version: The highest version in each state, or None.
         subdirs: The subdirs in which files changed. For `upgraded` and `downgraded`, the subdirs
             that got the new version, if there are any.
@@ -88,14 +111,14 @@ def diff(
     for record in added:
         before = older.pop((record.subdir, record.filename), None)
         if before is None:
-            changes.append(Change("added", record))
+            changes.append(Change(ChangeKind.ADDED, record))
         elif before.sha256 != record.sha256:
-            changes.append(Change("replaced", record))
+            changes.append(Change(ChangeKind.REPLACED, record))
         else:
             keys = _changed_keys(before.fields, record.fields)
             values = _values(before.fields, record.fields, keys)
-            changes.append(Change("updated", record, keys, values))
-    changes += [Change("removed", record) for record in older.values()]
+            changes.append(Change(ChangeKind.UPDATED, record, keys, values))
+    changes += [Change(ChangeKind.REMOVED, record) for record in older.values()]
 
     changes.sort(
         key=lambda change: (change.record.name, VersionKey(change.record.version), change.path)
@@ -118,18 +141,18 @@ def summarize(
     """
     older, newer = highest(before), highest(after)
     if older is None:
-        return "new", older, newer
+        return Summary.NEW, older, newer
     if newer is None:
-        return "gone", older, newer
+        return Summary.GONE, older, newer
     older_key, newer_key = VersionKey(older), VersionKey(newer)
     if older_key < newer_key:
-        summary = "upgraded"
+        summary = Summary.UPGRADED
     elif newer_key < older_key:
-        summary = "downgraded"
+        summary = Summary.DOWNGRADED
     elif any(VersionKey(version) == newer_key for version in gained):
-        summary = "rebuilt"
+        summary = Summary.REBUILT
     else:
-        summary = "changed"
+        summary = Summary.CHANGED
     return summary, older, newer
 
 

@@ -1,28 +1,32 @@
-"""What the users of a stage are told in its `notices.json` when it moved."""
+"""Tells the users of a stage in its `notices.json` that it moved."""
 
 from datetime import timedelta
 
+from pulp_conda.app.models import HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome
 from pulp_conda.channel.changelog import summary_line
 from pulp_conda.channel.errors import BadNotice
 from pulp_conda.channel.metadata.notices import check_notices
 
-# Stages that follow their repository may move many times a day, and nobody decided that.
-_KINDS = ("promoted", "packages", "rolled_back")
+# Not `published`: a stage that follows its repository may move many times a day, and nobody
+# decides that.
+_KINDS = (EntryKind.PROMOTED, EntryKind.PACKAGES, EntryKind.ROLLED_BACK)
 _SHOWN_FOR = timedelta(days=7)
 
 
-def announce(entry):
-    """Let the stage of an entry say that it moved, if its lifecycle is to announce that.
+def announce(entry: HistoryEntry) -> None:
+    """Add a notice about a move to the distribution of the stage, if the lifecycle announces moves.
 
-    Only the newest such notice is kept. Those of people stay, and if they are as many as a channel may have, there is
-    none of ours.
+    It replaces the notice about the move before. Notices that people wrote stay. If they are as
+    many as a channel may have, this one is left out.
     """
-    if not entry.lifecycle.announce or entry.outcome != "moved" or entry.kind not in _KINDS:
+    is_moved = entry.outcome == EntryOutcome.MOVED and entry.kind in _KINDS
+    if not entry.lifecycle.announce or not is_moved:
         return
     distribution = entry.stage.distribution
     prefix = f"lifecycle-{entry.lifecycle_id}-"
     others = [notice for notice in distribution.notices if not notice["id"].startswith(prefix)]
-    ours = {
+    notice_of_move = {
         "id": f"{prefix}{entry.number}",
         "message": _message(entry),
         "level": "info",
@@ -30,15 +34,15 @@ def announce(entry):
         "expires_at": (entry.moved_at + _SHOWN_FOR).isoformat(),
     }
     try:
-        distribution.notices = check_notices([*others, ours], entry.moved_at)
+        distribution.notices = check_notices([*others, notice_of_move], entry.moved_at)
     except BadNotice:
         distribution.notices = others
-    # The rest of the row is for others, who may be changing it.
+    # Only these columns: somebody may change others at the same time.
     distribution.save(update_fields=["notices", "pulp_last_updated"])
 
 
-def _message(entry):
-    verb = "was rolled back" if entry.kind == "rolled_back" else "moved"
+def _message(entry: HistoryEntry) -> str:
+    verb = "was rolled back" if entry.kind == EntryKind.ROLLED_BACK else "moved"
     origin = f" from {entry.before}" if entry.before else ""
     line = summary_line(entry.report["changes"]["summaries"])
     return f"{entry.stage.name} {verb}{origin} to {entry.label}: {line}."

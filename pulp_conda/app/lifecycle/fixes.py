@@ -1,11 +1,17 @@
-"""Versions of a stage's own: what it serves, with single packages on top."""
+"""Versions that only one stage serves: what it serves now, with single packages on top."""
+
+from uuid import UUID
 
 from django.db import connection
 
+from pulpcore.plugin.models import RepositoryVersion
+
+from pulp_conda.app.models import CondaStage
 from pulp_conda.app.models.repository import CondaRepository
 from pulp_conda.app.versions.membership import become
 
-# What the channel says of files and names goes along: a promotion makes no file younger (CEP 47).
+# The stage's own repository gets what the channel knows about files and names: a promotion does not
+# change when a file was first offered (CEP 47).
 _COPY_INDEXED = """
 INSERT INTO conda_indexedfile (repository_id, sha256, indexed_timestamp)
 SELECT %(own)s, sha256, indexed_timestamp FROM conda_indexedfile WHERE repository_id = %(channel)s
@@ -20,13 +26,15 @@ ON CONFLICT DO NOTHING
 """
 
 
-def make_version(stage, base, packages, replaced):
-    """Return a version of the stage's own repository that is another one with packages on top.
+def make_version(
+    stage: CondaStage, base: RepositoryVersion, packages: list[UUID], replaced: list[UUID]
+) -> RepositoryVersion:
+    """Return a version of the stage's own repository that is another version plus packages.
 
     Args:
-        base (RepositoryVersion): What the stage serves.
-        packages: Keys of the packages to add.
-        replaced: Keys of those of the base whose paths they have.
+        base: The version that the stage serves.
+        packages: The keys of the packages to add.
+        replaced: The keys of those packages of the base that have the same paths.
     """
     repository = _repository_of(stage)
     latest = repository.latest_version()
@@ -39,15 +47,15 @@ def make_version(stage, base, packages, replaced):
         cursor.execute(_COPY_INDEXED, facts)
         cursor.execute(_COPY_SUMMARIES, facts)
     with repository.new_version() as version:
-        # Its patches were checked where they were added.
+        # The patches were checked when they were added to the channel.
         version.is_copy = True
         become(version, base, added=packages, removed=replaced)
-    # The same packages as before make no new version.
+    # With the same packages as the latest version, pulpcore makes no new version.
     return repository.latest_version()
 
 
-def _repository_of(stage):
-    """Return the repository for versions of a stage's own, and make it if it is not there."""
+def _repository_of(stage: CondaStage) -> CondaRepository:
+    """Return the repository with the stage's own versions. Create it if there is none yet."""
     channel = stage.lifecycle.repository
     settings = {
         "channel_relations": channel.channel_relations,
@@ -57,10 +65,12 @@ def _repository_of(stage):
         stage.repository = CondaRepository.objects.create(
             name=f"{stage.lifecycle.name}-{stage.name}-{stage.pk.hex[-8:]}",
             description=(
-                f"What stage '{stage.name}' of lifecycle '{stage.lifecycle.name}' served, with single packages on top."
+                f"What stage '{stage.name}' of lifecycle '{stage.lifecycle.name}' served, "
+                "with single packages on top."
             ),
             pulp_domain=channel.pulp_domain,
-            # Besides those that the history keeps: a new one, and one that stays if that has to go.
+            # Besides the versions that the history keeps: the new one, and one that stays if a gate
+            # blocks the new one and it is deleted.
             retain_repo_versions=2,
             **settings,
         )

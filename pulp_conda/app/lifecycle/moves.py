@@ -1,4 +1,6 @@
-"""Move stages: ask the gates, decide, move or not, and write down what happened."""
+"""Move stages: ask the gates, decide, move the stage or not, and note what happened."""
+
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -7,20 +9,29 @@ from django.utils import timezone
 from pulp_conda.app.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle import gates
+from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
 from pulp_conda.app.lifecycle.news import tell
-from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.comparison import compare
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, GateAction, GateVerdict, MoveOutcome
 from pulp_conda.channel.moments import parse_moment
 
-# Names in a report; a diff has all of them.
+# How many package names a report has. A diff has all of them.
 _SHOWN_NAMES = 100
 
+# The result of a task that moves a stage, as the API shows it.
+Report = dict[str, Any]
 
-def follow(publication):
-    """Let the first stages of a repository serve a new publication of it, unless that is of an older version.
+# Why a gate is overridden, and who wants that: {"name of the gate": {"reason": …, "user": …}}.
+Overrides = dict[str, dict[str, str]]
 
-    Each is followed once: where somebody rolled back, it needs a newer one to go forth again.
+
+def follow(publication: CondaPublication) -> None:
+    """Let the first stages of a repository serve a new publication of it.
+
+    A stage that serves a newer version stays as it is. A stage follows each publication only once:
+    after a rollback it moves again when there is a newer publication.
     """
     version = version_of(publication)
     first_stages = CondaStage.objects.filter(
@@ -28,83 +39,96 @@ def follow(publication):
     )
     for stage in first_stages:
         with transaction.atomic():
-            # Two versions may be published at a time: the older one that comes last does not count.
+            # Two versions may be published at the same time, and the older one may be ready last.
             stage.lifecycle.lock()
             if stage.states.filter(publication=publication).exists():
                 continue
-            current = stage.current
-            if current is None or current.version <= version.number:
+            served_now = stage.current
+            if served_now is None or served_now.version <= version.number:
                 state = (version.number, 0)
-                stage.move(HistoryEntry.make(stage, "published", publication, state))
+                stage.move(HistoryEntry.make(stage, EntryKind.PUBLISHED, publication, state))
 
 
-def attempt(entry, overrides, dry_run, extra=None):
+def attempt(
+    entry: HistoryEntry, overrides: Overrides, dry_run: bool, extra: dict[str, Any] | None = None
+) -> Report:
     """Ask the gates of a stage, move it or not, note what happened, and return the report.
 
     Args:
         entry: A new entry, or one that waited for an approval.
-        overrides: As `signed` gives them.
-        extra: What else the report is to say.
+        overrides: As `signed` returns them.
+        dry_run: Return the same report, and change nothing.
+        extra: More facts for the report.
+
+    Raises:
+        CondaError: `NothingWaits` or `StateGone`.
     """
     stage, before = entry.stage, entry.stage.publication
     publication = entry.publication.cast()
     if before and before.pk == publication.pk:
         return unchanged(entry, dry_run)
     waiting = HistoryEntry.objects.filter(
-        stage=stage, outcome="waiting", kind=entry.kind, publication=publication
+        stage=stage, outcome=EntryOutcome.WAITING, kind=entry.kind, publication=publication
     ).first()
     if waiting and not dry_run:
-        # Asked for twice: the answers to the first count.
+        # Somebody asked for the same before: the answers to that request count.
         waiting.requested_again(overrides)
         entry, overrides = waiting, waiting.report["overrides"]
 
-    judged = []
-    if entry.kind != "rolled_back":
+    judgements: list[gates.Judgement] = []
+    if entry.kind != EntryKind.ROLLED_BACK:
         case = gates.Case(stage, publication, before, entry)
-        judged = gates.judge(stage.gates, case)
+        judgements = gates.judge(stage.gates, case)
     entry.report = {
         **(extra or _kept_of(entry.report)),
         "changes": _changes(before, publication),
-        "gates": [_gate_report(gate, verdict, overrides) for gate, verdict in judged],
+        "gates": [_gate_report(gate, verdict, overrides) for gate, verdict in judgements],
         "overrides": overrides,
     }
-    outcome = _decide(judged, overrides)
+    outcome = _decide(judgements, overrides)
     if not dry_run:
         _write(entry, outcome)
     return report_of(entry, outcome, dry_run)
 
 
-def signed(overrides, entry):
-    """Return overrides with the name of who asks for the entry: {gate: {"reason", "user"}}."""
+def signed(overrides: dict[str, str] | None, entry: HistoryEntry) -> Overrides:
+    """Return overrides with the name of the user who asked for the entry.
+
+    Args:
+        overrides: The reasons, by the name of the gate.
+    """
     return {
         gate: {"reason": reason, "user": entry.requested_by}
         for gate, reason in (overrides or {}).items()
     }
 
 
-def unchanged(entry, dry_run):
+def unchanged(entry: HistoryEntry, dry_run: bool) -> Report:
     """Return the report of a move that would change nothing."""
-    return report_of(entry, "unchanged", dry_run)
+    return report_of(entry, MoveOutcome.UNCHANGED, dry_run)
 
 
-def _decide(judged, overrides):
-    holding = [
+def _decide(judgements: list[gates.Judgement], overrides: Overrides) -> MoveOutcome:
+    blocking = [
         verdict.verdict
-        for gate, verdict in judged
-        if gate["action"] == "block" and not verdict.is_passed and gate["name"] not in overrides
+        for gate, verdict in judgements
+        if gate["action"] == GateAction.BLOCK
+        and not verdict.is_passed
+        and gate["name"] not in overrides
     ]
-    if not holding:
-        return "moved"
-    return "waiting" if set(holding) == {"waiting"} else "blocked"
+    if not blocking:
+        return MoveOutcome.MOVED
+    is_waiting = set(blocking) == {GateVerdict.WAITING}
+    return MoveOutcome.WAITING if is_waiting else MoveOutcome.BLOCKED
 
 
-def _write(entry, outcome):
+def _write(entry: HistoryEntry, outcome: MoveOutcome) -> None:
     with transaction.atomic():
         entry.lifecycle.lock()
         try:
             entry.take_answers()
             is_new = entry.outcome != outcome
-            if outcome == "moved":
+            if outcome == MoveOutcome.MOVED:
                 entry.stage.move(entry)
             else:
                 entry.outcome = outcome
@@ -115,8 +139,14 @@ def _write(entry, outcome):
             tell(entry)
 
 
-def make_entry(stage, kind, origin, requester_pk, reason):
-    """Return an unsaved entry that moves a stage to the state of another entry."""
+def make_entry(
+    stage: CondaStage, kind: EntryKind, origin: HistoryEntry, requester_pk: int, reason: str
+) -> HistoryEntry:
+    """Return an unsaved entry that moves a stage to the state of another entry.
+
+    Raises:
+        CondaError: `StateGone`.
+    """
     requester = get_user_model().objects.filter(pk=requester_pk).first()
     entry = HistoryEntry.make(
         stage, kind, origin.publication, origin.state, requester, reason=reason
@@ -125,7 +155,15 @@ def make_entry(stage, kind, origin, requester_pk, reason):
     return entry
 
 
-def find_state(source, state):
+def find_state(source: CondaStage, state: str) -> HistoryEntry:
+    """Return the newest entry by which a stage came into a state.
+
+    Args:
+        state: The label of the state, `v42`, or a date.
+
+    Raises:
+        CondaError: `UnknownState`.
+    """
     found = source.find_states(parse_moment(state, now=timezone.now())).first()
     if found is None:
         raise CondaError(
@@ -139,12 +177,17 @@ def find_state(source, state):
     return found
 
 
-def check_is_there(entry):
+def check_is_there(entry: HistoryEntry) -> None:
+    """Check that the publication of an entry was not deleted.
+
+    Raises:
+        CondaError: `StateGone`.
+    """
     if entry.publication is None:
         raise CondaError(StateGone(state=entry.label, stage=entry.stage.name))
 
 
-def _changes(before, publication):
+def _changes(before: CondaPublication | None, publication: CondaPublication) -> dict[str, Any]:
     with compare(before and version_of(before), version_of(publication)) as changes:
         return {
             "counts": changes.counts(),
@@ -162,12 +205,12 @@ def _changes(before, publication):
         }
 
 
-def _kept_of(report):
-    """Return what a report says that another try does not find out again."""
+def _kept_of(report: Report) -> dict[str, Any]:
+    """Return the facts of a report that the next try does not find out again."""
     return {key: report[key] for key in ("packages", "unmet") if key in report}
 
 
-def _gate_report(gate, verdict, overrides):
+def _gate_report(gate: Gate, verdict: Verdict, overrides: Overrides) -> dict[str, Any]:
     override = overrides.get(gate["name"], {})
     return {
         "name": gate["name"],
@@ -182,7 +225,8 @@ def _gate_report(gate, verdict, overrides):
     }
 
 
-def report_of(entry, outcome, dry_run):
+def report_of(entry: HistoryEntry, outcome: MoveOutcome, dry_run: bool) -> Report:
+    """Return the report about an entry of the history, which may be unsaved."""
     return {
         "lifecycle": entry.lifecycle.name,
         "stage": entry.stage.name,

@@ -1,4 +1,6 @@
-"""What a lifecycle tells about an entry of its history: to its webhook, and to the users of the stage."""
+"""Tell what happened in a lifecycle: to its webhook, and to the users of the stage."""
+
+from typing import Any
 
 from django.utils import timezone
 
@@ -6,25 +8,32 @@ from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.lifecycle.announcements import announce
-from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.models import HistoryEntry, WebhookDelivery
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, WebhookEvent
 
-# By its name: tasks stand above this room. It sends what is due of a lifecycle.
+# By its name: tasks stand above this room. It sends the deliveries of a lifecycle that are due.
 _DELIVER = "pulp_conda.app.tasks.webhooks.deliver"
 
 _EVENTS = {
-    ("promoted", "moved"): "promoted",
-    ("packages", "moved"): "promoted",
-    ("rolled_back", "moved"): "rolled_back",
+    (EntryKind.PROMOTED, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
+    (EntryKind.PACKAGES, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
+    (EntryKind.ROLLED_BACK, EntryOutcome.MOVED): WebhookEvent.ROLLED_BACK,
 }
-_EVENTS_OF_ALL_KINDS = {"blocked": "gate_failed", "waiting": "approval_wanted"}
+_EVENTS_OF_ALL_KINDS = {
+    EntryOutcome.BLOCKED: WebhookEvent.GATE_FAILED,
+    EntryOutcome.WAITING: WebhookEvent.APPROVAL_WANTED,
+}
 
-# Of what people wrote; the history has all of it.
+# Longer texts of people are cut, in characters. The history has all of the text.
 _LONGEST_REASON = 1000
 _LONGEST_SUMMARY = 300
 
 
-def tell(entry):
-    """Tell what happened, in the transaction that writes the entry: what is undone was never told."""
+def tell(entry: HistoryEntry) -> None:
+    """Tell what an entry of the history says.
+
+    Called in the transaction that writes the entry: if that is rolled back, nothing is told.
+    """
     announce(entry)
     event = _EVENTS.get((entry.kind, entry.outcome)) or _EVENTS_OF_ALL_KINDS.get(entry.outcome)
     if event and entry.lifecycle.webhook_url:
@@ -38,8 +47,8 @@ def tell(entry):
         dispatch(_DELIVER, args=(str(entry.lifecycle_id),))
 
 
-def _payload(entry, event):
-    """Return what is sent: less than 200 kB, whatever people wrote."""
+def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
+    """Return the message to the webhook. It is smaller than 200 kB, however much people wrote."""
     changes = entry.report.get("changes")
     return {
         "event": event,
@@ -67,5 +76,5 @@ def _payload(entry, event):
     }
 
 
-def _cut(text, longest):
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"

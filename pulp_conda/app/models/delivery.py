@@ -5,6 +5,7 @@ from django.db import models
 from pulpcore.plugin.models import BaseModel
 
 from pulp_conda.app.models.lifecycle import CondaLifecycle, HistoryEntry
+from pulp_conda.app.vocabulary import DeliveryState, WebhookEvent, choices_of
 
 
 class WebhookDelivery(BaseModel):
@@ -12,22 +13,20 @@ class WebhookDelivery(BaseModel):
 
     Fields:
         entry (HistoryEntry): What it is about.
-        event (str): One of `EVENTS`.
+        event (str): One of `WebhookEvent`.
         payload (dict): What is sent, as it was when it happened.
         state (str): `pending`, `delivered` or `failed`.
         attempts (list): Each try: {"at", "status", "error", "seconds"}.
         next_attempt_at (datetime): When to try again, or None.
     """
 
-    EVENTS = ("promoted", "rolled_back", "gate_failed", "approval_wanted")
-
     lifecycle = models.ForeignKey(
         CondaLifecycle, on_delete=models.CASCADE, related_name="deliveries"
     )
     entry = models.ForeignKey(HistoryEntry, on_delete=models.CASCADE)
-    event = models.TextField()
+    event = models.TextField(choices=choices_of(WebhookEvent))
     payload = models.JSONField()
-    state = models.TextField(default="pending")
+    state = models.TextField(choices=choices_of(DeliveryState), default=DeliveryState.PENDING.value)
     attempts = models.JSONField(default=list)
     next_attempt_at = models.DateTimeField(null=True)
 
@@ -38,6 +37,6 @@ class WebhookDelivery(BaseModel):
             models.Index(
                 fields=["next_attempt_at"],
                 name="conda_deliveries_due",
-                condition=models.Q(state="pending"),
+                condition=models.Q(state=DeliveryState.PENDING.value),
             )
         ]

@@ -10,13 +10,16 @@ from django.db import models
 from pulpcore.plugin.models import BaseModel, Content, Publication
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.vocabulary import SolverVerdict, choices_of
+from pulp_conda.channel.environments.specs import EnvironmentFormat
+
 
 class CondaEnvironment(Content):
     """What a team installs from the channel, as content of it: a version has one of a name.
 
     Fields:
         name (str): By which gates and people speak of it.
-        format (str): One of `pulp_conda.channel.environments.specs.FORMATS`.
+        format (str): One of `pulp_conda.channel.environments.specs.EnvironmentFormat`.
         source (str): The file as it was given.
         section (str): Which environment of a file with several.
         platforms (list): The subdirs to solve it for.
@@ -33,7 +36,7 @@ class CondaEnvironment(Content):
     repo_key_fields = ("name",)
 
     name = models.TextField(db_index=True)
-    format = models.TextField()
+    format = models.TextField(choices=choices_of(EnvironmentFormat))
     source = models.TextField()
     section = models.TextField()
     platforms = ArrayField(models.TextField())
@@ -81,7 +84,7 @@ class CondaSolution(BaseModel):
     base = models.TextField(default="")
     environment = models.ForeignKey(CondaEnvironment, on_delete=models.CASCADE)
     platform = models.TextField()
-    verdict = models.TextField()
+    verdict = models.TextField(choices=choices_of(SolverVerdict))
     explanation = models.TextField(default="")
     packages = models.JSONField(default=list)
     seconds = models.FloatField()

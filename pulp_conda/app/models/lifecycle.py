@@ -23,6 +23,7 @@ from pulp_conda.app.errors import NothingWaits, OwnRequest, StateGone, UnknownRe
 from pulp_conda.app.models.distribution import SERVED_FIELDS, CondaDistribution
 from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, choices_of
 from pulp_conda.channel.moments import Moment, State, parse_reference
 
 _KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -84,9 +85,9 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
                 gates=facts["gates"],
                 distribution=distribution,
             )
-            kind = "adopted"
+            kind = EntryKind.ADOPTED
             if served is None and position == 0:
-                kind, served = "published", self._newest_publication()
+                kind, served = EntryKind.PUBLISHED, self._newest_publication()
             if served:
                 state = (version_of(served).number, 0)
                 stage.move(HistoryEntry.make(stage, kind, served, state))
@@ -224,7 +225,7 @@ class CondaStage(BaseModel):
         Each further rollback goes back to an older state, and never to a newer one.
         """
         current = entry = self.current
-        while entry and entry.kind == "rolled_back":
+        while entry and entry.kind == EntryKind.ROLLED_BACK:
             same = self.states.filter(publication=entry.publication_id)
             entry = same.filter(moved_at__lt=entry.moved_at).first()
         if entry is None or current is None:
@@ -253,11 +254,11 @@ class CondaStage(BaseModel):
                 now = max(now, current.moved_at + timedelta(microseconds=1))
                 HistoryEntry.objects.filter(pk=current.pk).update(until=now)
             # A request that waits for an answer asks for a move from what was there.
-            waiting = HistoryEntry.objects.filter(stage=self, outcome="waiting")
-            waiting.exclude(pk=entry.pk).update(outcome="superseded")
+            waiting = HistoryEntry.objects.filter(stage=self, outcome=EntryOutcome.WAITING)
+            waiting.exclude(pk=entry.pk).update(outcome=EntryOutcome.SUPERSEDED)
             entry.set_before(current)
             entry.moved_at = now
-            entry.outcome = "moved"
+            entry.outcome = EntryOutcome.MOVED
             entry.save()
             self.serve(entry.publication_id)
 
@@ -295,8 +296,8 @@ class HistoryEntry(BaseModel):
     lifecycle = models.ForeignKey(CondaLifecycle, on_delete=models.CASCADE, related_name="history")
     stage = models.ForeignKey(CondaStage, on_delete=models.CASCADE)
     number = models.PositiveIntegerField()
-    kind = models.TextField()
-    outcome = models.TextField()
+    kind = models.TextField(choices=choices_of(EntryKind))
+    outcome = models.TextField(choices=choices_of(EntryOutcome))
     publication = models.ForeignKey(Publication, null=True, on_delete=models.SET_NULL)
     version = models.IntegerField()
     fix = models.IntegerField(default=0)
@@ -377,7 +378,7 @@ class HistoryEntry(BaseModel):
             OwnRequest: the user asked for it.
         """
         facts = {"number": self.number, "lifecycle": self.lifecycle.name}
-        if self.outcome != "waiting":
+        if self.outcome != EntryOutcome.WAITING:
             raise NothingWaits(outcome=self.outcome, **facts)
         if user.pk == self.requester_id:
             raise OwnRequest(user=user.get_username(), **facts)
@@ -392,7 +393,7 @@ class HistoryEntry(BaseModel):
             }
         )
         if not is_approved:
-            self.outcome = "rejected"
+            self.outcome = EntryOutcome.REJECTED
         self.save()
 
     def take_answers(self) -> None:
@@ -405,7 +406,7 @@ class HistoryEntry(BaseModel):
         if self._state.adding:
             return
         now = HistoryEntry.objects.select_for_update().get(pk=self.pk)
-        if now.outcome != "waiting":
+        if now.outcome != EntryOutcome.WAITING:
             raise NothingWaits(
                 number=self.number, lifecycle=self.lifecycle.name, outcome=now.outcome
             )

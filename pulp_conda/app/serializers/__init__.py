@@ -1,4 +1,4 @@
-"""The five nouns of the plugin, as JSON. Pulp finds serializers here by name."""
+"""The resources of the plugin as JSON. Pulp finds serializers here by name."""
 
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer

@@ -15,7 +15,9 @@ from pulp_conda.channel.matchspec import Query
         OpenApiExample(
             "Copy what a team needs from a mirror",
             value={
-                "source": "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/",
+                "source": (
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+                ),
                 "specs": ["numpy >=2", "scipy"],
             },
             request_only=True,
@@ -31,21 +33,24 @@ class CondaCopySerializer(ValidateFieldsMixin, serializers.Serializer):
     specs = serializers.ListField(
         child=serializers.CharField(max_length=1000),
         help_text=_(
-            "MatchSpecs; all packages that match one of them are copied, for example ['numpy >=2', 'lib*']."
+            "MatchSpecs; all packages that match one of them are copied, for example "
+            "['numpy >=2', 'lib*']."
         ),
         min_length=1,
         max_length=100,
     )
     with_dependencies = serializers.BooleanField(
         help_text=_(
-            "Also copy what they depend on, as far as the repository does not have it. The default is true."
+            "Also copy what they depend on, as far as the repository does not have it. "
+            "The default is true."
         ),
         default=True,
     )
     overwrite = serializers.BooleanField(
         help_text=_(
-            "If true, a package replaces another file of the same name. If false, that is an error, because "
-            "lock files and caches rely on the bytes behind a name. The default is false."
+            "If true, a package replaces another file of the same name. If false, that is an "
+            "error, because lock files and caches rely on the bytes behind a name. The default is "
+            "false."
         ),
         default=False,
     )
@@ -54,7 +59,7 @@ class CondaCopySerializer(ValidateFieldsMixin, serializers.Serializer):
         default=False,
     )
 
-    def validate_specs(self, specs):
+    def validate_specs(self, specs: list[str]) -> list[str]:
         with channel_errors_as_validation() as errors:
             for spec in specs:
                 with errors.at(None):

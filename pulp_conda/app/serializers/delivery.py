@@ -6,6 +6,7 @@ from pulpcore.plugin.serializers import ModelSerializer
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import WebhookDelivery
+from pulp_conda.app.vocabulary import DeliveryState, WebhookEvent, choices_of
 
 
 class WebhookDeliverySerializer(ModelSerializer):
@@ -17,25 +18,27 @@ class WebhookDeliverySerializer(ModelSerializer):
     )
     stage = serializers.CharField(source="entry.stage.name", help_text=_("The name of the stage."))
     event = serializers.ChoiceField(
-        choices=WebhookDelivery.EVENTS, help_text=_("What happened, for example 'promoted'.")
+        choices=choices_of(WebhookEvent), help_text=_("What happened, for example 'promoted'.")
     )
     state = serializers.ChoiceField(
-        choices=("pending", "delivered", "failed"),
+        choices=choices_of(DeliveryState),
         help_text=_(
-            "'delivered' once the receiver answered with a status of 200 to 299, 'failed' when it is not tried again."
+            "'delivered' once the receiver answered with a status of 200 to 299, 'failed' when it "
+            "is not tried again."
         ),
     )
     payload = serializers.JSONField(help_text=_("What is sent, as it was when it happened."))
     attempts = serializers.JSONField(
         help_text=_(
-            "Each try, oldest first: 'at', the 'status' of the answer or null, the 'error' or null, and 'seconds'."
+            "Each try, oldest first: 'at', the 'status' of the answer or null, the 'error' or "
+            "null, and 'seconds'."
         )
     )
     next_attempt_at = serializers.DateTimeField(
         help_text=_("When it is tried again; null if it is not.")
     )
 
-    def get_pulp_href(self, delivery) -> str:
+    def get_pulp_href(self, delivery: WebhookDelivery) -> str:
         return reverse(
             "deliveries-detail", kwargs={"lifecycle_pk": delivery.lifecycle_id, "pk": delivery.pk}
         )

@@ -5,7 +5,8 @@ from rest_framework import serializers
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
 from pulp_conda.app.versions.comparison import NameQuery
-from pulp_conda.channel.diff import KINDS, SUMMARIES
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.diff import ChangeKind, Summary
 
 
 class _DiffQuerySerializer(serializers.Serializer):
@@ -13,8 +14,8 @@ class _DiffQuerySerializer(serializers.Serializer):
 
     name = serializers.CharField(
         help_text=_(
-            "Show only the package of this name, for example 'numpy', packages of names like 'py*', or changes that "
-            "a match spec of one name matches, for example 'numpy >=2'."
+            "Show only the package of this name, for example 'numpy', packages of names like "
+            "'py*', or changes that a match spec of one name matches, for example 'numpy >=2'."
         ),
         required=False,
     )
@@ -22,13 +23,13 @@ class _DiffQuerySerializer(serializers.Serializer):
         help_text=_("Compare only this subdir, for example 'linux-64'."), required=False
     )
     kind = serializers.ChoiceField(
-        choices=KINDS,
+        choices=choices_of(ChangeKind),
         help_text=_("Show only changes of this kind, for example 'replaced'."),
         required=False,
     )
     summary = serializers.ChoiceField(
-        choices=SUMMARIES,
-        help_text=_("Show only names of which this became, for example 'downgraded'."),
+        choices=choices_of(Summary),
+        help_text=_("Show only names to which this happened, for example 'downgraded'."),
         required=False,
     )
     offset = serializers.IntegerField(
@@ -44,7 +45,7 @@ class _DiffQuerySerializer(serializers.Serializer):
         default=100,
     )
 
-    def validate_name(self, name):
+    def validate_name(self, name: str) -> str:
         with channel_errors_as_validation():
             NameQuery(name)
         return name
@@ -68,8 +69,9 @@ class CondaLifecycleDiffQuerySerializer(_DiffQuerySerializer):
 
     base = serializers.CharField(
         help_text=_(
-            "The older state: a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), a state of "
-            "the channel ('v42', 'v42.1', '2026-03-03'), or the href of a publication."
+            "The older state: a stage ('stable'), what a stage served ('stable@v42', "
+            "'stable@2026-03-03'), a state of the channel ('v42', 'v42.1', '2026-03-03'), or the "
+            "href of a publication."
         ),
         max_length=500,
     )
@@ -77,13 +79,13 @@ class CondaLifecycleDiffQuerySerializer(_DiffQuerySerializer):
 
 
 class CondaChangeSerializer(serializers.Serializer):
-    """One file of the channel that is not the same in both versions."""
+    """One file of the channel that differs between the two versions."""
 
     kind = serializers.ChoiceField(
-        choices=KINDS,
+        choices=choices_of(ChangeKind),
         help_text=_(
-            "'added', 'removed', 'replaced' (other bytes under the same name) or 'updated' (the record changed, "
-            "the file did not)."
+            "'added', 'removed', 'replaced' (other bytes under the same name) or 'updated' (the "
+            "record changed, the file did not)."
         ),
     )
     subdir = serializers.CharField(source="record.subdir")
@@ -97,21 +99,22 @@ class CondaChangeSerializer(serializers.Serializer):
     )
     values = serializers.DictField(
         help_text=_(
-            "For 'updated': what stood under these keys and stands there now, for example "
+            "For 'updated': the old and the new values of these keys, for example "
             "{'license': {'from': 'BSD', 'to': 'MIT'}}. Large values are left out."
         ),
     )
 
 
 class CondaNameChangeSerializer(serializers.Serializer):
-    """What became of a package name."""
+    """What happened to the packages of a name."""
 
     name = serializers.CharField()
     summary = serializers.ChoiceField(
-        choices=SUMMARIES,
+        choices=choices_of(Summary),
         help_text=_(
-            "'upgraded' or 'downgraded' (the highest version is another), 'new', 'gone', 'rebuilt' (the highest version "
-            "got new files) or 'changed' (only metadata or versions below the highest)."
+            "'upgraded' or 'downgraded' (the highest version is another), 'new', 'gone', 'rebuilt' "
+            "(the highest version got new files) or 'changed' (only metadata or versions below the "
+            "highest)."
         ),
     )
     from_version = serializers.CharField(
@@ -157,13 +160,14 @@ class CondaDiffSerializer(serializers.Serializer):
         help_text=_("How many package names were upgraded, downgraded and so on."),
     )
     names = CondaNameChangeSerializer(
-        many=True, help_text=_("What became of each package name of this page, sorted by name.")
+        many=True, help_text=_("What happened to each package name of this page, sorted by name.")
     )
     packages = serializers.DictField(
         child=CondaChangeSerializer(many=True),
         help_text=_(
-            "The changes by package name, for example {'numpy': [{'kind': 'added', …}]}. At most 10000 on a page, shared "
-            "evenly by its names; 'counts' of a name says how many there are."
+            "The changes by package name, for example {'numpy': [{'kind': 'added', …}]}. At most "
+            "10000 on a page, shared evenly by its names; 'counts' of a name says how many there "
+            "are."
         ),
     )
     patches = CondaPatchesDiffSerializer(

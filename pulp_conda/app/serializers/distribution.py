@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
@@ -15,12 +16,13 @@ from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.metadata.notices import LEVELS, check_notices
 
 
+# Only for the OpenAPI schema: `check_notices` checks notices.
 class CondaNoticeSerializer(serializers.Serializer):
-    """A message that conda and pixi show to those who use the channel. For the schema: `check_notices` checks."""
+    """A message that conda and pixi show to the users of a channel."""
 
     id = serializers.CharField(
         help_text=_(
-            "What tells notices apart, at most 100 bytes. The default is made by the server."
+            "Different for each notice, at most 100 bytes. The server makes one by default."
         ),
         required=False,
     )
@@ -36,7 +38,7 @@ class CondaNoticeSerializer(serializers.Serializer):
 
 @extend_schema_field(CondaNoticeSerializer(many=True))
 class _NoticesField(serializers.JSONField):
-    """Takes whatever is given, so that all that is wrong is said at once."""
+    """Takes any JSON, so that `check_notices` can name all errors at once."""
 
 
 @extend_schema_serializer(
@@ -46,7 +48,9 @@ class _NoticesField(serializers.JSONField):
             value={
                 "name": "team-stable",
                 "base_path": "team/stable",
-                "publication": "/pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/",
+                "publication": (
+                    "/pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/"
+                ),
             },
             request_only=True,
         ),
@@ -55,7 +59,9 @@ class _NoticesField(serializers.JSONField):
             value={
                 "notices": [
                     {
-                        "message": "The channel moves to https://conda.example.org/team on 1 February.",
+                        "message": (
+                            "The channel moves to https://conda.example.org/team on 1 February."
+                        ),
                         "level": "warning",
                         "expires_at": "2027-02-01T00:00:00Z",
                     }
@@ -70,8 +76,8 @@ class CondaDistributionSerializer(DistributionSerializer):
 
     publication = DetailRelatedField(
         help_text=_(
-            "The publication to serve. To promote or roll back a channel, point its distribution at another "
-            "publication."
+            "The publication to serve. To promote or roll back a channel, point its distribution "
+            "at another publication."
         ),
         required=False,
         allow_null=True,
@@ -80,41 +86,43 @@ class CondaDistributionSerializer(DistributionSerializer):
     )
     checkpoint = serializers.BooleanField(
         help_text=_(
-            "Serve the checkpoint publications of 'repository', each under its date. The default is false."
+            "Serve the checkpoint publications of 'repository', each under its date. "
+            "The default is false."
         ),
         required=False,
     )
     notices = _NoticesField(
         help_text=_(
-            "What clients show to their users, see 'notices.json' at the channel's root. At most 100; those that "
-            "have expired are not served. The default is an empty list."
+            "What clients show to their users, see 'notices.json' at the channel's root. At most "
+            "100; those that have expired are not served. The default is an empty list."
         ),
         required=False,
     )
 
-    def validate_notices(self, notices):
+    def validate_notices(self, notices: Any) -> list[dict[str, Any]]:
         with channel_errors_as_validation():
             return check_notices(notices, timezone.now())
 
-    def validate_base_path(self, path):
+    def validate_base_path(self, path: str) -> str:
         with channel_errors_as_validation():
             check_channel_name(path)
         return super().validate_base_path(path)
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         with channel_errors_as_validation():
             self._check_stage(data)
         given = [field for field in SERVED_FIELDS if data.get(field)]
         if self.partial and len(given) == 1:
-            # To pin a channel that followed a repository is one request, and one thing to say.
+            # One request with one field lets a channel that followed a repository serve a
+            # publication: the other fields become empty.
             data = {**dict.fromkeys(SERVED_FIELDS), **data}
         return super().validate(data)
 
-    def _check_stage(self, data):
-        """Refuse to change what a stage of a lifecycle serves: its history would not know of it.
+    def _check_stage(self, data: dict[str, Any]) -> None:
+        """Refuse to change what a stage of a lifecycle serves: its history would not have it.
 
         Raises:
-            ManagedByLifecycle: with the stage.
+            ManagedByLifecycle: with the name of the stage.
         """
         stage = getattr(self.instance, "stage", None)
         fields = (*SERVED_FIELDS, "checkpoint")

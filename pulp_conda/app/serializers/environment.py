@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
@@ -8,7 +9,8 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.channel.environments.specs import FORMATS, LARGEST, read_environment
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 from pulp_conda.channel.layout import check_subdir
 
@@ -22,9 +24,11 @@ class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
 
     name = serializers.RegexField(
         ENVIRONMENT_NAME,
-        help_text=_("By which gates and people speak of it; a version has one of a name."),
+        help_text=_("The name for gates and people. A version has only one environment of a name."),
     )
-    format = serializers.ChoiceField(choices=FORMATS, help_text=_("What 'source' is."))
+    format = serializers.ChoiceField(
+        choices=choices_of(EnvironmentFormat), help_text=_("What 'source' is.")
+    )
     section = serializers.CharField(
         help_text=_("Which environment of a pixi manifest. The default is 'default'."),
         default="default",
@@ -33,26 +37,28 @@ class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
     platforms = serializers.ListField(
         child=serializers.CharField(max_length=32),
         help_text=_(
-            "The subdirs to solve it for, for example ['linux-64']. The default are those that the source names."
+            "The subdirs to solve it for, for example ['linux-64']. The default are those that the "
+            "source names."
         ),
         required=False,
         max_length=20,
     )
     virtual_packages = serializers.JSONField(
         help_text=_(
-            "What the machines have, by platform: {'linux-64': {'__glibc': '2.28', '__cuda': '12.4'}} (CEP 30). The "
-            "default is what the source says, and else a machine without a GPU and with a system of 2018."
+            "What the machines have, by platform: "
+            "{'linux-64': {'__glibc': '2.28', '__cuda': '12.4'}} (CEP 30). The default is what the "
+            "source says, and else a machine without a GPU and with a system of 2018."
         ),
         required=False,
     )
     channels = serializers.ListField(
         child=serializers.CharField(),
-        help_text=_("The channels that the source names. The gate says which are taken."),
+        help_text=_("The channels that the source names. The gate decides which ones it uses."),
         read_only=True,
     )
     pip = serializers.ListField(
         child=serializers.CharField(),
-        help_text=_("What the source wants from PyPI: kept, and not solved."),
+        help_text=_("What the source wants from PyPI. It is stored, but not solved."),
         read_only=True,
     )
 
@@ -76,7 +82,9 @@ class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
         OpenApiExample(
             "What the analysts install",
             value={
-                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/",
+                "repository": (
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/"
+                ),
                 "name": "analysis",
                 "format": "environment.yml",
                 "source": "dependencies:\n  - python 3.13.*\n  - scipy\n",
@@ -87,7 +95,7 @@ class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
     ]
 )
 class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
-    """What a team installs from a channel: gates try whether that still solves."""
+    """What a team installs from a channel. Gates check that the solver still finds a solution."""
 
     source = serializers.CharField(
         help_text=_("The text of the file, up to 64 KiB."),
@@ -98,11 +106,11 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
         help_text=_("The specs by platform, read from the source."), read_only=True
     )
 
-    def validate_platforms(self, platforms):
+    def validate_platforms(self, platforms: list[str]) -> list[str]:
         with channel_errors_as_validation():
             return [check_subdir(platform) for platform in platforms]
 
-    def validate_virtual_packages(self, by_platform):
+    def validate_virtual_packages(self, by_platform: Any) -> dict[str, dict[str, str | None]]:
         if not isinstance(by_platform, dict):
             raise serializers.ValidationError(_("Give an object with a key for each platform."))
         with channel_errors_as_validation():
@@ -111,7 +119,7 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
                 for platform, packages in by_platform.items()
             }
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         given = {"platforms": [], "virtual_packages": {}, **data}
         with channel_errors_as_validation():
@@ -144,7 +152,7 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
         data["_pulp_domain"] = get_domain()
         return data
 
-    def retrieve(self, validated_data):
+    def retrieve(self, validated_data: dict[str, Any]) -> CondaEnvironment | None:
         return CondaEnvironment.objects.filter(
             name=validated_data["name"],
             digest=validated_data["digest"],

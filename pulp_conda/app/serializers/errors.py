@@ -1,5 +1,6 @@
-"""How the errors of a channel become the errors of a field."""
+"""Turn the errors of channels into the errors of a field."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rest_framework.serializers import ValidationError
@@ -7,19 +8,27 @@ from rest_framework.serializers import ValidationError
 from pulp_conda.channel.errors import ChannelError
 
 
-class _Errors(list):
+class _Errors(list[ChannelError]):
     @contextmanager
-    def at(self, where):
-        """Note an error and go on, so that nobody fixes five things in five requests."""
+    def at(self, where: str | None) -> Iterator[None]:
+        """Note an error and go on, so that one answer names all that is wrong in a request.
+
+        Args:
+            where: The part of the request that is wrong, for the text of the error.
+        """
         try:
             yield
         except ChannelError as error:
-            self.append(error.at(where))
+            self.append(error.at(where) if where else error)
 
 
 @contextmanager
-def channel_errors_as_validation():
-    """Turn channel errors, raised or noted with `at`, into one `ValidationError`."""
+def channel_errors_as_validation() -> Iterator[_Errors]:
+    """Turn channel errors, raised or noted with `at`, into one `ValidationError`.
+
+    Raises:
+        ValidationError: with the texts of all errors and the code of the first.
+    """
     errors = _Errors()
     with errors.at(None):
         yield errors

@@ -6,17 +6,35 @@ from pulpcore.plugin.serializers import DetailRelatedField, ModelSerializer, Val
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, choices_of
 
 LONGEST_REASON = 10_000
 
 
 class HistoryEntrySerializer(ModelSerializer):
-    """One thing that happened to a stage, or was asked for."""
+    """One event in the history of a stage: a move, or a request for one."""
 
     pulp_href = serializers.SerializerMethodField()
     stage = serializers.CharField(source="stage.name", help_text=_("The name of the stage."))
     state = serializers.CharField(
         source="label", help_text=_("What the stage serves since then, or was to serve: 'v42'.")
+    )
+    kind = serializers.ChoiceField(
+        choices=choices_of(EntryKind),
+        help_text=_(
+            "'adopted' (a new stage serves what its distribution served), 'published' (the first "
+            "stage follows its repository), 'promoted', 'packages' (single packages were promoted) "
+            "or 'rolled_back'."
+        ),
+        read_only=True,
+    )
+    outcome = serializers.ChoiceField(
+        choices=choices_of(EntryOutcome),
+        help_text=_(
+            "'moved', 'blocked' by a gate, 'waiting' for an approval, 'rejected', or 'superseded' "
+            "by another move."
+        ),
+        read_only=True,
     )
     before = serializers.CharField(
         help_text=_("What it served before; null if that was nothing."), allow_null=True
@@ -27,7 +45,7 @@ class HistoryEntrySerializer(ModelSerializer):
         view_name_pattern=r"publications(-.*/.*)?-detail",
     )
 
-    def get_pulp_href(self, entry) -> str:
+    def get_pulp_href(self, entry: HistoryEntry) -> str:
         return reverse(
             "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
         )
@@ -54,7 +72,7 @@ class HistoryEntrySerializer(ModelSerializer):
 
 
 class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """What an approver says."""
+    """The answer of an approver to a request."""
 
     reason = serializers.CharField(
         help_text=_("Why, for the history."), default="", max_length=LONGEST_REASON

@@ -1,6 +1,9 @@
+from collections.abc import Iterable
 from gettext import gettext as _
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
@@ -14,7 +17,7 @@ from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.errors import BadGate, BadLifecycle
 from pulp_conda.app.lifecycle.gates import channels_of, check_gates
-from pulp_conda.app.lifecycle.gates.case import find_channel
+from pulp_conda.app.lifecycle.gates.case import Gate, find_channel
 from pulp_conda.app.models import (
     CondaDistribution,
     CondaLifecycle,
@@ -31,14 +34,14 @@ from pulp_conda.channel.webhooks import check_secret, check_url
 _STAGES = ("unstable", "testing", "stable")
 _MOST_STAGES = 20
 
-# It stands in URLs and in references such as `testing@v42`.
+# The name is a part of URLs, and of references such as `testing@v42`.
 _STAGE_NAME = r"^[a-z][a-z0-9_.-]{0,63}$"
 
 
 class _HrefField(DetailRelatedField):
-    """Says of what is no text that it is none, where pulpcore counts on one."""
+    """Refuses values that are no text: pulpcore expects a text, and fails."""
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> Model:
         if not isinstance(data, str):
             self.fail("incorrect_type", data_type=type(data).__name__)
         return super().to_internal_value(data)
@@ -64,14 +67,16 @@ class CondaStageSerializer(serializers.ModelSerializer):
     gates = serializers.JSONField(
         help_text=_(
             "What must hold before the stage moves: a list of objects with 'name', 'kind' "
-            "('environments', 'policy' or 'approval'), 'action' ('block' or 'warn') and the options of the kind. "
-            "The default is an empty list; in a change, the gates that are there."
+            "('environments', 'policy' or 'approval'), 'action' ('block' or 'warn') and the "
+            "options of the kind. The default is an empty list; in a change, the gates that are "
+            "there."
         ),
         required=False,
     )
     state = serializers.SerializerMethodField(
         help_text=_(
-            "What it serves: a version of the repository, 'v42', or 'v42.1' with single packages on top of it."
+            "What it serves: a version of the repository, 'v42', or 'v42.1' with single packages "
+            "on top of it."
         )
     )
     publication = DetailRelatedField(
@@ -87,38 +92,39 @@ class CondaStageSerializer(serializers.ModelSerializer):
 
     behind = serializers.SerializerMethodField(
         help_text=_(
-            "How many files the stage before has otherwise than this one. Null for the first stage, and in lists."
+            "How many files differ between the stage before and this one. Null for the first "
+            "stage, and in lists."
         )
     )
 
-    def to_internal_value(self, data):
-        # A gate that is lost by a typing error would let everything pass.
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        # If 'gates' is misspelled, the stage would have no gate, and let everything pass.
         unknown = sorted(set(data) - self.fields.keys()) if isinstance(data, dict) else ()
         if unknown:
             raise serializers.ValidationError(dict.fromkeys(unknown, [_("Unexpected field")]))
         return super().to_internal_value(data)
 
-    def validate(self, data):
-        # What is there is found by its name, so a change needs it as well.
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        # A change needs the name as well: it finds the stage by its name.
         if "name" not in data:
             raise serializers.ValidationError({"name": [_("This field is required.")]})
         return data
 
-    def get_base_url(self, stage) -> str:
+    def get_base_url(self, stage: CondaStage) -> str:
         return f"{stage.distribution.url}/"
 
-    def get_state(self, stage) -> str | None:
+    def get_state(self, stage: CondaStage) -> str | None:
         return stage.current and stage.current.label
 
-    def get_since(self, stage) -> str | None:
+    def get_since(self, stage: CondaStage) -> str | None:
         return stage.current and serializers.DateTimeField().to_representation(
             stage.current.moved_at
         )
 
-    def get_package_counts(self, stage) -> dict[str, int]:
+    def get_package_counts(self, stage: CondaStage) -> dict[str, int]:
         return stage.publication.package_counts if stage.publication else {}
 
-    def get_behind(self, stage) -> int | None:
+    def get_behind(self, stage: CondaStage) -> int | None:
         is_one = getattr(self.context.get("view"), "action", None) == "retrieve"
         ahead = stage.before and stage.before.publication if is_one else None
         if ahead is None:
@@ -148,7 +154,9 @@ class CondaStageSerializer(serializers.ModelSerializer):
             "Three stages for a team",
             value={
                 "name": "team",
-                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/",
+                "repository": (
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+                ),
                 "stages": [
                     {"name": "unstable"},
                     {
@@ -177,19 +185,20 @@ class CondaLifecycleSerializer(ModelSerializer):
     )
     base_path = serializers.CharField(
         help_text=_(
-            "Where new distributions go: the stage 'testing' to '<base_path>/testing'. The default is the name."
+            "Where new distributions go: the stage 'testing' to '<base_path>/testing'. "
+            "The default is the name."
         ),
         required=False,
         write_only=True,
     )
     stages = CondaStageSerializer(
         help_text=_(
-            "The stages in their order. The default is 'unstable', 'testing' and 'stable' without gates. In a change, "
-            "name all that are there, in their order; new ones go to the end."
+            "The stages in their order. The default is 'unstable', 'testing' and 'stable' without "
+            "gates. In a change, name all that are there, in their order; new ones go to the end."
         ),
         many=True,
         required=False,
-        # More than that is not even looked at one by one.
+        # If there are more, they are not validated one by one.
         max_length=_MOST_STAGES,
         error_messages={
             "max_length": _("There have to be 2 to {max_length} stages. Leave some out.")
@@ -197,8 +206,8 @@ class CondaLifecycleSerializer(ModelSerializer):
     )
     retain_days = serializers.IntegerField(
         help_text=_(
-            "For how many days what a stage served stays installable: its versions and publications are not "
-            "removed. The default, null, is as long as the lifecycle exists."
+            "For how many days what a stage served stays installable: its versions and "
+            "publications are not removed. The default, null, is as long as the lifecycle exists."
         ),
         min_value=0,
         max_value=36500,
@@ -212,43 +221,44 @@ class CondaLifecycleSerializer(ModelSerializer):
     )
     webhook_url = serializers.CharField(
         help_text=_(
-            "Where to POST what happens, for example 'https://ci.example.com/hook'. The default, null, is nowhere."
+            "Where to POST what happens, for example 'https://ci.example.com/hook'. "
+            "The default, null, is nowhere."
         ),
         allow_null=True,
         required=False,
     )
     webhook_secret = serializers.CharField(
         help_text=_(
-            "With what messages are signed: 'whsec_' and 24 to 64 random bytes in base64. The default, null, is not "
-            "to sign them."
+            "The secret that signs messages: 'whsec_' and 24 to 64 random bytes in base64. "
+            "The default, null, is not to sign them."
         ),
         allow_null=True,
         required=False,
         write_only=True,
     )
 
-    def validate_name(self, name):
+    def validate_name(self, name: str) -> str:
         others = CondaLifecycle.objects.filter(name=name, pulp_domain=get_domain_pk())
         if others.exclude(pk=self.instance and self.instance.pk).exists():
             raise serializers.ValidationError(_("Another lifecycle has this name."))
         return name
 
-    def validate_repository(self, repository):
+    def validate_repository(self, repository: CondaRepository) -> CondaRepository:
         if self.instance and self.instance.repository != repository:
             raise serializers.ValidationError(
                 _("A lifecycle keeps its repository. Make another lifecycle for another one.")
             )
         return repository
 
-    def validate_webhook_url(self, url):
+    def validate_webhook_url(self, url: str | None) -> str | None:
         with channel_errors_as_validation():
             return url and check_url(url)
 
-    def validate_webhook_secret(self, secret):
+    def validate_webhook_secret(self, secret: str | None) -> str | None:
         with channel_errors_as_validation():
             return secret and check_secret(secret)
 
-    def validate_stages(self, stages):
+    def validate_stages(self, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         old = {stage.name: stage.gates for stage in self._old_stages()}
         with channel_errors_as_validation() as errors:
             with errors.at(None):
@@ -266,10 +276,15 @@ class CondaLifecycleSerializer(ModelSerializer):
                         )
         return stages
 
-    def _check_channels(self, stage, old):
-        """Refuse gates that look at channels which the user must not see, as if these were not there.
+    def _check_channels(self, stage: dict[str, Any], old: list[Gate]) -> None:
+        """Refuse gates that read channels which the user may not see.
 
-        Those that are there already may stay. In a task there is no user: the request was looked at.
+        The error is the same as for a channel that does not exist. A gate that the stage has
+        already may stay. In a task there is no user: the request was checked before.
+
+        Args:
+            stage: The validated data of the stage.
+            old: The gates that the stage has now.
         """
         request = self.context.get("request")
         for gate in stage["gates"] if request else ():
@@ -280,14 +295,14 @@ class CondaLifecycleSerializer(ModelSerializer):
                     reason = f"this server has no channel '{channel}'"
                     raise BadGate(gate=gate["name"], stage=stage["name"], reason=reason)
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         base_path = data.pop("base_path", None) or data.get("name") or self.instance.name
         if not self.instance:
             data.setdefault("stages", [{"name": name, "gates": []} for name in _STAGES])
         repository = data.get("repository") or self.instance.repository
         old = {stage.name: stage for stage in self._old_stages()}
-        adopted = set()
+        adopted: set[CondaDistribution] = set()
         with channel_errors_as_validation() as errors:
             for stage in data.get("stages", ()):
                 with errors.at(f"Stage '{stage['name']}'"):
@@ -304,14 +319,14 @@ class CondaLifecycleSerializer(ModelSerializer):
                         _check_free(f"{name}-{stage['name']}", stage["base_path"])
         return data
 
-    def create(self, validated_data):
+    def create(self, validated_data: dict[str, Any]) -> CondaLifecycle:
         stages = validated_data.pop("stages")
         with transaction.atomic():
             lifecycle = super().create(validated_data)
             lifecycle.add_stages(stages)
         return lifecycle
 
-    def update(self, lifecycle, validated_data):
+    def update(self, lifecycle: CondaLifecycle, validated_data: dict[str, Any]) -> CondaLifecycle:
         stages = validated_data.pop("stages", [])
         with transaction.atomic():
             lifecycle = super().update(lifecycle, validated_data)
@@ -323,7 +338,7 @@ class CondaLifecycleSerializer(ModelSerializer):
             lifecycle.add_stages([stage for stage in stages if stage["name"] not in old])
         return lifecycle
 
-    def _old_stages(self):
+    def _old_stages(self) -> Iterable[CondaStage]:
         return self.instance.stages.all() if self.instance else ()
 
     class Meta:
@@ -340,7 +355,7 @@ class CondaLifecycleSerializer(ModelSerializer):
         model = CondaLifecycle
 
 
-def _check_names(stages, old):
+def _check_names(stages: list[dict[str, Any]], old: list[str]) -> None:
     names = [stage["name"] for stage in stages]
     if not 1 < len(names) <= _MOST_STAGES:
         raise BadLifecycle(reason=f"there have to be 2 to {_MOST_STAGES} of them")
@@ -356,29 +371,35 @@ def _check_names(stages, old):
         raise BadLifecycle(reason=reason)
 
 
-def _check_same(distribution, stage):
+def _check_same(distribution: CondaDistribution | None, stage: CondaStage) -> None:
     if distribution and distribution != stage.distribution:
         raise BadLifecycle(reason="it keeps its distribution")
 
 
-def _check_free(name, base_path):
-    """Refuse to make a distribution where another one is."""
+def _check_free(name: str, base_path: str) -> None:
+    """Check that there is no distribution with this name, or with an overlapping path."""
     if Distribution.objects.filter(name=name, pulp_domain=get_domain_pk()).exists():
         raise BadLifecycle(
-            reason=f"there is a distribution '{name}' already; give it as the stage's 'distribution', or "
-            "choose another name for the lifecycle"
+            reason=f"there is a distribution '{name}' already; give it as the stage's "
+            "'distribution', or choose another name for the lifecycle"
         )
     try:
         CondaDistributionSerializer().validate_base_path(base_path)
     except serializers.ValidationError:
         raise BadLifecycle(
-            reason=f"its path '{base_path}' overlaps with that of another distribution; give that as the stage's "
-            "'distribution', or choose another 'base_path'"
+            reason=f"its path '{base_path}' overlaps with that of another distribution; give that "
+            "as the stage's 'distribution', or choose another 'base_path'"
         ) from None
 
 
-def _check_adoptable(distribution, repository, adopted):
-    """Refuse a distribution that cannot become a stage of a channel."""
+def _check_adoptable(
+    distribution: CondaDistribution, repository: CondaRepository, adopted: set[CondaDistribution]
+) -> None:
+    """Check that a distribution can become a stage of a repository.
+
+    Args:
+        adopted: The distributions that become stages by the same request.
+    """
     name = distribution.name
     if distribution.pulp_domain_id != repository.pulp_domain_id:
         raise BadLifecycle(reason="its distribution is in another domain than the repository")
@@ -389,5 +410,6 @@ def _check_adoptable(distribution, repository, adopted):
     served = distribution.get_repository_publication_and_version()[0]
     if served and served != repository:
         raise BadLifecycle(
-            reason=f"distribution '{name}' serves repository '{served.name}', not '{repository.name}'"
+            reason=f"distribution '{name}' serves repository '{served.name}', "
+            f"not '{repository.name}'"
         )

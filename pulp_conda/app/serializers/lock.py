@@ -1,10 +1,15 @@
-"""Solutions of a stage's environments, and the lock files that come from them or from people."""
+"""Requests to solve environments of a stage, and to write, import and find lock files."""
 
 import json
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from gettext import gettext as _
+from typing import Any, NamedTuple
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Model
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -24,33 +29,47 @@ from pulpcore.plugin.util import get_domain
 from pulp_conda.app.errors import StageServesNothing, UnknownEnvironment
 from pulp_conda.app.lifecycle.gates import environments as gate
 from pulp_conda.app.lifecycle.gates.case import find_channel
-from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.models import CondaEnvironment, CondaRepository, CondaStage
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
+from pulp_conda.app.vocabulary import GateKind, choices_of
 from pulp_conda.channel.errors import BadLockFile, shown
-from pulp_conda.channel.lockfiles.read import EXPLICIT, FORMATS, LARGEST
-
-# As environments are registered.
+from pulp_conda.channel.lockfiles.read import LARGEST, LockFormat
 
 _MOST = 100
 _MOST_SOURCES = 20
 _NAMES_SHOWN = 10
 
-# Only those that conda and its kin write: all others end with the file, when a task has read it.
+_EXAMPLE = "@EXPLICIT\nhttps://conda.example.com/forge/noarch/tzdata-2025b-0.conda#sha256:…\n"
+
+# User names, passwords and tokens in the URLs that conda and similar tools write. The file is
+# deleted when a task has read it, so secrets in other places are not stored for long.
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@|(?<=/)t/[^/\s]+/")
 
 
+class Source(NamedTuple):
+    """Where to take packages from.
+
+    Fields:
+        repository: The repository.
+        number: The number of one of its versions. None stands for the whole repository.
+    """
+
+    repository: CondaRepository
+    number: int | None
+
+
 class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """Which state of which stage, and with which other channels. Validated, there is an `Asked`."""
+    """A state of a stage, and other channels. The validated data has an `Asked` as `asked`."""
 
     stage = serializers.CharField(help_text=_("The name of a stage, for example 'stable'."))
     state = serializers.CharField(
         help_text=_(
-            "Something that the stage serves or served: 'v42', or a date as behind the '@' of a URL. The default is "
-            "what it serves now."
+            "Something that the stage serves or served: 'v42', or a date as behind the '@' of a "
+            "URL. The default is what it serves now."
         ),
         max_length=64,
         required=False,
@@ -58,15 +77,15 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
     channels = serializers.ListField(
         child=serializers.CharField(max_length=255),
         help_text=_(
-            "Other channels of this server whose packages may be used, by their base path, the one with the highest "
-            "priority first; '.' is the channel itself, and without it that comes first. The default is what the "
-            "stage's first gate of environments says, and else none."
+            "Other channels of this server whose packages may be used, by their base path, the one "
+            "with the highest priority first; '.' is the channel itself, and without it that comes "
+            "first. The default is what the stage's first gate of environments says, and else none."
         ),
         default=list,
         max_length=_MOST,
     )
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         lifecycle = self.context["lifecycle"]
         stages = {stage.name: stage for stage in lifecycle.stages.all()}
@@ -90,9 +109,9 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
         data["asked"] = Asked(stage, data.get("state"), served.entry.label, channels, basis)
         return data
 
-    def _channels(self, given, stage):
+    def _channels(self, given: list[str], stage: CondaStage) -> list[str]:
         if not given:
-            gates = [one for one in stage.gates if one["kind"] == "environments"]
+            gates = [one for one in stage.gates if one["kind"] == GateKind.ENVIRONMENTS]
             return gates[0]["channels"] if gates else []
         with channel_errors_as_validation():
             gate.check({"channels": given})
@@ -101,7 +120,7 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
             if channel != gate.OWN and not _may(
                 user, "conda.view_condadistribution", find_channel(channel)
             ):
-                # As if there were none: others need not know.
+                # The same error as for a channel that does not exist.
                 raise ValueError(_("this server has no channel '{}'").format(channel))
         return given
 
@@ -132,7 +151,7 @@ class CondaSolveSerializer(_StageSerializer):
         max_length=_MOST,
     )
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         asked, names = data["asked"], data["environments"]
         with channel_errors_as_validation():
@@ -153,14 +172,15 @@ class CondaLockQuerySerializer(_StageSerializer):
         ENVIRONMENT_NAME, help_text=_("The name of an environment, for example 'analysis'.")
     )
     lock_format = serializers.ChoiceField(
-        choices=FORMATS,
+        choices=choices_of(LockFormat),
         help_text=_(
             "'pixi' (pixi.lock), 'conda-lock' (conda-lock.yml) or 'explicit' (an @EXPLICIT list)."
         ),
     )
     platform = serializers.CharField(
         help_text=_(
-            "Only this subdir, for example 'linux-64'. An explicit list needs it if the environment has more than one."
+            "Only this subdir, for example 'linux-64'. An explicit list needs it if the "
+            "environment has more than one."
         ),
         max_length=32,
         required=False,
@@ -168,31 +188,40 @@ class CondaLockQuerySerializer(_StageSerializer):
     digest = serializers.ChoiceField(
         choices=("sha256", "md5"),
         help_text=_(
-            "Which hashes an explicit list has: 'md5' for conda before 24.9 and mamba before 2.1. The default is 'sha256'."
+            "Which hashes an explicit list has: 'md5' for conda before 24.9 and mamba before 2.1. "
+            "The default is 'sha256'."
         ),
         default="sha256",
     )
 
-    def platforms_of(self, environment):
-        """Return for which platforms of an environment the lock file is to be."""
-        platform, there = self.validated_data.get("platform"), environment.platforms
-        if platform and platform not in there:
-            raise serializers.ValidationError({"platform": _no_platform(platform, there)})
+    def platforms_of(self, environment: CondaEnvironment) -> list[str]:
+        """Return the platforms of an environment that the lock file is for.
+
+        Raises:
+            ValidationError: the environment does not have the platform, or an explicit list would
+                be for several.
+        """
+        platform, platforms = self.validated_data.get("platform"), environment.platforms
+        if platform and platform not in platforms:
+            raise serializers.ValidationError({"platform": _no_platform(platform, platforms)})
         if platform:
             return [platform]
-        if self.validated_data["lock_format"] == EXPLICIT and len(there) > 1:
+        if self.validated_data["lock_format"] == LockFormat.EXPLICIT and len(platforms) > 1:
             reason = _("An explicit list is for one platform. Name one of {}.")
-            raise serializers.ValidationError({"platform": reason.format(_listed(there))})
-        return there
+            raise serializers.ValidationError({"platform": reason.format(_listed(platforms))})
+        return platforms
 
 
 @extend_schema_field(OpenApiTypes.STR)
 class _LockFileField(serializers.Field):
-    """The text of a lock file, or an uploaded file. Validated, it is a text without user names, passwords and tokens."""
+    """A lock file, as a text or as an uploaded file.
+
+    The validated value is a text without the user names, passwords and tokens of its URLs.
+    """
 
     default_error_messages = {"invalid": _("Give the text of a lock file, or upload one.")}
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> str:
         with channel_errors_as_validation():
             if hasattr(data, "chunks"):
                 data = self._decoded(data)
@@ -208,7 +237,7 @@ class _LockFileField(serializers.Field):
                 raise _bad(_("it is empty"))
         return _CREDENTIALS.sub("", data)
 
-    def _decoded(self, file):
+    def _decoded(self, file: UploadedFile) -> str:
         if file.size > LARGEST:
             raise _too_large(file.size)
         try:
@@ -219,7 +248,7 @@ class _LockFileField(serializers.Field):
 
 @extend_schema_field(OpenApiTypes.URI)
 class SourceField(serializers.Field):
-    """A repository, or a version of one. Validated, it is a pair of the repository and the version's number or None."""
+    """A repository, or a version of one. The validated value is a `Source`."""
 
     default_error_messages = {
         "unknown": _("'{source}' is no conda repository, nor a version of one, that you may see.")
@@ -232,7 +261,7 @@ class SourceField(serializers.Field):
         queryset=RepositoryVersion.objects.filter(complete=True).defer("content_ids")
     )
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> Source:
         source = data if isinstance(data, str) else ""
         field = self._version if "/versions/" in source else self._repository
         try:
@@ -243,9 +272,9 @@ class SourceField(serializers.Field):
         repository = repository and repository.cast()
         if not isinstance(repository, CondaRepository) or not self._may_view(repository):
             self.fail("unknown", source=shown(str(data)))
-        return repository, getattr(found, "number", None)
+        return Source(repository, getattr(found, "number", None))
 
-    def _may_view(self, repository):
+    def _may_view(self, repository: CondaRepository) -> bool:
         user = self.context["request"].user
         return repository.pulp_domain_id == get_domain().pk and _may(
             user, "conda.view_condarepository", repository
@@ -253,28 +282,29 @@ class SourceField(serializers.Field):
 
 
 class _SourcesField(serializers.ListField):
-    """A list, also as one text of JSON: pulp-glue sends a list in a form like this."""
+    """A list of sources. It may also be one text with JSON: pulp-glue sends that in a form."""
 
     child = SourceField()
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> list[Source]:
         if isinstance(data, list) and len(data) == 1 and str(data[0]).startswith("["):
             try:
                 data = json.loads(data[0])
             except ValueError:
-                pass  # an unknown source, then
+                pass  # The text is validated as a source, which does not exist.
         return super().to_internal_value(data)
 
 
 class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
     lock_file = _LockFileField(
         help_text=_(
-            "The text of a pixi.lock, a conda-lock.yml or an @EXPLICIT list, or such a file, up to 32 MiB."
+            "The text of a pixi.lock, a conda-lock.yml or an @EXPLICIT list, or such a file, up to "
+            "32 MiB."
         )
     )
     lock_format = serializers.ChoiceField(
-        choices=FORMATS,
-        help_text=_("What the file is. The default is found out from its text."),
+        choices=choices_of(LockFormat),
+        help_text=_("The format of the file. By default, the text of the file says it."),
         required=False,
     )
 
@@ -284,7 +314,7 @@ class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
         OpenApiExample(
             "Take what a lock file names from a mirror",
             value={
-                "lock_file": "@EXPLICIT\nhttps://conda.example.com/forge/noarch/tzdata-2025b-0.conda#sha256:…\n",
+                "lock_file": _EXAMPLE,
                 "sources": [
                     "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
                 ],
@@ -294,12 +324,12 @@ class _UploadedLockSerializer(ValidateFieldsMixin, serializers.Serializer):
     ]
 )
 class CondaImportLockSerializer(_UploadedLockSerializer):
-    """A lock file whose packages a repository shall have, and no others."""
+    """A lock file: a repository gets exactly its packages."""
 
     sources = _SourcesField(
         help_text=_(
-            "Repositories, of which all versions count, or versions, to take the packages from; the first that has a "
-            "package is taken. The default is the repository itself."
+            "Repositories, of which all versions count, or versions, to take the packages from; "
+            "the first that has a package is taken. The default is the repository itself."
         ),
         default=list,
         max_length=_MOST_SOURCES,
@@ -314,15 +344,13 @@ class CondaImportLockSerializer(_UploadedLockSerializer):
     examples=[
         OpenApiExample(
             "Ask which versions serve a lock file",
-            value={
-                "lock_file": "@EXPLICIT\nhttps://conda.example.com/forge/noarch/tzdata-2025b-0.conda#sha256:…\n"
-            },
+            value={"lock_file": _EXAMPLE},
             request_only=True,
         )
     ]
 )
 class CondaFindLockSerializer(_UploadedLockSerializer):
-    """A lock file whose packages are looked for."""
+    """A lock file: the answer is which versions have its packages."""
 
     version = serializers.IntegerField(
         help_text=_("The number of a version, to be told what that one lacks. Optional."),
@@ -331,51 +359,52 @@ class CondaFindLockSerializer(_UploadedLockSerializer):
         required=False,
     )
 
-    def validate_version(self, number):
+    def validate_version(self, number: int) -> int:
         versions = self.context["repository"].versions.complete()
         if not versions.filter(number=number).exists():
             raise serializers.ValidationError(_("The repository has no such version."))
         return number
 
 
-def find_environments(asked, names):
-    """Return the environments of a state that names or patterns mean, sorted by name.
+def find_environments(asked: Asked, names: list[str]) -> list[CondaEnvironment]:
+    """Return the environments of a state that match names or patterns, sorted by name.
 
     Raises:
-        UnknownEnvironment: one of them means none.
+        UnknownEnvironment: a name or a pattern matches none.
     """
-    there = environments_of(asked.basis.publication.repository_version)
+    available = environments_of(asked.basis.publication.repository_version)
     for name in names:
-        if not any(fnmatchcase(environment.name, name) for environment in there):
+        if not any(fnmatchcase(environment.name, name) for environment in available):
             raise UnknownEnvironment(
                 state=asked.label,
                 stage=asked.stage.name,
                 environment=name,
-                names=_listed([environment.name for environment in there]) or _("none at all"),
+                names=_listed([environment.name for environment in available]) or _("none at all"),
             )
     return [
         environment
-        for environment in there
+        for environment in available
         if any(fnmatchcase(environment.name, name) for name in names)
     ]
 
 
-def _may(user, permission, instance):
+def _may(user: AbstractBaseUser, permission: str, instance: Model) -> bool:
     return any(user.has_perm(permission, scope) for scope in (None, get_domain(), instance))
 
 
-def _no_platform(platform, there):
-    return _("'{}' is no platform of it, but {}.").format(shown(platform), _listed(sorted(there)))
+def _no_platform(platform: str, available: Iterable[str]) -> str:
+    names = _listed(sorted(available))
+    return _("'{}' is no platform of it, but {}.").format(shown(platform), names)
 
 
-def _listed(names):
+def _listed(names: list[str]) -> str:
     more = ["…"] if len(names) > _NAMES_SHOWN else []
     return ", ".join([f"'{name}'" for name in names[:_NAMES_SHOWN]] + more)
 
 
-def _bad(reason):
+def _bad(reason: str) -> BadLockFile:
     return BadLockFile(format=_("of unknown format"), reason=reason)
 
 
-def _too_large(size):
+def _too_large(size: int) -> BadLockFile:
     return _bad(_("it has {} bytes, and {} are allowed").format(size, LARGEST))

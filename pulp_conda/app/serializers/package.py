@@ -1,11 +1,14 @@
 import hashlib
 import json
+from collections.abc import Iterable
 from gettext import gettext as _
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import orjson
 from django.conf import settings
+from django.core.files import File
 from django.db import IntegrityError, transaction
 from rest_framework import serializers
 
@@ -27,22 +30,22 @@ _INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
 
 
 class CondaPackageListSerializer(serializers.ListSerializer):
-    """Packages, with one look-up for what their files say."""
+    """Packages, with one query for the facts that their files say."""
 
-    def to_representation(self, packages):
-        packages = list(packages)
+    def to_representation(self, packages: Iterable[CondaPackage]) -> list[dict[str, Any]]:
+        listed = list(packages)
         if _INFO_FIELDS & self.child.fields.keys():
-            _attach_info(packages)
-        return super().to_representation(packages)
+            _attach_info(listed)
+        return super().to_representation(listed)
 
 
 class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
-    """A package file and its record. All but the file is read from the file itself."""
+    """A package file and its record. Everything is read from the file itself."""
 
     subdir = serializers.CharField(
         help_text=_(
-            "The platform folder, for example 'linux-64'. To be given with old packages that do not say it "
-            "themselves; an error if it is not what the package says."
+            "The platform folder, for example 'linux-64'. Only old packages need it: they do not "
+            "say it themselves. It is an error if the package says something else."
         ),
         required=False,
     )
@@ -97,33 +100,36 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
     )
     about = serializers.SerializerMethodField(
         help_text=_(
-            "The package's 'info/about.json', for example {'summary': 'Arrays', 'home': 'https://numpy.org'}, and {} "
-            "if it has none. Null until the file was read: at upload, or after it was first downloaded."
+            "The package's 'info/about.json', for example "
+            "{'summary': 'Arrays', 'home': 'https://numpy.org'}, and {} if it has none. Null until "
+            "the file was read: at upload, or after it was first downloaded."
         )
     )
     run_exports = serializers.SerializerMethodField(
         help_text=_(
-            "What is added to packages that are built with this one, for example {'weak': ['libpng >=1.6,<1.7']}, "
-            "from the file or from the upstream. Null if not known."
+            "Dependencies that packages built with this one get, for example "
+            "{'weak': ['libpng >=1.6,<1.7']}, from the file or from the upstream. Null if not "
+            "known."
         )
     )
     licenses = serializers.SerializerMethodField(
         help_text=_(
-            "The names of the license texts in the package, for example ['LICENSE.txt']: the first thousand. Null "
-            "until the file was read."
+            "The names of the license texts in the package, for example ['LICENSE.txt']: the first "
+            "thousand. Null until the file was read."
         )
     )
     link = serializers.SerializerMethodField(
         help_text=_(
-            "The package's 'info/link.json', for example {'noarch': {'type': 'python'}}. Null if it has none, and "
-            "until the file was read."
+            "The package's 'info/link.json', for example {'noarch': {'type': 'python'}}. Null if "
+            "it has none, and until the file was read."
         )
     )
     traits = serializers.SerializerMethodField(
         help_text=_(
-            "Whether the package has scripts that run at installation or activation ('pre_link', 'post_link', "
-            "'pre_unlink', 'activate.d', 'deactivate.d'), and files that hold the path of the environment "
-            "('text_prefix', 'binary_prefix'). Null until the file was read."
+            "Whether the package has scripts that run at installation or activation ('pre_link', "
+            "'post_link', 'pre_unlink', 'activate.d', 'deactivate.d'), and files that contain the "
+            "path of the environment ('text_prefix', 'binary_prefix'). Null until the file was "
+            "read."
         )
     )
     attestations_sha256 = serializers.CharField(
@@ -132,47 +138,53 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
     )
     attestation = serializers.JSONField(
         help_text=_(
-            "A signed statement that this file is published in this channel (CEP 27): a Sigstore bundle, or a "
-            "list of them. It needs 'repository', and goes to the attestations that the repository has of the file."
+            "A signed statement that this file is published in this channel (CEP 27): a Sigstore "
+            "bundle, or a list of them. It needs 'repository', and is added to the attestations "
+            "that the repository has of the file."
         ),
         required=False,
         write_only=True,
     )
     overwrite = serializers.BooleanField(
         help_text=_(
-            "If true, the package replaces another file of the same name in 'repository'. If false, that is "
-            "an error, because lock files and caches rely on the bytes behind a name. The default is false."
+            "If true, the package replaces another file of the same name in 'repository'. If "
+            "false, that is an error, because lock files and caches rely on the bytes behind a "
+            "name. The default is false."
         ),
         default=False,
         required=False,
         write_only=True,
     )
 
-    def get_record(self, package) -> dict:
+    def get_record(self, package: CondaPackage) -> dict:
         return orjson.loads(package.record)
 
-    def get_about(self, package) -> dict | None:
+    def get_about(self, package: CondaPackage) -> dict | None:
         return package.info and package.info.about
 
-    def get_run_exports(self, package) -> dict[str, list[str]] | None:
+    def get_run_exports(self, package: CondaPackage) -> dict[str, list[str]] | None:
         return package.info and orjson.loads(package.info.run_exports or b"null")
 
-    def get_licenses(self, package) -> list[str] | None:
+    def get_licenses(self, package: CondaPackage) -> list[str] | None:
         return package.info.licenses if package.info and package.info.read_at else None
 
-    def get_link(self, package) -> dict | None:
+    def get_link(self, package: CondaPackage) -> dict | None:
         return package.info and package.info.link
 
-    def get_traits(self, package) -> dict[str, bool] | None:
+    def get_traits(self, package: CondaPackage) -> dict[str, bool] | None:
         return package.info.traits if package.info and package.info.read_at else None
 
-    def to_representation(self, package):
+    def to_representation(self, package: CondaPackage) -> dict[str, Any]:
         if _INFO_FIELDS & self.fields.keys() and not hasattr(package, "info"):
             _attach_info([package])
         return super().to_representation(package)
 
-    def validate_attestation(self, attestation):
-        """Return the bundles, of which a form has the text and JSON has the objects."""
+    def validate_attestation(self, attestation: Any) -> list[dict[str, Any]]:
+        """Return the bundles. A form sends their text, a JSON request sends objects.
+
+        Raises:
+            ValidationError: with `BadAttestation`, if they are no Sigstore bundles.
+        """
         text = attestation if isinstance(attestation, str) else json.dumps(attestation)
         if text.lstrip().startswith("{"):
             text = f"[{text}]"
@@ -183,18 +195,22 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
                 filename = getattr(self.initial_data.get("file"), "name", "the package")
                 raise BadAttestation(filename=filename, reason=str(error)) from None
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if data.get("attestation") and not data.get("repository"):
             reason = _("An attestation is for a channel: give the 'repository' as well.")
             raise serializers.ValidationError({"attestation": [reason]})
         return super().validate(data)
 
-    def deferred_validate(self, data):
-        """Read the package in a task, before anything of it is stored."""
+    def deferred_validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Read the package in a task, before anything of it is stored.
+
+        Raises:
+            CondaError: with the `ChannelError` that says what is wrong with the package.
+        """
         file_url = data.get("file_url")
         filename = self.context.get("filename") or _filename_in(file_url)
         try:
-            # Not the parent's: that one saves an artifact before anybody has looked into the file.
+            # Skip the method of the parent: it saves an artifact before the file is checked.
             data = super(SingleArtifactContentUploadSerializer, self).deferred_validate(data)
             return self._with_record(data, filename)
         except ChannelError as error:
@@ -202,24 +218,28 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
                 PulpTemporaryFile.objects.get(pk=pk).delete()
             raise CondaError(error) from None
 
-    def download(self, url, **expected):
+    def download(self, url: str, **expected: Any) -> Any:
         try:
             return super().download(url, **expected)
         except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
             reason = mask(str(error)).rstrip(".")
             raise DownloadFailed(url=mask(url), reason=reason) from None
 
-    def create(self, validated_data):
-        # Before there is a version with the package: it is published with what was known when it came to be.
+    def create(self, validated_data: dict[str, Any]) -> CondaPackage:
+        # Before a version has the package: a publication of that version uses this information.
         CondaPackageInfo.remember(validated_data["sha256"], validated_data.pop("info"))
         return super().create(validated_data)
 
-    def retrieve(self, validated_data):
+    def retrieve(self, validated_data: dict[str, Any]) -> CondaPackage | None:
         key = {field: validated_data[field] for field in CondaPackage.natural_key_fields()}
         return CondaPackage.objects.filter(**key).first()
 
-    def _with_record(self, data, filename):
-        """Add the columns of the package and its artifact to the data."""
+    def _with_record(self, data: dict[str, Any], filename: str | None) -> dict[str, Any]:
+        """Read the package file, and add the columns of the package and its artifact to the data.
+
+        Raises:
+            ChannelError: something is wrong with the package.
+        """
         artifact = data.get("artifact")
         file = artifact.file if artifact else data.pop("file")
         record, data["info"] = read_package_with_info(
@@ -271,7 +291,7 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
         list_serializer_class = CondaPackageListSerializer
 
 
-# For which a task is needed, or a repository.
+# Fields that need a task or a repository.
 _NOT_AT_ONCE = {
     "repository",
     "overwrite",
@@ -283,9 +303,9 @@ _NOT_AT_ONCE = {
 
 
 class CondaPackageUploadSerializer(CondaPackageSerializer):
-    """A package file to be taken while the client waits, without a task."""
+    """A package file that is uploaded while the client waits, without a task."""
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         with channel_errors_as_validation():
             return self._with_record(data, data["file"].name if "file" in data else None)
@@ -297,7 +317,7 @@ class CondaPackageUploadSerializer(CondaPackageSerializer):
         ref_name = "CondaPackageUpload"
 
 
-def _attach_info(packages):
+def _attach_info(packages: list[CondaPackage]) -> None:
     """Give each package the attribute `info`: its `CondaPackageInfo`, or None."""
     rows = CondaPackageInfo.objects.filter(
         pulp_domain=get_domain_pk(), sha256__in={package.sha256 for package in packages}
@@ -307,14 +327,14 @@ def _attach_info(packages):
         package.info = by_sha256.get(package.sha256)
 
 
-def _filename_in(url):
+def _filename_in(url: str | None) -> str | None:
     """Return the file name at the end of a URL, or None if it ends in something else."""
     filename = unquote(urlsplit(url or "").path.rpartition("/")[2])
     return filename if filename.endswith(layout.EXTENSIONS) else None
 
 
-def _md5(file):
-    # Clients want it in the record; Pulp does not compute it, since it proves nothing.
+def _md5(file: File) -> str:
+    # Clients expect it in the record. Pulp does not compute it, because MD5 is not secure.
     md5 = hashlib.md5(usedforsecurity=False)
     for chunk in file.chunks():
         md5.update(chunk)
@@ -322,8 +342,11 @@ def _md5(file):
     return md5.hexdigest()
 
 
-def _saved_artifact(file):
-    """Return the artifact with these bytes, which another upload may save at the same moment."""
+def _saved_artifact(file: File) -> Artifact:
+    """Save a file as an artifact, and return that, or the artifact that has the same bytes.
+
+    Another upload may save the same bytes at the same time.
+    """
     artifact = Artifact.init_and_validate(file)
     same_bytes = Artifact.objects.filter(sha256=artifact.sha256, pulp_domain=get_domain_pk())
     existing = same_bytes.first()

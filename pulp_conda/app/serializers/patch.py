@@ -1,4 +1,6 @@
+from datetime import datetime
 from gettext import gettext as _
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -21,7 +23,7 @@ _SHOWN_FILENAMES = 100
 
 
 class _Instructions(serializers.JSONField):
-    def to_representation(self, value):
+    def to_representation(self, value: str) -> dict[str, Any]:
         return orjson.loads(value)
 
 
@@ -33,8 +35,8 @@ class CondaPatchSummarySerializer(NoArtifactContentSerializer):
     )
     author = serializers.CharField(
         help_text=_(
-            "Who wants it, for example 'ada@example.org'. The default is the name of the user who makes it. "
-            "Empty for what an upstream removed."
+            "Who wants it, for example 'ada@example.org'. The default is the name of the user who "
+            "makes it. Empty for what an upstream removed."
         ),
         max_length=255,
         required=False,
@@ -63,7 +65,9 @@ class CondaPatchSummarySerializer(NoArtifactContentSerializer):
         OpenApiExample(
             "Correct what two packages need, and take one out",
             value={
-                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/",
+                "repository": (
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/"
+                ),
                 "subdir": "noarch",
                 "reason": "scipy 1.10 breaks with numpy 2",
                 "instructions": {
@@ -79,18 +83,20 @@ class CondaPatchSummarySerializer(NoArtifactContentSerializer):
     ]
 )
 class CondaPatchSerializer(CondaPatchSummarySerializer):
-    """A repodata patch: it corrects the records of packages, and leaves the packages as they are."""
+    """A repodata patch: it corrects the records of packages, and does not change the packages."""
 
     instructions = _Instructions(
         help_text=_(
-            "What to change, as in conda's 'patch_instructions.json': 'packages' and 'packages.conda' have new values of "
-            "keys by file name, 'remove' and 'revoke' have lists of file names. Up to 1 MiB."
+            "What to change, as in conda's 'patch_instructions.json': 'packages' and "
+            "'packages.conda' have new values of keys by file name, 'remove' and 'revoke' have "
+            "lists of file names. Up to 1 MiB."
         ),
         required=False,
     )
     package = DetailRelatedField(
         help_text=_(
-            "A package in the form of 'conda-forge-repodata-patches' to read the instructions of 'subdir' from."
+            "A package in the form of 'conda-forge-repodata-patches' to read the instructions of "
+            "'subdir' from."
         ),
         view_name_pattern=r"content(-.*/.*)-detail",
         queryset=CondaPackage.objects.all(),
@@ -98,31 +104,32 @@ class CondaPatchSerializer(CondaPatchSummarySerializer):
         write_only=True,
     )
 
-    def validate_subdir(self, subdir):
+    def validate_subdir(self, subdir: str) -> str:
         with channel_errors_as_validation():
             return layout.check_subdir(subdir)
 
-    def validate_instructions(self, document):
+    def validate_instructions(self, document: Any) -> dict[str, Any]:
         with channel_errors_as_validation():
             return check_instructions(document)
 
-    def validate_expires_at(self, expires_at):
-        # The task that follows a request may run late.
+    def validate_expires_at(self, expires_at: datetime | None) -> datetime | None:
+        # Only in a request: the task that follows may run after the moment.
         if self.context.get("request") and expires_at and expires_at <= timezone.now():
             raise serializers.ValidationError(
                 _("This moment is over. Give a later one, or leave 'expires_at' out.")
             )
         return expires_at
 
-    def validate_package(self, package):
+    def validate_package(self, package: CondaPackage) -> CondaPackage:
         if not package._artifacts.exists():
             reason = _(
-                "'{filename}' is not on this server yet. Sync it with the policy 'immediate', or upload it."
+                "'{filename}' is not on this server yet. Sync it with the policy 'immediate', or "
+                "upload it."
             )
             raise serializers.ValidationError(reason.format(filename=package.filename))
         return package
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         if ("instructions" in data) == ("package" in data):
             raise serializers.ValidationError(_("Give either 'instructions' or 'package'."))
@@ -130,12 +137,18 @@ class CondaPatchSerializer(CondaPatchSummarySerializer):
             self._add_columns(data)
         return data
 
-    def retrieve(self, validated_data):
+    def retrieve(self, validated_data: dict[str, Any]) -> CondaPatch | None:
         key = {field: validated_data[field] for field in CondaPatch.natural_key_fields()}
         return CondaPatch.objects.filter(**key).first()
 
-    def _add_columns(self, data):
-        """Make the columns of the patch from what was given; in the task, where there is time to read packages."""
+    def _add_columns(self, data: dict[str, Any]) -> None:
+        """Add the columns of the patch to the data.
+
+        The task calls this, not the request: to read a package takes time.
+
+        Raises:
+            CondaError: the package has no valid instructions for the subdir.
+        """
         if package := data.pop("package", None):
             try:
                 data["instructions"] = _instructions_in(package, data["subdir"])
@@ -162,10 +175,10 @@ class CondaPatchDiffSerializer(CondaPatchSummarySerializer):
     )
     filename_count = serializers.SerializerMethodField(help_text=_("How many files it names."))
 
-    def get_filenames(self, patch) -> list[str]:
+    def get_filenames(self, patch: CondaPatch) -> list[str]:
         return patch.filenames[:_SHOWN_FILENAMES]
 
-    def get_filename_count(self, patch) -> int:
+    def get_filename_count(self, patch: CondaPatch) -> int:
         return len(patch.filenames)
 
     class Meta:
@@ -181,7 +194,7 @@ class CondaPatchDiffSerializer(CondaPatchSummarySerializer):
         model = CondaPatch
 
 
-def _instructions_in(package, subdir):
+def _instructions_in(package: CondaPackage, subdir: str) -> dict[str, Any]:
     artifact = package._artifacts.get()
     with artifact.file.open("rb") as file:
         documents = read_patches_package(

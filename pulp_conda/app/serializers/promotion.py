@@ -1,10 +1,13 @@
+from collections.abc import Iterable
 from gettext import gettext as _
+from typing import Any
 
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import ValidateFieldsMixin
 
 from pulp_conda.app.errors import WrongOrder
+from pulp_conda.app.models import CondaStage
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.history import LONGEST_REASON
 from pulp_conda.channel.matchspec import Query
@@ -13,7 +16,7 @@ _STATE = r"^v[0-9]{1,9}(\.[0-9]{1,9})?$"
 
 
 class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """What all promotions have."""
+    """The fields of all promotions."""
 
     stage = serializers.CharField(help_text=_("The stage that moves, for example 'testing'."))
     reason = serializers.CharField(
@@ -22,7 +25,8 @@ class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
     overrides = serializers.DictField(
         child=serializers.CharField(max_length=LONGEST_REASON),
         help_text=_(
-            "Gates to pass whatever they say, each with the reason: {'environments': 'known, fixed tomorrow'}."
+            "Gates to pass whatever they say, each with the reason: "
+            "{'environments': 'known, fixed tomorrow'}."
         ),
         default=dict,
         required=False,
@@ -32,19 +36,20 @@ class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
         default=False,
     )
 
-    def default_source(self, stages, stage):
-        """Return the stage to take from if nobody names one."""
+    def default_source(self, stages: list[CondaStage], stage: CondaStage) -> CondaStage | None:
+        """Return the stage to promote from if the request names none."""
         return stages[stage.position - 1] if stage.position else None
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         stages = list(self.context["lifecycle"].stages.all())
         names = [stage.name for stage in stages]
         stage = _find(stages, "stage", data["stage"])
-        if "source" in data:
-            source = _find(stages, "source", data["source"])
-        else:
-            source = self.default_source(stages, stage)
+        source = (
+            _find(stages, "source", data["source"])
+            if "source" in data
+            else self.default_source(stages, stage)
+        )
         with channel_errors_as_validation():
             if source is None or source.position >= stage.position:
                 raise WrongOrder(
@@ -72,16 +77,16 @@ class CondaPromoteSerializer(_PromotionSerializer):
 
     source = serializers.CharField(
         help_text=_(
-            "The stage whose state it takes. The default is the one before; another one is a jump, which needs a "
-            "permission of its own."
+            "The stage whose state it takes. The default is the one before; another one is a "
+            "jump, which needs a permission of its own."
         ),
         required=False,
     )
     state = serializers.RegexField(
         _STATE,
         help_text=_(
-            "Something that the source serves or served, for example 'v42'. The default is what it serves when the "
-            "task runs."
+            "Something that the source serves or served, for example 'v42'. The default is what it "
+            "serves when the task runs."
         ),
         required=False,
     )
@@ -96,22 +101,24 @@ class CondaPromotePackagesSerializer(_PromotionSerializer):
     specs = serializers.ListField(
         child=serializers.CharField(max_length=1000),
         help_text=_(
-            "MatchSpecs; all packages that match one of them are promoted, for example ['openssl 3.5.5']."
+            "MatchSpecs; all packages that match one of them are promoted, for example "
+            "['openssl 3.5.5']."
         ),
         min_length=1,
         max_length=100,
     )
     with_dependencies = serializers.BooleanField(
         help_text=_(
-            "Also promote what they depend on, as far as the stage does not have it. The default is true."
+            "Also promote what they depend on, as far as the stage does not have it. "
+            "The default is true."
         ),
         default=True,
     )
 
-    def default_source(self, stages, stage):
+    def default_source(self, stages: list[CondaStage], stage: CondaStage) -> CondaStage:
         return stages[0]
 
-    def validate_specs(self, specs):
+    def validate_specs(self, specs: list[str]) -> list[str]:
         with channel_errors_as_validation() as errors:
             for spec in specs:
                 with errors.at(None):
@@ -120,13 +127,13 @@ class CondaPromotePackagesSerializer(_PromotionSerializer):
 
 
 class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
-    """Which stage to roll back, and to what."""
+    """Which stage to roll back, and to which state."""
 
     stage = serializers.CharField(help_text=_("The stage that moves, for example 'stable'."))
     entry = serializers.IntegerField(
         help_text=_(
-            "The number of an entry of the history by which the stage came into the state that it shall have again. "
-            "The default is the last other state."
+            "The number of the entry of the history by which the stage came into the state that it "
+            "shall have again. The default is the last other state."
         ),
         min_value=1,
         max_value=2**31 - 1,
@@ -140,13 +147,13 @@ class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
         default=False,
     )
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         stage = _find(self.context["lifecycle"].stages.all(), "stage", data["stage"])
         return {**data, "stage": stage}
 
 
-def _find(stages, field, name):
+def _find(stages: Iterable[CondaStage], field: str, name: str) -> CondaStage:
     for stage in stages:
         if stage.name == name:
             return stage

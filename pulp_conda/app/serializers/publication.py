@@ -13,7 +13,9 @@ from pulp_conda.app.models import CondaPublication
         OpenApiExample(
             "Publish the latest version",
             value={
-                "repository": "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+                "repository": (
+                    "/pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/"
+                )
             },
             request_only=True,
         )
@@ -24,8 +26,8 @@ class CondaPublicationSerializer(PublicationSerializer):
 
     checkpoint = serializers.BooleanField(
         help_text=_(
-            "Keep this publication as a checkpoint, which a checkpoint distribution serves under its date. "
-            "The default is false."
+            "Keep this publication as a checkpoint, which a checkpoint distribution serves under "
+            "its date. The default is false."
         ),
         required=False,
     )

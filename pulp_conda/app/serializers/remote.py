@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from typing import Any
 from urllib.parse import urlsplit
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -36,15 +37,16 @@ class CondaRemoteSerializer(RemoteSerializer):
 
     url = serializers.CharField(
         help_text=_(
-            "The URL of the upstream channel: what stands before the subdir, for example "
-            "'https://conda.anaconda.org/conda-forge'. The token of a '/t/<token>/' URL is kept apart "
-            "and never shown again."
+            "The URL of the upstream channel: the part before the subdir, for example "
+            "'https://conda.anaconda.org/conda-forge'. The token of a '/t/<token>/' URL is stored "
+            "separately and never shown again."
         ),
     )
     policy = serializers.ChoiceField(
         help_text=_(
-            "When to download package files: 'on_demand' when a client first asks for one, 'immediate' "
-            "during the sync, 'streamed' each time and never kept. The default is 'on_demand'."
+            "When to download package files: 'on_demand' when a client first asks for one, "
+            "'immediate' during the sync, 'streamed' each time and never kept. The default is "
+            "'on_demand'."
         ),
         choices=Remote.POLICY_CHOICES,
         default=Remote.ON_DEMAND,
@@ -60,15 +62,16 @@ class CondaRemoteSerializer(RemoteSerializer):
     includes = serializers.ListField(
         child=serializers.CharField(),
         help_text=_(
-            "Match specs of packages to take, for example ['numpy >=1.26', 'scipy']. A name may hold "
-            "globs, 'lib*'. The default, an empty list, takes all. Dependencies are not added."
+            "Match specs of packages to take, for example ['numpy >=1.26', 'scipy']. A name may "
+            "hold globs, 'lib*'. The default, an empty list, takes all. Dependencies are not added."
         ),
         required=False,
     )
     excludes = serializers.ListField(
         child=serializers.CharField(),
         help_text=_(
-            "Match specs of packages to leave out, for example ['numpy <2']. Applied after 'includes'."
+            "Match specs of packages to leave out, for example ['numpy <2']. Applied after "
+            "'includes'."
         ),
         required=False,
     )
@@ -82,7 +85,7 @@ class CondaRemoteSerializer(RemoteSerializer):
         write_only=True,
     )
 
-    def validate_url(self, url):
+    def validate_url(self, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https", "file"):
             reason = "it does not start with 'https://', 'http://' or 'file://'"
@@ -95,24 +98,24 @@ class CondaRemoteSerializer(RemoteSerializer):
         with channel_errors_as_validation():
             raise BadUpstreamUrl(url=mask(url), reason=reason)
 
-    def validate_subdirs(self, subdirs):
+    def validate_subdirs(self, subdirs: list[str]) -> list[str]:
         with channel_errors_as_validation():
             return [layout.check_subdir(subdir) for subdir in dict.fromkeys(subdirs)]
 
-    def validate_includes(self, specs):
+    def validate_includes(self, specs: list[str]) -> list[str]:
         return self._check_matchspecs("includes", specs)
 
-    def validate_excludes(self, specs):
+    def validate_excludes(self, specs: list[str]) -> list[str]:
         return self._check_matchspecs("excludes", specs)
 
-    def validate(self, data):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "url" in data:
             data["url"], token = split_token(data["url"])
             if token:
                 data["token"] = token
         return super().validate(data)
 
-    def _check_matchspecs(self, field, specs):
+    def _check_matchspecs(self, field: str, specs: list[str]) -> list[str]:
         with channel_errors_as_validation() as errors:
             for index, spec in enumerate(specs):
                 with errors.at(f"{field}[{index}]"):

@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
@@ -20,7 +21,9 @@ from pulp_conda.channel.metadata.relations import check_relations
             "A channel that publishes itself",
             value={
                 "name": "team",
-                "remote": "/pulp/api/v3/remotes/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/",
+                "remote": (
+                    "/pulp/api/v3/remotes/conda/conda/01924e1b-0b2f-7c3a-9f64-6f1d2f2f7a10/"
+                ),
                 "autopublish": True,
                 "retain_repo_versions": 30,
             },
@@ -41,22 +44,23 @@ class CondaRepositorySerializer(RepositorySerializer):
     )
     channel_relations = serializers.JSONField(
         help_text=_(
-            "Channels that clients shall load with this one: 'base' with a higher priority, 'overrides' with a "
-            "lower one, as paths from the channel's URL, for example {'base': '../conda-forge'}. Published from "
-            "the next publication on. The default, an empty object, names none."
+            "Channels that clients shall load with this one: 'base' with a higher priority, "
+            "'overrides' with a lower one, as paths from the channel's URL, for example "
+            "{'base': '../conda-forge'}. Published from the next publication on. The default, an "
+            "empty object, names none."
         ),
         required=False,
     )
     legacy_metadata = serializers.BooleanField(
         help_text=_(
-            "Also publish 'current_repodata.json' and 'repodata.json.bz2' for clients of before 2023, from the "
-            "next publication on. The default is false."
+            "Also publish 'current_repodata.json' and 'repodata.json.bz2' for clients from before "
+            "2023, from the next publication on. The default is false."
         ),
         default=False,
         required=False,
     )
 
-    def validate_channel_relations(self, relations):
+    def validate_channel_relations(self, relations: Any) -> dict[str, Any]:
         with channel_errors_as_validation():
             return check_relations(relations)
 
@@ -79,16 +83,16 @@ class CondaSyncSerializer(RepositorySyncURLSerializer):
 
     mirror = serializers.BooleanField(
         help_text=_(
-            "If true, the new version equals the upstream. If false, packages that the upstream deleted stay, "
-            "so that lock files keep working. The default is false."
+            "If true, the new version equals the upstream. If false, packages that the upstream "
+            "deleted stay, so that lock files keep working. The default is false."
         ),
         default=False,
         required=False,
     )
     optimize = serializers.BooleanField(
         help_text=_(
-            "Ask the upstream only for what changed since the last sync. If false, read everything again. "
-            "The default is true."
+            "Ask the upstream only for what changed since the last sync. If false, read everything "
+            "again. The default is true."
         ),
         default=True,
         required=False,
@@ -116,8 +120,9 @@ class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
 
     overwrite = serializers.BooleanField(
         help_text=_(
-            "If true, a package replaces another file of the same name. If false, that is an error, because "
-            "lock files and caches rely on the bytes behind a name. The default is false."
+            "If true, a package replaces another file of the same name. If false, that is an "
+            "error, because lock files and caches rely on the bytes behind a name. The default is "
+            "false."
         ),
         default=False,
         required=False,

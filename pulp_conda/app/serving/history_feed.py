@@ -7,6 +7,7 @@ what the gates said.
 from typing import Any
 
 from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind
 from pulp_conda.channel import layout
 from pulp_conda.channel.changelog import summary_line
 from pulp_conda.channel.metadata.atom import FeedEntry, render_feed
@@ -14,11 +15,11 @@ from pulp_conda.channel.metadata.atom import FeedEntry, render_feed
 _MOST_ENTRIES = 50
 
 _TITLES = {
-    "adopted": "{stage} is at {state}",
-    "published": "{stage} has {state}",
-    "promoted": "{stage} was promoted to {state}",
-    "packages": "{stage} got single packages, {state}",
-    "rolled_back": "{stage} was rolled back to {state}",
+    EntryKind.ADOPTED: "{stage} is at {state}",
+    EntryKind.PUBLISHED: "{stage} has {state}",
+    EntryKind.PROMOTED: "{stage} was promoted to {state}",
+    EntryKind.PACKAGES: "{stage} got single packages, {state}",
+    EntryKind.ROLLED_BACK: "{stage} was rolled back to {state}",
 }
 
 

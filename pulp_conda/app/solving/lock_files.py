@@ -1,14 +1,17 @@
-"""Lock files of what a stage serves, from solutions that are kept."""
+"""Lock files for the environments of a stage, written from stored solutions."""
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.errors import NotSolved
-from pulp_conda.app.solving.processes import SOLVED, UNSOLVABLE
+from pulp_conda.app.models import CondaEnvironment, CondaSolution, CondaStage
+from pulp_conda.app.solving.solutions import Basis
+from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel.layout import join_url
-from pulp_conda.channel.lockfiles.read import CONDA_LOCK, EXPLICIT, PIXI
+from pulp_conda.channel.lockfiles.read import LockFormat
 from pulp_conda.channel.lockfiles.write import (
     SolvedEnvironment,
     write_conda_lock,
@@ -17,47 +20,56 @@ from pulp_conda.channel.lockfiles.write import (
 )
 
 CONTENT_TYPES = {
-    PIXI: "application/yaml",
-    CONDA_LOCK: "application/yaml",
-    EXPLICIT: "text/plain",
+    LockFormat.PIXI: "application/yaml",
+    LockFormat.CONDA_LOCK: "application/yaml",
+    LockFormat.EXPLICIT: "text/plain",
 }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Of what somebody wants solutions.
+    """The state of a stage on which somebody wants environments to be solved.
 
     Attributes:
-        stage (CondaStage): Whose records.
-        state: What was asked for, `v42` or a date, or None for what it serves now.
-        label: Of the state that this is.
-        channels: Other channels, as a gate has them.
-        basis (Basis): The records of all of them.
+        stage: The stage.
+        state: The state that the user asked for, `v42` or a date. None for what the stage serves
+            now.
+        label: The label of that state.
+        channels: The base paths of other channels, as in a gate of environments.
+        basis: The records of the stage and of these channels.
     """
 
-    stage: object
+    stage: CondaStage
     state: str | None
     label: str
-    channels: list
-    basis: object
+    channels: list[str]
+    basis: Basis
 
 
-def solved_environment(asked, environment, platforms, url):
-    """Return an environment with the packages of its kept solutions.
+def solved_environment(
+    asked: Asked, environment: CondaEnvironment, platforms: list[str], url: str
+) -> SolvedEnvironment:
+    """Return an environment with the packages of its stored solutions.
 
     Args:
-        asked: Which state of which stage, an `Asked`.
-        url: Of the channel itself. A stage serves the packages of its kept history there.
+        url: The URL of the stage. It serves the packages of all states that its history keeps.
 
     Raises:
-        NotSolved: with what is missing on which platform.
+        NotSolved: a platform has no solution. The error says which, and why.
     """
-    solutions = asked.basis.solutions([environment])
-    solutions = {platform: solutions.get((environment.pk, platform)) for platform in platforms}
-    if any(solution is None or solution.verdict != SOLVED for solution in solutions.values()):
-        raise _not_solved(asked, environment, solutions)
+    stored = asked.basis.solutions([environment])
+    solutions = {
+        platform: solution
+        for platform in platforms
+        if (solution := stored.get((environment.pk, platform)))
+    }
+    if any(
+        platform not in solutions or solutions[platform].verdict != SolverVerdict.SOLVED
+        for platform in platforms
+    ):
+        raise _not_solved(asked, environment, platforms, solutions)
     return SolvedEnvironment(
-        # What a manifest calls it, where there is one.
+        # The name in the manifest, if the source is one.
         name=environment.section,
         channels=[
             url if publication == asked.basis.publication else other
@@ -70,49 +82,59 @@ def solved_environment(asked, environment, platforms, url):
     )
 
 
-def write_lock(lock_format, environment, digest):
-    """Return the text of a lock file, of one platform if it is an explicit list.
+def write_lock(lock_format: LockFormat, environment: SolvedEnvironment, digest: str) -> str:
+    """Return the text of a lock file.
 
     Args:
-        digest: Which hashes an explicit list has.
+        environment: With one platform, if the format is an explicit list.
+        digest: Which hashes an explicit list has, `sha256` or `md5`.
     """
-    if lock_format == PIXI:
+    if lock_format == LockFormat.PIXI:
         return write_pixi_lock([environment])
-    if lock_format == CONDA_LOCK:
+    if lock_format == LockFormat.CONDA_LOCK:
         return write_conda_lock(environment)
     (platform,) = environment.platforms
     return write_explicit(environment, platform, digest)
 
 
-def filename_of(lock_format, environment, platforms):
-    """Return what a lock file is called, as its tool wants it."""
+def filename_of(
+    lock_format: LockFormat, environment: CondaEnvironment, platforms: list[str]
+) -> str:
+    """Return the name that the tool of a format expects for a lock file."""
     return {
-        PIXI: "pixi.lock",
-        CONDA_LOCK: "conda-lock.yml",
-        EXPLICIT: f"{environment.name}-{platforms[0]}.txt",
+        LockFormat.PIXI: "pixi.lock",
+        LockFormat.CONDA_LOCK: "conda-lock.yml",
+        LockFormat.EXPLICIT: f"{environment.name}-{platforms[0]}.txt",
     }[lock_format]
 
 
-def _with_url(package, url):
+def _with_url(package: dict[str, Any], url: str) -> dict[str, Any]:
     if "url" in package:
         return package
     return {**package, "url": join_url(url, package["subdir"], package["fn"])}
 
 
-def _not_solved(asked, environment, solutions):
+def _not_solved(
+    asked: Asked,
+    environment: CondaEnvironment,
+    platforms: list[str],
+    solutions: dict[str, CondaSolution],
+) -> NotSolved:
     reasons = []
-    for platform, solution in sorted(solutions.items()):
+    for platform in sorted(platforms):
+        solution = solutions.get(platform)
         if solution is None:
             reasons.append(f"{platform} is not solved")
-        elif solution.verdict != SOLVED:
-            # On one line: solvers draw trees.
+        elif solution.verdict != SolverVerdict.SOLVED:
+            # On one line: the solver explains itself with a tree of several lines.
             words = " ".join(solution.explanation.split())
             reasons.append(f"{platform} is {solution.verdict} ({words})")
-    is_hopeless = all(
-        solution and solution.verdict in (SOLVED, UNSOLVABLE) for solution in solutions.values()
+    is_final = len(solutions) == len(platforms) and all(
+        solution.verdict in (SolverVerdict.SOLVED, SolverVerdict.UNSOLVABLE)
+        for solution in solutions.values()
     )
     remedy = "Change the environment or the channel, or ask for other platforms."
-    if not is_hopeless:
+    if not is_final:
         request = {
             "stage": asked.stage.name,
             "environments": [environment.name],

@@ -1,7 +1,7 @@
 """Solve environments in child processes, with limits of time and memory.
 
-What solves is `pulp_conda.solver`. A child works through jobs until one takes too long, needs too much memory or crashes;
-then that job has the verdict `unknown`, and another child goes on.
+The program of a child is `pulp_conda.solver`. A child does one job after the other. If a job takes
+too long, needs too much memory or crashes, its verdict is `unknown`, and another child goes on.
 """
 
 import json
@@ -12,19 +12,23 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from gettext import gettext as _
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
+from uuid import UUID
 
-SOLVED = "solved"
-UNSOLVABLE = "unsolvable"
-UNKNOWN = "unknown"
+from pulp_conda.app.vocabulary import SolverVerdict
 
-# For a child to start and to open the repodata, besides what a job may take.
+# The key of an environment, and a platform.
+JobKey = tuple[UUID, str]
+
+# The time to start a child and to open the repodata. It does not count for the job.
 _SECONDS_TO_START = 30
 
-# What the allocators of Rust and Python say before they give up.
+# The messages of Rust and Python when they get no more memory.
 _OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "Cannot allocate memory")
 
 _READ_SIZE = 2**20
@@ -35,8 +39,9 @@ class Channel:
     """A channel, as the solver sees it.
 
     Fields:
-        url: The URL that the records of the solution get.
-        repodata: The paths of local files, uncompressed, by subdir; a subdir without one has no packages.
+        url: The URL of the channel in the records of a solution.
+        repodata: The paths of local uncompressed repodata files, by subdir. A subdir that is not
+            here has no packages.
     """
 
     url: str
@@ -45,9 +50,16 @@ class Channel:
 
 @dataclass(frozen=True)
 class Job:
-    """An environment on a platform; the key is the caller's."""
+    """An environment to solve on a platform.
 
-    key: object
+    Fields:
+        key: Its outcome has the same key: the key of the environment, and the platform.
+        platform: The subdir to solve it for.
+        specs: What to install, as MatchSpecs.
+        virtual_packages: What the machine has, as {name: version} (CEP 30).
+    """
+
+    key: JobKey
     platform: str
     specs: tuple[str, ...]
     virtual_packages: dict[str, str] = field(default_factory=dict)
@@ -55,36 +67,47 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the solver says of a job.
+    """What the solver says about a job.
 
     Fields:
-        key: Of the job.
-        verdict: `solved`, `unsolvable`, or `unknown` if the solver ran into a limit or could not work.
-        explanation: The solver's own words, or None for what is solved.
-        packages: The records of the solution by name, each with `fn`, `url` and `channel`.
-        seconds: How long it took.
-        peak_mb: The most memory that the process had up to its end, in MiB, the mapped part of the repodata counted.
+        key: The key of the job.
+        verdict: `solved`, `unsolvable`, or `unknown` if the solver reached a limit or did not work.
+        explanation: The words of the solver, or None if the job is solved.
+        packages: The records of the solution, sorted by name, each with `fn`, `url` and `channel`.
+        seconds: How long the job took.
+        peak_mb: The most memory in MiB that the process used until then. The mapped part of the
+            repodata counts.
     """
 
-    key: object
-    verdict: str
+    key: JobKey
+    verdict: SolverVerdict
     explanation: str | None
-    packages: list[dict]
+    packages: list[dict[str, Any]]
     seconds: float
     peak_mb: int
 
 
-def solve(jobs, channels, *, seconds_per_job, memory_mb, processes=1):
-    """Yield the `Outcome` of every job as it comes; nothing is left running when the generator is closed.
+def solve(
+    jobs: Iterable[Job],
+    channels: list[Channel],
+    *,
+    seconds_per_job: float,
+    memory_mb: int,
+    processes: int = 1,
+) -> Iterator[Outcome]:
+    """Yield the `Outcome` of every job, in the order in which the jobs are done.
 
-    The same records and the same job give the same solution.
+    The same records and the same job give the same solution. When the generator is closed, no
+    child is left running.
 
     Args:
-        channels: A list of `Channel`, in the order of their priority: a package name comes from the first that has it.
-        memory_mb: MiB of memory for each process. Repodata is mapped and does not count.
-        processes: How many children there are at a time.
+        channels: The channels in the order of their priority. All packages of a name come from the
+            first channel that has the name.
+        seconds_per_job: The longest time for a job.
+        memory_mb: The memory of each child in MiB. The repodata is mapped and does not count.
+        processes: How many children run at the same time.
     """
-    # A child opens the repodata of a platform when a job of another comes.
+    # Sorted by platform: a child opens other repodata whenever the platform changes.
     waiting = deque(sorted(jobs, key=lambda job: job.platform))
     request = {
         "memory": memory_mb * 2**20,
@@ -93,7 +116,7 @@ def solve(jobs, channels, *, seconds_per_job, memory_mb, processes=1):
             for c in channels
         ],
     }
-    children = []
+    children: list[_Child] = []
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or children:
@@ -115,7 +138,8 @@ def solve(jobs, channels, *, seconds_per_job, memory_mb, processes=1):
                         children.remove(child)
                         child.end()
                     if child.is_worn:
-                        # What it kept of the jobs before may be to blame: only a new child tells.
+                        # Memory that it kept from earlier jobs may be the cause. A new child finds
+                        # out.
                         waiting.appendleft(child.job)
                     else:
                         yield outcome
@@ -125,30 +149,36 @@ def solve(jobs, channels, *, seconds_per_job, memory_mb, processes=1):
 
 
 class _Child:
-    """A process that solves, and the job that it has.
+    """A process that solves, and the job that it works on.
 
     Attributes:
-        answers: Where its answers come from.
-        job: What it works at.
-        deadline: When it should be done with that, on the monotonic clock.
-        is_alive: Whether it can be given another job.
-        is_worn: It died by itself, in a job that was not its first.
+        answers: The output of the process, one line for each job.
+        job: The job that it works on.
+        deadline: When it has to be done with the job, in seconds of the monotonic clock.
+        is_alive: Whether it can take another job.
+        is_worn: Whether it died by itself, in a job that was not its first.
     """
 
-    def __init__(self, request, job, seconds_per_job, memory_mb):
+    job: Job
+    deadline: float
+
+    def __init__(
+        self, request: dict[str, Any], job: Job, seconds_per_job: float, memory_mb: int
+    ) -> None:
         self._seconds = seconds_per_job
         self._memory_mb = memory_mb
         self._errors = TemporaryFile()
         self._process = subprocess.Popen(
-            # -P: what lies in the folder is no Python of ours.
+            # -P: do not import Python modules from the working directory.
             [sys.executable, "-P", "-m", "pulp_conda.solver"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # Threads reserve memory that counts, and there is one thing to do.
+            # Each thread reserves memory that counts, and there is work for one thread only.
             env=os.environ | {"TOKIO_WORKER_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
         )
-        self.answers = self._process.stdout
+        assert self._process.stdin and self._process.stdout
+        self._input, self.answers = self._process.stdin, self._process.stdout
         self.is_alive = True
         self.is_worn = False
         self._answered = 0
@@ -157,8 +187,8 @@ class _Child:
         self.send(job)
         self.deadline += _SECONDS_TO_START
 
-    def send(self, job):
-        """Give the child a job; it has none."""
+    def send(self, job: Job) -> None:
+        """Give a job to the child, which has none."""
         self.job = job
         self._started = time.monotonic()
         self.deadline = self._started + self._seconds
@@ -170,8 +200,8 @@ class _Child:
             }
         )
 
-    def receive(self):
-        """Read what there is, and return the outcome of the job if that is the end of it."""
+    def receive(self) -> Outcome | None:
+        """Read what the child wrote, and return the outcome of the job if it is complete."""
         data = os.read(self.answers.fileno(), _READ_SIZE)
         if not data:
             return self._died()
@@ -183,54 +213,53 @@ class _Child:
         self._answered += 1
         return self._outcome(**answer)
 
-    def check_time(self):
-        """End the process and return an outcome if the time is over."""
+    def check_time(self) -> Outcome | None:
+        """If the time of the job is over, end the process, and return an outcome that says so."""
         if time.monotonic() < self.deadline:
             return None
         peak_mb = self._peak_mb()
         self._kill()
         reason = _("the solver was not done after {} seconds").format(self._seconds)
-        return self._outcome(UNKNOWN, reason, peak_mb=peak_mb)
+        return self._outcome(SolverVerdict.UNKNOWN, reason, peak_mb=peak_mb)
 
-    def end(self):
-        """End the process, whatever it does."""
+    def end(self) -> None:
+        """End the process in any case, and close its streams."""
         self._kill()
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
+        for stream in (self._input, self.answers, self._errors):
             try:
                 stream.close()
             except BrokenPipeError:
-                # What a process that is gone has not read.
+                # The process ended before it read all of its input.
                 pass
 
-    def _write(self, line):
+    def _write(self, line: dict[str, Any]) -> None:
         try:
-            self._process.stdin.write(json.dumps(line).encode() + b"\n")
-            self._process.stdin.flush()
+            self._input.write(json.dumps(line).encode() + b"\n")
+            self._input.flush()
         except BrokenPipeError:
-            # It died, and reading says so.
+            # The process ended. `receive` finds that out.
             pass
 
-    def _died(self):
+    def _died(self) -> Outcome:
         self._kill()
         self.is_worn = self._answered > 0
         self._errors.seek(0)
         words = self._errors.read()[-2000:].decode(errors="replace").strip()
         if any(text in words for text in _OUT_OF_MEMORY):
             reason = _("the solver needed more than {} MiB of memory").format(self._memory_mb)
-            return self._outcome(UNKNOWN, reason, peak_mb=self._memory_mb)
-        status = self._process.returncode
-        if status < 0:
-            status = signal.Signals(-status).name
+            return self._outcome(SolverVerdict.UNKNOWN, reason, peak_mb=self._memory_mb)
+        code = self._process.returncode
+        status = signal.Signals(-code).name if code < 0 else code
         reason = _("the solver ended with status {}: {}").format(status, words or _("no message"))
-        return self._outcome(UNKNOWN, reason)
+        return self._outcome(SolverVerdict.UNKNOWN, reason)
 
-    def _kill(self):
+    def _kill(self) -> None:
         if self.is_alive:
             self._process.kill()
             self._process.wait()
             self.is_alive = False
 
-    def _peak_mb(self):
+    def _peak_mb(self) -> int:
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
         except OSError:
@@ -238,7 +267,16 @@ class _Child:
         values = dict(line.split(":", 1) for line in status.splitlines())
         return int(values.get("VmHWM", "0 kB").split()[0]) // 1024
 
-    def _outcome(self, verdict, explanation, packages=(), seconds=None, peak_mb=0):
+    def _outcome(
+        self,
+        verdict: str,
+        explanation: str | None,
+        packages: Iterable[dict[str, Any]] = (),
+        seconds: float | None = None,
+        peak_mb: int = 0,
+    ) -> Outcome:
         if seconds is None:
             seconds = time.monotonic() - self._started
-        return Outcome(self.job.key, verdict, explanation, list(packages), seconds, peak_mb)
+        return Outcome(
+            self.job.key, SolverVerdict(verdict), explanation, list(packages), seconds, peak_mb
+        )

@@ -1,59 +1,83 @@
-"""Solve environments on the records of a publication, and keep what came out."""
+"""Solve environments on the records of a publication, and store the solutions."""
 
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from pulpcore.plugin.models import ProgressReport, PublishedMetadata
+from pulpcore.plugin.models import ProgressReport, Publication, PublishedMetadata, RepositoryVersion
 
-from pulp_conda.app.models import CondaEnvironment, CondaSolution
-from pulp_conda.app.solving.processes import UNKNOWN, Channel, Job, solve
+from pulp_conda.app.models import CondaEnvironment, CondaPublication, CondaSolution
+from pulp_conda.app.solving.processes import Channel, Job, JobKey, Outcome, solve
+from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
 from pulp_conda.channel.environments.virtual_packages import merge_virtual_packages
 
-# A publication is served at several URLs, so its own packages are kept without one.
+# Several URLs may serve a publication. So its own packages are stored without a URL, and the solver
+# gets this one.
 _OWN_URL = "https://publication.invalid"
+
+# Solutions by the key of the environment and the platform.
+Solutions = dict[JobKey, CondaSolution]
+
+
+class PublishedChannel(NamedTuple):
+    """A channel of this server, and what it serves.
+
+    Fields:
+        url: The URL of the channel.
+        publication: The publication that it serves.
+    """
+
+    url: str
+    publication: Publication
 
 
 class Basis:
-    """The records on which environments are solved: those of a publication, and of other channels of this server.
+    """The records on which environments are solved: of a publication, and of other channels.
 
     Attributes:
-        publication (CondaPublication): The channel's own.
-        channels (list): URLs and publications, the one with the highest priority first.
+        publication: The publication of the channel itself.
+        channels: This publication and the other channels, the one with the highest priority first.
     """
 
-    def __init__(self, publication, others=(), place=0):
-        """Put the channel among others.
+    def __init__(
+        self, publication: CondaPublication, others: Sequence[PublishedChannel] = (), place: int = 0
+    ) -> None:
+        """Take a publication, and put it between other channels.
 
         Args:
-            others: (URL, `CondaPublication`) of other channels, in their order.
-            place: Before which of them it comes.
+            others: Other channels of this server, the one with the highest priority first.
+            place: How many of them have a higher priority than the publication.
         """
         self.publication = publication
-        self.channels = [*others[:place], (_OWN_URL, publication), *others[place:]]
+        own = PublishedChannel(_OWN_URL, publication)
+        self.channels = [*others[:place], own, *others[place:]]
 
     @property
-    def digest(self):
-        """What tells this from other orders of other channels; empty if there is none."""
+    def digest(self) -> str:
+        """A digest of the order and the publications of all channels. Empty without others."""
         if len(self.channels) == 1:
             return ""
         keys = ",".join(f"{url} {publication.pk}" for url, publication in self.channels)
         return sha256(keys.encode()).hexdigest()
 
-    def solutions(self, environments):
-        """Return what is known of environments, as {(key of the environment, platform): `CondaSolution`}."""
+    def solutions(self, environments: Iterable[CondaEnvironment]) -> Solutions:
+        """Return the stored solutions of environments."""
         solutions = CondaSolution.objects.filter(
             publication=self.publication, base=self.digest, environment__in=environments
         )
         return {(solution.environment_id, solution.platform): solution for solution in solutions}
 
 
-def environments_of(version, names=("*",)):
-    """Return the environments of a repository version that names or patterns mean, sorted by name."""
+def environments_of(
+    version: RepositoryVersion, names: Sequence[str] = ("*",)
+) -> list[CondaEnvironment]:
+    """Return the environments of a repository version that match names or patterns, by name."""
     environments = version.get_content(CondaEnvironment.objects).order_by("name")
     return [
         environment
@@ -62,14 +86,19 @@ def environments_of(version, names=("*",)):
     ]
 
 
-def solve_environments(basis, environments, limits, platforms=None):
-    """Solve what is not solved yet, and return all as {(key of the environment, platform): `CondaSolution`}.
+def solve_environments(
+    basis: Basis,
+    environments: Iterable[CondaEnvironment],
+    limits: dict[str, int],
+    platforms: Sequence[str] | None = None,
+) -> Solutions:
+    """Solve environments on all their platforms, store the solutions, and return them.
 
-    What the solver could not finish before is tried again.
+    Stored solutions are not solved again, except those that the solver could not finish.
 
     Args:
-        limits: The keywords of `pulp_conda.app.solving.processes.solve`.
-        platforms: Only these, or None for all that the environments name.
+        limits: The keyword arguments of `pulp_conda.app.solving.processes.solve`.
+        platforms: Solve only for these. None means all that the environments name.
     """
     wanted = {
         (environment.pk, platform): _job(environment, platform)
@@ -80,7 +109,7 @@ def solve_environments(basis, environments, limits, platforms=None):
     solutions = {
         key: solution
         for key, solution in basis.solutions(environments).items()
-        if key in wanted and solution.verdict != UNKNOWN
+        if key in wanted and solution.verdict != SolverVerdict.UNKNOWN
     }
     jobs = [job for key, job in wanted.items() if key not in solutions]
     with ProgressReport(
@@ -94,7 +123,7 @@ def solve_environments(basis, environments, limits, platforms=None):
     return solutions
 
 
-def _job(environment, platform):
+def _job(environment: CondaEnvironment, platform: str) -> Job:
     return Job(
         key=(environment.pk, platform),
         platform=platform,
@@ -105,10 +134,10 @@ def _job(environment, platform):
     )
 
 
-def _keep(basis, outcome):
+def _keep(basis: Basis, outcome: Outcome) -> CondaSolution:
     environment, platform = outcome.key
     for package in outcome.packages:
-        # Where it is of the channel's own, every stage has its own URL for it.
+        # Every stage has its own URL for the packages of the publication itself.
         if package["channel"].rstrip("/") == _OWN_URL:
             del package["channel"], package["url"]
     return CondaSolution.objects.update_or_create(
@@ -127,8 +156,11 @@ def _keep(basis, outcome):
 
 
 @contextmanager
-def _local_channels(basis, platforms):
-    """Give the channels with the paths of their repodata, which are fetched if the storage is far away."""
+def _local_channels(basis: Basis, platforms: set[str]) -> Iterator[list[Channel]]:
+    """Give the channels with local files of repodata, for the time of a `with` block.
+
+    Files of a remote storage are downloaded into a temporary folder.
+    """
     with TemporaryDirectory(dir=".") as folder:
         yield [
             Channel(url, dict(_local_repodata(publication, platforms, Path(folder, str(number)))))
@@ -136,7 +168,9 @@ def _local_channels(basis, platforms):
         ]
 
 
-def _local_repodata(publication, platforms, folder):
+def _local_repodata(
+    publication: CondaPublication, platforms: set[str], folder: Path
+) -> Iterator[tuple[str, Path]]:
     folder.mkdir()
     subdirs = {*platforms, layout.NOARCH} if platforms else ()
     for subdir in subdirs:

@@ -1,1 +1,4 @@
-"""What the workers do. Task arguments are plain JSON values; a task that runs twice leaves what it left once."""
+"""The tasks that workers run.
+
+Their arguments are plain JSON values. If a task runs twice, the result is the same as of one run.
+"""

@@ -1,27 +1,31 @@
 """Copy packages from one channel into another."""
 
-from pulpcore.plugin.models import Content
+from typing import Any
+from uuid import UUID
+
+from pulpcore.plugin.models import Content, RepositoryVersion
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.vocabulary import VersionOutcome
 
 
 def copy_packages(
-    repository_pk,
-    source_pk,
-    specs,
-    source_number=None,
-    with_dependencies=True,
-    overwrite=False,
-    dry_run=False,
-):
+    repository_pk: str,
+    source_pk: str,
+    specs: list[str],
+    source_number: int | None = None,
+    with_dependencies: bool = True,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> dict[str, Any]:
     """Make a version with packages of another repository on top, and return the report.
 
     Args:
-        source_number: Of the version to take them from. The default is the latest.
-        specs: MatchSpecs; all packages that match one of them are copied.
-        with_dependencies: Also what they depend on, as far as the repository does not have it.
-        overwrite: A package may replace another file of its name.
+        specs: MatchSpecs. The task copies all packages that match one of them.
+        source_number: The number of the version to copy from. The default is the latest.
+        with_dependencies: Also copy what they depend on, unless the repository has it.
+        overwrite: Packages may replace other files of the same name.
         dry_run: Return the same report, and change nothing.
 
     Raises:
@@ -35,7 +39,7 @@ def copy_packages(
     if not overwrite:
         repository.check_content_overwrite(base, keys)
     report = {
-        "outcome": "made" if keys else "unchanged",
+        "outcome": VersionOutcome.MADE if keys else VersionOutcome.UNCHANGED,
         "dry_run": dry_run,
         "version": None,
         "source_version": source.number,
@@ -47,13 +51,13 @@ def copy_packages(
     return report
 
 
-def _version(repository, number):
+def _version(repository: CondaRepository, number: int | None) -> RepositoryVersion:
     versions = repository.versions.complete()
     return repository.latest_version() if number is None else versions.get(number=number)
 
 
-def _add(repository, keys):
-    """Return the number of a new version that has this content, too."""
+def _add(repository: CondaRepository, keys: list[UUID]) -> int:
+    """Make a version that has this content as well, and return its number."""
     with repository.new_version() as version:
         version.add_content(Content.objects.filter(pk__in=keys))
     return version.number

@@ -1,5 +1,7 @@
 """Add content to a repository, and remove some."""
 
+from typing import Any
+
 from pulpcore.plugin.models import Content, RepositoryVersion
 from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
@@ -7,18 +9,23 @@ from pulp_conda.app.models import CondaRepository
 
 
 def modify(
-    repository_pk,
-    add_content_units,
-    remove_content_units,
-    base_version_pk=None,
-    overwrite=False,
-):
-    """Make a version with content removed and then added, and return it as the API shows it, or None if nothing changed.
+    repository_pk: str,
+    add_content_units: list[str],
+    remove_content_units: list[str],
+    base_version_pk: str | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any] | None:
+    """Make a version from another one: remove content first, and then add content.
 
     Args:
-        remove_content_units: Keys, or "*" for all that the latest version has.
-        base_version_pk: Of the version to start from. The default is the latest.
-        overwrite: A package may replace another file of its name.
+        add_content_units: The keys of the content to add.
+        remove_content_units: The keys of the content to remove. "*" means all that the latest
+            version has.
+        base_version_pk: The key of the version to start from. The default is the latest.
+        overwrite: Packages may replace other files of the same name.
+
+    Returns:
+        The new version as the API shows it, or None if nothing changed.
 
     Raises:
         CondaError: `PackageConflict`, `DuplicateFilename` or `PatchWithoutPackage`.
@@ -39,5 +46,5 @@ def modify(
         version.add_content(added)
     if not version.complete:
         return None
-    # Hrefs without a host, as tasks know none.
+    # Without a request: the hrefs have no host, because a task knows none.
     return RepositoryVersionSerializer(version, context={"request": None}).data

@@ -1,8 +1,9 @@
-"""Move stages: promote to one, answer what waits, and roll one back."""
+"""Move stages: promote to a stage, promote what was approved, and roll a stage back."""
 
 from pulp_conda.app.errors import NothingWaits, StageServesNothing, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import (
+    Report,
     attempt,
     check_is_there,
     find_state,
@@ -11,16 +12,24 @@ from pulp_conda.app.lifecycle.moves import (
     signed,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, MoveOutcome
 
 
 def promote(
-    stage_pk, source_pk, requester_pk, state=None, reason="", overrides=None, dry_run=False
-):
-    """Let a stage serve what another serves, if its gates allow that, and return the report.
+    stage_pk: str,
+    source_pk: str,
+    requester_pk: int,
+    state: str | None = None,
+    reason: str = "",
+    overrides: dict[str, str] | None = None,
+    dry_run: bool = False,
+) -> Report:
+    """Let a stage serve what another stage serves, if its gates allow that. Return the report.
 
     Args:
-        state: The label of something that the source serves or served, `v42`; the default is what it serves now.
-        overrides: Reasons to pass a gate whatever it says, by its name.
+        state: A state that the source serves or served, for example `v42`. The default is what it
+            serves now.
+        overrides: By the name of a gate, the reason to pass it in any case.
         dry_run: Return the same report, and change nothing.
 
     Raises:
@@ -31,21 +40,21 @@ def promote(
     origin = find_state(source, state) if state else source.current
     if origin is None:
         raise CondaError(StageServesNothing(stage=source.name, lifecycle=source.lifecycle.name))
-    entry = make_entry(stage, "promoted", origin, requester_pk, reason)
+    entry = make_entry(stage, EntryKind.PROMOTED, origin, requester_pk, reason)
     return attempt(entry, signed(overrides, entry), dry_run)
 
 
-def answer(entry_pk):
-    """Promote what waited for an approval, now that somebody said yes, and return the report.
+def answer(entry_pk: str) -> Report:
+    """Try a promotion again that waits for approval, after somebody approved. Return the report.
 
     Raises:
         CondaError: `NothingWaits` or `StateGone`.
     """
     entry = HistoryEntry.objects.get(pk=entry_pk)
-    if entry.outcome == "moved":
-        # Two said yes at the same moment, and the task of the first did it.
-        return report_of(entry, "moved", dry_run=False)
-    if entry.outcome != "waiting":
+    if entry.outcome == EntryOutcome.MOVED:
+        # Two people approved at the same time, and the task of the first moved the stage.
+        return report_of(entry, MoveOutcome.MOVED, dry_run=False)
+    if entry.outcome != EntryOutcome.WAITING:
         raise CondaError(
             NothingWaits(number=entry.number, lifecycle=entry.lifecycle.name, outcome=entry.outcome)
         )
@@ -53,12 +62,20 @@ def answer(entry_pk):
     return attempt(entry, entry.report.get("overrides", {}), dry_run=False)
 
 
-def roll_back(stage_pk, requester_pk, number=None, reason="", dry_run=False):
-    """Let a stage serve what it served before, whatever its gates say, and return the report.
+def roll_back(
+    stage_pk: str,
+    requester_pk: int,
+    number: int | None = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> Report:
+    """Let a stage serve what it served before, without asking its gates. Return the report.
 
     Args:
-        number: Which entry of the history to go back to; the default is the state before. Of a stage that was rolled back
-            already, that is what it served before the state it was rolled back to.
+        number: The number of the entry of the history to go back to. The default is the state
+            before. If the stage was rolled back already, that is the state before the one to which
+            it was rolled back.
+        dry_run: Return the same report, and change nothing.
 
     Raises:
         CondaError: `UnknownState` or `StateGone`.
@@ -66,13 +83,13 @@ def roll_back(stage_pk, requester_pk, number=None, reason="", dry_run=False):
     stage = CondaStage.objects.get(pk=stage_pk)
     if number is not None:
         origin = stage.states.filter(number=number).first()
-        wanted, why = number, "it has no such entry that moved this stage"
+        state, why = str(number), "it has no such entry that moved this stage"
     else:
         origin = stage.find_earlier()
-        wanted, why = "before", "it has no earlier state that is kept"
+        state, why = "before", "it has no earlier state that is kept"
     if origin is None:
         raise CondaError(
-            UnknownState(stage=stage.name, lifecycle=stage.lifecycle.name, state=wanted, reason=why)
+            UnknownState(stage=stage.name, lifecycle=stage.lifecycle.name, state=state, reason=why)
         )
-    entry = make_entry(stage, "rolled_back", origin, requester_pk, reason)
+    entry = make_entry(stage, EntryKind.ROLLED_BACK, origin, requester_pk, reason)
     return attempt(entry, {}, dry_run)

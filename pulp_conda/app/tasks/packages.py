@@ -3,7 +3,7 @@
 from django.contrib.auth import get_user_model
 
 from pulp_conda.app.lifecycle.fixes import make_version
-from pulp_conda.app.lifecycle.moves import attempt, signed, unchanged
+from pulp_conda.app.lifecycle.moves import Report, attempt, signed, unchanged
 from pulp_conda.app.lifecycle.packages import (
     publication_of,
     replaced_by,
@@ -12,27 +12,28 @@ from pulp_conda.app.lifecycle.packages import (
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
 
 
 def promote_packages(
-    stage_pk,
-    source_pk,
-    specs,
-    requester_pk,
-    with_dependencies=True,
-    reason="",
-    overrides=None,
-    dry_run=False,
-):
-    """Let a stage serve what it serves with packages of another stage on top, and return the report.
+    stage_pk: str,
+    source_pk: str,
+    specs: list[str],
+    requester_pk: int,
+    with_dependencies: bool = True,
+    reason: str = "",
+    overrides: dict[str, str] | None = None,
+    dry_run: bool = False,
+) -> Report:
+    """Put packages of another stage on top of what a stage serves. Return the report.
 
-    What comes of it is a version of the stage's own, which is published, goes through the gates, and is removed again if
-    they hold it.
+    The result is a version of the stage's own repository. It is published, and the gates judge it.
+    If they block it, it is deleted.
 
     Args:
-        specs: MatchSpecs; all packages that match one of them are promoted.
-        with_dependencies: Also what they depend on, as far as the stage does not have it.
-        overrides: Reasons to pass a gate whatever it says, by its name.
+        specs: MatchSpecs. The task promotes all packages that match one of them.
+        with_dependencies: Also promote what they depend on, unless the stage has it.
+        overrides: By the name of a gate, the reason to pass it in any case.
         dry_run: Return the same report, and change nothing.
 
     Raises:
@@ -45,11 +46,16 @@ def promote_packages(
     requester = get_user_model().objects.filter(pk=requester_pk).first()
     if not found.packages:
         entry = HistoryEntry.make(
-            stage, "packages", stage.publication, stage.current.state, requester, reason=reason
+            stage,
+            EntryKind.PACKAGES,
+            stage.publication,
+            stage.current.state,
+            requester,
+            reason=reason,
         )
         return unchanged(entry, dry_run)
 
-    number = stage.repository and stage.repository.latest_version().number
+    number_before = stage.repository and stage.repository.latest_version().number
     version = make_version(
         stage,
         base,
@@ -59,10 +65,10 @@ def promote_packages(
     publication = publication_of(version)
     state = state_of(stage, publication)
     entry = HistoryEntry.make(
-        stage, "packages", publication, state, requester, reason=reason, specs=specs
+        stage, EntryKind.PACKAGES, publication, state, requester, reason=reason, specs=specs
     )
     report = attempt(entry, signed(overrides, entry), dry_run, extra=describe(found))
-    is_kept = not dry_run and report["outcome"] in ("moved", "waiting")
-    if not is_kept and version.number != number:
+    is_kept = not dry_run and report["outcome"] in (MoveOutcome.MOVED, MoveOutcome.WAITING)
+    if not is_kept and version.number != number_before:
         version.delete()
     return report

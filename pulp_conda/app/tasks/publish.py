@@ -9,8 +9,8 @@ from pulp_conda.app.serializers import CondaPublicationSerializer
 
 
 def publish(repository_version_pk: str, checkpoint: bool = False) -> dict[str, Any]:
-    """Write the channel files of a version into a new publication, and return it as the API shows it."""
+    """Write the metadata files of a version into a new publication. Return it as the API does."""
     version = RepositoryVersion.objects.get(pk=repository_version_pk)
     publication = publish_version(version, checkpoint)
-    # Hrefs without a host, as tasks know none.
+    # Without a request: the hrefs have no host, because a task knows none.
     return CondaPublicationSerializer(publication, context={"request": None}).data

@@ -1,4 +1,6 @@
-"""Solve environments ahead of the promotion that asks for it, or for their lock files."""
+"""Solve environments before a promotion needs the solutions, or for lock files."""
+
+from typing import Any
 
 from django.db import transaction
 
@@ -9,18 +11,24 @@ from pulp_conda.app.lifecycle.gates.environments import basis_of, limits
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
 from pulp_conda.app.solving.solutions import solve_environments
 
-# Few enough that all workers have something to do, enough that the repodata is not opened over and over.
+# How many environments a task solves. More would leave some workers without work. Less would open
+# the repodata too often.
 _CHUNK = 10
 
 _LONGEST_EXPLANATION = 4000
 
 
-def dispatch_solving(publication, environments, channels, platforms):
-    """Share environments among tasks, and return the group of these.
+def dispatch_solving(
+    publication: CondaPublication,
+    environments: list[CondaEnvironment],
+    channels: list[str],
+    platforms: list[str],
+) -> TaskGroup:
+    """Dispatch tasks that each solve some of the environments, and return the group of the tasks.
 
     Args:
-        channels: As a gate has them.
-        platforms: Only these, or empty for all.
+        channels: The base paths of other channels, as in a gate of environments.
+        platforms: Solve only for these. Empty means all that the environments name.
     """
     with transaction.atomic():
         group = TaskGroup.objects.create(
@@ -43,10 +51,12 @@ def dispatch_solving(publication, environments, channels, platforms):
     return group
 
 
-def solve_chunk(publication_pk, environment_pks, channels, platforms):
-    """Solve environments, keep the solutions, and return what the solver said of each.
+def solve_chunk(
+    publication_pk: str, environment_pks: list[str], channels: list[str], platforms: list[str]
+) -> list[dict[str, Any]]:
+    """Solve environments, store the solutions, and return what the solver said about each.
 
-    A gate that is asked about the same publication and channels finds them.
+    A gate for the same publication and channels uses the stored solutions.
     """
     environments = CondaEnvironment.objects.filter(pk__in=environment_pks)
     names = {environment.pk: environment.name for environment in environments}

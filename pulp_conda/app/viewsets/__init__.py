@@ -1,4 +1,4 @@
-"""The five nouns of the plugin, as REST resources."""
+"""The resources of the plugin as REST endpoints."""
 
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet

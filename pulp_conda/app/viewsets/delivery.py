@@ -1,8 +1,13 @@
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
+from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
@@ -17,16 +22,21 @@ from pulp_conda.app.models import WebhookDelivery
 from pulp_conda.app.serializers import WebhookDeliverySerializer
 from pulp_conda.app.tasks.webhooks import deliver
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
+from pulp_conda.app.vocabulary import DeliveryState
 
 
 class WebhookDeliveryFilter(BaseFilterSet):
+    # Not filters for choices: an unknown word finds nothing, and is no error.
+    state = CharFilter(help_text="Filter results where state matches value")
+    event = CharFilter(help_text="Filter results where event matches value")
+
     class Meta:
         model = WebhookDelivery
-        fields = {"state": ["exact", "in"], "event": ["exact", "in"]}
+        fields = {"state": ["in"], "event": ["in"]}
 
 
 class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
-    """A WebhookDelivery is a message to the webhook of a lifecycle, and tells how it went."""
+    """A WebhookDelivery is a message to the webhook of a lifecycle, with its attempts."""
 
     endpoint_name = "deliveries"
     router_lookup = "delivery"
@@ -41,16 +51,17 @@ class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixin
 
     @extend_schema(
         summary="Deliver once more",
-        description="Trigger a task that sends the message now, also if it was delivered or given up.",
+        description="Trigger a task that sends the message now, even if it was delivered or "
+        "given up.",
         request=None,
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"])
-    def redeliver(self, request, lifecycle_pk, pk, **kwargs):
+    def redeliver(self, request: Request, lifecycle_pk: str, pk: str, **kwargs: Any) -> Response:
         delivery = self.get_object()
         with transaction.atomic():
             delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery.pk)
-            delivery.state, delivery.next_attempt_at = "pending", timezone.now()
+            delivery.state, delivery.next_attempt_at = DeliveryState.PENDING, timezone.now()
             delivery.save()
             task = dispatch(deliver, args=(str(delivery.lifecycle_id),))
         return OperationPostponedResponse(task, request)

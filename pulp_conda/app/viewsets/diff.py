@@ -1,6 +1,11 @@
-"""What differs between two states of a channel, as an answer."""
+"""Answer requests for the differences between two states of a channel."""
+
+from typing import Any
 
 from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.versions.comparison import NameQuery, compare
@@ -8,14 +13,22 @@ from pulp_conda.app.viewsets.renderers import wants_markdown
 from pulp_conda.channel.changelog import render_markdown
 
 
-def answer_diff(view, base, target, query, names, title):
+def answer_diff(
+    view: GenericViewSet,
+    base: RepositoryVersion,
+    target: RepositoryVersion,
+    query: dict[str, Any],
+    names: tuple[str | int, str | int],
+    title: str,
+) -> Response:
     """Return the response to a request for a diff: JSON, or Markdown for people.
 
     Args:
-        base, target (RepositoryVersion): The older and the newer state.
-        query: What is left of the validated query: `offset`, `limit` and the filters of `compare`.
-        names: How the two states are called in the answer.
-        title: Of the changelog, with a place for each of the names.
+        base, target: The older and the newer state.
+        query: The validated query without the states: `offset`, `limit` and the filters of
+            `compare`.
+        names: The names of the two states in the answer.
+        title: The title of the changelog, with a `{}` for each of the names.
     """
     offset, limit = query.pop("offset"), query.pop("limit")
     with compare(base, target, **query) as changes:

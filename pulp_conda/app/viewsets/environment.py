@@ -1,5 +1,11 @@
+from typing import Any
+
+from django.db.models import QuerySet
 from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.viewsets import (
@@ -14,15 +20,16 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
-from pulp_conda.channel.environments.specs import FORMATS
+from pulp_conda.app.vocabulary import choices_of
+from pulp_conda.channel.environments.specs import EnvironmentFormat
 
 
 class CondaEnvironmentFilter(ContentFilter):
-    # Django REST framework takes 'format' of a query for that of its answer.
+    # Not 'format': Django REST framework takes that parameter as the format of its answer.
     environment_format = ChoiceFilter(
         field_name="format",
         help_text="The format of its file.",
-        choices=[(name, name) for name in FORMATS],
+        choices=choices_of(EnvironmentFormat),
     )
 
     class Meta:
@@ -31,7 +38,7 @@ class CondaEnvironmentFilter(ContentFilter):
 
 
 class CondaEnvironmentViewSet(NoArtifactContentViewSet):
-    """A CondaEnvironment is what a team installs from a channel; gates try whether that still solves."""
+    """A CondaEnvironment is what a team installs from a channel. Gates check that it solves."""
 
     endpoint_name = "environments"
     queryset = CondaEnvironment.objects.all()
@@ -40,19 +47,19 @@ class CondaEnvironmentViewSet(NoArtifactContentViewSet):
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")
 
-    def get_queryset(self):
+    def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
         return queryset.defer("source", "requirements") if self.action == "list" else queryset
 
-    def get_serializer_class(self):
+    def get_serializer_class(self) -> type[Serializer]:
         is_list = self.action == "list"
         return CondaEnvironmentSummarySerializer if is_list else CondaEnvironmentSerializer
 
     @extend_schema(
         summary="Register an environment",
-        description="Trigger a task that makes an environment and, with 'repository', a new version that has it in "
-        "place of another of its name.",
+        description="Trigger a task that makes an environment and, with 'repository', a new "
+        "version that has it in place of another of its name.",
         responses={202: AsyncOperationResponseSerializer},
     )
-    def create(self, request, **kwargs):
+    def create(self, request: Request, **kwargs: Any) -> Response:
         return super().create(request, **kwargs)

@@ -1,8 +1,11 @@
+from typing import Any
+
 from django.db import transaction
 from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
@@ -25,19 +28,23 @@ from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
 class HistoryEntryFilter(BaseFilterSet):
     stage = CharFilter(field_name="stage__name", help_text="The name of a stage.")
 
+    # Not filters for choices: an unknown word finds nothing, and is no error.
+    kind = CharFilter(help_text="Filter results where kind matches value")
+    outcome = CharFilter(help_text="Filter results where outcome matches value")
+
     class Meta:
         model = HistoryEntry
         fields = {
             "number": ["exact", "lt", "gt"],
-            "kind": ["exact", "in"],
-            "outcome": ["exact", "in"],
+            "kind": ["in"],
+            "outcome": ["in"],
             "requested_by": ["exact"],
             "moved_at": DATETIME_FILTER_OPTIONS,
         }
 
 
 class HistoryEntryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
-    """A HistoryEntry tells what happened to a stage, or what somebody asked for."""
+    """A HistoryEntry is an event in the history of a stage: a move, or a request for one."""
 
     endpoint_name = "history"
     router_lookup = "entry"
@@ -52,11 +59,12 @@ class HistoryEntryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.L
 
     @extend_schema(
         summary="Approve a request",
-        description="Trigger a task that promotes what waits for an answer, if its gates still allow that.",
+        description="Trigger a task that promotes what waits for an answer, if its gates still "
+        "allow that.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
-    def approve(self, request, lifecycle_pk, pk, **kwargs):
+    def approve(self, request: Request, lifecycle_pk: str, pk: str, **kwargs: Any) -> Response:
         entry = self._answered(is_approved=True)
         task = dispatch(
             answer, exclusive_resources=[entry.lifecycle], kwargs={"entry_pk": str(entry.pk)}
@@ -69,13 +77,13 @@ class HistoryEntryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.L
         responses={200: HistoryEntrySerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaAnswerSerializer)
-    def reject(self, request, lifecycle_pk, pk, **kwargs):
+    def reject(self, request: Request, lifecycle_pk: str, pk: str, **kwargs: Any) -> Response:
         entry = self._answered(is_approved=False)
         context = self.get_serializer_context()
         return Response(HistoryEntrySerializer(entry, context=context).data)
 
-    def _answered(self, is_approved):
-        """Note what the user says to a request, and return that."""
+    def _answered(self, is_approved: bool) -> HistoryEntry:
+        """Note the answer of the user to a request, and return the entry of the request."""
         serializer = self.get_serializer(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():

@@ -1,9 +1,14 @@
+from collections.abc import Callable
+from typing import Any
+
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import (
     AsyncOperationResponseSerializer,
@@ -67,7 +72,7 @@ class CondaLifecycleViewSet(
     AsyncUpdateMixin,
     RolesMixin,
 ):
-    """A CondaLifecycle is the order of stages through which a channel moves, each a URL of its own."""
+    """A CondaLifecycle has the stages of a channel in their order. Each stage has its own URL."""
 
     endpoint_name = "conda/lifecycles"
     router_lookup = "lifecycle"
@@ -83,12 +88,13 @@ class CondaLifecycleViewSet(
             statement("diff", _MODEL, "view", view=False),
             statement("promote_packages", _MODEL, "promote_packages", "may_override_if_asked"),
             statement("rollback", _MODEL, "rollback"),
-            # Whoever may promote may have the gates ask the solver anyway.
+            # Users who may promote can start the solver anyway, by a gate.
             statement("solve", _MODEL, "promote"),
             statement("lock", _MODEL, "view", view=False),
         ],
         create=[
-            # A lifecycle keeps versions of the repository, and keeps it from being deleted.
+            # Not only to view it: while there is a lifecycle, its repository and some of the
+            # versions cannot be deleted.
             "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.modify_condarepository",
             "may_use_distributions_if_asked",
         ],
@@ -105,21 +111,26 @@ class CondaLifecycleViewSet(
         "conda.condalifecycle_approver": [f"conda.view_{_MODEL}", f"conda.approve_{_MODEL}"],
     }
 
-    def async_reserved_resources(self, instance, **kwargs):
-        # With the name that pulpcore locks when a distribution is made: the paths must not overlap.
+    def async_reserved_resources(
+        self, instance: CondaLifecycle, **kwargs: Any
+    ) -> list[str | CondaLifecycle]:
+        # pulpcore locks this name while it creates a distribution. The paths must not overlap, so
+        # no distribution may be created at the same time.
         return ["/api/v3/distributions/", instance]
 
     @extend_schema(
         summary="Create a lifecycle",
-        description="Trigger a task that makes the stages and the distributions that are not given.",
+        description="Trigger a task that makes the stages and the distributions that are not "
+        "given.",
         responses={202: AsyncOperationResponseSerializer},
     )
-    def create(self, request, **kwargs):
+    def create(self, request: Request, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         task = dispatch(
             general_create,
-            # Also the repository: what is published meanwhile would not find the stage that follows it.
+            # Also the repository: a publication that is made at the same time would not find the
+            # stage that has to follow it.
             exclusive_resources=[
                 "/api/v3/distributions/",
                 serializer.validated_data["repository"],
@@ -131,11 +142,11 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Delete a lifecycle",
-        description="Trigger a task that deletes the stages and their history. The distributions stay, and serve what "
-        "they serve.",
+        description="Trigger a task that deletes the stages and their history. The distributions "
+        "stay, and serve the same as before.",
         responses={202: AsyncOperationResponseSerializer},
     )
-    def destroy(self, request, pk, **kwargs):
+    def destroy(self, request: Request, pk: str, **kwargs: Any) -> Response:
         lifecycle = self.get_object()
         task = dispatch(
             general_delete,
@@ -146,12 +157,13 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Promote to a stage",
-        description="Trigger a task that lets a stage serve what the stage before it serves, if its gates allow "
-        "that. The result of the task is the report. A promotion that a gate holds is no failed task: see 'outcome'.",
+        description="Trigger a task that lets a stage serve what the stage before it serves, if "
+        "its gates allow that. The result of the task is the report. If a gate holds the "
+        "promotion, the task does not fail: see 'outcome'.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaPromoteSerializer)
-    def promote(self, request, pk, **kwargs):
+    def promote(self, request: Request, pk: str, **kwargs: Any) -> Response:
         data = self.validated()
         return self._dispatch(
             promote,
@@ -163,12 +175,12 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Promote single packages to a stage",
-        description="Trigger a task that puts packages on top of what a stage serves, which otherwise stays as it is. "
-        "The result of the task is the report, as for a promotion.",
+        description="Trigger a task that puts packages on top of what a stage serves, which "
+        "otherwise stays as it is. The result of the task is the report, as for a promotion.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaPromotePackagesSerializer)
-    def promote_packages(self, request, pk, **kwargs):
+    def promote_packages(self, request: Request, pk: str, **kwargs: Any) -> Response:
         data = self.validated()
         return self._dispatch(
             promote_packages,
@@ -181,24 +193,24 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Roll a stage back",
-        description="Trigger a task that lets a stage serve what it served before, whatever its gates say. The "
-        "result of the task is the report.",
+        description="Trigger a task that lets a stage serve what it served before, whatever its "
+        "gates say. The result of the task is the report.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaRollbackSerializer)
-    def rollback(self, request, pk, **kwargs):
+    def rollback(self, request: Request, pk: str, **kwargs: Any) -> Response:
         data = self.validated()
         return self._dispatch(roll_back, data, number=data.get("entry"))
 
     @extend_schema(
         summary="Solve environments",
-        description="Trigger tasks that solve environments of what a stage serves, each some of them, and keep the "
-        "solutions: for lock files, and for the gates of a later promotion. The result of each task is a list of what "
-        "the solver said.",
+        description="Trigger tasks that solve environments of what a stage serves, each some of "
+        "them, and store the solutions: for lock files, and for the gates of a later promotion. "
+        "The result of each task is a list of what the solver said.",
         responses={202: TaskGroupOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaSolveSerializer)
-    def solve(self, request, pk, **kwargs):
+    def solve(self, request: Request, pk: str, **kwargs: Any) -> Response:
         data = self.validated()
         asked = data["asked"]
         group = dispatch_solving(
@@ -208,8 +220,9 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Write a lock file",
-        description="Answer with the lock file of an environment, from the kept solution on what a stage serves. Its "
-        "URLs are those of the stage, which serves the packages of its kept history.",
+        description="Answer with the lock file of an environment, from the stored solution on what "
+        "a stage serves. Its URLs are those of the stage, which serves the packages of its kept "
+        "history.",
         parameters=[CondaLockQuerySerializer],
         responses={
             (200, content_type): OpenApiTypes.STR for content_type in CONTENT_TYPES.values()
@@ -221,7 +234,7 @@ class CondaLifecycleViewSet(
         serializer_class=CondaLockQuerySerializer,
         filter_backends=[],  # they refuse parameters that are not theirs
     )
-    def lock(self, request, pk, **kwargs):
+    def lock(self, request: Request, pk: str, **kwargs: Any) -> HttpResponse:
         context = {**self.get_serializer_context(), "lifecycle": self.get_object()}
         serializer = self.serializer_class(data=request.query_params, context=context)
         serializer.is_valid(raise_exception=True)
@@ -243,8 +256,9 @@ class CondaLifecycleViewSet(
 
     @extend_schema(
         summary="Compare two states",
-        description="List what differs between two states of the stages or of the channel, by package name. With "
-        "'Accept: text/markdown' or 'format=markdown', write it as a changelog for people.",
+        description="List what differs between two states of the stages or of the channel, by "
+        "package name. With 'Accept: text/markdown' or 'format=markdown', write it as a changelog "
+        "for people.",
         parameters=[CondaLifecycleDiffQuerySerializer],
         responses={200: CondaLifecycleDiffSerializer},
     )
@@ -255,7 +269,7 @@ class CondaLifecycleViewSet(
         filter_backends=[],  # they refuse parameters that are not theirs
         renderer_classes=WITH_MARKDOWN,
     )
-    def diff(self, request, pk, **kwargs):
+    def diff(self, request: Request, pk: str, **kwargs: Any) -> Response:
         lifecycle = self.get_object()
         serializer = CondaLifecycleDiffQuerySerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
@@ -265,20 +279,28 @@ class CondaLifecycleViewSet(
             base, target = (lifecycle.find_version(name) for name in names)
         return answer_diff(self, base, target, query, names, f"{lifecycle.name}: {{}} → {{}}")
 
-    def validated(self):
-        """Return the validated body of a request about a stage. The conditions of our policies ask for it, too."""
+    def validated(self) -> dict[str, Any]:
+        """Return the validated body of a request about a stage.
+
+        The conditions of our access policies call this as well.
+        """
         lifecycle = self.get_object()
         context = {**self.get_serializer_context(), "lifecycle": lifecycle}
         serializer = self.serializer_class(data=self.request.data, context=context)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
-    def _dispatch(self, task, data, **arguments):
-        """Move a stage in a task: one move of a lifecycle at a time."""
-        own = data["stage"].repository
-        task = dispatch(
+    def _dispatch(
+        self, task: Callable[..., Any], data: dict[str, Any], **arguments: Any
+    ) -> Response:
+        """Dispatch a task that moves a stage. A lifecycle has one such task at a time."""
+        own_repository = data["stage"].repository
+        dispatched = dispatch(
             task,
-            exclusive_resources=[self.get_object(), *([own] if own else [])],
+            exclusive_resources=[
+                self.get_object(),
+                *([own_repository] if own_repository else []),
+            ],
             kwargs={
                 "stage_pk": str(data["stage"].pk),
                 "requester_pk": self.request.user.pk,
@@ -287,4 +309,4 @@ class CondaLifecycleViewSet(
                 **arguments,
             },
         )
-        return OperationPostponedResponse(task, self.request)
+        return OperationPostponedResponse(dispatched, self.request)

@@ -1,12 +1,15 @@
 import re
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Func, TextField, Value
+from django.db.models import F, Func, QuerySet, TextField, Value
 from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.models import PulpTemporaryFile
 from pulpcore.plugin.viewsets import (
@@ -28,8 +31,8 @@ class CondaPackageFilter(ContentFilter):
         help_text="Packages that need a package of this name, for example 'python'.",
     )
 
-    def filter_depends(self, queryset, name, value):
-        # A dependency is a name, or a name and constraints behind a blank.
+    def filter_depends(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        # A dependency is a name, or a name, a blank and constraints.
         lines = Func(
             F("depends"), Value("\n"), function="array_to_string", output_field=TextField()
         )
@@ -60,7 +63,7 @@ class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"
-    # The report belongs to pulpcore's part of the serializer, which asks for it package by package.
+    # pulpcore's part of the serializer asks for the report of each package.
     queryset = CondaPackage.objects.prefetch_related("_artifacts", "core_vulnerabilityreport")
     serializer_class = CondaPackageSerializer
     filterset_class = CondaPackageFilter
@@ -68,15 +71,18 @@ class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
     DEFAULT_ACCESS_POLICY = content_policy("condarepository", "conda.upload_condapackages")
     LOCKED_ROLES = {"conda.condapackage_uploader": ["conda.upload_condapackages"]}
 
-    def init_content_data(self, serializer, request):
-        """Keep an uploaded file apart until a task has read it, so that a refused one leaves nothing."""
+    def init_content_data(self, serializer: Serializer, request: Request) -> dict[str, Any]:
+        """Store an uploaded file in a temporary place until a task has read it.
+
+        A file that the task refuses is deleted.
+        """
         if "file" not in request.data:
             return super().init_content_data(serializer, request)
         self._temporary_file = PulpTemporaryFile.init_and_validate(request.data["file"])
         self._temporary_file.save()
         return {key: value for key, value in request.data.items() if key != "file"}
 
-    def get_deferred_context(self, request):
+    def get_deferred_context(self, request: Request) -> dict[str, Any]:
         if "file" not in request.data:
             return {}
         return {
@@ -91,7 +97,7 @@ class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
         responses={201: CondaPackageUploadSerializer},
     )
     @action(detail=False, methods=["post"], serializer_class=CondaPackageUploadSerializer)
-    def upload(self, request, **kwargs):
+    def upload(self, request: Request, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         with transaction.atomic():
             serializer.is_valid(raise_exception=True)

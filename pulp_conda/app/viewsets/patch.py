@@ -1,7 +1,13 @@
+from typing import Any
+
 import orjson
+from django.db.models import QuerySet
 from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.viewsets import ContentFilter, NoArtifactContentViewSet
@@ -17,8 +23,8 @@ class CondaPatchFilter(ContentFilter):
         help_text="Patches that name this file, for example 'numpy-2.0.0-0.conda'.",
     )
 
-    def filter_filename(self, queryset, name, value):
-        # As it stands in JSON, where nothing but a file name ends like one.
+    def filter_filename(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        # In the form of JSON. Only names of files end like the name of a package file.
         return queryset.filter(instructions__contains=orjson.dumps(value).decode())
 
     class Meta:
@@ -32,7 +38,7 @@ class CondaPatchFilter(ContentFilter):
 
 
 class CondaPatchViewSet(NoArtifactContentViewSet):
-    """A CondaPatch corrects records of packages, and leaves the packages as they are."""
+    """A CondaPatch corrects records of packages, and does not change the packages."""
 
     endpoint_name = "patches"
     queryset = CondaPatch.objects.all()
@@ -42,20 +48,21 @@ class CondaPatchViewSet(NoArtifactContentViewSet):
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")
 
-    def get_queryset(self):
+    def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
         return queryset.defer("instructions") if self.action == "list" else queryset
 
-    def get_serializer_class(self):
+    def get_serializer_class(self) -> type[Serializer]:
         return CondaPatchSummarySerializer if self.action == "list" else CondaPatchSerializer
 
-    def get_deferred_context(self, request):
+    def get_deferred_context(self, request: Request) -> dict[str, Any]:
         return {"author": request.user.get_username()}
 
     @extend_schema(
         summary="Make a repodata patch",
-        description="Trigger a task that makes a patch and, with 'repository', a new version that has it.",
+        description="Trigger a task that makes a patch and, with 'repository', a new version that "
+        "has it.",
         responses={202: AsyncOperationResponseSerializer},
     )
-    def create(self, request, **kwargs):
+    def create(self, request: Request, **kwargs: Any) -> Response:
         return super().create(request, **kwargs)

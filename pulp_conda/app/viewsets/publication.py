@@ -1,5 +1,9 @@
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
@@ -31,11 +35,11 @@ class CondaPublicationViewSet(PublicationViewSet, RolesMixin):
 
     @extend_schema(
         summary="Publish a repository version",
-        description="Trigger a task that writes the metadata files of a version. Give 'repository' for its "
-        "latest version, or 'repository_version'.",
+        description="Trigger a task that writes the metadata files of a version. Give 'repository' "
+        "for its latest version, or 'repository_version'.",
         responses={202: AsyncOperationResponseSerializer},
     )
-    def create(self, request, **kwargs):
+    def create(self, request: Request, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         repository_version = serializer.validated_data["repository_version"]
@@ -49,7 +53,7 @@ class CondaPublicationViewSet(PublicationViewSet, RolesMixin):
         )
         return OperationPostponedResponse(task, request)
 
-    def perform_destroy(self, publication):
+    def perform_destroy(self, publication: CondaPublication) -> None:
         try:
             super().perform_destroy(publication)
         except CondaError as error:

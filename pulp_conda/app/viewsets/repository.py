@@ -1,10 +1,14 @@
+from typing import Any
+
 from django.core.files.base import ContentFile
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from pulpcore.plugin.actions import ModifyRepositoryActionMixin
-from pulpcore.plugin.models import PulpTemporaryFile
+from pulpcore.plugin.models import PulpTemporaryFile, RepositoryVersion
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_objects_for_user
@@ -27,6 +31,7 @@ from pulp_conda.app.serializers import (
     CondaSyncSerializer,
     CondaVersionDiffSerializer,
 )
+from pulp_conda.app.serializers.lock import Source
 from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.modify import modify
@@ -60,12 +65,12 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
 
     @extend_schema(
         summary="Sync from an upstream channel",
-        description="Trigger a task that makes a new version from what the upstream has now, and none if "
-        "nothing changed.",
+        description="Trigger a task that makes a new version from what the upstream has now, and "
+        "none if nothing changed.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaSyncSerializer)
-    def sync(self, request, pk, **kwargs):
+    def sync(self, request: Request, pk: str, **kwargs: Any) -> Response:
         repository = self.get_object()
         serializer = CondaSyncSerializer(
             data=request.data, context={"request": request, "repository_pk": pk}
@@ -87,22 +92,23 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
 
     @extend_schema(
         summary="Add and remove packages",
-        description="Trigger a task that makes a new version with packages added, copied from another "
-        "repository, or removed.",
+        description="Trigger a task that makes a new version with packages added, copied from "
+        "another repository, or removed.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaModifySerializer)
-    def modify(self, request, pk, **kwargs):
+    def modify(self, request: Request, pk: str, **kwargs: Any) -> Response:
         return super().modify(request, pk, **kwargs)
 
     @extend_schema(
         summary="Copy packages from another channel",
-        description="Trigger a task that makes a new version with packages of another repository on top, found by match "
-        "specs, and what they depend on. The result of the task is a report.",
+        description="Trigger a task that makes a new version with packages of another repository "
+        "on top, found by match specs, and what they depend on. The result of the task is a "
+        "report.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaCopySerializer)
-    def copy(self, request, pk, **kwargs):
+    def copy(self, request: Request, pk: str, **kwargs: Any) -> Response:
         repository, data = self._validated()
         source, number = data["source"]
         others = [source] if source.pk != repository.pk else []
@@ -125,15 +131,16 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
 
     @extend_schema(
         summary="Import a lock file",
-        description="Trigger a task that makes a new version with exactly the packages of a lock file, found by their "
-        "hashes in repositories of this server. The result of the task is a report. If something is missing, no "
-        "version is made, and that is no failed task: see 'outcome'.",
+        description="Trigger a task that makes a new version with exactly the packages of a lock "
+        "file, found by their hashes in repositories of this server. The result of the task is a "
+        "report. If something is missing, no version is made, but the task does not fail: see "
+        "'outcome'.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaImportLockSerializer)
-    def import_lock_file(self, request, pk, **kwargs):
+    def import_lock_file(self, request: Request, pk: str, **kwargs: Any) -> Response:
         repository, data = self._validated()
-        sources = data["sources"] or [(repository, None)]
+        sources = data["sources"] or [Source(repository, None)]
         others = [source for source, _number in sources if source.pk != repository.pk]
         exclusive, shared = ([], [repository]) if data["dry_run"] else ([repository], [])
         task = dispatch(
@@ -152,12 +159,13 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
 
     @extend_schema(
         summary="Find the versions that serve a lock file",
-        description="Trigger a task that says which versions have all packages of a lock file, by their hashes, and "
-        "which stages of lifecycles serve such a version or did so in their kept history.",
+        description="Trigger a task that says which versions have all packages of a lock file, by "
+        "their hashes, and which stages of lifecycles serve such a version or did so in their kept "
+        "history.",
         responses={202: AsyncOperationResponseSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaFindLockSerializer)
-    def find_lock_file(self, request, pk, **kwargs):
+    def find_lock_file(self, request: Request, pk: str, **kwargs: Any) -> Response:
         repository, data = self._validated()
         lifecycles = get_objects_for_user(
             request.user,
@@ -177,7 +185,7 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
         )
         return OperationPostponedResponse(task, request)
 
-    def _validated(self):
+    def _validated(self) -> tuple[CondaRepository, dict[str, Any]]:
         """Return the repository and the validated body of a request about it."""
         repository = self.get_object()
         context = {**self.get_serializer_context(), "repository": repository}
@@ -186,8 +194,8 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
         return repository, serializer.validated_data
 
 
-def _keep(text):
-    """Keep a lock file until a task has read it, and return the key of where it is."""
+def _keep(text: str) -> str:
+    """Store a lock file until a task has read it, and return the key of the temporary file."""
     file = PulpTemporaryFile(file=ContentFile(text.encode(), name="lock"))
     file.save()
     return str(file.pk)
@@ -200,17 +208,18 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
 
     DEFAULT_ACCESS_POLICY = version_policy("condarepository")
 
-    def get_object(self):
+    def get_object(self) -> RepositoryVersion:
         version = super().get_object()
-        # What is asked of it is for our model to answer, which knows the versions that stages keep.
+        # Our model of the repository knows which versions stages need; that of pulpcore does not.
         version.repository = version.repository.cast()
         return version
 
     @extend_schema(
         summary="Compare with another version",
-        description="List what was added, removed, replaced and updated between two versions, by package "
-        "name, and the patches that were added and removed. With 'Accept: text/markdown' or 'format=markdown', "
-        "write it as a changelog for people, with up to 'limit' names in each section.",
+        description="List what was added, removed, replaced and updated between two versions, by "
+        "package name, and the patches that were added and removed. With 'Accept: text/markdown' "
+        "or 'format=markdown', write it as a changelog for people, with up to 'limit' names in "
+        "each section.",
         parameters=[CondaDiffQuerySerializer],
         responses={200: CondaVersionDiffSerializer},
     )
@@ -221,7 +230,7 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         filter_backends=[],  # they refuse parameters that are not theirs
         renderer_classes=WITH_MARKDOWN,
     )
-    def diff(self, request, repository_pk, number, **kwargs):
+    def diff(self, request: Request, repository_pk: str, number: str, **kwargs: Any) -> Response:
         serializer = CondaDiffQuerySerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         query = serializer.validated_data
@@ -230,8 +239,8 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         title = f"{target.repository.name}: version {{}} → {{}}"
         return answer_diff(self, base, target, query, (base.number, target.number), title)
 
-    def _base(self, target, number):
-        """Return the version to compare with: by its number, or the one before that is still there."""
+    def _base(self, target: RepositoryVersion, number: int | None) -> RepositoryVersion:
+        """Return the version with a number, or the newest version before that is not deleted."""
         versions = target.repository.versions.complete()
         if number is not None:
             return get_object_or_404(versions, number=number)

@@ -7,6 +7,7 @@ MatchSpec per line.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,7 +19,15 @@ from pulp_conda.channel.errors import BadEnvironment, BadMatchSpec, listed, show
 from pulp_conda.channel.layout import KNOWN_SUBDIRS, is_name
 from pulp_conda.channel.matchspec import check_matchspec
 
-FORMATS = ("environment.yml", "pixi.toml", "pyproject.toml", "specs")
+
+class EnvironmentFormat(StrEnum):
+    """The formats of files that say what people want to install."""
+
+    ENVIRONMENT_YML = "environment.yml"
+    PIXI = "pixi.toml"
+    PYPROJECT = "pyproject.toml"
+    SPECS = "specs"
+
 
 # Characters of a file. The parsers take up to half a second for as many.
 LARGEST = 2**16
@@ -62,7 +71,7 @@ def read_environment(
     """Return the environment that the text of a file describes.
 
     Args:
-        format: One of `FORMATS`.
+        format: The name of an `EnvironmentFormat`.
         section: The name of the environment in a manifest of pixi.
         platforms: The subdirs to read it for. They need not be in the file. If there are none,
             those that the file names.
@@ -70,9 +79,9 @@ def read_environment(
     Raises:
         BadEnvironment: Names all that is wrong, each with its place.
     """
-    if format not in FORMATS:
+    if format not in list(EnvironmentFormat):
         raise BadEnvironment(
-            reason=f"'{shown(format)}' is none of the formats {', '.join(FORMATS)}"
+            reason=f"'{shown(format)}' is none of the formats {', '.join(EnvironmentFormat)}"
         )
     if len(text) > LARGEST:
         raise BadEnvironment(reason=f"the file is longer than {LARGEST} characters")
@@ -81,12 +90,12 @@ def read_environment(
     platforms = tuple(platforms)
     try:
         check_platforms(platforms, "platforms")
-        if format in ("pixi.toml", "pyproject.toml"):
+        if format in (EnvironmentFormat.PIXI, EnvironmentFormat.PYPROJECT):
             draft = read_manifest(text, format=format, section=section, platforms=platforms)
             check_platforms(draft.platforms, "platforms")
         elif section != "default":
             raise ValueError(f"a file of this format has no section '{shown(section)}'")
-        elif format == "specs":
+        elif format == EnvironmentFormat.SPECS:
             draft = _read_specs(text, platforms)
         else:
             draft = read_environment_yml(text, platforms)

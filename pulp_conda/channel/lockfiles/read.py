@@ -14,6 +14,7 @@ day for a file of 32 MB.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from pulp_conda.channel.environments.plain_yaml import PlainYaml, PlainYamlError, read_plain
@@ -28,10 +29,16 @@ from pulp_conda.channel.lockfiles.model import (
     quoted,
 )
 
-PIXI = "pixi"
-CONDA_LOCK = "conda-lock"
-EXPLICIT = "explicit"
-FORMATS = (PIXI, CONDA_LOCK, EXPLICIT)
+
+class LockFormat(StrEnum):
+    """The formats of lock files."""
+
+    PIXI = "pixi"
+    CONDA_LOCK = "conda-lock"
+    EXPLICIT = "explicit"
+
+
+PIXI, CONDA_LOCK, EXPLICIT = LockFormat
 
 EXPLICIT_MARKER = "@EXPLICIT"
 

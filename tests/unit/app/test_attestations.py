@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from pulp_conda.app.attestations import (
+    Claim,
     Verdict,
     attested,
     checked_sidecars,
@@ -261,14 +262,14 @@ def test_nothing_is_verified_by_a_verifier_that_does_not_answer(
     attest, monkeypatch, tmp_path, caplog
 ):
     record = make_record()
-    sidecar = (make_sidecar([attest(record)]), record.filename, record.sha256)
-    assert verify([sidecar]) == [Verdict(problem=None, channel=None)]
+    claim = Claim(make_sidecar([attest(record)]), record.filename, record.sha256)
+    assert verify([claim]) == [Verdict(problem=None, channel=None)]
     program = tmp_path / "program"
     for script in ("kill -9 $$", "exit 1", "exit 0", "echo []", "echo [{}]", "echo [1]", "echo 1"):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
-        (verdict,) = verify([sidecar])
+        (verdict,) = verify([claim])
         assert "cannot verify" in verdict.problem
         assert "Attestations cannot be verified: " in caplog.text
         caplog.clear()
@@ -277,7 +278,7 @@ def test_nothing_is_verified_by_a_verifier_that_does_not_answer(
 def test_a_root_that_cannot_be_read_is_for_the_administrator(settings, attest, caplog):
     settings.CONDA_SIGSTORE_TRUSTED_ROOT = "/nowhere/trusted_root.json"
     record = make_record()
-    (verdict,) = verify([(make_sidecar([attest(record)]), record.filename, record.sha256)])
+    (verdict,) = verify([Claim(make_sidecar([attest(record)]), record.filename, record.sha256)])
     assert "cannot verify" in verdict.problem
     assert "/nowhere/trusted_root.json" not in verdict.problem
     assert "/nowhere/trusted_root.json" in caplog.text

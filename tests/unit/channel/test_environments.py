@@ -3,7 +3,7 @@ from textwrap import dedent
 
 import pytest
 
-from pulp_conda.channel.environments.specs import FORMATS, LARGEST, read_environment
+from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.errors import BadEnvironment
 
 WORKSPACE = """
@@ -509,7 +509,7 @@ def test_an_unknown_section_is_refused_with_those_that_are_there():
 
 
 def test_an_unknown_format_is_refused():
-    assert all(name in _reason("x", "conda-lock.yml") for name in FORMATS)
+    assert all(name in _reason("x", "conda-lock.yml") for name in EnvironmentFormat)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n\n"], ids=["empty", "comments"])

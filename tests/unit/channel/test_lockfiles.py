@@ -9,9 +9,9 @@ from pulp_conda.channel.lockfiles.model import LockFile, without_secrets
 from pulp_conda.channel.lockfiles.read import (
     CONDA_LOCK,
     EXPLICIT,
-    FORMATS,
     LARGEST,
     PIXI,
+    LockFormat,
     compare,
     read_lock_file,
 )
@@ -535,7 +535,7 @@ def test_wrong_types_anywhere_are_refused_or_harmless(document, format):
     except BadLockFile as error:
         assert str(error)
     else:
-        assert lock.format in FORMATS
+        assert lock.format in list(LockFormat)
 
 
 def test_what_rattler_writes_is_read(tmp_path):

@@ -1,47 +1,70 @@
-"""What must hold before a stage moves.
+"""Gates: conditions that must hold before a stage moves.
 
 A gate is a JSON object of a stage:
 
     name: What people call it, unique in the stage.
-    kind: One of `KINDS`, a module of this package, which says what else the object has.
-    action: `block`, or `warn`, which lets the stage move and says what is wrong.
+    kind: A `GateKind`. Each kind is a module of this package, which defines the other options.
+    action: `block`, or `warn`, which lets the stage move and reports what is wrong.
 
-A module of a kind has `check(gate)`, which returns the gate with its defaults or raises `ValueError`,
-`judge(gate, case)`, which returns a `Verdict`, and `channels_of(gate)`.
+The module of a kind has three functions. `check(gate)` returns the gate with its defaults or raises
+`ValueError`. `judge(gate, case)` returns a `Verdict`. `channels_of(gate)` returns the base paths of
+the other channels that the gate reads.
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from pulp_conda.app.errors import BadGate
 from pulp_conda.app.lifecycle.gates import approval, environments, policy
-from pulp_conda.app.lifecycle.gates.case import Case, Verdict
+from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
+from pulp_conda.app.vocabulary import GateAction, GateKind
 from pulp_conda.channel.errors import BadPolicy, ChannelError
 
-KINDS = {"environments": environments, "policy": policy, "approval": approval}
-ACTIONS = ("block", "warn")
+KINDS = {
+    GateKind.ENVIRONMENTS: environments,
+    GateKind.POLICY: policy,
+    GateKind.APPROVAL: approval,
+}
 
-# A stage with more than this is a mistake, and each may cost minutes.
+# More gates in a stage are a mistake, and each may take minutes.
 _MOST = 50
 
-# What no JSON in PostgreSQL can have.
+# Characters that JSON in PostgreSQL cannot have.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
-__all__ = ["ACTIONS", "KINDS", "Case", "Verdict", "channels_of", "check_gates", "judge"]
+__all__ = [
+    "KINDS",
+    "Case",
+    "Gate",
+    "Judgement",
+    "Verdict",
+    "channels_of",
+    "check_gates",
+    "judge",
+]
 
 
-def check_gates(gates, stage):
-    """Return gates with their defaults.
+class Judgement(NamedTuple):
+    """What a gate says about a move."""
+
+    gate: Gate
+    verdict: Verdict
+
+
+def check_gates(gates: Any, stage: str) -> list[Gate]:
+    """Check the gates of a stage, and return them with their defaults.
 
     Args:
-        gates: What somebody gave for a stage.
+        gates: Untrusted input: any JSON.
         stage: The name of the stage, for errors.
 
     Raises:
-        BadGate, BadPolicy: with the name of the gate and what is wrong.
+        BadGate, BadPolicy: for the first gate that is wrong, with its name and the reason.
     """
     if not isinstance(gates, list) or len(gates) > _MOST:
         raise BadGate(gate="", stage=stage, reason=f"'gates' has to be a list of at most {_MOST}")
-    checked = []
+    checked: list[Gate] = []
     for number, gate in enumerate(gates, start=1):
         name = gate.get("name", "") if isinstance(gate, dict) else ""
         try:
@@ -55,26 +78,30 @@ def check_gates(gates, stage):
     return checked
 
 
-def _check_gate(gate, names):
+def _check_gate(gate: Any, names: list[str]) -> Gate:
     if not isinstance(gate, dict):
         raise ValueError("it has to be an object with 'name', 'kind' and 'action'")
-    name, kind, action = gate.get("name"), gate.get("kind"), gate.get("action", "block")
+    name, kind, action = (
+        gate.get("name"),
+        gate.get("kind"),
+        gate.get("action", GateAction.BLOCK.value),
+    )
     if not isinstance(name, str) or not 0 < len(name) <= 100:
         raise ValueError("its 'name' has to be a text of 1 to 100 characters")
     if name in names:
         raise ValueError("another gate has this name")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"its 'kind' has to be one of {', '.join(KINDS)}")
-    if not isinstance(action, str) or action not in ACTIONS:
+    if not isinstance(action, str) or action not in list(GateAction):
         raise ValueError("its 'action' has to be 'block' or 'warn'")
-    gate = KINDS[kind].check({**gate, "action": action})
+    gate = KINDS[GateKind(kind)].check({**gate, "action": action})
     if any(map(_NO_TEXT.search, _texts(gate))):
         raise ValueError("it holds a NUL or half a character, which no text has")
     return gate
 
 
-def _texts(value):
-    """Yield all texts in a value that is made of lists and objects."""
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a JSON value, except the keys of objects."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
@@ -85,11 +112,11 @@ def _texts(value):
             yield from _texts(each)
 
 
-def channels_of(gate):
-    """Return the base paths of the other channels of this server that a gate looks at."""
+def channels_of(gate: Gate) -> Sequence[str]:
+    """Return the base paths of the other channels of this server that a gate reads."""
     return KINDS[gate["kind"]].channels_of(gate)
 
 
-def judge(gates, case):
-    """Return what each gate says of a move, as (gate, `Verdict`)."""
-    return [(gate, KINDS[gate["kind"]].judge(gate, case)) for gate in gates]
+def judge(gates: list[Gate], case: Case) -> list[Judgement]:
+    """Return what each gate says about a move, in the order of the gates."""
+    return [Judgement(gate, KINDS[gate["kind"]].judge(gate, case)) for gate in gates]

@@ -1,59 +1,67 @@
-"""What gates are asked, and what they answer."""
+"""The question that gates get, and their answer."""
 
 from dataclasses import dataclass, field
 from gettext import gettext as _
+from typing import Any
 
+from pulpcore.plugin.models import Publication
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaStage, HistoryEntry
+from pulp_conda.app.vocabulary import GateVerdict
 
-# A report is read by people: the first findings, and how many there are.
+# People read the reports. A report has this many findings, and the number of all.
 SHOWN = 100
+
+# A gate as the API has it: `name`, `kind`, `action` and the options of the kind.
+Gate = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A stage that is to move.
+    """A move that somebody asked for.
 
     Attributes:
-        stage (CondaStage): Which.
-        publication (CondaPublication): What it is to serve.
-        before (CondaPublication): What it serves, or None.
-        entry (HistoryEntry): Who wants it, and what others answered.
+        stage: The stage that shall move.
+        publication: What the stage shall serve.
+        before: What the stage serves now, or None.
+        entry: The entry of the history, with the requester and the answers of others.
     """
 
-    stage: object
-    publication: object
-    before: object
-    entry: object
+    stage: CondaStage
+    publication: CondaPublication
+    before: CondaPublication | None
+    entry: HistoryEntry
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate says.
+    """The answer of a gate.
 
     Attributes:
-        verdict: `passed`, `failed`, `unknown` if nobody can tell, or `waiting` for people.
+        verdict: `passed`, `failed`, `unknown` if the gate could not find out, or `waiting` for
+            people.
         summary: One line for people.
         findings: What is wrong, at most `SHOWN` objects.
-        count: How many there are.
+        count: The number of all findings.
     """
 
-    verdict: str
+    verdict: GateVerdict
     summary: str
-    findings: list = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
 
     @property
-    def is_passed(self):
-        return self.verdict == "passed"
+    def is_passed(self) -> bool:
+        """Whether the stage may move, as far as this gate knows."""
+        return self.verdict == GateVerdict.PASSED
 
 
-def find_channel(base_path):
-    """Return another channel of this server, by its base path.
+def find_channel(base_path: str) -> CondaDistribution:
+    """Return the distribution of a channel of this server, by its base path.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such channel.
     """
     distribution = CondaDistribution.objects.filter(
         base_path=base_path, pulp_domain=get_domain_pk()
@@ -63,11 +71,11 @@ def find_channel(base_path):
     return distribution
 
 
-def served_by(distribution):
-    """Return the publication that another channel serves.
+def served_by(distribution: CondaDistribution) -> Publication:
+    """Return the publication that a channel serves.
 
     Raises:
-        ValueError: it serves none.
+        ValueError: the channel serves none.
     """
     publication = distribution.get_repository_publication_and_version()[2]
     if publication is None:

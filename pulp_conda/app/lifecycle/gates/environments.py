@@ -1,32 +1,49 @@
-"""The environments of the candidate have to solve on its records."""
+"""The gate `environments`: the solver finds packages for each environment in the new state."""
 
 import os
+from collections.abc import Iterator, Sequence
 from gettext import gettext as _
+from typing import Any
 
 from django.conf import settings
 
-from pulp_conda.app.lifecycle.gates.case import SHOWN, Verdict, find_channel, served_by
+from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
+from pulp_conda.app.models import CondaEnvironment, CondaPublication
 from pulp_conda.app.models.publication import version_of
-from pulp_conda.app.solving.processes import SOLVED, UNKNOWN
-from pulp_conda.app.solving.solutions import Basis, environments_of, solve_environments
+from pulp_conda.app.solving.solutions import (
+    Basis,
+    PublishedChannel,
+    Solutions,
+    environments_of,
+    solve_environments,
+)
+from pulp_conda.app.vocabulary import GateVerdict, SolverVerdict
 from pulp_conda.channel.layout import check_channel_name, check_subdir
 
-# What stands for the channel itself among others.
+# The channel itself, in a list of channels.
 OWN = "."
 
 _MOST = 100
 _LONGEST_EXPLANATION = 4000
 _SHOWN_NAMES = 5
 
+# Instead of a verdict of the solver: there is no such environment.
+_MISSING = "missing"
 
-def check(gate):
+
+def check(gate: Gate) -> Gate:
     """Return the gate with its defaults.
 
     Options:
-        environments (list): Names or patterns of environments; the default is all of the candidate.
-        platforms (list): Only these; the default is all that the environments name.
-        channels (list): Other channels of this server whose packages may be used, by their base path, the one with the
-            highest priority first. A "." is the channel itself; without one it comes first.
+        environments (list): Names or patterns of environments. The default is all that the new
+            state has.
+        platforms (list): Solve only for these. The default is all that the environments name.
+        channels (list): The base paths of other channels of this server whose packages may be used.
+            The one with the highest priority is first. A "." is the channel itself; without it,
+            the channel itself is first.
+
+    Raises:
+        ValueError, ChannelError: an option is wrong or unknown.
     """
     unknown = gate.keys() - {"name", "kind", "action", "environments", "platforms", "channels"}
     if unknown:
@@ -45,19 +62,19 @@ def check(gate):
     return gate
 
 
-def channels_of(gate):
-    """Return the base paths of the other channels that it looks at."""
+def channels_of(gate: Gate) -> Sequence[str]:
+    """Return the base paths of the other channels that the gate reads."""
     return [channel for channel in gate["channels"] if channel != OWN]
 
 
-def judge(gate, case):
-    """Solve the environments, and return whether all are solved."""
+def judge(gate: Gate, case: Case) -> Verdict:
+    """Solve the environments, and return `passed` if the solver found a solution for each."""
     version = version_of(case.publication)
     environments = environments_of(version, gate["environments"])
     missing = [
         {
             "environment": name,
-            "verdict": "missing",
+            "verdict": _MISSING,
             "explanation": _("The candidate has none of this name."),
         }
         for name in gate["environments"]
@@ -66,7 +83,7 @@ def judge(gate, case):
     try:
         basis = basis_of(gate, case.publication)
     except ValueError as error:
-        return Verdict("unknown", _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
     solutions = solve_environments(
         basis, environments, limits(), platforms=gate["platforms"] or None
     )
@@ -81,14 +98,15 @@ def judge(gate, case):
         for (environment, platform), solution in sorted(
             solutions.items(), key=lambda item: (names[item[0][0]], item[0][1])
         )
-        if solution.verdict != SOLVED
+        if solution.verdict != SolverVerdict.SOLVED
     ]
     if not findings and not solutions:
-        # Nothing was proven, so nothing passes.
+        # Without an environment there is no proof, so the gate does not pass.
         return Verdict(
-            "unknown",
+            GateVerdict.UNKNOWN,
             _(
-                "The candidate has no environment to try. Register one in the repository, and publish."
+                "The candidate has no environment to try. Register one in the repository, and "
+                "publish."
             ),
         )
     verdict = _worst([finding["verdict"] for finding in findings])
@@ -96,23 +114,26 @@ def judge(gate, case):
     return Verdict(verdict, summary, findings[:SHOWN], len(findings))
 
 
-def basis_of(gate, publication):
-    """Return the `Basis` on which a gate solves.
+def basis_of(gate: Gate, publication: CondaPublication) -> Basis:
+    """Return the records on which a gate solves: those of a publication and of other channels.
+
+    Args:
+        gate: Its `channels` say which other channels, and in which order.
 
     Raises:
-        ValueError: another channel is gone, or serves nothing.
+        ValueError: another channel is deleted, or serves nothing.
     """
     order = gate["channels"] if OWN in gate["channels"] else [OWN, *gate["channels"]]
     others = []
     for channel in order:
         if channel != OWN:
             distribution = find_channel(channel)
-            others.append((distribution.url, served_by(distribution)))
+            others.append(PublishedChannel(distribution.url, served_by(distribution)))
     return Basis(publication, others, order.index(OWN))
 
 
-def limits():
-    """Return what solving may take, as keywords of `pulp_conda.app.solving.processes.solve`."""
+def limits() -> dict[str, int]:
+    """Return the limits of solving, as keyword arguments of `solving.processes.solve`."""
     return {
         "seconds_per_job": settings.CONDA_SOLVER_SECONDS,
         "memory_mb": settings.CONDA_SOLVER_MEMORY,
@@ -120,8 +141,8 @@ def limits():
     }
 
 
-def _notes(environments, gate):
-    """Yield what people have to know of environments that may be solved and yet are not the whole truth."""
+def _notes(environments: list[CondaEnvironment], gate: Gate) -> Iterator[str]:
+    """Yield warnings about environments: a solution does not cover all that they ask for."""
     if names := [environment.name for environment in environments if environment.pip]:
         yield _("What these want from PyPI is not solved: {}.").format(_listed(names))
     own = {channel for environment in environments for channel in environment.channels}
@@ -132,19 +153,22 @@ def _notes(environments, gate):
         yield text.format(_listed(sorted(others)))
 
 
-def _listed(names):
+def _listed(names: list[str]) -> str:
     text = ", ".join(names[:_SHOWN_NAMES])
     return f"{text}, …" if len(names) > _SHOWN_NAMES else text
 
 
-def _worst(verdicts):
+def _worst(verdicts: list[str]) -> GateVerdict:
     if not verdicts:
-        return "passed"
-    return "unknown" if set(verdicts) == {UNKNOWN} else "failed"
+        return GateVerdict.PASSED
+    is_unknown = set(verdicts) == {SolverVerdict.UNKNOWN}
+    return GateVerdict.UNKNOWN if is_unknown else GateVerdict.FAILED
 
 
-def _summary(solutions, missing):
-    solved = [solution for solution in solutions.values() if solution.verdict == SOLVED]
+def _summary(solutions: Solutions, missing: list[dict[str, str]]) -> str:
+    solved = [
+        solution for solution in solutions.values() if solution.verdict == SolverVerdict.SOLVED
+    ]
     text = _("{} of {} solved").format(len(solved), len(solutions) + len(missing))
     if solutions:
         seconds = sum(solution.seconds for solution in solutions.values())
@@ -153,7 +177,7 @@ def _summary(solutions, missing):
     return f"{text}."
 
 
-def _check_texts(value, option):
+def _check_texts(value: Any, option: str) -> None:
     if not isinstance(value, list) or len(value) > _MOST:
         raise ValueError(f"'{option}' has to be a list of at most {_MOST}")
     for text in value:

@@ -1,39 +1,49 @@
-"""The packages of the candidate have to keep rules: age, licenses, what is blocked or required, and dependencies."""
+"""The gate `policy`: the packages of the new state keep the rules of a policy.
 
+Rules are about age, licenses, blocked and required packages, and dependencies.
+"""
+
+from collections.abc import Sequence
 from gettext import gettext as _
 
 from django.utils import timezone
 
-from pulp_conda.app.lifecycle.gates.case import SHOWN, Verdict, find_channel, served_by
+from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.versions.candidates import candidates
-from pulp_conda.channel.policies.rules import evaluate, read_policy
+from pulp_conda.app.vocabulary import GateVerdict
+from pulp_conda.channel.policies.rules import Policy, evaluate, read_policy
 
 _COMMON = ("name", "kind", "action")
 
 
-def check(gate):
-    """Return the gate; its options are those of `pulp_conda.channel.policies.rules.read_policy`."""
+def check(gate: Gate) -> Gate:
+    """Return the gate. Its options are those of `pulp_conda.channel.policies.rules.read_policy`.
+
+    Raises:
+        BadPolicy: an option is wrong or unknown.
+        ValueError: this server does not have another channel that the rules name.
+    """
     for channel in channels_of(gate):
         find_channel(channel)
     return gate
 
 
-def channels_of(gate):
-    """Return the base paths of the other channels that it looks at."""
+def channels_of(gate: Gate) -> Sequence[str]:
+    """Return the base paths of the other channels that the gate reads."""
     dependencies = _read(gate).dependencies
     return dependencies.base_channels if dependencies else ()
 
 
-def judge(gate, case):
-    """Return whether the packages keep the rules of the gate."""
+def judge(gate: Gate, case: Case) -> Verdict:
+    """Return `passed` if the packages keep the rules of the gate, and `failed` if not."""
     policy = _read(gate)
     version = version_of(case.publication)
     before = case.before and version_of(case.before)
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
-        return Verdict("unknown", _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
     verdict = evaluate(
         policy,
         candidates(version, before, with_depends=bool(policy.dependencies)),
@@ -45,19 +55,19 @@ def judge(gate, case):
         for finding in verdict.findings
     ]
     return Verdict(
-        "passed" if verdict.passed else "failed",
+        GateVerdict.PASSED if verdict.passed else GateVerdict.FAILED,
         _summary(verdict.counts),
         findings[:SHOWN],
         verdict.count,
     )
 
 
-def _read(gate):
+def _read(gate: Gate) -> Policy:
     options = {name: value for name, value in gate.items() if name not in _COMMON}
     return read_policy(options, gate=gate["name"])
 
 
-def _summary(counts):
+def _summary(counts: dict[str, int]) -> str:
     if not counts:
         return _("All rules are kept.")
     return _("Against the rules: {}.").format(

@@ -1,0 +1,108 @@
+"""The words of the API: every field that has one of a few values, and the values.
+
+Sets of words that belong to channels are in `pulp_conda.channel`: the kinds of changes in `diff`,
+the formats of environments in `environments.specs`, and the formats of lock files in
+`lockfiles.read`. The command line and the Ansible modules know the same words from
+`pulp_glue.conda.vocabulary`.
+"""
+
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    """What an entry of the history is about.
+
+    `adopted`: the distribution of a new stage served a publication already. `published`: the first
+    stage follows its repository. `packages`: a promotion of single packages.
+    """
+
+    ADOPTED = "adopted"
+    PUBLISHED = "published"
+    PROMOTED = "promoted"
+    PACKAGES = "packages"
+    ROLLED_BACK = "rolled_back"
+
+
+class EntryOutcome(StrEnum):
+    """What happened to an entry of the history. `superseded`: another move came first."""
+
+    MOVED = "moved"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class MoveOutcome(StrEnum):
+    """What the report of a move says. `unchanged`: the stage serves that state already."""
+
+    MOVED = "moved"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    UNCHANGED = "unchanged"
+
+
+class VersionOutcome(StrEnum):
+    """What the report of a task says that makes a version. `incomplete`: packages are missing."""
+
+    MADE = "made"
+    UNCHANGED = "unchanged"
+    INCOMPLETE = "incomplete"
+
+
+class GateKind(StrEnum):
+    """What a gate asks."""
+
+    ENVIRONMENTS = "environments"
+    POLICY = "policy"
+    APPROVAL = "approval"
+
+
+class GateAction(StrEnum):
+    """What a gate does if it does not pass: `warn` lets the stage move."""
+
+    BLOCK = "block"
+    WARN = "warn"
+
+
+class GateVerdict(StrEnum):
+    """What a gate says. `unknown`: it could not find out. `waiting`: people have to answer."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    WAITING = "waiting"
+
+
+class SolverVerdict(StrEnum):
+    """What the solver says. `unknown`: it reached a limit or did not work."""
+
+    SOLVED = "solved"
+    UNSOLVABLE = "unsolvable"
+    UNKNOWN = "unknown"
+
+
+class WebhookEvent(StrEnum):
+    """What a message to a webhook is about."""
+
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    GATE_FAILED = "gate_failed"
+    APPROVAL_WANTED = "approval_wanted"
+
+
+class DeliveryState(StrEnum):
+    """What happened to a message to a webhook. `failed`: it is not tried again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
+    """Return words as the choices of a field: Django's own `TextChoices` has no types."""
+    return [(word.value, word.value) for word in words]
+
+
+# For the setting that names the enums of the OpenAPI schema.
+ENTRY_KINDS = choices_of(EntryKind)
