@@ -1,7 +1,8 @@
 """What tests share: two running Pulps for a whole run, and what a test makes in them.
 
-`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the tests of one process: they
-may kill its workers. Tests in `tasks` and `api` have a Pulp in their own process, see `tests/support/in_process.py`.
+`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the
+tests of one process: they may kill its workers. Tests in `tasks` and `api` have a Pulp in their own
+process, see `tests/support/in_process.py`.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @dataclass(frozen=True)
 class Mirror:
-    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's URL."""
+    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's
+    URL.
+    """
 
     name: str
     remote: str
@@ -165,10 +168,11 @@ def make_packages(pulp, unique):
 
 @pytest.fixture(scope="session")
 def cli(stack, tmp_path_factory):
-    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server through its API.
+    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server
+    through its API.
 
-    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands success and parses
-    what was written. See `Cli` for the rest.
+    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands
+    success and parses what was written. See `Cli` for the rest.
     """
     return Cli(
         tmp_path_factory.mktemp("cli"),

@@ -1,4 +1,6 @@
-"""What lifecycles cannot be: refused at once, with a text that helps, and with nothing left behind."""
+"""What lifecycles cannot be: refused at once, with a text that helps, and with nothing left
+behind.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Restarts, kills and signals of whole Pulps: what the quickstart leaves of them, and what it makes of what is left."""
+"""Restarts, kills and signals of whole Pulps: what the quickstart leaves of them, and what it makes
+of what is left.
+"""
 
 import json
 import os

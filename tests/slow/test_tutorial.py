@@ -1,4 +1,6 @@
-"""Runs the tutorials as a reader does who has nothing yet: with the server and the programs that they install and start."""
+"""Runs the tutorials as a reader does who has nothing yet: with the server and the programs that
+they install and start.
+"""
 
 import os
 import shutil

@@ -4,7 +4,8 @@ import pytest
 
 
 class Skips:
-    """A plugin of pytest that lets a test, or a whole file, fail when it is skipped for a reason that is not known.
+    """A plugin of pytest that lets a test, or a whole file, fail when it is skipped for a reason
+    that is not known.
 
     Args:
         known: Texts; a reason is known when it contains one of them.

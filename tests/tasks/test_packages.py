@@ -7,7 +7,9 @@ from tests.support.conda import TaskFailed
 
 @pytest.fixture(scope="module")
 def make_team(pulp, make_repository, upload_once, word):
-    """Make a team whose stable serves an app with its library; unstable has a fix of both, and something else that is new."""
+    """Make a team whose stable serves an app with its library; unstable has a fix of both, and
+    something else that is new.
+    """
 
     def make():
         repository = make_repository(autopublish=True)

@@ -6,7 +6,7 @@ This is no solving: if each dependency finds a package, all of them together may
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rattler import MatchSpec, Version, VersionSpec
 from rattler import PackageRecord as RattlerRecord
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
     md5: str = ""
     indexed_timestamp: int | None = None
     is_new: bool = False
-    key: object = None
+    key: Any = None
 
     @property
     def path(self) -> str:

@@ -1,7 +1,8 @@
-"""Bulk SQL passes by what Django and pulpcore check: whatever happens to a sync, these things stay true.
+"""Bulk SQL passes by what Django and pulpcore check: whatever happens to a sync, these things stay
+true.
 
-Further ones are in test_concurrency.py, test_crash.py and test_domains.py, and among the tests of tasks in test_care.py and
-test_bulk_safety.py.
+Further ones are in test_concurrency.py, test_crash.py and test_domains.py, and among the tests of
+tasks in test_care.py and test_bulk_safety.py.
 """
 
 import json
