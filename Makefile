@@ -1,36 +1,58 @@
 # The commands that the README names. All of them work on a fresh machine with Python 3.11 or newer.
 
 PYTHON ?= python3
-VENV ?= .venv
 UPSTREAM ?=
 SPECS ?=
 SIZE ?= 200000
 ONLY ?=
 CHECK ?=
+# How many processes share the tests.
+JOBS ?= 3
+# 1: the newest libraries that pyproject.toml allows, instead of the tested ones.
+LATEST ?=
 
+IS_LATEST = $(filter-out 0,$(LATEST))
+VENV ?= $(if $(IS_LATEST),.venv-latest,.venv)
 RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
+REQUIRED = pyproject.toml functest_requirements.txt cli/pyproject.toml cli/pulp-glue-conda/pyproject.toml
+PACKAGES = --editable '.[embedded,test]' --requirement functest_requirements.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-slow lint bench constraints clean always
 
 demo: $(INSTALLED)
 	$(RUN) -m pulp_conda.quickstart demo $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(SPECS),--specs "$(SPECS)")
 
 test: $(INSTALLED)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(JOBS) --ignore tests/slow
+
+test-slow: $(INSTALLED)
+	$(RUN) -m pytest -n $(JOBS) tests/slow
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
+	@if grep -q '^\[tool\.mypy\]' pyproject.toml; then echo '$(RUN) -m mypy'; $(RUN) -m mypy; fi
 
 bench: $(INSTALLED)
 	@$(RUN) -m tests.bench --size "$(SIZE)" $(if $(ONLY),--only "$(ONLY)") $(if $(filter-out 0,$(CHECK)),--check)
 
-clean:
-	rm -rf $(VENV) build *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
+# Writes down the newest libraries that pyproject.toml allows, for all other commands to use.
+constraints:
+	rm -rf .venv-constraints
+	$(PYTHON) -m venv .venv-constraints
+	.venv-constraints/bin/python -m pip install --quiet --upgrade pip
+	.venv-constraints/bin/python -m pip install --quiet $(PACKAGES)
+	.venv-constraints/bin/python -m pip freeze --exclude-editable >.venv-constraints/frozen.txt
+	mv .venv-constraints/frozen.txt constraints.txt
+	rm -rf .venv-constraints
 
-$(INSTALLED): pyproject.toml functest_requirements.txt cli/pyproject.toml cli/pulp-glue-conda/pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+clean:
+	rm -rf .venv .venv-latest .venv-constraints $(VENV) build *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
+
+# Made from nothing, so that no library of an older list stays. With LATEST it is brought up to date each time.
+$(INSTALLED): $(REQUIRED) $(if $(IS_LATEST),always,constraints.txt)
+	$(PYTHON) -m venv $(if $(IS_LATEST),,--clear) $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet --editable '.[embedded,test]' --requirement functest_requirements.txt
+	$(RUN) -m pip install --quiet $(if $(IS_LATEST),--upgrade --upgrade-strategy eager,--constraint constraints.txt) $(PACKAGES)
 	touch $@

@@ -2,25 +2,30 @@
 
     python -m pulp_conda.solver
 
-A program of its own, since py-rattler starts threads that the process which started them had better not survive, and
-since what a solver needs of memory and time is known only afterwards. It loads no Django and opens no connection.
+This is a program of its own for two reasons. py-rattler starts threads, which can crash a process
+when it ends. And nobody knows before how much memory and time a solver needs. The program does not
+load Django, and opens no connection.
 
-Standard input has a line of JSON for what is common to all jobs, and one for each job. It ends the program at once, also
-in the middle of a job, so that nobody has to look for it when its parent is gone.
-    channels: Objects with the `url` of a channel and `repodata`, the paths of its `repodata.json` by subdir. The first
-        channel that has a package name is the only one for it.
-    memory: Bytes of memory that the program may have, files that are mapped not counted.
+Standard input has one line of JSON for all jobs, and then one line for each job. When standard
+input is closed, the program ends at once, even in the middle of a job. So it also ends when its
+parent ends.
+    channels: Objects with the `url` of a channel and `repodata`, the paths of its `repodata.json`
+        by subdir. All packages of a name come from the first channel that has this name.
+    memory: Bytes of memory that the program may use. Mapped files do not count.
 
 A job:
-    platform, specs: What to solve, and for which subdir.
-    virtual_packages: The versions of virtual packages by name; for `__archspec` its microarchitecture.
+    platform: The subdir to solve for.
+    specs: The match specs to solve.
+    virtual_packages: The versions of virtual packages by name. For `__archspec` it is the
+        microarchitecture.
 
 Standard output has a line for each job:
-    verdict: `solved`, `unsolvable`, or `unknown` if something is wrong with the repodata or the job.
+    verdict: `solved`, `unsolvable`, or `unknown` if something is wrong with the repodata or the
+        job.
     explanation: Why it is not solved, or null.
     packages: Records with `fn`, `url` and `channel`, sorted by name.
-    seconds: How long it took.
-    peak_mb: The most memory that the program had so far, in MiB, mapped files counted.
+    seconds: How long the job took.
+    peak_mb: The most memory that the program has used so far, in MiB. Mapped files count.
 """
 
 import asyncio
@@ -31,6 +36,7 @@ import sys
 import time
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any, NoReturn
 
 from rattler import (
     BuildString,
@@ -46,19 +52,22 @@ from rattler.exceptions import SolverError
 
 _LONGEST_EXPLANATION = 8000
 
-# Bytes without which no job can be done, however small it is.
+# The fewest bytes of memory that a job needs.
 _LEAST_MEMORY = 2**24
 
 
-def main():
-    lines = SimpleQueue()
+def main() -> NoReturn:
+    """Answer jobs until standard input is closed."""
+    lines: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(lines,), daemon=True).start()
     request = json.loads(lines.get())
-    # Threads that cannot start for want of memory would be waited for.
+    # Start the threads of py-rattler before memory is limited. It would wait for ever for a thread
+    # that cannot start.
     asyncio.run(solve_with_sparse_repodata([], []))
-    # Private memory and not the address space, which would count the repodata that is mapped.
+    # Limit the private memory. A limit of the address space would also count the mapped repodata.
     resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
-    # Where less is left, a thread of py-rattler fails, and the answer that it has is waited for.
+    # With less memory a thread of py-rattler fails, and py-rattler waits for its answer for ever.
+    # So try it here, where it raises a MemoryError.
     bytearray(_LEAST_MEMORY)
     sources = _Sources(request["channels"])
     while True:
@@ -69,23 +78,27 @@ def main():
         print(json.dumps(answer), flush=True)
 
 
-def _read(lines):
-    """Pass on the lines of the parent, and end with them."""
+def _read(lines: "SimpleQueue[bytes]") -> NoReturn:
+    """Pass on the lines of standard input, and end the program after the last one."""
     for line in sys.stdin.buffer:
         lines.put(line)
-    # A normal exit after asynchronous calls of py-rattler crashes now and then.
+    # A normal exit after asynchronous calls of py-rattler sometimes crashes.
     os._exit(0)
 
 
 class _Sources:
-    """The repodata of one platform, open."""
+    """The repodata of one platform, opened."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: list[dict[str, Any]]) -> None:
         self._channels = channels
-        self._platform = None
-        self._opened = []
+        self._platform: str | None = None
+        self._opened: list[SparseRepoData] = []
 
-    def of(self, platform):
+    def of(self, platform: str) -> list[SparseRepoData]:
+        """Return the repodata for a platform, in the order of the channels.
+
+        The repodata of another platform is closed.
+        """
         if platform != self._platform:
             for repodata in self._opened:
                 repodata.close()
@@ -100,19 +113,20 @@ class _Sources:
         return self._opened
 
 
-def _open(url, subdir, path):
+def _open(url: str, subdir: str, path: str) -> SparseRepoData:
     try:
         return SparseRepoData(Channel(url), subdir, path)
     except (OSError, ValueError) as error:
-        # The path is nothing to those who read this.
+        # The path means nothing to the people who read this.
         reason = str(error).replace(path, "it")
         raise ValueError(
             f"the repodata of '{subdir}' in '{url}' cannot be read: {reason}"
         ) from None
 
 
-def _solve(job, sources):
-    packages = []
+def _solve(job: dict[str, Any], sources: _Sources) -> dict[str, Any]:
+    packages: list[dict[str, Any]] = []
+    explanation: str | None
     try:
         records = asyncio.run(
             solve_with_sparse_repodata(
@@ -128,7 +142,7 @@ def _solve(job, sources):
     except MemoryError:
         raise
     except Exception as error:
-        # py-rattler has a class of errors for each thing that can be wrong with records.
+        # py-rattler has many classes of errors, one for each thing that can be wrong with a record.
         verdict, explanation = "unknown", str(error)
     if explanation is not None:
         explanation = explanation.removeprefix("Cannot solve the request because of: ").strip()
@@ -137,20 +151,20 @@ def _solve(job, sources):
     return {"verdict": verdict, "explanation": explanation, "packages": packages}
 
 
-def _virtual_package(name, version):
+def _virtual_package(name: str, version: str) -> GenericVirtualPackage:
     build = "0"
     if name == "__archspec":
-        # CEP 30: packages match the build.
+        # The microarchitecture is the build (CEP 30).
         version, build = "1", version
     return GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
 
 
-def _order(package):
+def _order(package: dict[str, Any]) -> tuple[str, str]:
     return package["name"], package["url"]
 
 
-def _peak_mb():
-    # What `getrusage` says would include the memory of the process that started this one.
+def _peak_mb() -> int:
+    # `getrusage` would include the memory of the process that started this one.
     with open("/proc/self/status") as status:
         for line in status:
             if line.startswith("VmHWM:"):
@@ -162,7 +176,7 @@ if __name__ == "__main__":
     try:
         main()
     except MemoryError:
-        # There may be none left to make a sentence of.
+        # There may not be enough memory for a longer message.
         os.write(2, b"MemoryError\n")
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -2,18 +2,20 @@
 
     python -m pulp_conda.verifier < request.json > verdicts.json
 
-A program of its own, since py-rattler starts threads that the process which started them had better not survive. It
-loads no Django and opens no connection: sidecars come as local files.
+This is a program of its own because py-rattler starts threads, which can crash a process when it
+ends. The program does not load Django, and opens no connection. It reads sidecars from local files.
 
 The request:
-    trusted_root: The path of a `trusted_root.json`, or null for the one of Sigstore's public instance in py-rattler.
-    sidecars: Objects with `path`, the `sha256` of the sidecar, and the `filename` and `package_sha256` it must be about.
+    trusted_root: The path of a `trusted_root.json`, or null for the one in py-rattler, which is for
+        the public instance of Sigstore.
+    sidecars: Objects with the `path` and the `sha256` of a sidecar, and with the `filename` and the
+        `package_sha256` that it must be about.
 
-The answer is a list of an object for each sidecar:
+The answer is a list with an object for each sidecar:
     problem: Why it is not good, or null.
-    channel: The target channel of the first bundle that is good, or null if that names none.
+    channel: The target channel of the first good bundle, or null if that bundle has none.
 
-A request that cannot be carried out ends with status 1 and the reason on standard error.
+If the request cannot be carried out, the status is 1, and the reason is on standard error.
 """
 
 import asyncio
@@ -33,12 +35,13 @@ from rattler.sigstore import (
     verify_attestation,
 )
 
-# Bytes of address space; a sidecar of the largest size needs a tenth of it.
+# Bytes of address space. The largest allowed sidecar needs a tenth of it.
 _MEMORY = 2**30
 
 
-def main():
-    # A thread for each core of a large machine would not fit into the memory.
+def main() -> int:
+    """Answer the request on standard input, and return the status of the program."""
+    # With a thread for each core, a large machine would need more memory than this.
     os.environ["TOKIO_WORKER_THREADS"] = "1"
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     request = json.load(sys.stdin)
@@ -52,23 +55,29 @@ def main():
     return 0
 
 
-async def _verify(sidecars, trusted_root):
-    # Which channels a package may come from is for the server to say, which knows its names.
+async def _verify(
+    sidecars: list[dict[str, str]], trusted_root: TrustedRoot
+) -> list[dict[str, str | None]]:
+    # The server checks the channel, because it knows its own names.
     policy = VerificationPolicy.require(channel_check=ChannelCheck.IGNORE)
     client = Client()
-    verdicts = []
+    verdicts: list[dict[str, str | None]] = []
     for sidecar in sidecars:
         try:
             outcome = await verify_attestation(_record(sidecar), policy, client, trusted_root)
         except AttestationError as error:
             verdicts.append({"problem": _words(error), "channel": None})
         else:
+            assert outcome.attestation is not None  # The policy requires one.
             verdicts.append({"problem": None, "channel": outcome.attestation.target_channel})
     return verdicts
 
 
-def _record(sidecar):
-    """Return a record whose sidecar py-rattler finds at the path: only what it looks at is true."""
+def _record(sidecar: dict[str, str]) -> RepoDataRecord:
+    """Return a record for which py-rattler reads the sidecar at the path.
+
+    Only the facts that py-rattler uses are true in it.
+    """
     package = PackageRecord(
         name="package",
         version="0",
@@ -83,8 +92,11 @@ def _record(sidecar):
     return RepoDataRecord(package, sidecar["filename"], url, "https://channel.invalid")
 
 
-def _words(error):
-    """Return in one line why a sidecar was refused: it cannot be read, or none of its bundles is good."""
+def _words(error: AttestationError) -> str:
+    """Return in one line why a sidecar is refused.
+
+    Either it cannot be read, or none of its bundles is good.
+    """
     heading, *rest = str(error).splitlines()
     bundles = [line.removeprefix("  - ") for line in rest if line.startswith("  - ")]
     if len(bundles) == 1:
@@ -96,5 +108,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # After asynchronous calls of py-rattler a normal exit crashes now and then.
+    # A normal exit after asynchronous calls of py-rattler sometimes crashes.
     os._exit(code)

@@ -1,11 +1,10 @@
 """What tests share: two running Pulps for a whole run, and what a test makes in them.
 
-`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the tests of one process: they
-may kill its workers. Tests in `tasks` and `api` have a Pulp in their own process, see `tests/support/in_process.py`.
+`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the
+tests of one process: they may kill its workers. Tests in `tasks` and `api` have a Pulp in their own
+process, see `tests/support/in_process.py`.
 """
 
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -18,8 +17,16 @@ from tests.support.inside import Inside
 from tests.support.program import Cli
 from tests.support.sharing import ByFile, shared_stack
 from tests.support.sigstore import Sigstore
+from tests.support.skips import Skips
 from tests.support.stack import running_stack
 from tests.support.upstream import Upstream
+
+# Parts of the reasons for which a test may be skipped. Any other skip is a failure.
+MAY_LACK = ("set PULP_CONDA_CORPUS to a folder of real packages", "'conda' is not on the PATH")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Skips(MAY_LACK))
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -28,7 +35,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @dataclass(frozen=True)
 class Mirror:
-    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's URL."""
+    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's
+    URL.
+    """
 
     name: str
     remote: str
@@ -154,37 +163,16 @@ def make_packages(pulp, unique):
     return make
 
 
-@pytest.fixture
-def paused_publish(stack):
-    """Let a publish task come to the point where it stores its first file, and stay there."""
-
-    @contextmanager
-    def pause():
-        with stack.connect() as holder, stack.connect() as observer:
-            holder.autocommit = False
-            holder.execute("LOCK TABLE core_publishedmetadata IN EXCLUSIVE MODE")
-
-            def in_the_middle():
-                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-                deadline = time.monotonic() + 60
-                while observer.execute(waiting).fetchone() == (0,):
-                    assert time.monotonic() < deadline, "no task came to publish"
-                    time.sleep(0.05)
-
-            yield in_the_middle
-
-    return pause
-
-
 # Programs
 
 
 @pytest.fixture(scope="session")
 def cli(stack, tmp_path_factory):
-    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server through its API.
+    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server
+    through its API.
 
-    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands success and parses
-    what was written. See `Cli` for the rest.
+    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands
+    success and parses what was written. See `Cli` for the rest.
     """
     return Cli(
         tmp_path_factory.mktemp("cli"),

@@ -14,7 +14,7 @@ class PulpCondaPluginAppConfig(PulpPluginAppConfig):
     python_package_name = "pulp-conda"
     domain_compatible = True
 
-    def ready(self):
+    def ready(self) -> None:
         super().ready()
         mask_tokens()
         # Not above: they need the models, which Django has loaded by now.

@@ -28,10 +28,12 @@ _FILE_ROUTE = (
 
 
 class ChannelHandler(Handler):
-    """Serves `<base_path>@<moment>/<path>`, the channel as it was, and the files in subdirs by a short way.
+    """Serves the channel as it was (`<base_path>@<moment>/<path>`), and the files in subdirs.
 
-    pulpcore's way to a file joins nine tables to find the distribution, of which a channel needs three, and changes
-    threads three times. Paths that are no channel's are left to it.
+    This way is shorter than pulpcore's, which joins nine tables to find the distribution and
+    changes threads three times. Paths that belong to no channel are left to pulpcore.
+
+
     """
 
     async def stream_past(self, request: Request) -> StreamResponse:
@@ -76,7 +78,8 @@ class ChannelHandler(Handler):
         channels = CondaDistribution.objects.select_related("stage").filter(
             pulp_domain=get_domain_pk(), base_path__in=base_paths
         )
-        # One at most, as pulpcore lets no channel lie in another one. `first` would sort, which costs a quarter more.
+        # There is one at most: pulpcore lets no channel lie in another one. Not by `first`, which
+        # sorts and costs a quarter more.
         return next(iter(channels), None)
 
     def _why_not(self, request: Request, channel: CondaDistribution) -> str | None:
@@ -89,12 +92,14 @@ class ChannelHandler(Handler):
 
 
 def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
-    """Return the answer for a path below a channel's URL, whose guard agreed; None leaves it to pulpcore."""
+    """Return the answer for a path below a channel's URL, whose guard agreed; None leaves it to
+    pulpcore.
+    """
     if not channel.checkpoint:
         return respond(resolve(served_now(channel), path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
-    return state and respond(resolve(state, path))
+    return respond(resolve(state, path)) if state else None
 
 
 CondaDistribution.responder = respond_now

@@ -32,28 +32,28 @@ metadata.notices               messages that clients show to their users
 metadata.relations             references of a channel to other channels
 metadata.atom                  the history of a channel as an Atom feed
 
-What people want to install, and what exactly they get:
+What people want to install, and the exact files that they get:
 
-environments.specs             an environment: what people want to install, and on which machines
-environments.draft             the same before its specs are checked
-environments.environment_yml   one of the files that say it: `environment.yml`
-environments.manifests         the others: `pixi.toml` and `pyproject.toml`
-environments.virtual_packages  what a machine has that no channel brings
-environments.plain_yaml        YAML from others, as texts
-lockfiles.read                 lock files: which files exactly, by hash
-lockfiles.model                what they say, gathered entry by entry
-lockfiles.write                solutions as lock files
+environments.specs             an environment: what to install, and on which platforms
+environments.draft             an environment whose specs are not checked yet
+environments.environment_yml   environments in the file `environment.yml`
+environments.manifests         environments in the files `pixi.toml` and `pyproject.toml`
+environments.virtual_packages  the facts about a machine on which packages can depend
+environments.plain_yaml        YAML from others, read as mappings, lists and texts
+lockfiles.read                 lock files: the exact files to install, with their hashes
+lockfiles.model                the content of a lock file, whatever its format is
+lockfiles.write                solutions of a solver as lock files
 
-What a stage asks of its packages:
+Which packages may be served:
 
-policies.rules                 the rules that packages of a stage have to keep
-policies.licenses              which licenses a rule allows
-policies.satisfaction          whether what packages depend on is there
-policies.closure               which packages have to go along with single ones
+policies.rules                 the rules for packages
+policies.licenses              the licenses that a rule allows
+policies.satisfaction          whether the dependencies of packages are there
+policies.closure               the packages that single packages need with them
 
-What differs between two states, and who is told:
+The changes between two states, and messages about them:
 
-diff                           what differs between two states of a channel
-changelog                      the same as Markdown for people, and in one line
-webhooks                       the same for programs, signed
+diff                           the changes between two states of a channel
+changelog                      the changes as Markdown for people, and in one line
+webhooks                       signed messages about a channel for other programs
 """

@@ -27,16 +27,15 @@ _CONSTRAINT = re.compile(r"[^,|()\s]+")
 _KEYS = ("version", "build", "build_number", "subdir", "license", "md5", "sha256", "fn")
 _KEY = re.compile(r"[\[,](\w+)=")
 
-# For so many package names it is remembered which queries can match. A large channel has fewer
-# names. The limit protects the memory from a channel with invented names.
+# The most package names for which it is remembered which queries can match. A large channel has
+# fewer names. The limit protects the memory from a channel with invented names.
 _MOST_NAMES = 50_000
 
 
 class Queryable(Protocol):
     """A package as queries see it. `PackageRecord` is one.
 
-    `sha256` and `md5` are in hex; these two and `license` are empty or None where they are not
-    known.
+    `sha256` and `md5` are in hex. They and `license` are empty or None if they are not known.
     """
 
     @property
@@ -95,8 +94,7 @@ def check_matchspec(spec: str) -> MatchSpec:
     about one channel.
 
     Raises:
-        BadMatchSpec: it does not parse. The reason has the position of the wrong part, counted from
-            1.
+        BadMatchSpec: it does not parse. The reason has the position of the wrong part, from 1.
     """
     if len(spec) > LONGEST:
         raise BadMatchSpec(spec=spec, reason=f"it is longer than {LONGEST} characters")

@@ -108,11 +108,11 @@ def parse_reference(text: str, *, now: datetime) -> Reference:
     Raises:
         BadMoment, FutureMoment: as `parse_moment` does.
     """
-    stage, separator, at = text.partition("@")
-    if separator and not stage:
+    target, separator, at = text.partition("@")
+    if separator and not target:
         raise BadMoment(text=text, reason="nothing stands before the '@'")
     if separator:
-        return Reference(stage, parse_moment(at, now=now))
+        return Reference(target, parse_moment(at, now=now))
     if not text or is_like_moment(text):
         return Reference(None, parse_moment(text, now=now))
     return Reference(text, None)

@@ -25,7 +25,7 @@ _LAST_SECOND = 253_402_300_799
 _LARGEST_INTEGER = 2**63 - 1
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
-# The upstream's clock may be ahead of the clock here by so many milliseconds.
+# The most milliseconds that the upstream's clock may be ahead of the clock here.
 _CLOCK_SKEW = 24 * 60 * 60 * 1000
 
 

@@ -1,9 +1,10 @@
-"""HTML for people who open a channel's URL in a browser: facts in, markup out.
+"""HTML for people who open the URL of a channel in a browser: facts in, markup out.
 
-The cost of a page does not depend on how many packages the channel has: counts come with the publication, and
+The cost of a page does not depend on the number of packages. The publication has the counts, and
 the list of packages is the repodata itself.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,8 +23,10 @@ class State:
     """Which state of a stage a page shows.
 
     Attributes:
-        since, until: From when to when the stage served it, in UTC; `until` is None if it still does.
-        now: The way to what the stage serves now, if this page has a URL of the past; None if it is what it serves.
+        label: The name of the state as URLs have it: `v42`, or `v42.1` for single packages on top.
+        since: When the stage began to serve it, in UTC.
+        until: When the stage stopped serving it, in UTC. None if it still serves it.
+        now: A relative link to what the stage serves now. None if this page shows that.
     """
 
     stage: str
@@ -34,15 +37,21 @@ class State:
     now: str | None = None
 
 
-def render_channel(name, url, package_counts, repository_version, state=None):
-    """Render the front page of a channel: what it is, how to use it, what is in it.
+def render_channel(
+    name: str,
+    url: str,
+    package_counts: Mapping[str, int],
+    repository_version: int,
+    state: State | None = None,
+) -> str:
+    """Return the front page of a channel: what it is, how to use it, what is in it.
 
     Args:
-        name: The distribution's name.
-        url: What clients are given as the channel.
+        name: The name of the distribution.
+        url: The URL that clients use as the channel.
         package_counts: The number of packages by subdir.
         repository_version: The number of the version that is served.
-        state: A `State`, if the channel is a stage of a lifecycle.
+        state: The state that is shown, if the channel is a stage of a lifecycle.
     """
     return _TEMPLATES.get_template("channel.html").render(
         name=name,
@@ -54,8 +63,12 @@ def render_channel(name, url, package_counts, repository_version, state=None):
     )
 
 
-def render_subdir(name, subdir, package_count, metadata):
-    """Render the page of a subdir: the names of its metadata files, and how many packages they list."""
+def render_subdir(name: str, subdir: str, package_count: int, metadata: Iterable[str]) -> str:
+    """Return the page of a subdir: its metadata files, and how many packages they list.
+
+    Args:
+        metadata: The names of the files.
+    """
     return _TEMPLATES.get_template("subdir.html").render(
         name=name,
         subdir=subdir,

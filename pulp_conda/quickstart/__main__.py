@@ -6,21 +6,32 @@ import json
 import re
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn, TypeAlias
 
 from pulp_conda.quickstart.errors import QuickstartError
 from pulp_conda.quickstart.state import State, default_folder
 
 NOT_RUNNING = 3
 
+_Command: TypeAlias = Callable[[argparse.Namespace], int | None]
 
-def main(arguments=None):
-    """Run one command and return its exit code."""
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: The words of the command line, or None for those of this process.
+    """
     args = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+        # With nohup, SIGHUP stays ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    run: _Command = args.run
     try:
-        return args.run(args) or 0
+        return run(args) or 0
     except KeyboardInterrupt:
         return 130
     except QuickstartError as error:
@@ -29,8 +40,8 @@ def main(arguments=None):
         if error.name not in ("psycopg", "psutil", "requests"):
             raise
         print(
-            f"Error: '{error.name}' is not installed next to this Python, and the quickstart needs it. "
-            "Run: pip install 'pulp-conda[embedded]'",
+            f"Error: '{error.name}' is not installed next to this Python, "
+            "and the quickstart needs it. Run: pip install 'pulp-conda[embedded]'",
             file=sys.stderr,
         )
     except OSError as error:
@@ -51,7 +62,7 @@ def main(arguments=None):
     return 1
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--state",
@@ -66,7 +77,7 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name, run, text):
+    def add(name: str, run: _Command, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[common], help=text, description=text)
         command.set_defaults(run=run)
         return command
@@ -75,12 +86,16 @@ def _parser():
     command.add_argument("--port", type=int, metavar="N", help="port of the API")
     command.add_argument("--content-port", type=int, metavar="N", help="port of the channels")
     command.add_argument(
-        "--workers", type=int, metavar="N", default=1, help="tasks at the same time (default: 1)"
+        "--workers",
+        type=int,
+        metavar="N",
+        default=1,
+        help="how many tasks run at the same time (default: 1)",
     )
     command.add_argument(
         "--background",
         action="store_true",
-        help="return when Pulp is ready and leave it running, instead of stopping it at Ctrl-C",
+        help="return when Pulp is ready, and leave it running (default: stop it at Ctrl-C)",
     )
     command = add("demo", _demo, "Show what conda channels in Pulp can do.")
     command.add_argument(
@@ -92,17 +107,17 @@ def _parser():
         "--specs",
         metavar="SPECS",
         type=_specs,
-        help="what to install from it, match specs between commas or blanks (default: hello)",
+        help="match specs to install from it, with commas or blanks between (default: hello)",
     )
     command = add("status", _status, f"Say what runs, and exit with {NOT_RUNNING} if nothing does.")
-    command.add_argument("--json", action="store_true", help="for programs")
-    add("down", _down, "Stop Pulp, in the foreground of another terminal as well.")
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add("down", _down, "Stop Pulp, also if another terminal runs it in the foreground.")
     command = add("destroy", _destroy, "Stop Pulp and remove its folder with all data.")
     command.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
 
-def _up(args):
+def _up(args: argparse.Namespace) -> None:
     from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
     from pulp_conda.quickstart.status import as_text, describe  # not above: --help comes fast
 
@@ -125,13 +140,13 @@ def _up(args):
             stack.down()
 
 
-def _demo(args):
+def _demo(args: argparse.Namespace) -> None:
     from pulp_conda.quickstart import demo  # not above: --help comes fast
 
-    return demo.run(args)
+    demo.run(args)
 
 
-def _status(args):
+def _status(args: argparse.Namespace) -> int:
     from pulp_conda.quickstart.status import as_text, describe  # not above: --help comes fast
 
     found = describe(args.state)
@@ -139,7 +154,7 @@ def _status(args):
     return 0 if found["running"] else NOT_RUNNING
 
 
-def _down(args):
+def _down(args: argparse.Namespace) -> None:
     from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
 
     if args.state.exists:
@@ -147,13 +162,14 @@ def _down(args):
     print(f"Nothing runs from '{args.state.folder}'.")
 
 
-def _destroy(args):
+def _destroy(args: argparse.Namespace) -> int:
     from pulp_conda.quickstart.services import Stack  # not above: --help comes fast
 
     folder = args.state.folder
     if not args.state.exists:
         raise QuickstartError(
-            f"'{folder}' has no 'state.json', so it is not a folder of this command. Nothing was removed."
+            f"'{folder}' has no 'state.json', so it is not a folder of this command. "
+            "Nothing was removed."
         )
     if not args.yes:
         print(f"Remove '{folder}' with all channels in it? [y/N] ", end="", flush=True)
@@ -162,15 +178,19 @@ def _destroy(args):
             return 1
     Stack(args.state).destroy()
     print(f"Removed '{folder}'.")
+    return 0
 
 
-def _specs(text):
-    """`numpy >=1.26,<3, scipy` are two specs: a comma or blank before a letter parts them."""
+def _specs(text: str) -> list[str]:
+    """Return the match specs of a text: `numpy >=1.26,<3, scipy` has two.
+
+    A comma or a blank ends a spec if a letter follows.
+    """
     return re.split(r"[,\s]+(?=[A-Za-z_])", text.strip(", "))
 
 
-def _interrupt(number, frame):
-    """Turn the first signal into an exception; what is running then is stopped without a second one."""
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise an exception for the first signal, and ignore others while we stop what runs."""
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,6 +1,7 @@
-"""Pulp's REST API, as far as a demo needs it."""
+"""Pulp's REST API, as far as the demo needs it."""
 
 import time
+from typing import Any
 
 import requests
 
@@ -8,30 +9,34 @@ from pulp_conda.quickstart.errors import QuickstartError
 
 
 class Api:
-    """A session with one Pulp. Paths are below the API root, or hrefs that Pulp gave out."""
+    """A session with one Pulp. A path is relative to the API root, or is an href from an answer.
 
-    def __init__(self, url, user, password):
+    Each method raises `QuickstartError` if Pulp answers with an error or if a task fails.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
         self._url = url
         self._session = requests.Session()
         self._session.auth = (user, password)
 
-    def get(self, path, **query):
+    def get(self, path: str, **query: Any) -> Any:
         return self._call("GET", path, params=query)
 
-    def find(self, path, **query):
+    def find(self, path: str, **query: Any) -> Any:
         """Return the first result of a list, or None."""
         return next(iter(self.get(path, **query)["results"]), None)
 
-    def post(self, path, files=None, **body):
-        """Create something, and return it when it is there."""
-        send = {"files": files, "data": body} if files else {"json": body}
+    def post(self, path: str, files: dict[str, Any] | None = None, **body: Any) -> Any:
+        """Create something and wait until it is there. Return it, or the task that made it."""
+        send: dict[str, Any] = {"files": files, "data": body} if files else {"json": body}
         return self._finished(self._call("POST", path, **send))
 
-    def patch(self, path, **body):
+    def patch(self, path: str, **body: Any) -> Any:
+        """Change something and wait for that. Return it, or the task that changed it."""
         return self._finished(self._call("PATCH", path, json=body))
 
-    def _finished(self, answer):
-        """Wait for the task that an answer names, and return what it made."""
+    def _finished(self, answer: Any) -> Any:
+        """Return the task that an answer names, when it has ended, or else the answer itself."""
         if "task" not in answer:
             return answer
         pause = 0.05
@@ -46,7 +51,7 @@ class Api:
             raise QuickstartError(f"{task['error'] and task['error']['description']}")
         return task
 
-    def _call(self, method, path, **options):
+    def _call(self, method: str, path: str, **options: Any) -> Any:
         path = path if path.startswith("/") else f"/pulp/api/v3/{path}"
         response = self._session.request(method, self._url + path, timeout=60, **options)
         if not response.ok:
@@ -56,6 +61,10 @@ class Api:
         return response.json() if response.content else {}
 
 
-def created(task, kind):
-    """Return the href of a resource that a task made, `publications` for example, or None."""
+def created(task: dict[str, Any], kind: str) -> str | None:
+    """Return the href of the first resource of a kind that a task made, or None.
+
+    Args:
+        kind: A part of the href, for example `publications`.
+    """
     return next((href for href in task["created_resources"] if f"/{kind}/" in href), None)

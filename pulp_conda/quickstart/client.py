@@ -1,9 +1,10 @@
-"""A conda client of one's own: solve and install with py-rattler, as pixi does.
+"""A small conda client: it solves and installs with py-rattler, as pixi does.
 
     python -m pulp_conda.quickstart.client install URL PREFIX SPEC...
     python -m pulp_conda.quickstart.client solve URL SPEC...
 
-A program of its own, since py-rattler starts threads that the process which started them had better not survive.
+It is a program of its own, because py-rattler starts threads, and a process with such threads may
+crash when it ends.
 """
 
 import argparse
@@ -12,13 +13,16 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import rattler
 from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. The packages go to stdout, as JSON."""
     parser = argparse.ArgumentParser(prog="python -m pulp_conda.quickstart.client")
     commands = parser.add_subparsers(dest="command", required=True)
     install = commands.add_parser("install", help="install packages into a fresh prefix")
@@ -41,7 +45,7 @@ def main(arguments=None):
     return 0
 
 
-async def _run(options, cache):
+async def _run(options: argparse.Namespace, cache: Path) -> None:
     url = options.url.rstrip("/") + "/"
     subdir = rattler.Subdir.current()
     records = await rattler.solve(
@@ -58,7 +62,7 @@ async def _run(options, cache):
     print(json.dumps([_describe(record) for record in records]))
 
 
-def _describe(record):
+def _describe(record: rattler.RepoDataRecord) -> dict[str, Any]:
     return {
         "name": record.name.normalized,
         "version": str(record.version),
@@ -72,5 +76,5 @@ def _describe(record):
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    # After asynchronous calls of py-rattler a normal exit crashes now and then.
+    # After asynchronous calls of py-rattler, a normal exit sometimes crashes.
     os._exit(code)

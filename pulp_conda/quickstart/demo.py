@@ -1,12 +1,17 @@
-"""The main job of pulp_conda, told while it happens."""
+"""The main job of pulp_conda, with a line on each step."""
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -19,8 +24,12 @@ from pulp_conda.quickstart.status import USER, as_text, describe
 STAGES = ("unstable", "testing", "stable")
 
 
-def run(args):
-    """Start a Pulp if none runs, walk through the main job, and leave it running."""
+def run(args: argparse.Namespace) -> None:
+    """Start a Pulp if none runs, do the main job, and leave Pulp running.
+
+    Args:
+        args: ``state``, ``upstream`` and ``specs`` of the command line.
+    """
     specs = args.specs or ["hello"]
     stack = Stack(args.state, background=True)
     print("Starting Pulp: PostgreSQL, API, content app and a worker …", flush=True)
@@ -28,6 +37,8 @@ def run(args):
     walk(stack, args.upstream, specs)
     found = describe(args.state)
     quickstart = f"{sys.executable} -m pulp_conda.quickstart"
+    login = f"{USER}:$(cat {found['password_file']})"
+    packages = f"{found['api_url']}/pulp/api/v3/content/conda/packages/?fields=filename"
     print(
         f"""
 The server stays up.
@@ -36,21 +47,23 @@ The server stays up.
 
 Try next:
   conda create --name demo --channel {found["channels"]["demo-stable"]} {" ".join(map(repr, specs))}
-  curl --user "{USER}:$(cat {found["password_file"]})" "{found["api_url"]}/pulp/api/v3/content/conda/packages/?fields=filename"
+  curl --user "{login}" "{packages}"
   {quickstart} status
   {quickstart} down"""
     )
 
 
-def walk(stack, upstream, specs):
+def walk(stack: Stack, upstream: str | None, specs: Sequence[str]) -> None:
     """Mirror, upload, publish, promote, install, compare and roll back.
 
     Args:
         stack: A running Pulp.
-        upstream: The URL of a channel; a small one is built and served if None.
-        specs: MatchSpecs of what to install.
+        upstream: The URL of a channel. If it is None, a small channel is built and served.
+        specs: The match specs to install.
     """
-    api = Api(stack.api_url, USER, stack.password)
+    url = stack.api_url
+    assert url, "a running Pulp has a URL"
+    api = Api(url, USER, stack.password)
     folder = stack.state.folder / "demo"
     if upstream:
         Demo(api, folder, upstream, specs, policy="on_demand").run()
@@ -61,9 +74,18 @@ def walk(stack, upstream, specs):
 
 
 class Demo:
-    """One walk through the main job; a second one starts where the first ended."""
+    """The main job once. A second time it uses what the first time has left.
 
-    def __init__(self, api, folder, upstream, specs, policy):
+    Args:
+        folder: Where the demo keeps its files.
+        upstream: The URL of the channel to mirror.
+        specs: The match specs to install.
+        policy: The policy of the remote: `immediate` or `on_demand`.
+    """
+
+    def __init__(
+        self, api: Api, folder: Path, upstream: str, specs: Sequence[str], policy: str
+    ) -> None:
         self._api = api
         self._folder = folder
         self._upstream = upstream
@@ -71,7 +93,7 @@ class Demo:
         self._policy = policy
         self._step = 0
 
-    def run(self):
+    def run(self) -> None:
         repository = self._sync()
         latest = self._publications(repository)[0]
         channels = {stage: self._channel(stage, repository, latest) for stage in STAGES}
@@ -83,7 +105,8 @@ class Demo:
         self._diff(first, second)
         self._roll_back(channels["stable"], first)
 
-    def _sync(self):
+    def _sync(self) -> str:
+        """Mirror the upstream, and return the href of the repository."""
         self._say(f"Mirror {self._upstream} into the repository 'demo'")
         names = self._names_to_mirror()
         remote = self._ensure(
@@ -99,15 +122,19 @@ class Demo:
         print(f"    -> {_version(repository['latest_version_href'])}")
         return repository["pulp_href"]
 
-    def _names_to_mirror(self):
-        """Return the packages that the specs need; none means all, for the small channel."""
+    def _names_to_mirror(self) -> list[str]:
+        """Return the names of packages that the specs need. None of them means all packages."""
         if self._policy == "immediate":
             return []
         packages = _client("solve", self._upstream, *self._specs)
         return sorted({package["name"] for package in packages})
 
-    def _channel(self, stage, repository, publication):
-        """Make the URL of a stage: `unstable` follows the repository, the others stand still."""
+    def _channel(self, stage: str, repository: str, publication: str) -> dict[str, Any]:
+        """Make the distribution of a stage, and return it.
+
+        `unstable` serves the newest publication of the repository. The others change only when the
+        demo changes them.
+        """
         served = {"repository": repository} if stage == "unstable" else {"publication": publication}
         channel = self._ensure(
             "distributions", f"demo-{stage}", base_path=f"demo/{stage}", **served
@@ -115,7 +142,7 @@ class Demo:
         print(f"    {stage:9}{channel['base_url']}")
         return channel
 
-    def _upload(self, repository):
+    def _upload(self, repository: str) -> None:
         self._say("Upload a package that we built: hello 2.0")
         path = sample.build_package(self._folder / "built", **sample.HELLO_2)
         with path.open("rb") as file:
@@ -125,16 +152,18 @@ class Demo:
                 repository=repository,
                 overwrite=True,
             )
-        package = self._api.get(created(task, "packages"))
+        href = created(task, "packages")
+        assert href, "an upload makes a package"
+        package = self._api.get(href)
         print(f"    {package['filename']}, sha256 {package['sha256'][:16]}…, read by the server")
         latest = self._api.get(repository)["latest_version_href"]
         print(f"    -> {_version(latest)}, published at once: 'unstable' serves it now")
 
-    def _promote(self, channel, publication, source, target):
+    def _promote(self, channel: dict[str, Any], publication: str, source: str, target: str) -> None:
         self._say(f"Promote: '{target}' serves what '{source}' serves")
         self._point(channel, publication)
 
-    def _install(self, channel):
+    def _install(self, channel: dict[str, Any]) -> None:
         self._say("Install from 'stable' with a conda client into a fresh prefix, and run it")
         prefix = self._folder / "prefix"
         shutil.rmtree(prefix, ignore_errors=True)
@@ -145,7 +174,7 @@ class Demo:
             output = subprocess.run([program], capture_output=True, text=True, check=True).stdout
             print(f"    $ {program.name}\n    {output.strip()}")
 
-    def _diff(self, first, second):
+    def _diff(self, first: str, second: str) -> None:
         base, target = (self._api.get(href)["repository_version"] for href in (first, second))
         self._say(f"Show what changed from {_version(base)} to {_version(target)}")
         answer = self._api.get(f"{target}diff/", base=base.split("/")[-2])
@@ -153,75 +182,75 @@ class Demo:
             for change in changes:
                 print(f"    {change['kind']:9}{name} {change['version']}  {change['filename']}")
 
-    def _roll_back(self, channel, publication):
+    def _roll_back(self, channel: dict[str, Any], publication: str) -> None:
         self._say("Roll 'stable' back: one request")
-        before = self._served(channel)
+        before = self._count_packages(channel)
         self._point(channel, publication)
-        print(f"    {before} packages before, {self._served(channel)} after")
+        print(f"    {before} packages before, {self._count_packages(channel)} after")
 
-    def _served(self, channel):
+    def _count_packages(self, channel: dict[str, Any]) -> int:
+        """Return how many packages of `noarch` a channel serves."""
         repodata = requests.get(f"{channel['base_url']}noarch/repodata.json", timeout=60).json()
         return len(repodata["packages"]) + len(repodata["packages.conda"])
 
-    def _point(self, channel, publication):
+    def _point(self, channel: dict[str, Any], publication: str) -> None:
+        """Let a channel serve a publication."""
         self._api.patch(channel["pulp_href"], publication=publication)
         version = self._api.get(publication)["repository_version"]
         print(f"    {channel['base_url']} -> {_version(version)}")
 
-    def _publications(self, repository):
-        """Return the publications of the repository, newest first."""
+    def _publications(self, repository: str) -> list[str]:
+        """Return the hrefs of the publications of a repository, the newest first."""
         found = self._api.get("publications/conda/conda/", repository=repository)["results"]
         return [publication["pulp_href"] for publication in found]
 
-    def _ensure(self, noun, name, **body):
-        """Create something, or bring what an earlier run left into the same state."""
+    def _ensure(self, noun: str, name: str, **body: Any) -> dict[str, Any]:
+        """Create something, or change what an earlier run has left. Return it."""
         path = f"{noun}/conda/conda/"
         if existing := self._api.find(path, name=name):
             self._api.patch(existing["pulp_href"], **body)
         else:
             self._api.post(path, name=name, **body)
-        return self._api.find(path, name=name)
+        found: dict[str, Any] = self._api.find(path, name=name)
+        return found
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         self._step += 1
         print(f"\n{self._step}. {text}", flush=True)
 
 
-def _client(command, url, *arguments):
-    """Run the conda client as a program of its own, and return what it prints."""
+def _client(command: str, url: str, *arguments: str | Path) -> list[dict[str, Any]]:
+    """Run the conda client as a program of its own, and return the packages that it prints."""
     program = [sys.executable, "-m", "pulp_conda.quickstart.client", command, url]
     done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
         raise QuickstartError(f"The client cannot {command} from '{url}': {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    packages: list[dict[str, Any]] = json.loads(done.stdout)
+    return packages
 
 
-class _served:
-    """Serve a folder on a free port of loopback, the way any web server would."""
-
-    def __init__(self, folder):
-        handler = partial(_QuietHandler, directory=str(folder))
-        self._server = _Server(("127.0.0.1", 0), handler)
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __exit__(self, *exception):
-        self._server.shutdown()
-        self._server.server_close()
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free port of this machine, as a web server does, and give its URL."""
+    handler = partial(_QuietHandler, directory=str(folder))
+    with _Server(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 class _Server(ThreadingHTTPServer):
-    # A sync asks for all subdirs at once. Of more than five connections that wait, Python's default, Linux drops the others,
-    # and they come again after a second.
+    # A sync asks for all subdirs at once. By default five connections may wait in Python's server.
+    # Linux drops the others, and the client tries them again after a second.
     request_queue_size = 128
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
+    def log_message(self, *arguments: Any) -> None:
         pass
 
 
-def _version(href):
+def _version(href: str) -> str:
     return f"version {href.split('/')[-2]}"

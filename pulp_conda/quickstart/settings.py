@@ -2,11 +2,20 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from pulp_conda.quickstart.state import State
 
 
-def write_settings(state, socket_folder, extra):
-    """Write Pulp's settings for this start; ``extra`` overrides what is chosen here."""
+def write_settings(state: State, socket_folder: Path, extra: Mapping[str, Any]) -> None:
+    """Write Pulp's settings for this start.
+
+    Args:
+        socket_folder: Where the socket of PostgreSQL is.
+        extra: More settings. They replace those of the same name.
+    """
     settings = {
         "SECRET_KEY": state.secret_key_file.read_text().strip(),
         "DB_ENCRYPTION_KEY": str(state.db_key_file),
@@ -19,10 +28,10 @@ def write_settings(state, socket_folder, extra):
         "ALLOWED_IMPORT_PATHS": [str(state.imports)],
         "ALLOWED_EXPORT_PATHS": [str(state.exports)],
         "CONTENT_ORIGIN": content_url(state),
-        "CACHE_ENABLED": False,  # it would need Redis
-        "TOKEN_AUTH_DISABLED": True,  # pulp_container, where installed
+        "CACHE_ENABLED": False,  # A cache would need Redis.
+        "TOKEN_AUTH_DISABLED": True,  # for pulp_container, if it is installed
         "ANALYTICS": False,
-        # A worker that is asked to stop aborts its task at once, and says so in the task.
+        # A worker that has to stop aborts its task at once, and the task says so.
         "TASK_GRACE_INTERVAL": 0,
         **extra,
     }
@@ -32,7 +41,8 @@ def write_settings(state, socket_folder, extra):
     state.settings_file.write_text(text)
 
 
-def database(socket_folder):
+def database(socket_folder: Path) -> dict[str, str]:
+    """Return Django's settings of the database."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": str(socket_folder),
@@ -42,16 +52,21 @@ def database(socket_folder):
     }
 
 
-def api_url(state):
+def api_url(state: State) -> str | None:
+    """Return the URL of the API without a path, or None if no port is chosen yet."""
     return _url(state, "api")
 
 
-def content_url(state):
+def content_url(state: State) -> str | None:
+    """Return the URL of the content app without a path, or None if no port is chosen yet."""
     return _url(state, "content")
 
 
-def environment(state):
-    """Our environment, without what would change the meaning of the settings file."""
+def environment(state: State) -> dict[str, str]:
+    """Return the environment for Pulp's programs.
+
+    It is the environment of this process, without variables that would change the settings.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -63,11 +78,11 @@ def environment(state):
     }
 
 
-def program(name):
-    """A program of the environment in which this one runs."""
+def program(name: str) -> str:
+    """Return the path of a program that is installed next to this Python."""
     return str(Path(sys.executable).parent / name)
 
 
-def _url(state, name):
+def _url(state: State, name: str) -> str | None:
     port = state.facts.get("ports", {}).get(name)
     return f"http://127.0.0.1:{port}" if port else None

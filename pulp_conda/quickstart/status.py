@@ -1,15 +1,24 @@
-"""What runs from a state folder and where, for programs (``describe``) and for people (``as_text``)."""
+"""What runs from a state folder, and where.
+
+``describe`` gives it for programs, ``as_text`` for people.
+"""
+
+from typing import Any
 
 import requests
 
 from pulp_conda.quickstart.health import get, missing
 from pulp_conda.quickstart.settings import api_url, content_url
+from pulp_conda.quickstart.state import State
 
 USER = "admin"
 
 
-def describe(state):
-    """The facts that ``status --json`` prints; the names and meaning of its keys stay as they are."""
+def describe(state: State) -> dict[str, Any]:
+    """Return the facts that ``status --json`` prints.
+
+    Programs read them, so the names and meanings of the keys must not change.
+    """
     if state.exists:
         state.load()
     running = missing(state) is None
@@ -31,7 +40,8 @@ def describe(state):
     }
 
 
-def as_text(found):
+def as_text(found: dict[str, Any]) -> str:
+    """Return what `describe` found as lines for people."""
     if not found["running"]:
         return f"Pulp does not run. Start it with 'up'.\n  state     {found['state']}"
     lines = [
@@ -45,15 +55,16 @@ def as_text(found):
     return "\n".join(lines)
 
 
-def _channels(state):
-    """The base URL of every conda distribution by name, as far as they can be asked for."""
-    channels = {}
-    url = f"{api_url(state)}/pulp/api/v3/distributions/conda/conda/"
+def _channels(state: State) -> dict[str, str]:
+    """Return the base URL of each conda distribution by name. Empty if Pulp does not tell."""
+    channels: dict[str, str] = {}
+    url: str | None = f"{api_url(state)}/pulp/api/v3/distributions/conda/conda/"
     while url:
         try:
             page = get(url, auth=(USER, state.password))
         except requests.HTTPError as error:
-            if error.response.status_code in (401, 404):  # another password now, or no plugin
+            # Somebody changed the password, or the plugin is not installed any more.
+            if error.response is not None and error.response.status_code in (401, 404):
                 return {}
             raise
         channels |= {found["name"]: found["base_url"] for found in page["results"]}

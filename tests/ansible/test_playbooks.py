@@ -7,6 +7,8 @@ import pytest
 from tests.support.ansible import CHECKOUT
 from tests.support.builders import make_channel, make_package
 
+# What the playbooks make: their names are for people, and no other test uses them.
+NAMES = ["forge", "team", "team-unstable", "team-testing", "team-stable"]
 PLAYBOOKS = CHECKOUT / "docs/user/playbooks"
 
 # conda itself is on no package index. This installs with py-rattler, as pixi does.
@@ -42,17 +44,17 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     make_channel(upstream.folder, [make_package("greeting"), make_package("other")])
     curate = {"upstream": upstream.url, "subdirs": ["noarch"], "curated": ["greeting"]}
     path = PLAYBOOKS / "mirror-and-curate.yml"
-    before = everything()
+    before = everything(*NAMES)
     assert "Copy what the team needs" in ansible.playbook(path, "--check", **curate).changed()
-    assert everything() == before
+    assert everything(*NAMES) == before
     first = ansible.playbook(path, **curate)
     assert first.task("Promote to testing, if the environments can be solved")["outcome"] == "moved"
     assert first.task("Ask for stable")["outcome"] == "waiting"
     testing = pulp.get("conda/lifecycles/", name="team")["results"][0]["stages"][1]
     assert pulp.names(testing["base_url"]) == ["greeting"]
-    before = everything()
+    before = everything(*NAMES)
     assert ansible.playbook(path, **curate).changed() == []
-    assert everything() == before
+    assert everything(*NAMES) == before
 
     built = tmp_path / "dist"
     built.mkdir()
@@ -64,10 +66,10 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     build("1.0", "#!/bin/sh\necho hello\n")
     path = PLAYBOOKS / "ci-promotes.yml"
     ci = {"built": str(built)}
-    before = everything()
+    before = everything(*NAMES)
     foreseen = ansible.playbook(path, "--check", **ci)
     assert foreseen.changed() == ["Upload what was built"]
-    assert everything() == before
+    assert everything(*NAMES) == before
     done = ansible.playbook(path, **ci)
     assert done.changed() == ["Upload what was built", "Promote to testing"]
     assert done.task("Run the test")["stdout"] == "hello"
@@ -80,3 +82,21 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     assert failed.changed() == ["Upload what was built"]
     assert not [task for task in failed.tasks if task["task"] == "Promote to testing"]
     assert pulp.names(testing["base_url"]) == ["greeting", "hello"]
+
+
+def test_people_read_what_is_wrong_and_no_secret(ansible, unique):
+    remote = {"name": unique, "url": "https://conda.example.org/a"}
+    done = ansible.tasks(
+        [
+            {"pulp.conda.conda_remote": {**remote, "token": "{{ secret }}"}},
+            {"pulp.conda.conda_remote": {**remote, "includes": ["numpy >=1.26,<<2"]}},
+        ],
+        "--diff",
+        fails=True,
+        secret="a-secret-word",
+    )
+    made, refused = done.tasks
+    assert made["changed"] is True
+    assert refused["code"] == "CND0007"
+    assert "includes[0]: 'numpy >=1.26,<<2'" in done.output
+    assert "a-secret-word" not in done.output and "Traceback" not in done.output

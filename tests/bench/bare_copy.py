@@ -1,4 +1,7 @@
-"""The cheapest way into the five tables of a package: `COPY` of rows that exist elsewhere, with no thought about them."""
+"""The cheapest way to fill the five tables of a package.
+
+This is `COPY` of rows that another database has, without any check.
+"""
 
 from contextlib import ExitStack, contextmanager
 
@@ -26,10 +29,13 @@ _PARENTS = ("core_remote", "core_repository", "core_repositoryversion")
 
 
 def copy_rows(source):
-    """Copy the packages of a database into an empty one with all indexes and foreign keys; return rows by table and a `Used`.
+    """Copy the packages of a database into an empty one, which has all indexes and foreign keys.
 
     Args:
         source: A connection to a database that has one repository's packages and nothing else.
+
+    Returns:
+        The number of rows by table, and a `Used`.
     """
     used = Used()
     with ExitStack() as stack:

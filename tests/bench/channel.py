@@ -1,7 +1,7 @@
 """Channels as conda-forge is, of any size: the same size and seed give the same bytes.
 
-Few names have many versions, some versions have many builds, and most names have little. Two thirds of the records are of
-linux-64, the rest of noarch; one has about 480 bytes.
+Few names have many versions, some versions have many builds, and most names have few of both. Two
+thirds of the records are of linux-64, the rest are of noarch. A record has about 480 bytes.
 """
 
 import math
@@ -71,7 +71,10 @@ _DAY = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True)
 class _Name:
-    """A package name of a subdir, and how many versions and builds of each it has; `count` cuts the last ones off."""
+    """A package name of a subdir, its number of versions, and the number of builds of each version.
+
+    It has `count` packages, so the last builds may be missing.
+    """
 
     name: str
     versions: int
@@ -137,7 +140,10 @@ class Channel:
                 compressor.copy_stream(source, packed, size=plain.stat().st_size)
 
     def write_shards(self, folder):
-        """Write the shards of each subdir and their index. Shards that are there already stay as they are."""
+        """Write the shards of each subdir and their index.
+
+        Shards that are there already stay as they are.
+        """
         compress = zstandard.ZstdCompressor(level=_LEVEL).compress
         for subdir in SUBDIRS:
             shards = Path(folder) / subdir / "shards"

@@ -1,9 +1,13 @@
-"""What does a day cost on which nothing changes, or as much as on a day of conda-forge? With shards, as conda-forge has."""
+"""What does a day cost on which nothing changes, or as much as on a day of conda-forge?
+
+The channel has shards, as conda-forge has.
+"""
 
 from tests.bench.channel import SUBDIRS, Channel
 from tests.bench.figures import Target, figure, say
 
-# The tables that grow with the number of packages; a version's list of its content is in a TOAST table.
+# The tables that grow with the number of packages. The list of a version's content is in a TOAST
+# table.
 _LARGE_TABLES = """
 SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
 FROM pg_stat_all_tables

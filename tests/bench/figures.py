@@ -95,4 +95,5 @@ def say(text):
 
 def describe_machine():
     versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
-    return f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}, {versions}"
+    python = f"Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {platform.platform()}, {python}, {versions}"

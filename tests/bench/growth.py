@@ -1,4 +1,7 @@
-"""Does a record of a large channel cost more than one of a smaller channel, and does a large channel need more memory?"""
+"""Does a large channel cost more than a smaller one?
+
+The figures are the time for each record, and the memory.
+"""
 
 from tests.bench.figures import Target, figure
 

@@ -1,4 +1,7 @@
-"""What processes of this machine used so far, read from /proc: seconds of CPU, and the most memory."""
+"""What processes of this machine used so far, read from /proc.
+
+These are seconds of CPU, and the largest amount of memory.
+"""
 
 import os
 import threading
@@ -46,7 +49,10 @@ class Meter:
 
     @contextmanager
     def measure(self):
-        """Yield a `Used` that is filled in at the end, when the client's children are gone and counted."""
+        """Yield a `Used` that is filled in at the end.
+
+        By then the client's children have ended, and are counted.
+        """
         used = Used()
         start = time.monotonic()
         client, postgres = cpu_seconds(self._client), cpu_seconds(self._postgres)
@@ -62,7 +68,10 @@ class Meter:
 
 @contextmanager
 def own_work(used, postgres):
-    """Add to a `Used` what this process, without its children, and a PostgreSQL server do in the block."""
+    """Add to a `Used` what this process and a PostgreSQL server use within the block.
+
+    Children of this process are not counted.
+    """
     start, client, server = time.monotonic(), time.process_time(), cpu_seconds(postgres)
     yield
     used.seconds += time.monotonic() - start
@@ -71,11 +80,15 @@ def own_work(used, postgres):
 
 
 def cpu_seconds(pid):
-    """Return the CPU that a process, its living descendants and all that it has waited for used so far."""
+    """Return the seconds of CPU that a process used so far.
+
+    With those of its living descendants, and of all children that it has waited for.
+    """
     while True:
         family = [pid, *descendants(pid)]
         ticks = sum(map(_cpu_ticks, family))
-        # One that ended in between may be counted twice or not at all: as its own, and with those waited for.
+        # A process that ended in the meantime may be counted twice, or not at all: once as itself,
+        # and once with those that were waited for.
         if family == [pid, *descendants(pid)]:
             return ticks / _TICKS
 

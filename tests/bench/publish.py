@@ -1,4 +1,7 @@
-"""What do all files of a channel cost, against `orjson.dumps` and zstd of the same records from memory?"""
+"""What do all files of a channel cost?
+
+The baseline is `orjson.dumps` and zstd of the same records from memory.
+"""
 
 import time
 from dataclasses import dataclass

@@ -15,7 +15,8 @@ _DEADLINE = 3 * 60 * 60
 class MeasuredPulp(client.Pulp):
     """Pulp's API, where each task tells what it took.
 
-    PostgreSQL's autovacuum is off: it would run in the middle of one figure or of another. See `settle`.
+    PostgreSQL's autovacuum is off: it would run in the middle of one figure or of another. See
+    `settle`.
     """
 
     def __init__(self, stack):
@@ -26,7 +27,10 @@ class MeasuredPulp(client.Pulp):
         self._administer("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
     def settle(self):
-        """Do what autovacuum does from time to time. It leaves a database alone where nothing happened yet."""
+        """Do what autovacuum does from time to time.
+
+        Like autovacuum, leave a database alone where nothing happened yet.
+        """
         with self.stack.connect() as connection:
             if connection.execute("SELECT FROM core_content LIMIT 1").fetchone() is None:
                 return

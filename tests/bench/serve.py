@@ -1,4 +1,7 @@
-"""Does it matter to a client how large a channel is, and do large files come as fast as from a static file server?"""
+"""Does it matter to a client how large a channel is?
+
+And do large files come as fast as from a static file server?
+"""
 
 import time
 from http.client import HTTPConnection

@@ -1,4 +1,7 @@
-"""A static file server with sendfile and validators, in a process of its own: `python -m tests.bench.server FOLDER`."""
+"""A static file server with sendfile and validators, in a process of its own.
+
+python -m tests.bench.server FOLDER
+"""
 
 import socket
 import subprocess

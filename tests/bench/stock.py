@@ -1,7 +1,9 @@
 """What pulpcore does on its own, as a baseline: a program inside of Django, run by the others.
 
-python -m tests.bench.stock POSTGRES-PID sync FOLDER    the first sync of a channel, on demand, by `DeclarativeVersion`
-python -m tests.bench.stock POSTGRES-PID modify REPOSITORY-HREF CONTENT-HREF…    `add_content`, without checks
+python -m tests.bench.stock POSTGRES-PID sync FOLDER
+    The first sync of a channel, on demand, by `DeclarativeVersion`.
+python -m tests.bench.stock POSTGRES-PID modify REPOSITORY-HREF CONTENT-HREF…
+    `add_content`, without checks.
 
 Prints what it took as JSON.
 """
@@ -117,7 +119,10 @@ def _modify(repository_href, *content_hrefs):
 
 
 def _forget_ours(ours, pulpcores):
-    """Let versions be made as pulpcore does it, without checks: nothing of ours is to help or to be in the way."""
+    """Let versions be made as pulpcore makes them, without checks.
+
+    So nothing of this plugin makes them faster or slower.
+    """
     for method in ("new_version", "initialize_new_version", "finalize_new_version"):
         setattr(ours, method, getattr(pulpcores, method))
 

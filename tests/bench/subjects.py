@@ -34,7 +34,10 @@ class Subject:
 
     @cached_property
     def publication(self):
-        """The publication's href, and what publishing took. Nobody tidies up before, as with `autopublish`."""
+        """The publication's href, and what publishing took.
+
+        PostgreSQL does not tidy up before, as it does not with `autopublish`.
+        """
         say(f"Publishing {self.channel.records} packages")
         return self.pulp.publish(self.repository)
 
@@ -45,7 +48,10 @@ class Subject:
         return self.pulp.distribute(self.repository)
 
     def check_count(self, channel=None):
-        """Make sure that the version has what the upstream has; a fast sync of nothing is worth nothing."""
+        """Make sure that the version has what the upstream has.
+
+        A fast sync that finds nothing is worth nothing.
+        """
         counts, _ = (channel or self.channel).counts()
         found = self.pulp.count(self.repository)
         if found != sum(counts.values()):

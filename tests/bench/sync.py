@@ -1,4 +1,7 @@
-"""What does the first sync of a channel cost, on demand, and against what else one could do with the same records?"""
+"""What does the first sync of a channel cost, on demand?
+
+The baselines are other things that one could do with the same records.
+"""
 
 from tempfile import TemporaryDirectory
 

@@ -1,4 +1,8 @@
-"""What clients read of a channel is right: the same as an index that others write, whatever form it is read in."""
+"""What clients read of a channel is right: the same as an index that others write, whatever form it
+is read in.
+
+tests/slow/test_protocol.py does the same with a channel of real packages.
+"""
 
 import json
 import os
@@ -12,7 +16,7 @@ import zstandard
 
 from tests.support import gateway
 from tests.support.builders import make_package
-from tests.support.corpus import CORPUS, MANIFEST, read_index
+from tests.support.corpus import read_index
 from tests.support.proxy import Proxy
 
 SUBDIRS = ("linux-64", "osx-arm64", "win-64")
@@ -84,16 +88,11 @@ ENVIRONMENTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["built", "corpus"])
-def folder(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """A channel of packages in a folder, with the index that rattler writes."""
     folder = tmp_path_factory.mktemp("channel")
-    if request.param == "built":
-        _write(folder, _built())
-    elif MANIFEST.exists():
-        shutil.copytree(CORPUS / "valid", folder, dirs_exist_ok=True)
-    else:
-        pytest.skip(f"'{MANIFEST}' is missing: set PULP_CONDA_CORPUS to a folder of real packages")
+    _write(folder, _built())
     gateway.call("index", folder=folder)
     return folder
 
@@ -151,7 +150,9 @@ def _upload(pulp, path):
 
 
 def _without_moments(records):
-    """Records without the moment since when their channel has them: each says one, and no two channels the same."""
+    """Records without the moment since when their channel has them: each says one, and no two
+    channels the same.
+    """
     records = {filename: dict(record) for filename, record in records.items()}
     assert all(record.pop("indexed_timestamp") > 0 for record in records.values())
     return records
@@ -162,7 +163,8 @@ def _rest(repodata):
 
 
 def _as_rattler_writes(filename, record, run_exports, index):
-    """Turn a record of ours into rattler's. All differences stand here, and none of them matters to a client.
+    """Turn a record of ours into rattler's. All differences stand here, and none of them matters to
+    a client.
 
     Args:
         index: The package's `info/index.json`.
@@ -183,8 +185,8 @@ def _as_rattler_writes(filename, record, run_exports, index):
     # A package of old does not say for which subdir it is: we ask whoever uploads it.
     if "subdir" not in index:
         fields["subdir"] = "unknown"
-    # It has run_exports in the records of all forms, where we have them in shards and in a file of their own (CEP 12),
-    # but only those of `.conda` files, and no kind of them that is empty.
+    # It has run_exports in the records of all forms, where we have them in shards and in a file of
+    # their own (CEP 12), but only those of `.conda` files, and no kind of them that is empty.
     run_exports = {kind: specs for kind, specs in run_exports.items() if specs}
     if run_exports and filename.endswith(".conda"):
         fields["run_exports"] = run_exports

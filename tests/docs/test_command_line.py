@@ -14,9 +14,7 @@ import yaml
 
 from pulp_conda.quickstart.sample import HELLO_2, build_package
 from tests.docs.conda import write_conda
-from tests.docs.test_tutorial import matches, read_steps
-from tests.support.program import Cli
-from tests.support.stack import running_stack
+from tests.docs.steps import matches, read_steps
 
 CHECKOUT = Path(__file__).parents[2]
 PASSWORD = "a-long-Password-1"
@@ -101,24 +99,19 @@ def test_all_services_do_the_same():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A running Pulp that is prepared as the guide says, and the program `pulp` of its administrator."""
-    with running_stack() as stack:
-        admin = Cli(
-            tmp_path_factory.mktemp("admin"),
-            base_url=stack.api_url,
-            username="admin",
-            password=stack.password,
-        )
-        prepare = "\n".join(_blocks("Prepare the server", "bash"))
-        path = {"PATH": _path(), "ROBOT_PASSWORD": PASSWORD}
-        _bash(prepare, admin.folder, admin.environment | path)
-        yield stack.api_url, admin
+def admin(cli):
+    """The program `pulp` of the administrator of a Pulp that is prepared as the guide says."""
+    prepare = "\n".join(_blocks("Prepare the server", "bash"))
+    path = {"PATH": _path(), "ROBOT_PASSWORD": PASSWORD}
+    _bash(prepare, cli.folder, cli.environment | path)
+    return cli
 
 
 @pytest.fixture
-def run_as_github(tmp_path, server):
-    """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return what it wrote."""
+def run_as_github(tmp_path, stack, admin):
+    """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return
+    what it wrote.
+    """
     home, programs, exported = tmp_path / "home", tmp_path / "programs", tmp_path / "exported"
     home.mkdir()
     programs.mkdir()
@@ -136,7 +129,7 @@ def run_as_github(tmp_path, server):
             "GITHUB_ENV": str(exported),
             "GITHUB_SHA": "1b9ee3f",
             "GITHUB_REF_NAME": name,
-            "PULP_URL": server[0],
+            "PULP_URL": stack.api_url,
             "PULP_USER": "robot",
             "PULP_PASSWORD": PASSWORD,
         }
@@ -173,8 +166,7 @@ def _bash(script, folder, environment):
     return done.stdout
 
 
-def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(server, run_as_github):
-    _url, admin = server
+def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(admin, run_as_github):
     printed = run_as_github("branch", "main")
     assert "Version 1: 2 added." in printed
     assert "Hello from a conda channel (hello 1.0)" in printed
@@ -192,8 +184,7 @@ def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(serve
     assert {entry["requested_by"] for entry in history} == {"robot"}
 
 
-def test_every_command_of_the_guide_to_the_command_line_prints_what_it_says(server, tmp_path):
-    _url, admin = server
+def test_every_command_of_the_guide_to_the_command_line_prints_what_it_says(admin, tmp_path):
     build_package(tmp_path / "dist", **HELLO_2)
     for step in read_steps((CHECKOUT / "docs/user/guides/command-line.md").read_text()):
         printed = _bash(step.commands, tmp_path, admin.environment | {"PATH": _path()})

@@ -1,4 +1,6 @@
-"""Every class of files is answered in the same way, and every client finds what it asks for, in the order it asks."""
+"""Every class of files is answered in the same way, and every client finds what it asks for, in the
+order it asks.
+"""
 
 import hashlib
 import http.client
@@ -52,6 +54,16 @@ CLASSES = {
     "page": FileClass("noarch/", "text/html; charset=utf-8", has_date=False),
 }
 
+# One for each way to answer. What a request wants of a file is decided in the same lines for all,
+# which know its checksum, its size and its date alone: the tests of every class show that these are
+# right.
+REPRESENTATIVES = {
+    "from the disk": CLASSES["json"],
+    "from memory": CLASSES["shard"],
+    "from the upstream": CLASSES["streamed package"],
+    "without a date": CLASSES["page"],
+}
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -101,6 +113,11 @@ def channel(pulp, stack, tmp_path_factory):
 @pytest.fixture(params=CLASSES)
 def file_class(request):
     return CLASSES[request.param]
+
+
+@pytest.fixture(params=REPRESENTATIVES)
+def kind(request):
+    return REPRESENTATIVES[request.param]
 
 
 def _attest(stack, upstream, package, attestations=1):
@@ -156,16 +173,46 @@ def test_head_is_like_get(channel, file_class):
     assert (head.status_code, head.headers) == (get.status_code, get.headers)
 
 
+def test_who_has_a_file_is_told_so_by_its_tag_and_by_its_date(channel, file_class):
+    first = channel.get(file_class.path)
+    by_tag = channel.get(file_class.path, **{"If-None-Match": first.headers["ETag"]})
+    _is_not_sent_again(by_tag, first)
+    if file_class.has_date:
+        date = first.headers["Last-Modified"]
+        _is_not_sent_again(channel.get(file_class.path, **{"If-Modified-Since": date}), first)
+    else:
+        assert "Last-Modified" not in first.headers
+
+
+def _is_not_sent_again(answer, first):
+    assert (answer.status_code, answer.content) == (304, b"")
+    for name in ("ETag", "Last-Modified", "Cache-Control"):
+        assert answer.headers.get(name) == first.headers.get(name)
+
+
+def test_the_end_of_a_file_is_given(channel, file_class):
+    whole = channel.get(file_class.path)
+    size = len(whole.content)
+    answer = channel.get(file_class.path, Range="bytes=-5")
+    assert (answer.status_code, answer.content) == (206, whole.content[-5:])
+    assert answer.headers["Content-Range"] == f"bytes {size - 5}-{size - 1}/{size}"
+    for name in ("ETag", "Cache-Control", "Content-Type", "Last-Modified"):
+        assert answer.headers.get(name) == whole.headers.get(name)
+
+
+# What a request may want of a file
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("tags", ["{}", "W/{}", '"other", {}', "*"])
-def test_who_has_the_file_is_told_so(channel, file_class, method, tags):
-    first = channel.get(file_class.path)
+def test_who_has_the_file_is_told_so(channel, kind, method, tags):
+    first = channel.get(kind.path)
     # A tag outweighs a date.
     headers = {
         "If-None-Match": tags.format(first.headers["ETag"]),
         "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT",
     }
-    again = channel.get(file_class.path, method, **headers)
+    again = channel.get(kind.path, method, **headers)
     assert (again.status_code, again.content) == (304, b"")
     kept = {"ETag", "Last-Modified", "Cache-Control"} & set(first.headers)
     assert {name: again.headers.get(name) for name in kept} == {
@@ -173,20 +220,20 @@ def test_who_has_the_file_is_told_so(channel, file_class, method, tags):
     }
 
 
-def test_a_date_tells_as_well(channel, file_class):
-    first = channel.get(file_class.path)
+def test_a_date_tells_as_well(channel, kind):
+    first = channel.get(kind.path)
     date = first.headers.get("Last-Modified", "Thu, 01 Jan 1970 00:00:00 GMT")
-    again = channel.get(file_class.path, **{"If-Modified-Since": date})
-    assert again.status_code == (304 if file_class.has_date else 200)
+    again = channel.get(kind.path, **{"If-Modified-Since": date})
+    assert again.status_code == (304 if kind.has_date else 200)
 
 
 @pytest.mark.parametrize("seconds", [-1, 1, 10**9])
-def test_a_date_that_we_never_gave_proves_nothing(channel, file_class, seconds):
+def test_a_date_that_we_never_gave_proves_nothing(channel, kind, seconds):
     # What is served now may be older than what the client has.
-    first = channel.get(file_class.path)
+    first = channel.get(kind.path)
     date = parsedate_to_datetime(first.headers.get("Last-Modified", first.headers["Date"]))
     other = format_datetime(date + timedelta(seconds=seconds), usegmt=True)
-    assert channel.get(file_class.path, **{"If-Modified-Since": other}).status_code == 200
+    assert channel.get(kind.path, **{"If-Modified-Since": other}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -197,8 +244,8 @@ def test_a_date_that_we_never_gave_proves_nothing(channel, file_class, seconds):
         pytest.param("If-Modified-Since", "yesterday", id="no date"),
     ],
 )
-def test_who_has_something_else_gets_the_file(channel, file_class, condition, value):
-    assert channel.get(file_class.path, **{condition: value}).status_code == 200
+def test_who_has_something_else_gets_the_file(channel, kind, condition, value):
+    assert channel.get(kind.path, **{condition: value}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -209,10 +256,10 @@ def test_who_has_something_else_gets_the_file(channel, file_class, condition, va
         ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
     ],
 )
-def test_who_wants_something_else_gets_nothing(channel, file_class, condition, value):
-    tag = channel.get(file_class.path).headers["ETag"]
-    answer = channel.get(file_class.path, **{condition: value.format(tag=tag)})
-    if condition == "If-Unmodified-Since" and not file_class.has_date:
+def test_who_wants_something_else_gets_nothing(channel, kind, condition, value):
+    tag = channel.get(kind.path).headers["ETag"]
+    answer = channel.get(kind.path, **{condition: value.format(tag=tag)})
+    if condition == "If-Unmodified-Since" and not kind.has_date:
         assert answer.status_code == 200
     else:
         assert answer.status_code == 412
@@ -231,9 +278,9 @@ def test_who_wants_something_else_gets_nothing(channel, file_class, condition, v
         pytest.param("bytes=-99999999", 0, None, id="suffix that is too long"),
     ],
 )
-def test_a_part_is_given(channel, file_class, requested, start, stop):
-    whole = channel.get(file_class.path)
-    answer = channel.get(file_class.path, Range=requested)
+def test_a_part_is_given(channel, kind, requested, start, stop):
+    whole = channel.get(kind.path)
+    answer = channel.get(kind.path, Range=requested)
     assert answer.status_code == 206
     assert answer.content == whole.content[start:stop]
     first, end, _ = slice(start, stop).indices(len(whole.content))
@@ -244,9 +291,9 @@ def test_a_part_is_given(channel, file_class, requested, start, stop):
 
 
 @pytest.mark.parametrize("requested", ["bytes=99999999-", "bytes=-0"])
-def test_a_part_that_is_not_there_is_refused(channel, file_class, requested):
-    size = channel.get(file_class.path, "HEAD").headers["Content-Length"]
-    answer = channel.get(file_class.path, Range=requested)
+def test_a_part_that_is_not_there_is_refused(channel, kind, requested):
+    size = channel.get(kind.path, "HEAD").headers["Content-Length"]
+    answer = channel.get(kind.path, Range=requested)
     assert answer.status_code == 416
     assert answer.headers["Content-Range"] == f"bytes */{size}"
     assert "Cache-Control" not in answer.headers and "ETag" not in answer.headers
@@ -256,21 +303,21 @@ def test_a_part_that_is_not_there_is_refused(channel, file_class, requested):
     "requested",
     ["bytes=0-1,3-4", "bytes=5-3", "bytes=-", "bytes=x-", "items=0-1", f"bytes=0-{'9' * 5000}"],
 )
-def test_other_ranges_are_as_if_there_were_none(channel, file_class, requested):
-    whole = channel.get(file_class.path)
-    answer = channel.get(file_class.path, Range=requested)
+def test_other_ranges_are_as_if_there_were_none(channel, kind, requested):
+    whole = channel.get(kind.path)
+    answer = channel.get(kind.path, Range=requested)
     assert (answer.status_code, answer.content) == (200, whole.content)
 
 
-def test_a_download_goes_on_only_with_the_same_file(channel, file_class):
-    whole = channel.get(file_class.path).headers
+def test_a_download_goes_on_only_with_the_same_file(channel, kind):
+    whole = channel.get(kind.path).headers
     # The headers that say which file it was, and what comes.
     cases = {'"other"': 200, f"W/{whole['ETag']}": 200, whole["ETag"]: 206}
     cases["Thu, 01 Jan 1970 00:00:00 GMT"] = 200
-    if file_class.has_date:
+    if kind.has_date:
         cases[whole["Last-Modified"]] = 206
     for validator, status in cases.items():
-        answer = channel.get(file_class.path, **{"Range": "bytes=3-", "If-Range": validator})
+        answer = channel.get(kind.path, **{"Range": "bytes=3-", "If-Range": validator})
         assert answer.status_code == status, validator
 
 
@@ -351,23 +398,44 @@ def test_what_is_not_there_is_a_plain_404(channel, path):
 # Changes
 
 
-@pytest.mark.parametrize("name", ["json", "zst", "shard index", "run_exports", "channeldata"])
-def test_who_knows_only_a_date_sees_a_rollback(pulp, make_repository, make_packages, name):
-    path = CLASSES[name].path
-    repository = make_repository(autopublish=True)
-    one, two = make_packages("one", "two")
-    pulp.modify(repository, add=[one])
+ROLLED_BACK = ["json", "zst", "shard index", "run_exports", "channeldata"]
+
+
+@pytest.fixture(scope="module")
+def rollback(pulp):
+    """What a URL gave by path: before another publication came, with it, and to whom knows its date
+    once it is gone.
+    """
+    repository = pulp.post("repositories/conda/conda/", name=uuid4().hex, autopublish=True)[
+        "pulp_href"
+    ]
+    pulp.upload(make_package(f"one-{uuid4().hex[:8]}"), repository=repository)
     first = pulp.newest_publication(repository)
     distribution = pulp.distribution(publication=first)
-    url = distribution["base_url"]
-    before = pulp.fetch(url, path)
-    pulp.modify(repository, add=[two])
-    pulp.patch(distribution["pulp_href"], publication=pulp.newest_publication(repository))
-    newer = pulp.fetch(url, path)
-    pulp.patch(distribution["pulp_href"], publication=first)
 
-    known = {"If-Modified-Since": newer.headers["Last-Modified"]}
-    answer = pulp.fetch(url, path, headers=known)
+    def answers(headers):
+        return {
+            name: pulp.fetch(
+                distribution["base_url"], CLASSES[name].path, headers=headers.get(name, {})
+            )
+            for name in ROLLED_BACK
+        }
+
+    before = answers({})
+    pulp.upload(make_package(f"two-{uuid4().hex[:8]}"), repository=repository)
+    pulp.patch(distribution["pulp_href"], publication=pulp.newest_publication(repository))
+    newer = answers({})
+    pulp.patch(distribution["pulp_href"], publication=first)
+    known = {
+        name: {"If-Modified-Since": answer.headers["Last-Modified"]}
+        for name, answer in newer.items()
+    }
+    return before, newer, answers(known)
+
+
+@pytest.mark.parametrize("name", ROLLED_BACK)
+def test_who_knows_only_a_date_sees_a_rollback(rollback, name):
+    before, newer, answer = (answers[name] for answers in rollback)
     assert (answer.status_code, answer.content) == (200, before.content)
     assert answer.headers["ETag"] == before.headers["ETag"] != newer.headers["ETag"]
     dates = [
@@ -414,7 +482,8 @@ def test_a_package_is_answered_the_same_before_and_after_it_came(
 def test_a_sidecar_that_grew_is_still_found_by_its_old_digest(
     pulp, stack, upstream, make_mirror, unique
 ):
-    # Another sidecar is another record, hence another version, and clients hold the older index for a while.
+    # Another sidecar is another record, hence another version, and clients hold the older index for
+    # a while.
     package = make_package(f"signed-{unique}", subdir="linux-64")
     mirror = make_mirror()
     path = f"linux-64/{package.filename}.sigs"

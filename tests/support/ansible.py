@@ -1,13 +1,20 @@
-"""The real `ansible-playbook`, with the collection of this checkout."""
+"""The real `ansible-playbook`, with the collection of this checkout; and its modules in the process
+of the tests.
+"""
 
+import importlib
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
+from ansible.module_utils.testing import patch_module_args
 
 CHECKOUT = Path(__file__).parents[2]
 _SECONDS = 600
@@ -36,13 +43,13 @@ class Run:
 
 
 class Ansible:
-    """Runs the programs of Ansible as a user who has nothing but a fresh home, and this collection."""
+    """Runs the programs of Ansible as a user who has nothing but a fresh home, and this
+    collection.
+    """
 
     def __init__(self, folder, **variables):
         self.folder = folder
-        collections = folder / "ansible_collections/pulp"
-        collections.mkdir(parents=True)
-        (collections / "conda").symlink_to(CHECKOUT / "ansible")
+        _link_collection(folder)
         self.programs = folder / "programs"
         self.programs.mkdir()
         path = [str(self.programs), str(Path(sys.executable).parent), os.defpath]
@@ -53,6 +60,8 @@ class Ansible:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
+            # Modules go to Python through a pipe, instead of as files that are copied first.
+            "ANSIBLE_PIPELINING": "1",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
@@ -88,3 +97,64 @@ class Ansible:
         play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
         path.write_text(yaml.safe_dump([play], sort_keys=False))
         return self.playbook(path, *arguments, **options)
+
+
+class ModulesInside:
+    """Runs tasks as `Ansible` does, in the process of the tests: a program for each of them takes a
+    second.
+
+    A task here is a module with its options, and may have `name`, `check_mode` and `ignore_errors`.
+    """
+
+    def __init__(self, folder, **variables):
+        _link_collection(folder)
+        self.path = str(folder)
+        self.environment = {"XDG_CACHE_HOME": str(folder / "cache"), **variables}
+
+    def tasks(self, tasks, *arguments, fails=False):
+        """Run tasks up to the first that fails. The arguments are `--check` and `--diff` of
+        `ansible-playbook`.
+        """
+        output, results, has_failed = "", [], False
+        for task in tasks:
+            task = dict(task)
+            name, is_ignored = task.pop("name"), task.pop("ignore_errors", False)
+            is_check = task.pop("check_mode", "--check" in arguments)
+            ((module, options),) = task.items()
+            options = {
+                **options,
+                "_ansible_check_mode": is_check,
+                "_ansible_diff": "--diff" in arguments,
+            }
+            printed = self._run(module, options)
+            output += printed
+            results.append({"task": name, **json.loads(printed)})
+            has_failed = results[-1].get("failed", False) and not is_ignored
+            if has_failed:
+                break
+        assert has_failed is fails, output
+        return Run(int(has_failed), output, results)
+
+    def _run(self, module, options):
+        """Return what the module printed."""
+        printed = io.StringIO()
+        name = module.rpartition(".")[2]
+        with (
+            patch.object(sys, "path", [self.path, *sys.path]),
+            patch.dict(os.environ, self.environment),
+        ):
+            found = importlib.import_module(
+                f"ansible_collections.pulp.conda.plugins.modules.{name}"
+            )
+            with patch_module_args(options), redirect_stdout(printed):
+                try:
+                    found.main()
+                except SystemExit:
+                    return printed.getvalue()
+        raise AssertionError(f"{module} did not end by exit_json or fail_json")
+
+
+def _link_collection(folder):
+    collections = folder / "ansible_collections/pulp"
+    collections.mkdir(parents=True)
+    (collections / "conda").symlink_to(CHECKOUT / "ansible")

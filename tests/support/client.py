@@ -75,7 +75,7 @@ class Pulp:
         href = answer if isinstance(answer, str) else answer["task"]
         deadline = time.monotonic() + TASK_DEADLINE
         pause = 0.02
-        while (task := self.get(href))["state"] in UNFINISHED:
+        while (task := self.read_task(href))["state"] in UNFINISHED:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{task['name']} is {task['state']} after {TASK_DEADLINE} s")
             time.sleep(pause)
@@ -83,6 +83,9 @@ class Pulp:
         if task["state"] != "completed":
             raise TaskFailed(task)
         return task
+
+    def read_task(self, href):
+        return self.get(href)
 
     def created(self, task, fragment):
         """The href of the one resource that a task created and whose href contains the fragment."""

@@ -25,7 +25,9 @@ class TaskFailed(client.TaskFailed):
 
 
 def without_indexed(records):
-    """Records by file name without what this channel adds: since when it has them (CEP 47), and run_exports (CEP 21)."""
+    """Records by file name without what this channel adds: since when it has them (CEP 47), and
+    run_exports (CEP 21).
+    """
     added = {"indexed_timestamp", "run_exports"}
     return {
         filename: {key: value for key, value in record.items() if key not in added}
@@ -42,14 +44,17 @@ def _with_hex(records):
 
 
 class Lifecycle:
-    """The stages of a channel, with the verbs that move them. Each waits for its task, and returns the report."""
+    """The stages of a channel, with the verbs that move them. Each waits for its task, and returns
+    the report.
+    """
 
     def __init__(self, pulp, href):
         self.pulp = pulp
         self.href = href
-        self.name = self.read()["name"]
-        self.repository = self.read()["repository"]
-        self.urls = {stage["name"]: stage["base_url"] for stage in self.read()["stages"]}
+        shown = self.read()
+        self.name = shown["name"]
+        self.repository = shown["repository"]
+        self.urls = {stage["name"]: stage["base_url"] for stage in shown["stages"]}
 
     def read(self):
         return self.pulp.get(self.href)

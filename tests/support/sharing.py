@@ -13,7 +13,8 @@ from tests.support.stack import running_stack
 
 @contextmanager
 def shared_stack(folder, name, **options):
-    """Yield a healthy ``Stack`` of this name: started by the first who asks, stopped when the last is done with it.
+    """Yield a healthy ``Stack`` of this name: started by the first who asks, stopped when the last
+    is done with it.
 
     Args:
         folder: Where all processes of this run find each other.

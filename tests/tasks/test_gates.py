@@ -7,21 +7,34 @@ from tests.support.builders import make_package
 GATE = {"name": "environments", "kind": "environments"}
 
 
+@pytest.fixture(scope="module")
+def make_team(pulp, make_repository, upload_once, word):
+    """Make a lifecycle with an app that needs a library, and an environment that needs the app."""
+
+    def make():
+        repository = make_repository()
+        app, lib = f"app-{word}", f"lib-{word}"
+        packages = [upload_once(app, "1.0", depends=[f"{lib} >=1,<2"]), upload_once(lib, "1.0")]
+        pulp.modify(repository, add=packages)
+        pulp.patch(repository, autopublish=True)
+        pulp.environment(repository, "analysis", f"{app}\n")
+        team = pulp.lifecycle(repository)
+        team.set_gates("testing", GATE)
+        team.app, team.lib = app, lib
+        return team
+
+    return make
+
+
 @pytest.fixture
-def team(pulp, make_repository, unique):
-    """A lifecycle with an app that needs a library, and an environment that needs the app."""
-    repository = make_repository(autopublish=True)
-    app, lib = f"app-{unique}", f"lib-{unique}"
-    for package in (
-        make_package(app, "1.0", depends=[f"{lib} >=1,<2"]),
-        make_package(lib, "1.0"),
-    ):
-        pulp.upload(package, repository=repository)
-    pulp.environment(repository, "analysis", f"{app}\n")
-    team = pulp.lifecycle(repository)
-    team.set_gates("testing", GATE)
-    team.app, team.lib = app, lib
-    return team
+def team(make_team):
+    return make_team()
+
+
+@pytest.fixture(scope="module")
+def untouched(make_team):
+    """A team for all tests after which it is what it was before."""
+    return make_team()
 
 
 def test_an_environment_that_solves_lets_a_stage_move(team):
@@ -122,9 +135,9 @@ def test_a_gate_looks_at_no_channel_that_its_maker_must_not_see(pulp, team, opti
         ),
     ],
 )
-def test_what_no_database_can_keep_is_in_no_gate(pulp, team, options, text):
+def test_what_no_database_can_keep_is_in_no_gate(pulp, untouched, options, text):
     stages = [{"name": "unstable"}, {"name": "testing", "gates": [options(text)]}]
-    answer = pulp.try_patch(team.href, stages=[*stages, {"name": "stable"}])
+    answer = pulp.try_patch(untouched.href, stages=[*stages, {"name": "stable"}])
     assert (answer.status_code, "which no text has" in answer.text) == (400, True)
 
 

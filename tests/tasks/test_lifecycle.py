@@ -6,17 +6,32 @@ from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
 
 
+@pytest.fixture(scope="module")
+def make_team(pulp, make_repository, make_packages):
+    """Make a lifecycle whose unstable stage has one package."""
+
+    def make():
+        (one,) = make_packages("one")
+        repository = make_repository(autopublish=True)
+        pulp.modify(repository, add=[one])
+        return pulp.lifecycle(repository)
+
+    return make
+
+
 @pytest.fixture
-def team(pulp, make_repository, make_packages):
-    """A lifecycle whose unstable stage has one package."""
-    (one,) = make_packages("one")
-    repository = make_repository(autopublish=True)
-    pulp.modify(repository, add=[one])
-    return pulp.lifecycle(repository)
+def team(make_team):
+    return make_team()
 
 
-def test_a_lifecycle_is_made_in_one_request(pulp, team):
-    lifecycle = pulp.get(team.href)
+@pytest.fixture(scope="module")
+def untouched(make_team):
+    """A team for all tests after which it is what it was before."""
+    return make_team()
+
+
+def test_a_lifecycle_is_made_in_one_request(pulp, untouched):
+    lifecycle = pulp.get(untouched.href)
     assert [stage["name"] for stage in lifecycle["stages"]] == ["unstable", "testing", "stable"]
     assert [stage["state"] for stage in lifecycle["stages"]] == ["v1", None, None]
     assert lifecycle["stages"][0]["package_counts"] == {"noarch": 1}
@@ -101,11 +116,11 @@ def test_a_stage_says_how_far_it_is_behind(pulp, team, make_packages):
         pytest.param("rollback", {"stage": "testing", "entry": 1}, "CND0036", id="foreign-entry"),
     ],
 )
-def test_what_cannot_be_served_is_not_moved_to(pulp, team, verb, options, code):
+def test_what_cannot_be_served_is_not_moved_to(pulp, untouched, verb, options, code):
     with pytest.raises(TaskFailed) as failed:
-        pulp.post(f"{team.href}{verb}/", **options)
+        pulp.post(f"{untouched.href}{verb}/", **options)
     assert failed.value.code == code
-    assert team.history(options["stage"]) == []
+    assert untouched.history(options["stage"]) == []
 
 
 @pytest.mark.parametrize(
@@ -120,8 +135,8 @@ def test_what_cannot_be_served_is_not_moved_to(pulp, team, verb, options, code):
         pytest.param({}, "required", id="nothing"),
     ],
 )  # fmt: skip
-def test_a_wrong_promotion_is_refused_at_once(pulp, team, body, words):
-    answer = pulp.try_post(f"{team.href}promote/", **body)
+def test_a_wrong_promotion_is_refused_at_once(pulp, untouched, body, words):
+    answer = pulp.try_post(f"{untouched.href}promote/", **body)
     assert answer.status_code == 400
     assert words in answer.text
 
@@ -140,8 +155,8 @@ def test_a_wrong_promotion_is_refused_at_once(pulp, team, body, words):
         ),
     ],
 )
-def test_what_is_of_the_wrong_type_is_refused(pulp, team, body, words):
-    answer = pulp.try_patch(team.href, **body)
+def test_what_is_of_the_wrong_type_is_refused(pulp, untouched, body, words):
+    answer = pulp.try_patch(untouched.href, **body)
     assert answer.status_code == 400
     assert all(word in answer.text for word in words)
 
@@ -291,8 +306,8 @@ def test_two_states_are_compared_however_they_are_named(pulp, team, make_package
         pytest.param("/pulp/api/v3/publications/conda/conda/x/", "CND0062", id="no-publication"),
     ],
 )
-def test_what_is_no_state_is_not_compared(pulp, team, text, code):
-    answer = pulp.try_get(f"{team.href}diff/", base="unstable", target=text)
+def test_what_is_no_state_is_not_compared(pulp, untouched, text, code):
+    answer = pulp.try_get(f"{untouched.href}diff/", base="unstable", target=text)
     assert (answer.status_code, code in answer.text) == (400, True)
 
 
@@ -304,19 +319,19 @@ def test_what_is_no_state_is_not_compared(pulp, team, text, code):
         pytest.param("rollback", {"stage": "unstable", "state": "v1"}, id="rollback"),
     ],
 )  # fmt: skip
-def test_a_typing_error_in_the_name_of_a_field_moves_nothing(pulp, team, verb, body):
-    answer = pulp.try_post(f"{team.href}{verb}/", **body)
+def test_a_typing_error_in_the_name_of_a_field_moves_nothing(pulp, untouched, verb, body):
+    answer = pulp.try_post(f"{untouched.href}{verb}/", **body)
     assert (answer.status_code, "Unexpected field" in answer.text) == (400, True)
-    assert team.state("testing") is None
+    assert untouched.state("testing") is None
 
 
-def test_a_typing_error_in_a_stage_is_told(pulp, team):
+def test_a_typing_error_in_a_stage_is_told(pulp, untouched):
     stages = [{"name": "unstable"}, {"name": "testing", "gate": []}, {"name": "stable"}]
-    answer = pulp.try_patch(team.href, stages=stages)
+    answer = pulp.try_patch(untouched.href, stages=stages)
     assert (answer.status_code, '"gate":["Unexpected field"]' in answer.text) == (400, True)
 
 
-def test_what_a_lifecycle_says_of_its_stages_can_be_sent_back(pulp, team):
-    before = team.read()["stages"]
-    pulp.patch(team.href, stages=before)
-    assert team.read()["stages"] == before
+def test_what_a_lifecycle_says_of_its_stages_can_be_sent_back(pulp, untouched):
+    before = untouched.read()["stages"]
+    pulp.patch(untouched.href, stages=before)
+    assert untouched.read()["stages"] == before

@@ -11,21 +11,47 @@ from tests.support.conda import TaskFailed
 FORMATS = ["pixi", "conda-lock", "explicit"]
 
 
+@pytest.fixture(scope="module")
+def make_team(pulp, make_repository, upload_once, word):
+    """Make a lifecycle with an app that needs a library, which is another file on each platform,
+    and an environment.
+    """
+
+    def make():
+        repository = make_repository()
+        app, lib = f"app-{word}", f"lib-{word}"
+        for package in (
+            upload_once(app, "1.0", depends=[f"{lib} >=1,<2"]),
+            upload_once(lib, "1.0", subdir="linux-64"),
+            upload_once(lib, "1.0", subdir="osx-arm64"),
+        ):
+            pulp.modify(repository, add=[package])
+        pulp.patch(repository, autopublish=True)
+        pulp.environment(repository, "analysis", f"{app}\n")
+        team = pulp.lifecycle(repository)
+        team.app, team.lib = app, lib
+        return team
+
+    return make
+
+
 @pytest.fixture
-def team(pulp, make_repository, unique):
-    """A lifecycle with an app that needs a library, which is another file on each platform, and an environment."""
-    repository = make_repository(autopublish=True)
-    app, lib = f"app-{unique}", f"lib-{unique}"
-    for package in (
-        make_package(app, "1.0", depends=[f"{lib} >=1,<2"]),
-        make_package(lib, "1.0", subdir="linux-64"),
-        make_package(lib, "1.0", subdir="osx-arm64"),
-    ):
-        pulp.upload(package, repository=repository)
-    pulp.environment(repository, "analysis", f"{app}\n")
-    team = pulp.lifecycle(repository)
-    team.app, team.lib = app, lib
+def team(make_team):
+    return make_team()
+
+
+@pytest.fixture(scope="module")
+def solved(make_team):
+    """A team whose environment is solved, for all tests after which it is what it was before."""
+    team = make_team()
+    _solve(team)
     return team
+
+
+@pytest.fixture(scope="module")
+def repository(pulp, make_repository):
+    """An empty one, for all tests that put nothing in it."""
+    return pulp.get(make_repository())
 
 
 def _solve(team, **options):
@@ -105,30 +131,29 @@ def test_a_promotion_finds_what_was_solved_before(pulp, team):
 
 
 @pytest.mark.parametrize("lock_format", FORMATS)
-def test_a_lock_file_goes_round(pulp, team, make_repository, lock_format):
-    _solve(team)
+def test_a_lock_file_goes_round(pulp, solved, make_repository, lock_format):
     platforms = {"platform": "linux-64"} if lock_format == "explicit" else {}
-    answer = _lock(team, lock_format, **platforms)
+    answer = _lock(solved, lock_format, **platforms)
     assert answer.ok, answer.text
     locked = _files(answer.text)
     assert len(locked) == (2 if platforms else 3)
-    assert locked.items() <= _served(pulp, team.urls["unstable"]).items()
+    assert locked.items() <= _served(pulp, solved.urls["unstable"]).items()
     for package in read_lock_file(answer.text).packages:
-        assert package.url.startswith(team.urls["unstable"])
+        assert package.url.startswith(solved.urls["unstable"])
         assert pulp.fetch(package.url, "").ok
 
     target = make_repository(autopublish=True)
-    report = _import(pulp, target, answer.text, sources=[team.repository])
+    report = _import(pulp, target, answer.text, sources=[solved.repository])
     assert (report["outcome"], report["version"]) == ("made", 1)
     assert _served(pulp, pulp.distribute(repository=target)) == locked
     again = _import(pulp, target, answer.text)
     assert (again["outcome"], again["version"]) == ("unchanged", None)
 
-    found = _find(pulp, team.repository, answer.text)
+    found = _find(pulp, solved.repository, answer.text)
     assert found["versions"]["shown"] == [4, 3] + ([2] if platforms else [])
     assert found["stages"] == [
         {
-            "lifecycle": team.name,
+            "lifecycle": solved.name,
             "stage": "unstable",
             "serves_now": True,
             "states": {"count": 1, "shown": ["v4"]},
@@ -136,11 +161,10 @@ def test_a_lock_file_goes_round(pulp, team, make_repository, lock_format):
     ]
 
 
-def test_a_lock_file_is_named_and_typed_as_its_tools_want_it(team):
-    _solve(team)
+def test_a_lock_file_is_named_and_typed_as_its_tools_want_it(solved):
     told = {}
     for lock_format in FORMATS:
-        answer = _lock(team, lock_format, platform="linux-64")
+        answer = _lock(solved, lock_format, platform="linux-64")
         told[lock_format] = (
             answer.headers["Content-Type"],
             answer.headers["Content-Disposition"].partition("filename=")[2],
@@ -152,11 +176,10 @@ def test_a_lock_file_is_named_and_typed_as_its_tools_want_it(team):
     }
 
 
-def test_hashes_of_an_explicit_list_can_be_md5(pulp, team, make_repository):
-    _solve(team)
-    text = _lock(team, "explicit", platform="linux-64", digest="md5").text
+def test_hashes_of_an_explicit_list_can_be_md5(pulp, solved, make_repository):
+    text = _lock(solved, "explicit", platform="linux-64", digest="md5").text
     assert {package.sha256 for package in read_lock_file(text).packages} == {None}
-    report = _import(pulp, make_repository(), text, sources=[team.repository])
+    report = _import(pulp, make_repository(), text, sources=[solved.repository])
     assert (report["outcome"], report["added"]) == ("made", 2)
 
 
@@ -227,8 +250,8 @@ def test_what_cannot_be_solved_has_none_and_the_explanation(pulp, team):
         pytest.param({"colour": "red"}, 400, "Unexpected field", id="no-such-parameter"),
     ],
 )
-def test_a_wrong_question_for_a_lock_file_is_refused(team, query, status, words):
-    answer = _lock(team, **query)
+def test_a_wrong_question_for_a_lock_file_is_refused(solved, query, status, words):
+    answer = _lock(solved, **query)
     assert answer.status_code == status, answer.text
     assert words in answer.text
 
@@ -243,8 +266,8 @@ def test_a_wrong_question_for_a_lock_file_is_refused(team, query, status, words)
         pytest.param({"stage": "stable"}, "CND0035", id="a-stage-without-anything"),
     ],
 )
-def test_a_wrong_wish_to_solve_is_refused(pulp, team, body, words):
-    answer = pulp.try_post(f"{team.href}solve/", **{"stage": "unstable", **body})
+def test_a_wrong_wish_to_solve_is_refused(pulp, solved, body, words):
+    answer = pulp.try_post(f"{solved.href}solve/", **{"stage": "unstable", **body})
     assert answer.status_code == 400, answer.text
     assert words in answer.text
 
@@ -271,9 +294,9 @@ def test_versions_and_states_that_serve_a_lock_file_are_found_through_removal_an
 
 
 def test_a_lock_file_of_other_hosts_with_pip_and_secrets_is_read_by_hashes_alone(
-    pulp, team, make_repository
+    pulp, solved, make_repository
 ):
-    package = make_package(team.app, "1.0", depends=[f"{team.lib} >=1,<2"])
+    package = make_package(solved.app, "1.0", depends=[f"{solved.lib} >=1,<2"])
     text = f"""\
 version: 6
 environments:
@@ -292,7 +315,7 @@ packages:
   version: '3.7'
 """
     repository = make_repository()
-    report = _import(pulp, repository, text, sources=[team.repository])
+    report = _import(pulp, repository, text, sources=[solved.repository])
     assert report["outcome"] == "made"
     assert report["pip"]["shown"] == ["idna==3.7"]
     task = pulp.post(
@@ -302,10 +325,9 @@ packages:
     assert "secret" not in str(task)
 
 
-def test_a_lock_file_can_be_uploaded_as_a_file(pulp, team):
-    _solve(team)
-    text = _lock(team).text
-    url = f"{pulp.url}{team.repository}find_lock_file/"
+def test_a_lock_file_can_be_uploaded_as_a_file(pulp, solved):
+    text = _lock(solved).text
+    url = f"{pulp.url}{solved.repository}find_lock_file/"
     answer = pulp.session.post(url, files={"lock_file": ("pixi.lock", text.encode())}, timeout=60)
     assert answer.status_code == 202, answer.text
     assert pulp.wait(answer.json())["result"]["versions"]["count"] == 2
@@ -360,19 +382,18 @@ def test_a_wrong_import_is_refused_at_once(pulp, repository, body, words):
     assert words in answer.text
 
 
-def test_packages_are_taken_only_from_where_somebody_may_look(pulp, team, make_repository):
-    _solve(team)
-    text = _lock(team).text
+def test_packages_are_taken_only_from_where_somebody_may_look(pulp, solved, make_repository):
+    text = _lock(solved).text
     href = make_repository()
     stranger = pulp.user([])
     assert stranger.try_post(f"{href}find_lock_file/", lock_file=text).status_code in (403, 404)
     viewer = pulp.user(["conda.condarepository_viewer"])
     assert viewer.try_post(f"{href}import_lock_file/", lock_file=text).status_code == 403
     # A viewer of repositories learns nothing of lifecycles.
-    assert _find(viewer, team.repository, text)["stages"] == []
+    assert _find(viewer, solved.repository, text)["stages"] == []
     owner = pulp.user(["conda.condarepository_creator"])
-    own = owner.post("repositories/conda/conda/", name=f"of-{team.name}")["pulp_href"]
-    refused = owner.try_post(f"{own}import_lock_file/", lock_file=text, sources=[team.repository])
+    own = owner.post("repositories/conda/conda/", name=f"of-{solved.name}")["pulp_href"]
+    refused = owner.try_post(f"{own}import_lock_file/", lock_file=text, sources=[solved.repository])
     assert refused.status_code == 400
     assert "that you may see" in refused.text
 

@@ -2,27 +2,44 @@
 
 import pytest
 
-from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
 
 
+@pytest.fixture(scope="module")
+def make_team(pulp, make_repository, upload_once, word):
+    """Make a team whose stable serves an app with its library; unstable has a fix of both, and
+    something else that is new.
+    """
+
+    def make():
+        repository = make_repository(autopublish=True)
+        team = pulp.lifecycle(repository)
+        team.app, team.lib, team.new = f"app-{word}", f"lib-{word}", f"new-{word}"
+
+        def add(*args, **fields):
+            pulp.modify(repository, add=[upload_once(*args, **fields)])
+
+        add(team.app, "1.0", depends=[f"{team.lib} >=1"])
+        add(team.lib, "1.0")
+        team.promote("testing")
+        team.promote("stable")
+        add(team.lib, "1.1")
+        add(team.app, "1.1", depends=[f"{team.lib} >=1.1"])
+        add(team.new, "1.0")
+        return team
+
+    return make
+
+
 @pytest.fixture
-def team(pulp, make_repository, unique):
-    """Stable serves an app with its library; unstable has a fix of both, and something else that is new."""
-    repository = make_repository(autopublish=True)
-    team = pulp.lifecycle(repository)
-    team.app, team.lib, team.new = f"app-{unique}", f"lib-{unique}", f"new-{unique}"
-    team.add = lambda *args, **fields: pulp.upload(
-        make_package(*args, **fields), repository=repository
-    )
-    team.add(team.app, "1.0", depends=[f"{team.lib} >=1"])
-    team.add(team.lib, "1.0")
-    team.promote("testing")
-    team.promote("stable")
-    team.add(team.lib, "1.1")
-    team.add(team.app, "1.1", depends=[f"{team.lib} >=1.1"])
-    team.add(team.new, "1.0")
-    return team
+def team(make_team):
+    return make_team()
+
+
+@pytest.fixture(scope="module")
+def untouched(make_team):
+    """A team for all tests after which it is what it was before."""
+    return make_team()
 
 
 def _files(pulp, url):
@@ -116,11 +133,11 @@ def test_the_next_promotion_of_the_whole_replaces_single_packages(pulp, team):
     assert len(_files(pulp, team.urls["stable"])) == 5
 
 
-def test_a_spec_that_matches_nothing_promotes_nothing(team):
+def test_a_spec_that_matches_nothing_promotes_nothing(untouched):
     with pytest.raises(TaskFailed) as failed:
-        team.promote_packages("stable", f"{team.lib} 1.1", f"{team.lib} 9.9")
+        untouched.promote_packages("stable", f"{untouched.lib} 1.1", f"{untouched.lib} 9.9")
     assert failed.value.code == "CND0056"
-    assert team.state("stable") == "v2"
+    assert untouched.state("stable") == "v2"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +149,6 @@ def test_a_spec_that_matches_nothing_promotes_nothing(team):
         pytest.param({"stage": "testing", "source": "stable", "specs": ["a"]}, "CND0037", id="backwards"),
     ],
 )  # fmt: skip
-def test_wrong_packages_are_refused_at_once(pulp, team, body, words):
-    answer = pulp.try_post(f"{team.href}promote_packages/", **body)
+def test_wrong_packages_are_refused_at_once(pulp, untouched, body, words):
+    answer = pulp.try_post(f"{untouched.href}promote_packages/", **body)
     assert (answer.status_code, words in answer.text) == (400, True)

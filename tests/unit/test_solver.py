@@ -1,4 +1,4 @@
-"""The solver in its processes, on small channels; nothing here needs a database."""
+"""The solver in its processes, on small channels and without a database."""
 
 import json
 import os
@@ -16,7 +16,7 @@ URL = "https://conda.example.org/team"
 
 
 def make_channel(folder, *records, v3=(), url=URL):
-    """Write the repodata of a channel, and return it as the solver takes it."""
+    """Write the repodata of a channel, and return the channel in the form of a request."""
     paths = {}
     for subdir in {"noarch"} | {record.subdir for record in (*records, *v3)}:
         repodata = {
@@ -41,7 +41,10 @@ def make_job(*specs, platform="linux-64", key=None, **virtual_packages):
 
 
 def make_pigeons(number):
-    """Return records that cannot be installed together, which takes long to find out: each needs a hole of its own."""
+    """Return records that cannot be installed together. The solver needs long to find that out.
+
+    Each of them needs a hole of its own, and there are too few.
+    """
     names = [f"pigeon{n}" for n in range(number)]
     return names, [
         make_record(
@@ -71,7 +74,7 @@ def names(outcome):
 
 
 def children():
-    """The processes that solve; what other tests left running is not meant."""
+    """The solving processes of this test, without those that other tests left running."""
     pids = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return [
         pid for pid in pids if b"pulp_conda.solver" in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -193,7 +196,7 @@ def test_each_platform_has_its_own_records_and_any_name(tmp_path):
 
 
 def test_the_same_records_give_the_same_solution(tmp_path):
-    # Many builds of which none is better.
+    # Many builds, none of which is better.
     records = [
         make_record(
             f"p{n}", build=f"b{build}", depends=[f"p{n // 2} * b{build % 3}"] if n > 1 else []
@@ -222,7 +225,7 @@ def test_a_job_that_takes_too_long_is_unknown_and_the_others_go_on(tmp_path):
 
 
 def test_a_job_that_needs_too_much_memory_is_unknown_and_the_others_go_on(tmp_path):
-    # A file can be much larger than the memory: only what is read of it counts.
+    # A file can be much larger than the memory, because only the parts that are read count.
     huge = (make_record("huge", version=str(n), depends=["app"] * 9) for n in range(30_000))
     channel = make_channel(tmp_path, *huge, make_record("app"))
     jobs = [make_job("app", key="before"), make_job("huge"), make_job("app", "app", key="after")]

@@ -1,4 +1,4 @@
-"""The verifier as the program that it is, without Django."""
+"""The verifier, run as a program."""
 
 import json
 import subprocess
@@ -147,7 +147,8 @@ def test_a_sidecar_of_a_thousand_bad_bundles_costs_little(verifier, sigstore):
 
 
 def test_without_a_root_the_public_instance_counts(verifier, sigstore):
-    # From https://prefix.dev/channels/sigstore-example: signed by a workflow at GitHub, and in Sigstore's public log.
+    # From https://prefix.dev/channels/sigstore-example. A workflow at GitHub signed it, and it is
+    # in Sigstore's public log.
     filename = "signed-package-2.1.0-hb0f4dca_0.conda"
     digest = "54303491a8418fbed24344b513546182c29b43bf282ceb433af65e2299f9271f"
     public = (Path(__file__).parent / "golden" / f"{filename}.sigs").read_bytes()

@@ -1,4 +1,4 @@
-"""The plugin, its commands, its glue and its collection are released together, under one version."""
+"""The plugin, its commands, its glue and its collection are released under one version."""
 
 import re
 import tomllib

@@ -154,7 +154,9 @@ def _desired(module):
 
 
 def _is_same(desired, before):
-    """Return whether the environment has all that is wanted; the rest is what the server read from the file."""
+    """Return whether the environment has all that is wanted; the rest is what the server read from
+    the file.
+    """
     machines = desired.get("virtual_packages", {})
     return (
         all(desired[field] == before[field] for field in ("format", "source", "section"))

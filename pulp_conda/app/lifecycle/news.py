@@ -9,8 +9,10 @@ from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.lifecycle.announcements import announce
 from pulp_conda.app.models import HistoryEntry, WebhookDelivery
-from pulp_conda.app.tasks.webhooks import deliver
 from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, WebhookEvent
+
+# By its name: tasks stand above this room. It sends the deliveries of a lifecycle that are due.
+_DELIVER = "pulp_conda.app.tasks.webhooks.deliver"
 
 _EVENTS = {
     (EntryKind.PROMOTED, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
@@ -42,7 +44,7 @@ def tell(entry: HistoryEntry) -> None:
             payload=_payload(entry, event),
             next_attempt_at=timezone.now(),
         )
-        dispatch(deliver, args=(str(entry.lifecycle_id),))
+        dispatch(_DELIVER, args=(str(entry.lifecycle_id),))
 
 
 def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from aiohttp.web import StreamResponse
 from django.conf import settings
 from django.db import models
 from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
@@ -19,7 +20,8 @@ SERVED_FIELDS = ("publication", "repository", "repository_version")
 class CondaDistribution(Distribution, AutoAddObjPermsMixin):
     """The URL of a channel: `base_path` is the channel's name.
 
-    `pulp_conda.app.serving` answers for every path, by indexed lookups: pulpcore's own way lists the whole version first.
+    `pulp_conda.app.serving` answers for every path, by indexed lookups: pulpcore's own way lists
+    the whole version first.
 
     Fields:
         notices (list): What clients show to their users, entries of `notices.json` (CEP 6).
@@ -40,7 +42,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         ]
 
     @hook(BEFORE_DELETE)
-    def check_unused(self):
+    def check_unused(self) -> None:
         """Refuse to delete a stage.
 
         Raises:
@@ -49,7 +51,7 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         if stage := stage_of(self):
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=stage.lifecycle.name))
 
-    def save(self, *args, **options):
+    def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding and stage_of(self) and "update_fields" not in options:
             # The stage may have moved since this was read.
             fields = self._meta.concrete_fields
@@ -61,23 +63,24 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         super().save(*args, **options)
 
     @hook(AFTER_UPDATE, when_any=list(SERVED_FIELDS), has_changed=True, is_now=None)
-    def clear_distributed_publication(self):
-        # pulpcore forgets what a URL served lately as soon as it serves it in another way, not only if it serves nothing.
+    def clear_distributed_publication(self) -> None:
+        # pulpcore forgets what a URL served lately as soon as another field says what it serves.
+        # Here it is forgotten only if the URL serves nothing.
         if not any(getattr(self, f"{field}_id") for field in SERVED_FIELDS):
             super().clear_distributed_publication()
 
-    def content_handler(self, path):
+    def content_handler(self, path: str) -> StreamResponse | None:
         """Return what a path below the channel's URL stands for, as the content app answers it."""
         return type(self).responder(self, path)
 
     @property
-    def url(self):
+    def url(self) -> str:
         """The URL that clients use."""
         domain = f"{self.pulp_domain.name}/" if settings.DOMAIN_ENABLED else ""
         origin = settings.CONTENT_ORIGIN or ""
         return f"{origin}{settings.CONTENT_PATH_PREFIX}{domain}{self.base_path}"
 
 
-def stage_of(distribution):
+def stage_of(distribution: Distribution) -> Any:
     """Return the stage that a distribution is, or None."""
     return getattr(distribution, "stage", None)

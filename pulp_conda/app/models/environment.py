@@ -1,6 +1,7 @@
 """Environments that a channel must be able to solve, and their solutions."""
 
 from hashlib import sha256
+from typing import Any
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
@@ -22,8 +23,10 @@ class CondaEnvironment(Content):
         source (str): The file as it was given.
         section (str): Which environment of a file with several.
         platforms (list): The subdirs to solve it for.
-        virtual_packages (dict): What the machines have, by platform and name: {"linux-64": {"__glibc": "2.28"}} (CEP 30).
-        requirements (dict): The specs by platform, read from the source; those for all others are under "".
+        virtual_packages (dict): What the machines have, by platform and name: {"linux-64":
+            {"__glibc": "2.28"}} (CEP 30).
+        requirements (dict): The specs by platform, read from the source; those for all others are
+            under "".
         channels (list): The channels that the source names.
         pip (list): What the source wants from PyPI, which is kept and not solved.
         digest (str): The sha256 of what was given, in hex.
@@ -50,11 +53,13 @@ class CondaEnvironment(Content):
         unique_together = ("_pulp_domain", "name", "digest")
 
     @staticmethod
-    def digest_of(*facts):
-        """Return the digest of what was given: format, source, section, platforms and virtual packages."""
+    def digest_of(*facts: Any) -> str:
+        """Return the digest of what was given: format, source, section, platforms and virtual
+        packages.
+        """
         return sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    def specs_for(self, platform):
+    def specs_for(self, platform: str) -> tuple[str, ...]:
         """Return the specs to solve on a platform."""
         return tuple(self.requirements.get(platform, self.requirements.get("", ())))
 
@@ -64,7 +69,8 @@ class CondaSolution(BaseModel):
 
     Fields:
         publication (Publication): Whose records.
-        base (str): Which publications of other channels were taken with it, a digest; empty for none.
+        base (str): Which publications of other channels were taken with it, a digest; empty for
+            none.
         environment (CondaEnvironment): What was to be solved.
         platform (str): For which subdir.
         verdict (str): `solved`, `unsolvable` or `unknown`, if the solver ran out of time or memory.

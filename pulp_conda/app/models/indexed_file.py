@@ -2,11 +2,14 @@
 
 from django.db import connection, models
 
+from pulpcore.plugin.models import RepositoryVersion
+
 from pulp_conda.app.versions.sql import packages_added
 
 
 class IndexedFile(models.Model):
-    """When a channel first offered a file: set once, and kept whatever happens to its record (CEP 47).
+    """When a channel first offered a file: set once, and kept whatever happens to its record (CEP
+    47).
 
     Fields:
         sha256 (str): The digest of the file.
@@ -24,12 +27,13 @@ class IndexedFile(models.Model):
         default_related_name = "%(app_label)s_%(model_name)s"
 
     @classmethod
-    def note(cls, version, seed):
-        """Note the files that a version added, at its moment, unless they were there before or their upstream says it.
+    def note(cls, version: RepositoryVersion, seed: bool) -> None:
+        """Note the files that a version added, at its moment, unless they were there before or
+        their upstream says it.
 
         Args:
-            seed: Take the moment when they were built, if that is past: a million old packages are not new because
-                we mirror them since today (CEP 47).
+            seed: Take the moment when they were built, if that is past: a million old packages are
+                not new because we mirror them since today (CEP 47).
         """
         facts = {
             "repository": version.repository_id,

@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
@@ -13,6 +15,7 @@ from pulpcore.plugin.models import (
     BaseModel,
     EncryptedTextField,
     Publication,
+    RepositoryVersion,
 )
 from pulpcore.plugin.util import get_domain_pk
 
@@ -32,7 +35,8 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
     Fields:
         name (str): Unique in its domain.
         repository (CondaRepository): The channel's changing content, which the first stage follows.
-        retain_days (int): For how many days what a stage served stays installable; None for as long as the lifecycle lives.
+        retain_days (int): For how many days what a stage served stays installable; None for as long
+            as the lifecycle lives.
         announce (bool): Tell the users of a stage what moved, in its `notices.json`.
         webhook_url (str): Where to tell what happened, or None.
         webhook_secret (str): With which deliveries are signed.
@@ -59,10 +63,11 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             ("manage_roles_condalifecycle", "Can manage roles on conda lifecycles"),
         ]
 
-    def add_stages(self, stages):
+    def add_stages(self, stages: list[dict[str, Any]]) -> None:
         """Make stages and put them to the end.
 
-        The first of all serves what the repository published last; others what their distribution serves.
+        The first of all serves what the repository published last; others what their distribution
+        serves.
 
         Args:
             stages: Dictionaries of `name`, `gates` and either `distribution` or `base_path`.
@@ -89,14 +94,15 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             else:
                 stage.serve(None)
 
-    def _newest_publication(self):
+    def _newest_publication(self) -> CondaPublication | None:
         publications = CondaPublication.objects.filter(
             repository_version__repository=self.repository, complete=True
         )
         return publications.order_by("-repository_version__number", "-pulp_created").first()
 
-    def find_version(self, text):
-        """Return the repository version that a text means, as `pulp_conda.channel.moments.parse_reference` reads it.
+    def find_version(self, text: str) -> RepositoryVersion:
+        """Return the repository version that a text means, as
+        `pulp_conda.channel.moments.parse_reference` reads it.
 
         The href of a publication of the channel does as well.
 
@@ -114,6 +120,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
                 return version
             raise self._unknown(text, "the repository had no version then")
         if reference.stage is None:
+            assert isinstance(reference.at, State)  # only a stage can be meant without "at"
             entries = HistoryEntry.objects.filter(
                 lifecycle=self, version=reference.at.version, fix=reference.at.fix
             )
@@ -132,7 +139,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             raise StateGone(state=entry.label, stage=entry.stage.name)
         return version_of(entry.publication)
 
-    def _find_published(self, href):
+    def _find_published(self, href: str) -> RepositoryVersion:
         repositories = {self.repository_id, *self.stages.values_list("repository", flat=True)}
         publication = CondaPublication.objects.filter(
             pk__in=re.findall(_KEY, href)[-1:],
@@ -142,10 +149,10 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             raise self._unknown(href, "it is no publication of this channel")
         return version_of(publication)
 
-    def _unknown(self, text, reason):
+    def _unknown(self, text: str, reason: str) -> UnknownReference:
         return UnknownReference(text=text, lifecycle=self.name, reason=reason)
 
-    def lock(self):
+    def lock(self) -> None:
         """Wait until no other move or entry is being written, for the rest of the transaction."""
         CondaLifecycle.objects.select_for_update().only("pk").get(pk=self.pk)
 
@@ -156,8 +163,10 @@ class CondaStage(BaseModel):
     Fields:
         position (int): Its place in the order, from 0.
         name (str): Unique in its lifecycle.
-        distribution (CondaDistribution): The URL; it serves one publication, and only moves of the stage change that.
-        repository (CondaRepository): Where versions of its own are, once single packages were promoted into it.
+        distribution (CondaDistribution): The URL; it serves one publication, and only moves of the
+            stage change that.
+        repository (CondaRepository): Where versions of its own are, once single packages were
+            promoted into it.
         gates (list): See `pulp_conda.app.lifecycle.gates`.
     """
 
@@ -178,27 +187,27 @@ class CondaStage(BaseModel):
         ordering = ("position",)
 
     @property
-    def publication(self):
+    def publication(self) -> CondaPublication | None:
         """What the stage serves, or None."""
         publication = self.distribution.publication
         return publication and publication.cast()
 
     @property
-    def current(self):
+    def current(self) -> "HistoryEntry | None":
         """The entry of what the stage serves, or None."""
         return self.states.filter(until=None).first()
 
     @property
-    def before(self):
+    def before(self) -> "CondaStage | None":
         """The stage before, or None."""
         return self.lifecycle.stages.filter(position=self.position - 1).first()
 
     @property
-    def states(self):
+    def states(self) -> models.QuerySet:
         """The entries of all that the stage served or serves, newest first."""
         return HistoryEntry.objects.filter(stage=self, moved_at__isnull=False).order_by("-moved_at")
 
-    def find_states(self, at):
+    def find_states(self, at: State | Moment | None) -> models.QuerySet:
         """Return the entries by which the stage came into a state, newest first.
 
         Args:
@@ -210,22 +219,25 @@ class CondaStage(BaseModel):
             return self.states.filter(version=at.version, fix=at.fix)
         return self.states.filter(moved_at__lte=at.at)
 
-    def find_earlier(self):
-        """Return the entry of the state to roll back to: what the stage served before the state that it is in.
+    def find_earlier(self) -> "HistoryEntry | None":
+        """Return the entry of the state to roll back to: what the stage served before the state
+        that it is in.
 
-        A roll back leads to a state of before, and so the next one leads further back, never forth again.
+        Each further rollback goes back to an older state, and never to a newer one.
         """
         current = entry = self.current
         while entry and entry.kind == EntryKind.ROLLED_BACK:
             same = self.states.filter(publication=entry.publication_id)
             entry = same.filter(moved_at__lt=entry.moved_at).first()
-        if entry is None:
+        if entry is None or current is None:
             return None
         earlier = self.states.filter(moved_at__lt=entry.moved_at, publication__isnull=False)
         return earlier.exclude(publication=current.publication_id).first()
 
-    def move(self, entry):
-        """Serve the publication of an entry from now on: one row that clients see, and one that says why.
+    def move(self, entry: "HistoryEntry") -> None:
+        """Serve the publication of an entry from now on.
+
+        This writes two rows: the distribution, which clients see, and the entry, which says why.
 
         Both in one transaction, with the lifecycle locked, so that moves come one after the other.
 
@@ -251,7 +263,7 @@ class CondaStage(BaseModel):
             entry.save()
             self.serve(entry.publication_id)
 
-    def serve(self, publication_pk):
+    def serve(self, publication_pk: UUID | None) -> None:
         """Let the distribution serve a publication or nothing, whatever it followed until now."""
         distribution = CondaDistribution.objects.get(pk=self.distribution_id)
         distribution.publication_id = publication_pk
@@ -267,16 +279,19 @@ class HistoryEntry(BaseModel):
     Fields:
         number (int): Counts the entries of a lifecycle, from 1.
         kind (str): `adopted`, `published`, `promoted`, `packages` or `rolled_back`.
-        outcome (str): `moved`, `blocked`, `waiting` for an approval, `rejected`, or `superseded` by another move.
+        outcome (str): `moved`, `blocked`, `waiting` for an approval, `rejected`, or `superseded` by
+            another move.
         publication (Publication): What the stage was to serve; None once that is deleted.
-        version, fix (int): Its label: the version of the lifecycle's repository, and which set of single packages on top.
+        version, fix (int): Its label: the version of the lifecycle's repository, and which set of
+            single packages on top.
         before_version, before_fix (int): The label of what the stage served before, or None.
         requester (User), requested_by (str): Who wanted it; the name stays when the user goes.
         reason (str): Why.
         report (dict): What differs, and what each gate said.
         specs (list): For single packages: what was asked for.
         answers (list): What approvers said: {"user", "user_id", "approved", "reason", "at"}.
-        moved_at, until (datetime): From when to when the stage served it; None if it never did, or still does.
+        moved_at, until (datetime): From when to when the stage served it; None if it never did, or
+            still does.
     """
 
     lifecycle = models.ForeignKey(CondaLifecycle, on_delete=models.CASCADE, related_name="history")
@@ -308,22 +323,32 @@ class HistoryEntry(BaseModel):
         ]
 
     @property
-    def state(self):
+    def state(self) -> tuple[int, int]:
         """Its label as numbers: (version, fix)."""
         return self.version, self.fix
 
     @property
-    def label(self):
-        """The name of the state, as URLs have it: `v42`, or `v42.1` for single packages on top of it."""
+    def label(self) -> str:
+        """The name of the state, as URLs have it: `v42`, or `v42.1` for single packages on top of
+        it.
+        """
         return label(self.version, self.fix)
 
     @property
-    def before(self):
+    def before(self) -> str | None:
         """The name of the state that the stage was in before, or None."""
         return None if self.before_version is None else label(self.before_version, self.before_fix)
 
     @classmethod
-    def make(cls, stage, kind, publication, state, requester=None, **facts):
+    def make(
+        cls,
+        stage: CondaStage,
+        kind: str,
+        publication: Publication,
+        state: tuple[int, int],
+        requester: Any = None,
+        **facts: Any,
+    ) -> "HistoryEntry":
         """Return an unsaved entry about a stage.
 
         Args:
@@ -345,8 +370,9 @@ class HistoryEntry(BaseModel):
         entry.set_before(stage.current)
         return entry
 
-    def answer(self, user, is_approved, reason):
-        """Note what somebody says to this request. A yes is followed by another try to move; a no closes it.
+    def answer(self, user: Any, is_approved: bool, reason: str) -> None:
+        """Note what somebody says to this request. A yes is followed by another try to move; a no
+        closes it.
 
         Raises:
             NothingWaits: it is no request, or is closed.
@@ -371,8 +397,9 @@ class HistoryEntry(BaseModel):
             self.outcome = EntryOutcome.REJECTED
         self.save()
 
-    def take_answers(self):
-        """Take over what was said to this request since it was read, and let nobody answer for the rest of the transaction.
+    def take_answers(self) -> None:
+        """Take over what was said to this request since it was read, and let nobody answer for the
+        rest of the transaction.
 
         Raises:
             NothingWaits: somebody rejected it.
@@ -386,16 +413,16 @@ class HistoryEntry(BaseModel):
             )
         self.answers = now.answers
 
-    def requested_again(self, overrides):
+    def requested_again(self, overrides: dict[str, Any]) -> None:
         """Take note that somebody asked for a move that waits for an answer."""
         self.report["overrides"] = {**self.report.get("overrides", {}), **overrides}
 
-    def set_before(self, current):
+    def set_before(self, current: "HistoryEntry | None") -> None:
         """Note what the stage serves when this happens, an entry or None."""
         self.before_version = current and current.version
         self.before_fix = current and current.fix
 
-    def save(self, *args, **options):
+    def save(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
             if self.number is None:
                 self.lifecycle.lock()
@@ -404,6 +431,6 @@ class HistoryEntry(BaseModel):
             super().save(*args, **options)
 
 
-def label(version, fix):
+def label(version: int, fix: int) -> str:
     """Return the name of a state: `v42`, or `v42.1`."""
     return f"v{version}.{fix}" if fix else f"v{version}"

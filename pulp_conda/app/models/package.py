@@ -1,5 +1,8 @@
 """A package: a file and the record that clients saw."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -9,10 +12,12 @@ from pulpcore.plugin.util import get_domain_pk
 from pulp_conda.app.versions.sql import join_memberships
 from pulp_conda.channel.records import PackageRecord
 
-# In SQL, as it is asked for each package that is served: Django takes four times as long to make it of a queryset.
+# In SQL, because it runs for each package that is served: Django takes four times as long to make
+# it of a queryset.
 _AT_PATH = f"""
-SELECT package.content_ptr_id, package.filename, package.sha256, package.size, package.attestations_sha256,
-    content.pulp_type, content.pulp_created, member.repository_id, added.number AS added, removed.number AS removed
+SELECT package.content_ptr_id, package.filename, package.sha256, package.size,
+    package.attestations_sha256, content.pulp_type, content.pulp_created, member.repository_id,
+    added.number AS added, removed.number AS removed
 FROM conda_condapackage AS package
     JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
     {join_memberships()}
@@ -23,8 +28,9 @@ WHERE package._pulp_domain_id = %s AND package.subdir = %s AND package.filename 
 class CondaPackage(Content):
     """A package file with its repodata record.
 
-    Upstream channels rewrite records of files that stay the same, so the record is part of the key: a hotfix
-    is another unit that shares the artifact, and an old repository version keeps the old record.
+    Upstream channels rewrite records of files that stay the same, so the record is part of the key.
+    A hotfix is another unit that shares the artifact, and an old repository version keeps the old
+    record.
 
     Fields:
         subdir (str): The platform folder, `linux-64` or `noarch`.
@@ -32,9 +38,11 @@ class CondaPackage(Content):
         sha256 (str): The digest of the file.
         record_digest (str): The digest of the record in canonical form.
         record (str): The record in canonical form, as it is written into repodata.
-        name, version, build, build_number, md5, size, license, noarch, depends: From the record, to filter by.
+        name, version, build, build_number, md5, size, license, noarch, depends: From the record, to
+            filter by.
         timestamp (int): When the package was built, in milliseconds since 1970.
-        indexed_timestamp (int): When the upstream first offered it, if the upstream says so (CEP 47).
+        indexed_timestamp (int): When the upstream first offered it, if the upstream says so (CEP
+            47).
         attestations_sha256 (str): The digest of its sidecar, or empty (CEP 50).
         in_v3 (bool): The record belongs into the `v3` section of repodata (CEP 48).
     """
@@ -63,7 +71,8 @@ class CondaPackage(Content):
     attestations_sha256 = models.TextField(default="")
     in_v3 = models.BooleanField(default=False)
 
-    # No index of its own: PostgreSQL would take it, instead of the one below, for a table that it does not know yet.
+    # This field has no index: PostgreSQL would use it instead of the one below as long as it has no
+    # statistics of the table.
     _pulp_domain = models.ForeignKey(
         "core.Domain", default=get_domain_pk, on_delete=models.PROTECT, db_index=False
     )
@@ -73,7 +82,7 @@ class CondaPackage(Content):
         # In this order the index behind it also finds a path of a channel, see `at_path`.
         unique_together = ("_pulp_domain", "subdir", "filename", "sha256", "record_digest")
         indexes = [
-            # Django's own way would be two: one for equal names, and this one, which also finds those and their beginnings.
+            # One index for equal names and for beginnings of names. Django alone would make two.
             models.Index(
                 fields=["name"], name="conda_package_name", opclasses=["text_pattern_ops"]
             ),
@@ -89,12 +98,12 @@ class CondaPackage(Content):
         ]
 
     @classmethod
-    def from_record(cls, record):
+    def from_record(cls, record: PackageRecord) -> "CondaPackage":
         """Build an unsaved package from a `PackageRecord`."""
         return cls(**cls.columns(record))
 
     @staticmethod
-    def columns(record):
+    def columns(record: PackageRecord) -> dict[str, Any]:
         """Return the values of a record's columns, by field name."""
         return {
             "subdir": record.subdir,
@@ -117,16 +126,18 @@ class CondaPackage(Content):
             "in_v3": record.in_v3,
         }
 
-    def as_record(self):
+    def as_record(self) -> PackageRecord:
         """Return the record, with the keys that the upstream gave it."""
         return PackageRecord.from_canonical(self.subdir, self.filename, self.record, self.in_v3)
 
     @classmethod
-    def at_path(cls, repository_versions, subdir, filename):
+    def at_path(
+        cls, repository_versions: Iterable[Any], subdir: str, filename: str
+    ) -> "CondaPackage | None":
         """Return the package that the first of these versions to have one has at a path, or None.
 
-        Goes through the membership rows of this path alone, so that the cost does not depend on the size of the
-        versions, nor on their number.
+        Goes through the membership rows of this path alone, so that the cost does not depend on the
+        size of the versions, nor on their number.
         """
         # A package once for each of its memberships.
         members = list(cls.objects.raw(_AT_PATH, [get_domain_pk(), subdir, filename]))

@@ -8,15 +8,20 @@ from django.utils import timezone
 from pulpcore.plugin.models import BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.channel.package.info import PackageInfo
+
 
 class CondaPackageInfo(BaseModel):
-    """What the record of a package cannot carry: read from the file, or said by an upstream that holds it.
+    """What the record of a package cannot carry: read from the file, or said by an upstream that
+    holds it.
 
-    A version is published with what was known when it came to be, so that it gives the same files each time.
+    A version is published with what was known when it came to be, so that it gives the same files
+    each time.
 
     Fields:
         sha256 (str): The digest of the file.
-        run_exports (str): Canonical JSON of what the package adds to those built with it, or None if not known.
+        run_exports (str): Canonical JSON of what the package adds to those built with it, or None
+            if not known.
         run_exports_known_at (datetime): Since when.
         about (dict): `info/about.json`, or None if nobody has read the file yet.
         link (dict): `info/link.json`, or None if the package has none.
@@ -43,7 +48,7 @@ class CondaPackageInfo(BaseModel):
         unique_together = ("pulp_domain", "sha256")
 
     @classmethod
-    def remember(cls, sha256, info):
+    def remember(cls, sha256: str, info: PackageInfo) -> None:
         """Keep what was read from a file, a `pulp_conda.channel.package.info.PackageInfo`.
 
         What an upstream said of its run_exports before stays: published versions rely on it.

@@ -1,20 +1,22 @@
 """A repodata patch: a correction of records, as content of the channel."""
 
-from datetime import UTC
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import orjson
 from django.db import models
 from django.db.models import Q
 
-from pulpcore.plugin.models import Content
+from pulpcore.plugin.models import Content, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.versions.membership import having
-from pulp_conda.channel.metadata.patches import merge, upstream_document
+from pulp_conda.channel.metadata.patches import Patches, merge, upstream_document
 
 # One may be some megabytes.
 _BATCH = 10
@@ -23,12 +25,13 @@ _BATCH = 10
 class CondaPatch(Content):
     """Instructions that change the records of a subdir when the channel is published.
 
-    The packages stay as they are, so a patch that leaves the channel is gone from it. Of two patches of one record, the
-    one that was made later wins.
+    The packages stay as they are, so a patch that leaves the channel is gone from it. Of two
+    patches of one record, the one that was made later wins.
 
     Fields:
         subdir (str): The platform folder whose records it changes.
-        instructions (str): Canonical JSON in the form of `patch_instructions.json` (CEP 36, CEP 21).
+        instructions (str): Canonical JSON in the form of `patch_instructions.json` (CEP 36, CEP
+            21).
         digest (str): The sha256 of all that the other fields say, in hex.
         author (str): Who wants it; empty for an upstream's own list of removed packages.
         reason (str): Why.
@@ -52,7 +55,13 @@ class CondaPatch(Content):
         unique_together = ("_pulp_domain", "subdir", "digest")
 
     @staticmethod
-    def columns(subdir, document, author, reason, expires_at=None):
+    def columns(
+        subdir: str,
+        document: dict[str, Any],
+        author: str,
+        reason: str,
+        expires_at: datetime | None = None,
+    ) -> dict[str, Any]:
         """Return the values of a patch's columns, by field name; the document is a checked one."""
         facts = {
             "subdir": subdir,
@@ -69,17 +78,19 @@ class CondaPatch(Content):
         }
 
     @cached_property
-    def filenames(self):
+    def filenames(self) -> list[str]:
         """The names of the files that the instructions mention, sorted."""
         return self.as_patches().filenames()
 
-    def as_patches(self):
+    def as_patches(self) -> Patches:
         """Return the instructions as `pulp_conda.channel.metadata.patches.Patches`."""
         return merge([orjson.loads(self.instructions)])
 
     @classmethod
-    def active(cls, repository_version, now):
-        """Return {subdir: `Patches`} of all that a version has and that has not expired at a moment."""
+    def active(cls, repository_version: RepositoryVersion, now: datetime) -> dict[str, Patches]:
+        """Return {subdir: `Patches`} of all that a version has and that has not expired at a
+        moment.
+        """
         rows = (
             having(repository_version, cls.objects.all())
             .filter(Q(expires_at=None) | Q(expires_at__gt=now))
@@ -92,8 +103,10 @@ class CondaPatch(Content):
         }
 
     @classmethod
-    def for_upstream(cls, subdir, removed_filenames):
-        """Return the stored patch that says what an upstream removed, or None if that names no package."""
+    def for_upstream(cls, subdir: str, removed_filenames: Iterable[str]) -> "CondaPatch | None":
+        """Return the stored patch that says what an upstream removed, or None if that names no
+        package.
+        """
         document = upstream_document(removed_filenames)
         if document is None:
             return None
@@ -109,19 +122,22 @@ class CondaPatch(Content):
         return patch
 
     @classmethod
-    def of_upstream(cls, repository_version):
+    def of_upstream(cls, repository_version: RepositoryVersion) -> models.QuerySet:
         """Return the patches of a version that say what its upstream removed."""
         return having(repository_version, cls.objects.filter(author=""))
 
 
-def diff_patches(base, target, name=None):
-    """Return the patches that one repository version removed and another added, in the order they were made.
+def diff_patches(
+    base: RepositoryVersion, target: RepositoryVersion, name: str | None = None
+) -> dict[str, list[CondaPatch]]:
+    """Return the patches that one repository version removed and another added, in the order they
+    were made.
 
     Args:
         name: Look at patches that name a file of this package only.
     """
 
-    def only_in(version, other):
+    def only_in(version: RepositoryVersion, other: RepositoryVersion) -> list[CondaPatch]:
         patches = CondaPatch.objects.filter(pk__in=version.content_ids_subquery()).exclude(
             pk__in=other.content_ids_subquery()
         )
@@ -134,9 +150,9 @@ def diff_patches(base, target, name=None):
     return {"added": only_in(target, base), "removed": only_in(base, target)}
 
 
-def _is_about(patch, name):
+def _is_about(patch: CondaPatch, name: str) -> bool:
     return any(filename.rsplit("-", 2)[0] == name for filename in patch.filenames)
 
 
-def _canonical(value):
+def _canonical(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -1,5 +1,7 @@
 """The metadata files written for one state of a channel."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
@@ -15,7 +17,8 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
     """The metadata files of a repository version. Packages are passed through from the version.
 
     Fields:
-        package_counts (dict): The number of packages by subdir; its keys are the subdirs that the channel has.
+        package_counts (dict): The number of packages by subdir; its keys are the subdirs that the
+            channel has.
     """
 
     TYPE = "conda"
@@ -29,8 +32,9 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
         ]
 
 
-def version_of(publication):
-    """Return the repository version of a publication, which Django would load with the keys of all its content.
+def version_of(publication: Publication) -> RepositoryVersion:
+    """Return the repository version of a publication, which Django would load with the keys of all
+    its content.
 
     That takes a second and a hundred megabytes for a million packages.
     """
@@ -41,11 +45,13 @@ def version_of(publication):
 
 
 @receiver(pre_delete, sender=CondaPublication)
-def check_protected(instance, **kwargs):
+def check_protected(instance: CondaPublication, **kwargs: Any) -> None:
     """Refuse to delete what a stage serves, served within its kept history, or waits for.
 
-    Not a hook of the model, which the deletion of a version passes by: pulpcore asks its own model of the repository then.
-    This is called in the transaction that deletes, and from here on a move that wants the publication has to wait.
+    Not a hook of the model, which the deletion of a version passes by: pulpcore asks its own model
+        of the repository then.
+    This is called in the transaction that deletes, and from here on a move that wants the
+    publication has to wait.
 
     Raises:
         CondaError: `ProtectedState`.

@@ -1,11 +1,13 @@
 """An upstream channel that we mirror."""
 
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from pulpcore.plugin.models import AutoAddObjPermsMixin, EncryptedTextField, Remote
+from pulpcore.plugin.download import BaseDownloader
+from pulpcore.plugin.models import AutoAddObjPermsMixin, EncryptedTextField, Remote, RemoteArtifact
 
 # `headers` may have an authorization in them.
 _SECRETS = {"username", "password", "token", "headers", "client_cert", "client_key"}
@@ -18,7 +20,8 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         subdirs (list): The subdirs to take; all that the channel has if empty.
         includes (list): MatchSpecs of packages to take; all if empty.
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
-        token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row, answer or log has it.
+        token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
+            answer or log has it.
     """
 
     TYPE = "conda"
@@ -34,39 +37,46 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
             ("manage_roles_condaremote", "Can manage roles on conda remotes"),
         ]
 
-    def get_downloader(self, remote_artifact=None, url=None, **kwargs):
-        """Return a downloader that uses the secrets of the remote on the upstream's own host only."""
-        remote = self.for_url(url or remote_artifact.url)
+    def get_downloader(
+        self,
+        remote_artifact: RemoteArtifact | None = None,
+        url: str | None = None,
+        **kwargs: Any,
+    ) -> BaseDownloader:
+        """Return a downloader that uses the secrets of the remote on the upstream's own host
+        only.
+        """
+        remote = self.for_url(url or (remote_artifact and remote_artifact.url) or self.url)
         if remote is not self:
             return remote.get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader = super().get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader.url = with_token(downloader.url, self.token)
         return downloader
 
-    def for_url(self, url):
+    def for_url(self, url: str) -> "CondaRemote":
         """Return the remote, or for a URL of another host a copy of it that knows no secrets.
 
         Repodata may point to another host (`base_url`, CEP 15), which has no business with them.
         """
         if self._knows_no_secrets or urlsplit(url).netloc == urlsplit(self.url).netloc:
             return self
-        if self._stranger is None:
-            stranger = type(self)(
+        if self._without_secrets is None:
+            remote = type(self)(
                 **{
                     field.attname: getattr(self, field.attname)
                     for field in self._meta.concrete_fields
                     if field.attname not in _SECRETS
                 }
             )
-            stranger._knows_no_secrets = True
-            self._stranger = stranger
-        return self._stranger
+            remote._knows_no_secrets = True
+            self._without_secrets = remote
+        return self._without_secrets
 
     _knows_no_secrets = False
-    _stranger = None
+    _without_secrets: "CondaRemote | None" = None
 
 
-def with_token(url, token):
+def with_token(url: str, token: str | None) -> str:
     """Put a token in front of a URL's path, where anaconda.org and its kin look for it."""
     if not token:
         return url
@@ -74,7 +84,7 @@ def with_token(url, token):
     return urlunsplit(parts._replace(path=f"/t/{token}{parts.path}"))
 
 
-def split_token(url):
+def split_token(url: str) -> tuple[str, str | None]:
     """Take the token out of a URL. Returns the URL without it, and the token or None."""
     parts = urlsplit(url)
     segments = parts.path.split("/")

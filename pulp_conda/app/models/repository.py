@@ -1,5 +1,7 @@
 """A channel's changing content: all subdirs, changed as one."""
 
+from typing import Any
+
 from django.db import models, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django_lifecycle import BEFORE_DELETE, hook
@@ -9,6 +11,7 @@ from pulpcore.plugin.models import (
     CreatedResource,
     Repository,
     RepositoryContent,
+    RepositoryVersion,
     Task,
 )
 
@@ -35,9 +38,12 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
 
     Fields:
         autopublish (bool): Publish each new version as soon as it is complete.
-        channel_relations (dict): The channels that clients shall load with this one, `base` and `overrides` (CEP 42).
-        legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for clients of old.
-        last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request per subdir.
+        channel_relations (dict): The channels that clients shall load with this one, `base` and
+            `overrides` (CEP 42).
+        legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for
+            clients of old.
+        last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request
+            per subdir.
     """
 
     TYPE = "conda"
@@ -59,7 +65,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         ]
 
     @hook(BEFORE_DELETE)
-    def check_unused(self):
+    def check_unused(self) -> None:
         """Refuse to delete the repository of a lifecycle or of a stage.
 
         Raises:
@@ -70,14 +76,18 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         if name := names.first() or of_stages.first():
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
 
-    def protected_versions(self):
-        """Return the versions that must not go: what distributions serve, and what stages served lately."""
+    def protected_versions(self) -> models.QuerySet:
+        """Return the versions that must not go: what distributions serve, and what stages served
+        lately.
+        """
         of_stages = self.versions.filter(is_kept("publication__conda_historyentry__"))
         protected = Q(pk__in=super().protected_versions().values("pk"))
         return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
 
-    def new_version(self, base_version=None):
-        """Begin a version as pulpcore does, without taking the keys of a million packages through Python."""
+    def new_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
+        """Begin a version as pulpcore does, without taking the keys of a million packages through
+        Python.
+        """
         with transaction.atomic():
             latest = self.versions.latest()
             if not latest.complete:
@@ -87,24 +97,33 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 CreatedResource.objects.create(content_object=version)
             return version
 
-    def initialize_new_version(self, new_version):
+    def initialize_new_version(self, new_version: RepositoryVersion) -> None:
         membership.change_by_sets(new_version)
 
-    def cleanup_old_versions(self):
-        """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones have."""
+    def cleanup_old_versions(self) -> None:
+        """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones
+        have.
+        """
         if self.retain_repo_versions and not self.versions.filter(complete=False).exists():
             versions = self.versions.complete().exclude(pk__in=self.protected_versions())
             for version in versions.order_by("-number")[self.retain_repo_versions :]:
                 membership.delete(version)
         super().cleanup_old_versions()
 
-    def check_content_overwrite(self, version, add_content_pks, remove_content_pks=None):
-        """Refuse another file under a name that the version has; a new record of the same file is fine.
+    def check_content_overwrite(
+        self,
+        version: RepositoryVersion,
+        add_content_pks: Any,
+        remove_content_pks: Any = None,
+    ) -> None:
+        """Refuse another file under a name that the version has; a new record of the same file is
+        fine.
 
         Raises:
             CondaError: `PackageConflict`, for the first such package.
         """
-        # By the memberships of these paths alone: what a version has as a whole may be a million keys.
+        # By the memberships of these paths alone: what a version has as a whole may be a million
+        # keys.
         memberships = RepositoryContent.objects.filter(
             repository=version.repository_id, version_added__number__lte=version.number
         ).exclude(version_removed__number__lte=version.number)
@@ -133,12 +152,12 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 )
             )
 
-    def finalize_new_version(self, new_version):
+    def finalize_new_version(self, new_version: RepositoryVersion) -> None:
         """Keep one record per file name: what was added replaces what was there.
 
         Raises:
-            CondaError: `DuplicateFilename`, when two records for one name were added at once. `PatchWithoutPackage`,
-                when a patch was added that names no package of the version.
+            CondaError: `DuplicateFilename`, when two records for one name were added at once.
+                `PatchWithoutPackage`, when a patch was added that names no package of the version.
         """
         membership.remove_replaced(new_version)
         self._check_paths(new_version)
@@ -147,7 +166,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
         membership.finish_by_changes(new_version)
 
-    def _check_paths(self, new_version):
+    def _check_paths(self, new_version: RepositoryVersion) -> None:
         """Refuse two records for one file name; those that were there before were replaced."""
         if not membership.is_new_path_twice(new_version):
             return
@@ -163,8 +182,10 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 )
             )
 
-    def _check_patches(self, new_version):
-        """Refuse patches that would do nothing; one that has packages for some of its names is fine."""
+    def _check_patches(self, new_version: RepositoryVersion) -> None:
+        """Refuse patches that would do nothing; one that has packages for some of its names is
+        fine.
+        """
         # What an upstream removed is mostly not here.
         added = CondaPatch.objects.filter(pk__in=new_version.added()).exclude(author="")
         targets = {patch: patch.as_patches().targets() for patch in added}
@@ -180,6 +201,6 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
                 path = layout.package_path(patch.subdir, patch.filenames[0])
                 raise CondaError(PatchWithoutPackage(path=path, repository=self.name))
 
-    def on_new_version(self, version):
+    def on_new_version(self, version: RepositoryVersion) -> None:
         super().on_new_version(version)
         version_made.send(CondaRepository, version=version)

@@ -1,8 +1,8 @@
 """Shards of publications: shared by what they hold, kept in the database.
 
-A channel of conda-forge's size has seventy thousand of them, two kilobytes each. As stored files with a row of `Content`
-each they would take minutes per publication; here a new publication is one row of two keys per shard, and only what changed is
-encoded.
+A channel of conda-forge's size has seventy thousand of them, two kilobytes each. As stored files
+with a row of `Content` each they would take minutes per publication; here a new publication is one
+row of two keys per shard, and only what changed is encoded.
 """
 
 from django.db import models

@@ -7,7 +7,8 @@ from pulpcore.plugin.util import get_domain_pk
 
 
 class CondaSidecar(BaseModel):
-    """The attestations of a package, as clients fetch them: a JSON list of Sigstore bundles (CEP 50).
+    """The attestations of a package, as clients fetch them: a JSON list of Sigstore bundles (CEP
+    50).
 
     Fields:
         sha256 (str): The digest of `data`, by which records name it (`attestations_sha256`).

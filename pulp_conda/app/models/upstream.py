@@ -22,7 +22,8 @@ class UpstreamShards(models.Model):
 
 
 class UpstreamSummary(models.Model):
-    """What an upstream's channeldata.json says of a package name, for packages that nobody has read yet.
+    """What an upstream's channeldata.json says of a package name, for packages that nobody has read
+    yet.
 
     Fields:
         since (int): The number of the repository version from which on it holds.

@@ -1,11 +1,13 @@
 """Write the metadata files of a channel: a publication of a repository version."""
 
 import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Generic, TypeVar
 
 import orjson
 from django.db import connection, transaction
@@ -21,7 +23,7 @@ from pulp_conda.app.models import (
     CondaRepository,
 )
 from pulp_conda.app.publishing.shards import remove_unused_shards
-from pulp_conda.app.publishing.subdir import Row, SubdirWriter, store
+from pulp_conda.app.publishing.subdir import PackageRow, SubdirWriter, store_file
 from pulp_conda.app.signals import publication_made
 from pulp_conda.app.versions.sql import keys_of
 from pulp_conda.channel import layout
@@ -30,18 +32,26 @@ from pulp_conda.channel.metadata.patches import Patches
 
 log = logging.getLogger(__name__)
 
+# Rows that are fetched from the database at once.
 _BATCH = 2000
 
-# The planner takes the array of a version for a short one, and would look each of its members up in every table.
+# Names that are looked up at once.
+_LOOKUP = 500
+
+_V = TypeVar("_V")
+
+# PostgreSQL expects the array of a version to be short. Without this table, it would look up each
+# package of the version by itself in every table.
 _MEMBERS = f"""
 CREATE TEMP TABLE conda_member AS {keys_of()};
 ANALYZE conda_member
 """
 
-# What became known after the version was made is for the next one: a version gives the same files each time.
+# Leaves out what became known after the version was made. So a version gives the same files each
+# time that it is published.
 _ROWS = """
-SELECT package.subdir, package.name, package.filename, package.record, package.in_v3, package.version,
-    package.build_number, package.timestamp, package.sha256, info.run_exports,
+SELECT package.subdir, package.name, package.filename, package.record, package.in_v3,
+    package.version, package.build_number, package.timestamp, package.sha256, info.run_exports,
     CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END
 FROM conda_member
     JOIN conda_condapackage AS package ON package.content_ptr_id = content
@@ -52,7 +62,8 @@ FROM conda_member
 ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
 """
 
-# Looked up one by one, so that no statistics lead to another way: hundreds of keys compared with each of a million rows.
+# Looks up each key by itself, whatever the statistics of the tables say. Otherwise PostgreSQL may
+# compare hundreds of keys with each of a million rows.
 _INFOS = """
 SELECT info.* FROM unnest(%(digests)s::text[]) AS digest CROSS JOIN LATERAL (
     SELECT pulp_id, sha256, about, traits, read_at FROM conda_condapackageinfo
@@ -73,10 +84,13 @@ def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> Con
     """Write the channel files of a repository version into a new publication, and return it.
 
     The same packages give the same bytes, so that an old version can be published again.
+
+    Args:
+        checkpoint: Whether the publication is a checkpoint, as pulpcore means it.
     """
     with (
         frozen_heap(),
-        # With its whole path, by which Pulp sees that it may move the files into its storage.
+        # As an absolute path: Pulp sees by it that it may move the files into its storage.
         TemporaryDirectory(dir=Path.cwd()) as folder,
         CondaPublication.create(version, pass_through=True, checkpoint=checkpoint) as publication,
         ProgressReport(message="Publishing packages", code="publish.packages") as progress,
@@ -94,38 +108,47 @@ def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> Con
 
 
 @contextmanager
-def _rows(version):
-    """Give all rows in one pass of a server-side cursor, in an order that no locale changes."""
+def _rows(version: RepositoryVersion) -> Iterator[Iterator[PackageRow]]:
+    """Give all packages of a version as a stream.
+
+    They are sorted by subdir, name and file name, in the same order whatever the locale is.
+    """
     facts = {
         "version": version.pk,
         "repository": version.repository_id,
         "made": version.pulp_created,
     }
-    # In a transaction, since PostgreSQL would write all rows to a file for a cursor that outlives it.
+    # In one transaction: PostgreSQL would write all rows to a file for a cursor that outlives its
+    # transaction.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_MEMBERS, facts)
-        with connection.chunked_cursor() as rows:
-            rows.execute(_ROWS, facts)
-            batches = iter(lambda: rows.fetchmany(_BATCH), [])
-            yield map(Row._make, chain.from_iterable(batches))
+        with connection.chunked_cursor() as stream:
+            stream.execute(_ROWS, facts)
+            batches = iter(lambda: stream.fetchmany(_BATCH), [])
+            yield map(PackageRow._make, chain.from_iterable(batches))
         cursor.execute("DROP TABLE conda_member")
 
 
 class _ChannelWriter:
-    """Writes and stores the files of a channel."""
+    """Writes and stores the files of a channel.
 
-    def __init__(self, publication, folder):
+    Args:
+        folder: An empty folder for the files.
+    """
+
+    def __init__(self, publication: CondaPublication, folder: Path) -> None:
         self._publication = publication
         self._version = publication.repository_version
         self._repository = CondaRepository.objects.get(pk=self._version.repository_id)
         self._folder = folder
         self._patches = CondaPatch.active(self._version, timezone.now())
         self._channeldata = Channeldata()
-        self._counts = publication.package_counts = {}
-        self._written = []
+        self._counts: dict[str, int] = {}
+        publication.package_counts = self._counts
+        self._written: list[SubdirWriter] = []
 
-    def write_subdir(self, subdir, rows):
-        """Write the files of a subdir, to be stored when all rows are read."""
+    def write_subdir(self, subdir: str, rows: Iterable[PackageRow]) -> None:
+        """Write the files of a subdir. `finish` stores them, after all packages are read."""
         folder = self._folder / subdir
         folder.mkdir()
         patches = self._patches.get(subdir, Patches())
@@ -135,27 +158,29 @@ class _ChannelWriter:
         self._counts[subdir] = writer.write(rows)
         self._written.append(writer)
 
-    def finish(self, progress):
-        """Write what is left: the subdirs without packages, and what the subdirs have together. Store all files."""
-        for subdir in sorted(self._empty_subdirs() - self._counts.keys()):
+    def finish(self, progress: ProgressReport) -> None:
+        """Write the subdirs without packages and the file of the whole channel; store all files."""
+        for subdir in sorted(self._known_subdirs() - self._counts.keys()):
             self.write_subdir(subdir, ())
         for writer in self._written:
             writer.store()
             progress.increase_by(writer.count)
         path = self._folder / layout.CHANNELDATA
-        files = self._channeldata.files()
-        names = sorted(files)
+        newest_files = self._channeldata.files()
+        names = sorted(newest_files)
         with path.open("wb") as file:
             self._channeldata.write(
                 file,
-                _Lookup([files[name] for name in names], self._infos),
+                _Lookup([newest_files[name] for name in names], self._infos),
                 _Lookup(names, self._summaries),
             )
-        store(self._publication, path, layout.CHANNELDATA)
+        store_file(self._publication, path, layout.CHANNELDATA)
 
-    def _empty_subdirs(self):
-        """Subdirs that clients know: without noarch/repodata.json a URL is no channel (CEP 26), and a client that once
-        finds no shards does not look for them again.
+    def _known_subdirs(self) -> set[str]:
+        """Return the subdirs that must be there even if they have no packages.
+
+        These are noarch, without which a URL is no channel (CEP 26), and the subdirs of the
+        publication before: a client that once finds no shards does not look for them again.
         """
         before = CondaPublication.objects.filter(
             repository_version__repository=self._repository,
@@ -165,7 +190,8 @@ class _ChannelWriter:
         newest = before.order_by("-repository_version__number", "-pulp_created").first()
         return {layout.NOARCH, *(newest.package_counts if newest else ())}
 
-    def _infos(self, digests):
+    def _infos(self, digests: Collection[str]) -> dict[str, CondaPackageInfo]:
+        """Return what is known of files, by sha256."""
         facts = {
             "digests": list(digests),
             "domain": self._publication.pulp_domain_id,
@@ -173,7 +199,8 @@ class _ChannelWriter:
         }
         return {info.sha256: info for info in CondaPackageInfo.objects.raw(_INFOS, facts)}
 
-    def _summaries(self, names):
+    def _summaries(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return what the upstream's channeldata.json said, by package name."""
         facts = {
             "names": list(names),
             "repository": self._repository.pk,
@@ -184,17 +211,25 @@ class _ChannelWriter:
             return {name: orjson.loads(summary) for name, summary in cursor}
 
 
-class _Lookup:
-    """Rows by a key, loaded some hundred at a time for somebody who asks for them in the order of the keys."""
+class _Lookup(Generic[_V]):
+    """Values by key, loaded some hundred at a time.
 
-    def __init__(self, keys, load):
+    Args:
+        keys: The keys in the order in which they are asked for.
+        load: Returns the values of some keys; it leaves out keys that have none.
+    """
+
+    def __init__(
+        self, keys: Iterable[str], load: Callable[[Collection[str]], Mapping[str, _V]]
+    ) -> None:
         self._keys = iter(keys)
         self._load = load
-        self._asked = set()
-        self._rows = {}
+        self._asked: set[str] = set()
+        self._values: Mapping[str, _V] = {}
 
-    def get(self, key):
+    def get(self, key: str) -> _V | None:
+        """Return the value of a key, or None if it has none."""
         if key not in self._asked:
-            self._asked = set(islice(self._keys, 500))
-            self._rows = self._load(self._asked)
-        return self._rows.get(key)
+            self._asked = set(islice(self._keys, _LOOKUP))
+            self._values = self._load(self._asked)
+        return self._values.get(key)

@@ -3,10 +3,12 @@
 import bz2
 import shutil
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -14,17 +16,28 @@ from django.core.files import File
 
 from pulpcore.plugin.models import PublishedMetadata
 
-from pulp_conda.app.publishing.shards import ShardStore
+from pulp_conda.app.models import CondaPublication, CondaRepository
+from pulp_conda.app.publishing.shards import ShardEntry, ShardStore
 from pulp_conda.channel import layout
+from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.current_repodata import select_current
+from pulp_conda.channel.metadata.patches import Patches
 from pulp_conda.channel.metadata.repodata import RepodataWriter, compress
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter, canonical
 from pulp_conda.channel.metadata.shards import encode_index
 from pulp_conda.channel.metadata.v3 import as_v3, declares_v3
 
 
-class Row(NamedTuple):
-    """A package of the version, with what is known of it besides its record."""
+class PackageRow(NamedTuple):
+    """A package of a version, with what is known of it besides its record.
+
+    Attributes:
+        record: Canonical JSON.
+        timestamp: When it was built, in milliseconds since 1970, or None.
+        run_exports: Canonical JSON, or None if they are not known.
+        indexed_timestamp: When this channel first offered the file, in milliseconds since 1970.
+            None if the record says it, or if nobody knows.
+    """
 
     subdir: str
     name: str
@@ -33,14 +46,14 @@ class Row(NamedTuple):
     in_v3: bool
     version: str
     build_number: int
-    timestamp: int
+    timestamp: int | None
     sha256: str
-    run_exports: str
-    indexed_timestamp: int
+    run_exports: str | None
+    indexed_timestamp: int | None
 
     @property
-    def canonical(self):
-        """The record as this channel offers it, with the moment since when (CEP 47)."""
+    def canonical(self) -> bytes:
+        """The record as this channel offers it, with its `indexed_timestamp` (CEP 47)."""
         record = self.record.encode()
         if self.indexed_timestamp is None:
             return record
@@ -48,9 +61,28 @@ class Row(NamedTuple):
 
 
 class SubdirWriter:
-    """Writes and stores the files of one subdir in one pass over its records, so that they cannot disagree."""
+    """Writes and stores the files of one subdir.
 
-    def __init__(self, publication, repository, subdir, folder, patches, channeldata):
+    It goes through the records once for all files, so that the files cannot contradict each other.
+
+    Args:
+        folder: An empty folder for the files of the subdir.
+        patches: The instructions that hold for the subdir.
+        channeldata: Gathers what the packages add to the summaries of the channel.
+
+    Attributes:
+        count: How many packages were read, including those that a patch removes.
+    """
+
+    def __init__(
+        self,
+        publication: CondaPublication,
+        repository: CondaRepository,
+        subdir: str,
+        folder: Path,
+        patches: Patches,
+        channeldata: Channeldata,
+    ) -> None:
         self._publication = publication
         self._repository = repository
         self._subdir = subdir
@@ -58,31 +90,40 @@ class SubdirWriter:
         self._patches = patches
         self._channeldata = channeldata
         self._shards = ShardStore(publication)
-        self._removed = defaultdict(list)
+        # By package name, the names of files that the channel had once.
+        self._removed = defaultdict[str, list[str]](list)
         for filename in patches.removed:
             self._removed[filename.rsplit("-", 2)[0]].append(filename)
         self._is_patched = bool(patches)
-        self._for_current = {}
+        # By file name, the records that `current_repodata.json` chooses from.
+        self._for_current: dict[str, bytes] = {}
         self.count = 0
 
-    def write(self, rows):
-        """Return how many packages the index has; `count` has those as well that a patch removes."""
+    def write(self, rows: Iterable[PackageRow]) -> int:
+        """Write the files.
+
+        Args:
+            rows: The packages, sorted by name and then by file name.
+
+        Returns:
+            How many packages the index has, without those that a patch removes.
+        """
         visible = 0
         with ExitStack() as files:
             self._repodata = self._new_repodata(files, layout.REPODATA)
             self._run_exports = RunExportsWriter(
                 self._open(files, layout.RUN_EXPORTS), self._subdir
             )
-            self._unpatched = None
+            self._unpatched: RepodataWriter | None = None
             if self._patches.has_instructions:
                 self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
             for name, of_name in groupby(rows, key=attrgetter("name")):
-                entries = [entry for row in of_name if (entry := self._entry(row))]
-                removed = self._removed.pop(name, ())
+                entries = [entry for row in of_name if (entry := self._write_package(row))]
+                removed = self._removed.pop(name, [])
                 if entries or removed:
                     self._shards.add(name, entries, removed)
                 visible += len(entries)
-            # Names whose last package was removed are known from their removed packages alone.
+            # These names have no packages any more, only files that were removed.
             for name, removed in self._removed.items():
                 self._shards.add(name, [], removed)
             self._repodata.close(self._patches.removed)
@@ -95,26 +136,37 @@ class SubdirWriter:
             self._write_legacy()
         return visible
 
-    def _entry(self, row):
-        """Write a package, and return what its shard says of it; None if a patch removes it."""
+    def store(self) -> None:
+        """Store the files with the publication, and their compressed forms."""
+        self._compress(layout.REPODATA, layout.REPODATA_ZST)
+        self._compress(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
+        for path in sorted(self._folder.iterdir()):
+            store_file(self._publication, path, layout.metadata_path(self._subdir, path.name))
+
+    def _write_package(self, row: PackageRow) -> ShardEntry | None:
+        """Write a package into all files, and return its entry in its shard.
+
+        None if a patch removes the package.
+        """
         self.count += 1
         record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
         if self._unpatched:
-            self._unpatched.add(row.filename, _form(record) if in_v3 else record, in_v3)
+            self._unpatched.add(row.filename, _in_v3_form(record) if in_v3 else record, in_v3)
         if self._is_patched and (patched := self._patches.run_exports(row.filename)) is not None:
             run_exports = canonical(patched).decode()
         if run_exports is not None:
-            # An entry without them would say that there are none, and nobody would look into the package.
+            # Packages whose run_exports are not known have no entry. An empty entry would say that
+            # they have none, and then no client would look into the package.
             self._run_exports.add(row.filename, run_exports.encode())
         if self._is_patched:
             if self._patches.is_removed(row.filename):
                 return None
-            patched = self._patches.apply(row.filename, record)
-            if patched is not record:
-                record = patched
+            patched_record = self._patches.apply(row.filename, record)
+            if patched_record is not record:
+                record = patched_record
                 in_v3 = in_v3 or declares_v3(orjson.loads(record))
         if in_v3:
-            record = _form(record)
+            record = _in_v3_form(record)
         self._repodata.add(row.filename, record, in_v3)
         self._channeldata.add(
             row.subdir,
@@ -129,14 +181,7 @@ class SubdirWriter:
             self._for_current[row.filename] = record
         return row.filename, record, run_exports, in_v3
 
-    def store(self):
-        """Store what was written, and the compressed forms of it."""
-        self._compress(layout.REPODATA, layout.REPODATA_ZST)
-        self._compress(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
-        for path in sorted(self._folder.iterdir()):
-            store(self._publication, path, layout.metadata_path(self._subdir, path.name))
-
-    def _write_index(self):
+    def _write_index(self) -> None:
         index = encode_index(
             self._subdir,
             self._shards.finish(),
@@ -147,11 +192,12 @@ class SubdirWriter:
         )
         (self._folder / layout.SHARD_INDEX).write_bytes(index)
 
-    def _write_instructions(self):
+    def _write_instructions(self) -> None:
         instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
         (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
 
-    def _write_legacy(self):
+    def _write_legacy(self) -> None:
+        """Write the files for old clients."""
         plain = self._folder / layout.REPODATA
         with (
             plain.open("rb") as source,
@@ -160,38 +206,48 @@ class SubdirWriter:
             shutil.copyfileobj(source, target)
         with ExitStack() as files:
             current = self._new_repodata(files, layout.CURRENT_REPODATA)
-            for filename in sorted(select_current(map(_as_candidate, self._for_current.items()))):
+            candidates = (_as_candidate(*item) for item in self._for_current.items())
+            for filename in sorted(select_current(candidates)):
                 current.add(filename, self._for_current[filename])
             current.close()
         self._for_current = {}
 
-    def _new_repodata(self, files, filename):
+    def _new_repodata(self, files: ExitStack, filename: str) -> RepodataWriter:
         relations = self._repository.channel_relations
         return RepodataWriter(self._open(files, filename), self._subdir, relations)
 
-    def _open(self, files, filename):
+    def _open(self, files: ExitStack, filename: str) -> BinaryIO:
         return files.enter_context((self._folder / filename).open("wb"))
 
-    def _compress(self, filename, compressed):
+    def _compress(self, filename: str, compressed: str) -> None:
         plain = self._folder / filename
         with plain.open("rb") as source, (self._folder / compressed).open("wb") as target:
             compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
 
 
-def _as_candidate(item):
-    """Return a package as `select_current` wants it, given by file name and record."""
-    filename, record = item
+def _as_candidate(filename: str, record: bytes) -> tuple[str, str, str, int, str, list[str]]:
+    """Return a package as `select_current` takes it."""
     fields = orjson.loads(record)
-    known = [fields[key] for key in ("name", "version", "build", "build_number")]
-    return (*known, filename, fields.get("depends") or [])
+    return (
+        fields["name"],
+        fields["version"],
+        fields["build"],
+        fields["build_number"],
+        filename,
+        fields.get("depends") or [],
+    )
 
 
-def _form(record):
-    """Return a record of `v3` in the form that it has there."""
+def _in_v3_form(record: bytes) -> bytes:
+    """Return a record in the form that it has in the section `v3` (CEP 48)."""
     return orjson.dumps(as_v3(orjson.loads(record)), option=orjson.OPT_SORT_KEYS)
 
 
-def store(publication, path, relative_path):
-    """Keep a metadata file with its publication."""
+def store_file(publication: CondaPublication, path: Path, relative_path: str) -> None:
+    """Store a metadata file with its publication.
+
+    Args:
+        relative_path: Where it stands below the URL of the channel.
+    """
     with path.open("rb") as file:
         PublishedMetadata.create_from_file(File(file), publication, relative_path=relative_path)

@@ -1,4 +1,5 @@
-"""From the facts about a path to the answer: every status and every `Cache-Control` of a channel is decided here.
+"""From the facts about a path to the answer: every status and every `Cache-Control` of a channel is
+decided here.
 
 Conditions and ranges: RFC 9110, sections 13 and 14.
 """
@@ -16,9 +17,10 @@ from aiohttp.web import BaseRequest, HTTPFound
 
 from pulpcore.plugin.content import Handler
 
-from pulp_conda.app.serving.resolve import Facts, Kind, Stored, Upstream
+from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
-# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask again for a year.
+# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask
+# again for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATED = "public, max-age={max_age}, must-revalidate"
 
@@ -76,12 +78,16 @@ def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answ
     if row.status == 302:
         # As the storage says, with a signature in the URL.
         headers = dict(case.redirect or {})
-    start, stop = (case.part if row.status in (206, 302) else None) or (0, facts.size)
+    start, stop = 0, facts.size
+    if row.status in (206, 302) and case.part:
+        start, stop = case.part.start, case.part.stop
     return Answer(row.status, headers, start, stop, case.text(row.status))
 
 
 def needs_request(facts: Facts, guard: str | None) -> bool:
-    """Say whether the answer depends on the request, as it does wherever there is a file to send."""
+    """Say whether the answer depends on the request, as it does wherever there is a file to
+    send.
+    """
     return guard is None and facts.where is not None
 
 
@@ -90,13 +96,32 @@ def content_type(facts: Facts) -> str:
     return _CONTENT_TYPES[facts.filename.rpartition(".")[2]]
 
 
+class _Part(NamedTuple):
+    """A range of a file: from `start` to before `stop`. One that begins behind the end cannot be
+    had.
+    """
+
+    start: int
+    stop: int
+    size: int
+
+    def __str__(self) -> str:
+        part = "*" if self.start >= self.size else f"{self.start}-{self.stop - 1}"
+        return f"bytes {part}/{self.size}"
+
+
 class _Case:
     """What the rows of the table ask about facts, guard and request."""
 
     def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None):
         self.facts = facts
         self.guard = guard
-        self.request = request
+        self._request = request
+
+    @property
+    def request(self) -> BaseRequest:
+        assert self._request is not None  # see `needs_request`
+        return self._request
 
     def is_refused(self) -> bool:
         return self.guard is not None
@@ -120,7 +145,7 @@ class _Case:
         return bool(date) and self.facts.is_date_unique and self.date == date
 
     def is_beyond_the_end(self) -> bool:
-        return self.part is not None and self.part[0] >= self.facts.size
+        return self.part is not None and self.part.start >= self.part.size
 
     def lies_elsewhere(self) -> bool:
         return self.redirect is not None
@@ -133,8 +158,13 @@ class _Case:
 
     @cached_property
     def sha256(self) -> str:
-        """The digest, by which a file is known: its date may go back after a rollback (RFC 9110, section 13.1.3)."""
-        return self.facts.sha256 or hashlib.sha256(self.facts.where.data).hexdigest()
+        """The digest, by which a file is known: its date may go back after a rollback (RFC 9110,
+        section 13.1.3).
+        """
+        if self.facts.sha256 is not None:
+            return self.facts.sha256
+        assert isinstance(self.facts.where, InMemory)
+        return hashlib.sha256(self.facts.where.data).hexdigest()
 
     @cached_property
     def date(self) -> datetime | None:
@@ -143,8 +173,8 @@ class _Case:
         return date and date.replace(microsecond=0)
 
     @cached_property
-    def part(self) -> tuple[int, int] | None:
-        """Start and stop of the range that is asked for, or None for the whole file."""
+    def part(self) -> "_Part | None":
+        """The range that is asked for, or None for the whole file."""
         size, request = self.facts.size, self.request
         # Ranges are defined for GET alone.
         if request.method != "GET" or size is None:
@@ -159,14 +189,17 @@ class _Case:
             return None
         first, last = (int(number) if number else None for number in match.groups())
         if first is None:
-            return max(size - last, 0) if last else size, size
+            # The last bytes: none of them if there are to be none.
+            return _Part(max(size - (last or 0), 0), size, size)
         if last is None:
-            return first, size
-        return (first, min(last + 1, size)) if first <= last else None
+            return _Part(first, size, size)
+        return _Part(first, min(last + 1, size), size) if first <= last else None
 
     @cached_property
     def redirect(self) -> Mapping[str, str] | None:
-        """The headers by which pulpcore sends clients to an object storage, if the domain wants that."""
+        """The headers by which pulpcore sends clients to an object storage, if the domain wants
+        that.
+        """
         if not isinstance(self.facts.where, Stored):
             return None
         given = Handler()._build_response_from_content_artifact(
@@ -188,15 +221,13 @@ class _Case:
             case "Cache-Control":
                 return _CACHE_CONTROL[facts.kind].format(max_age=facts.max_age)
             case "Content-Range":
-                start, stop = self.part
-                part = "*" if start >= facts.size else f"{start}-{stop - 1}"
-                return f"bytes {part}/{facts.size}"
+                return str(self.part)
             case "Content-Type":
                 return content_type(facts)
             case "ETag":
                 return f'"{self.sha256}"'
             case "Last-Modified":
-                return self.date and format_datetime(self.date, usegmt=True)
+                return format_datetime(self.date, usegmt=True) if self.date else None
             case "Location":
                 return facts.location
             case "X-PULP-ARTIFACT-SIZE":
@@ -214,7 +245,8 @@ class _Row(NamedTuple):
 _VALIDATORS = ("Cache-Control", "ETag", "Last-Modified")
 _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges")
 
-# The first row that applies is the answer. Errors have none of the headers of a file: nobody shall keep one for a year.
+# The first row that applies is the answer. Errors have none of the headers of a file: nobody shall
+# keep one for a year.
 _TABLE = (
     _Row(403, _Case.is_refused),
     _Row(404, _Case.is_nothing),

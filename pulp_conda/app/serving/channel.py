@@ -1,9 +1,13 @@
-"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of the past."""
+"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of
+the past.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -12,17 +16,19 @@ from django.utils import timezone
 from pulp_conda.app.errors import NoHistory, UnknownState
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
+from pulp_conda.app.models.lifecycle import CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.versions.published import latest_turns, newest_publication
-from pulp_conda.channel.moments import State, parse_moment
+from pulp_conda.channel.moments import Moment, State, parse_moment
 
-# Seconds for which a state that is over may be used without asking again. Not for good: retention gives states up.
+# Seconds for which a state that is over may be used without asking again. Not for good: retention
+# gives states up.
 _PAST_MAX_AGE = 60 * 60
 
-# A move may be written a little later than its time says.
+# A move may be written a little later than the time that it has.
 _SETTLED_AFTER = timedelta(minutes=1)
 
-# What of an entry tells more than what is served, and can be long.
+# Fields of an entry that can be long, and that serving does not need.
 _STORY = ("report", "specs", "answers", "reason")
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,8 +40,8 @@ class Served:
 
     Attributes:
         distribution: Of the URL.
-        find_date: Returns when the URL began to give it, and whether it gave no other one in the same second, without
-            which the date proves nothing. A query, which packages do not need.
+        find_date: Returns when the URL began to give it, and whether it gave no other one in the
+            same second, without which the date proves nothing. A query, which packages do not need.
         max_age: Seconds for which its metadata can be used without asking again.
         entry: Of the history of a stage, or None if the URL is none.
         moment: What stands behind the `@` of the URL, or None.
@@ -49,13 +55,13 @@ class Served:
     moment: str | None = None
 
     @property
-    def date(self):
+    def date(self) -> dict[str, Any]:
         """What answers are to know of dates."""
         since, is_unique = self.find_date()
         return {"last_modified": since, "is_date_unique": is_unique}
 
 
-def served_now(distribution):
+def served_now(distribution: CondaDistribution) -> Served | None:
     """Return what the plain URL gives, or None."""
     if stage := stage_of(distribution):
         entry = stage.states.defer(*_STORY).first()
@@ -67,7 +73,7 @@ def served_now(distribution):
     return Served(distribution, publication, find_date, settings.CONDA_METADATA_MAX_AGE)
 
 
-def served_at(distribution, moment):
+def served_at(distribution: CondaDistribution, moment: str) -> Served:
     """Return what the URL gave at a moment, a text as it stands behind the `@`.
 
     What the history does not keep any more is not there, also if nothing has removed it yet.
@@ -90,7 +96,7 @@ def served_at(distribution, moment):
         raise UnknownState(
             stage=stage.name, lifecycle=stage.lifecycle.name, state=moment, reason=reason
         )
-    # Of a day or a second it is the time that has to be over: the state may be in use still.
+    # A day or a second is over when its time is over, although the state may still be served.
     if isinstance(meant, State):
         is_over = entry.until is not None
     else:
@@ -101,8 +107,10 @@ def served_at(distribution, moment):
     return _state(distribution, stage, entry, max_age=max_age, moment=moment)
 
 
-def served_checkpoint(distribution, path):
-    """Return what the date that leads a path stands for, and the path behind it; None if it is no checkpoint's."""
+def served_checkpoint(distribution: CondaDistribution, path: str) -> tuple[Served | None, str]:
+    """Return what the date that leads a path stands for, and the path behind it; None if it is no
+    checkpoint's.
+    """
     date, _, path = path.partition("/")
     try:
         moment = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -118,11 +126,13 @@ def served_checkpoint(distribution, path):
     publication = in_that_second.order_by("pulp_created").last()
     if publication is None:
         return None, path
-    date = publication.pulp_last_updated, True
-    return Served(distribution, publication, lambda: date, settings.CONDA_METADATA_MAX_AGE), path
+    since = publication.pulp_last_updated
+    return Served(
+        distribution, publication, lambda: (since, True), settings.CONDA_METADATA_MAX_AGE
+    ), path
 
 
-def _chosen(distribution):
+def _chosen(distribution: CondaDistribution) -> CondaPublication | None:
     """Return the publication of a distribution that is no stage, or None: pulpcore's choice."""
     if distribution.publication_id:
         chosen = distribution.publication_id
@@ -138,7 +148,9 @@ def _chosen(distribution):
         return None
 
 
-def _state(distribution, stage, entry, **facts):
+def _state(
+    distribution: CondaDistribution, stage: CondaStage, entry: HistoryEntry, **facts: Any
+) -> Served:
     """Return a state of a stage."""
     publication = _publication(entry.publication_id)
     find_date = partial(_move_date, stage, entry)
@@ -146,10 +158,11 @@ def _state(distribution, stage, entry, **facts):
 
 
 @lru_cache(maxsize=200)
-def _publication(pk):
+def _publication(pk: UUID) -> CondaPublication:
     """Return a publication with its version, without the list of all content of this.
 
-    Kept in mind, for once it is complete nothing of it changes. Which one is served is asked each time.
+    It is kept in memory, because a complete publication does not change. Which one is served is
+    asked for each request.
 
     Raises:
         CondaPublication.DoesNotExist: it is gone, or not complete; that is not kept in mind.
@@ -158,7 +171,7 @@ def _publication(pk):
     return publications.defer("repository_version__content_ids").get(pk=pk, complete=True)
 
 
-def _move_date(stage, entry):
+def _move_date(stage: CondaStage, entry: HistoryEntry) -> tuple[datetime, bool]:
     """Return when a stage moved, and whether it did not move before in that second.
 
     After a rollback, the date of the publication is older than what clients have.
@@ -168,7 +181,7 @@ def _move_date(stage, entry):
     return entry.moved_at, not before.exists()
 
 
-def _why_not(stage, entry, meant):
+def _why_not(stage: CondaStage, entry: HistoryEntry | None, meant: State | Moment) -> str | None:
     """Return why a state cannot be had, or None if it can.
 
     Args:
@@ -190,8 +203,10 @@ def _why_not(stage, entry, meant):
     return None
 
 
-def _turn(distribution, publication):
-    """Return since when a URL that is no stage gives a publication, and whether it gave no other in that second."""
+def _turn(distribution: CondaDistribution, publication: CondaPublication) -> tuple[datetime, bool]:
+    """Return since when a URL that is no stage gives a publication, and whether it gave no other in
+    that second.
+    """
     turns = latest_turns(distribution.pk)
     if not turns:
         # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.

@@ -1,4 +1,5 @@
-"""Send the files of a channel, wherever their bytes are: the same headers, conditions and ranges for all.
+"""Send the files of a channel, wherever their bytes are: the same headers, conditions and ranges
+for all.
 
 pulpcore's cache does not keep these answers. It would bring them back as aiohttp's own.
 """
@@ -49,7 +50,8 @@ _INSTEAD = {
     416: HTTPRequestRangeNotSatisfiable,
 }
 
-# One thread: reading what a package says of itself must not take the time of those who wait for files.
+# One thread: reading what a package says of itself must not take the time of those who wait for
+# files.
 _info_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conda-info")
 
 
@@ -120,7 +122,7 @@ class ChannelFile(StreamResponse):
         self.set_status(given.status)
         self.headers.clear()
         self.headers.update(given.headers)
-        if given.body is None:
+        if not isinstance(given.body, bytes):
             return await super().prepare(request)
         self.content_length = len(given.body)
         writer = await super().prepare(request)
@@ -132,19 +134,30 @@ class ChannelFile(StreamResponse):
 class MemoryFile(ChannelFile):
     """A small file that is in memory."""
 
+    def __init__(self, facts: Facts):
+        super().__init__(facts)
+        assert isinstance(facts.where, InMemory)
+        self._data = facts.where.data
+
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
         await self.prepare(request)
-        await self.write(self.facts.where.data[start:stop])
+        await self.write(self._data[start:stop])
 
 
 class StoredFile(ChannelFile):
     """A file in Pulp's storage; clients are sent to an object storage if the domain wants that."""
 
+    def __init__(self, facts: Facts):
+        super().__init__(facts)
+        assert isinstance(facts.where, Stored)
+        self._artifact = facts.where.content_artifact.artifact
+
     def _count(self, request: BaseRequest, given: Answer) -> None:
         if request.method == "GET" and given.status in (200, 206, 302):
-            artifacts_size_counter.add(given.stop - given.start)
+            artifacts_size_counter.add((given.stop or 0) - given.start)
 
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
+        assert stop is not None
         try:
             await self._send_by_kernel(request, start, stop)
         except NotImplementedError:
@@ -181,10 +194,6 @@ class StoredFile(ChannelFile):
                 yield chunk
         self._raise_too_short()
 
-    @property
-    def _artifact(self) -> Artifact:
-        return self.facts.where.content_artifact.artifact
-
     def _raise_too_short(self) -> NoReturn:
         raise EOFError(f"'{self._artifact.file.name}' has fewer bytes than when it was stored")
 
@@ -192,14 +201,16 @@ class StoredFile(ChannelFile):
 class OnDemandPackage(ChannelFile):
     """A package that is fetched while the client waits, answered as if the file were here.
 
-    pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are not ours),
-    downloads the whole file for a HEAD, misreads suffix ranges, with which rattler looks into packages, and does
-    not check what it streams without keeping. Here the last piece is held back until the checksum is known to be
-    right, so that no client ever gets a whole file with wrong bytes.
+    pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are
+    not ours), downloads the whole file for a HEAD, misreads suffix ranges, with which rattler looks
+    into packages, and does not check what it streams without keeping. Here the last piece is held
+    back until the checksum is known to be right, so that no client ever gets a whole file with
+    wrong bytes.
     """
 
     def __init__(self, facts: Facts):
         super().__init__(facts)
+        assert isinstance(facts.where, Upstream)
         self._content_artifact = facts.where.content_artifact
         self._hash = hashlib.sha256()
         self._held_back = b""
@@ -215,7 +226,7 @@ class OnDemandPackage(ChannelFile):
         self._own_headers = self.headers.copy()
         headers = request.headers.copy()
         headers.popall("Range", None)
-        if self.status == 206:
+        if self.status == 206 and stop is not None:
             headers["Range"] = f"bytes={start}-{stop - 1}"
         await Handler()._stream_content_artifact(
             request.clone(headers=headers), self, self._content_artifact
@@ -226,9 +237,9 @@ class OnDemandPackage(ChannelFile):
                 copy_context().run, _remember_info, artifact, self._content_artifact.relative_path
             )
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
         self._hash.update(data)
-        ready, self._held_back = self._held_back, data
+        ready, self._held_back = self._held_back, bytes(data)
         if ready:
             await super().write(ready)
 
@@ -239,7 +250,8 @@ class OnDemandPackage(ChannelFile):
                 "The upstream of '%s' sent other bytes than its record says",
                 self._content_artifact.relative_path,
             )
-            self._req.transport.close()
+            if self._req is not None and self._req.transport is not None:
+                self._req.transport.close()
             return
         await super().write_eof(held_back + data)
 
@@ -248,7 +260,9 @@ _SENDERS = {InMemory: MemoryFile, Stored: StoredFile, Upstream: OnDemandPackage}
 
 
 def _remember_info(artifact: Artifact, path: str) -> None:
-    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears of errors."""
+    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears
+    of errors.
+    """
     try:
         if CondaPackageInfo.objects.filter(
             pulp_domain=get_domain_pk(), sha256=artifact.sha256, read_at__isnull=False

@@ -1,8 +1,12 @@
 """The history of a stage for feed readers: what it served, newest first.
 
-Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or what the gates said.
+Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or
+what the gates said.
 """
 
+from typing import Any
+
+from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.vocabulary import EntryKind
 from pulp_conda.channel import layout
 from pulp_conda.channel.changelog import summary_line
@@ -19,7 +23,7 @@ _TITLES = {
 }
 
 
-def render_history(stage, url):
+def render_history(stage: CondaStage, url: str) -> bytes:
     """Return the feed of a stage.
 
     Args:
@@ -35,7 +39,7 @@ def render_history(stage, url):
     )
 
 
-def _entry(stage, state):
+def _entry(stage: CondaStage, state: HistoryEntry) -> FeedEntry:
     return FeedEntry(
         id=state.pk,
         title=_TITLES[state.kind].format(stage=stage.name, state=state.label),
@@ -45,7 +49,7 @@ def _entry(stage, state):
     )
 
 
-def _text(changes):
+def _text(changes: dict[str, Any] | None) -> str:
     """Say what differs from the state before; of what the first stage publishes, nobody asked."""
     if not changes:
         return ""
@@ -56,6 +60,6 @@ def _text(changes):
     return "\n".join(lines)
 
 
-def _line(name):
+def _line(name: dict[str, Any]) -> str:
     versions = " → ".join(dict.fromkeys(filter(None, (name["from"], name["to"]))))
     return f"{name['name']} {versions}: {name['summary']}"

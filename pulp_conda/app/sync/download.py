@@ -1,38 +1,41 @@
-"""Download what belongs to the packages of a sync: their files, and their attestations."""
+"""Download what belongs to the packages of a sync: their files and their attestations."""
 
 import asyncio
 import logging
 import os
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from pulpcore.plugin.download import DownloadResult
 from pulpcore.plugin.models import Artifact, ContentArtifact, ProgressReport
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.attestations import checked_sidecars, store_sidecars
-from pulp_conda.app.models import CondaPackageInfo
-from pulp_conda.app.sync.upstream import cancel, run, upstream_errors
+from pulp_conda.app.models import CondaPackageInfo, CondaRemote
+from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
+from pulp_conda.app.sync.upstream import Upstream, cancel, run, upstream_errors
 from pulp_conda.channel.errors import BadSidecar, ChannelError, mask
 from pulp_conda.channel.package.attestations import MAX_SIDECAR_SIZE
-from pulp_conda.channel.package.info import read_info
+from pulp_conda.channel.package.info import PackageInfo, read_info
 from pulp_conda.channel.package.package import Limits
+from pulp_conda.channel.records import PackageRecord
 
 log = logging.getLogger(__name__)
 
-# Downloads that are in memory, waiting for their turn; how many run side by side, the remote says.
+# Downloads that are started together. The remote limits how many of them run at the same time.
 _BATCH = 100
 
 
-def download_packages(remote, absent):
-    """Download package files, and read what is in them.
-
-    Args:
-        absent: What `Ingest.absent_files` lists.
+def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> None:
+    """Download package files, store them, and store what is in them.
 
     Raises:
-        ChannelError: the first file that cannot be had, or has other bytes than its record says.
+        ChannelError: for the first file that cannot be downloaded, or whose bytes are not those
+            that its record promises.
     """
     with ProgressReport(
         message="Downloading packages", code="sync.downloading.artifacts", total=len(absent)
@@ -43,70 +46,80 @@ def download_packages(remote, absent):
             progress.increase_by(len(batch))
 
 
-def download_sidecars(upstream, absent):
-    """Download and check the attestations of packages, and keep them.
-
-    Args:
-        absent: What `Ingest.absent_sidecars` lists.
+def download_sidecars(upstream: Upstream, packages: Sequence[UpstreamPackage]) -> None:
+    """Download the attestations of packages, check them, and store them.
 
     Raises:
-        BadSidecar: the first that is not what its record says.
+        BadSidecar: for the first sidecar that is not what the record of its package says.
     """
-    if not absent:
+    if not packages:
         return
     with ProgressReport(
-        message="Downloading attestations", code="sync.downloading.sidecars", total=len(absent)
+        message="Downloading attestations", code="sync.downloading.sidecars", total=len(packages)
     ) as progress:
-        for start in range(0, len(absent), _BATCH):
-            batch = absent[start : start + _BATCH]
+        for start in range(0, len(packages), _BATCH):
+            batch = packages[start : start + _BATCH]
             store_sidecars(checked_sidecars(_fetch_sidecars(upstream, batch)))
             progress.increase_by(len(batch))
 
 
-def _fetch_sidecars(upstream, packages):
-    """Return (record, URL, bytes) of each, by the name that never changes, or else by the other one (CEP 50)."""
-    urls = [_beside(url, f".sigs.{record.attestations_sha256}") for record, url in packages]
-    answers = list(upstream.fetch_all(urls, MAX_SIDECAR_SIZE))
-    for place, (_, url) in enumerate(packages):
-        if isinstance(answers[place], str):
-            urls[place] = _beside(url, ".sigs")
-            (answers[place],) = upstream.fetch_all([urls[place]], MAX_SIDECAR_SIZE)
-            if isinstance(answers[place], str):
-                raise BadSidecar(url=mask(urls[place]), reason=answers[place])
-    return [
-        (record, url, data) for (record, _), url, data in zip(packages, urls, answers, strict=True)
+def _fetch_sidecars(
+    upstream: Upstream, packages: Sequence[UpstreamPackage]
+) -> list[tuple[PackageRecord, str, bytes]]:
+    """Return the record, the URL of the sidecar, and the bytes of the sidecar for each package.
+
+    A sidecar has two names (CEP 50): one with its sha256, which always means the same bytes, and
+    one without. The second is used where the upstream does not have the first.
+
+    Raises:
+        BadSidecar: for the first sidecar that the upstream has under neither name.
+    """
+    urls = [
+        _beside(package.url, f".sigs.{package.record.attestations_sha256}") for package in packages
     ]
+    answers = upstream.fetch_all(urls, MAX_SIDECAR_SIZE)
+    sidecars = []
+    for package, url, answer in zip(packages, urls, list(answers), strict=True):
+        if isinstance(answer, str):
+            url = _beside(package.url, ".sigs")
+            (answer,) = upstream.fetch_all([url], MAX_SIDECAR_SIZE)
+            if isinstance(answer, str):
+                raise BadSidecar(url=mask(url), reason=answer)
+        sidecars.append((package.record, url, answer))
+    return sidecars
 
 
-def _beside(url, suffix):
+def _beside(url: str, suffix: str) -> str:
+    """Return a URL with a suffix after its path, before its query."""
     path, question_mark, query = url.partition("?")
     return f"{path}{suffix}{question_mark}{query}"
 
 
-async def _download_all(remote, absent):
-    tasks = [asyncio.ensure_future(_download(remote, *package)) for package in absent]
+async def _download_all(remote: CondaRemote, files: Iterable[AbsentFile]) -> None:
+    tasks = [asyncio.ensure_future(_download(remote, file)) for file in files]
     try:
         await asyncio.gather(*tasks)
     finally:
         await cancel(tasks)
 
 
-async def _download(remote, content_artifact, url, filename, sha256, size):
-    # No md5: Pulp would refuse to download by it. The record's sha256 says it all.
+async def _download(remote: CondaRemote, file: AbsentFile) -> None:
+    # Without the md5: Pulp refuses to download by it, and the sha256 is enough.
     downloader = remote.get_downloader(
-        url=url, expected_digests={"sha256": sha256}, expected_size=size
+        url=file.url, expected_digests={"sha256": file.sha256}, expected_size=file.size
     )
-    with upstream_errors(url):
+    with upstream_errors(file.url):
         result = await downloader.run()
     try:
-        info = await asyncio.to_thread(_read_info, result.path, filename)
-        await sync_to_async(_save)(content_artifact, result, info)
+        info = await asyncio.to_thread(_read_info, result.path, file.filename)
+        await sync_to_async(_save)(file.content_artifact, result, info)
     finally:
         if os.path.exists(result.path):
             os.unlink(result.path)
 
 
-def _read_info(path, filename):
+def _read_info(path: str, filename: str) -> PackageInfo | None:
+    """Return what is in a package file, or None if it cannot be read."""
     with open(path, "rb") as file:
         try:
             return read_info(
@@ -116,12 +129,14 @@ def _read_info(path, filename):
                 limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
             )
         except ChannelError as error:
-            # It is the file that the upstream's record promises, so clients of the mirror get it as well.
+            # The file is the one that the upstream's record promises. So the mirror has it too, as
+            # clients of the upstream do.
             log.warning("Nothing is known of the contents of '%s': %s", filename, error)
             return None
 
 
-def _save(content_artifact, result, info):
+def _save(content_artifact: UUID, result: DownloadResult, info: PackageInfo | None) -> None:
+    """Store a downloaded file as the artifact of its package, with what is in it."""
     sha256 = result.artifact_attributes["sha256"]
     same_bytes = Artifact.objects.filter(sha256=sha256, pulp_domain=get_domain_pk())
     artifact = same_bytes.first()
@@ -130,7 +145,7 @@ def _save(content_artifact, result, info):
         try:
             with transaction.atomic():
                 artifact.save()
-        except IntegrityError:  # somebody else downloaded it at this moment
+        except IntegrityError:  # another task stored the same file at this moment
             artifact = same_bytes.get()
     ContentArtifact.objects.filter(pk=content_artifact).update(artifact=artifact)
     if info:

@@ -1,21 +1,28 @@
-"""Take the records of a sync into the database, in bulk.
+"""Store the records of a sync in the database, in bulk.
 
-pulpcore's pipeline saves unit by unit: 3 ms each, an hour for conda-forge. Here records are copied into a temporary table, a batch
-at a time, and the rest is set difference in SQL: what is new becomes content, with its artifact if the server holds the
-bytes already, and with the place to download it from. Memory and the cost of a record do not grow with the channel.
+pulpcore's pipeline saves each content unit by itself, which takes 3 ms, or an hour for conda-forge.
+Here records are written into a temporary table, one batch at a time. SQL then compares this table
+with the tables of content. What is new becomes content, with its artifact if the server has the
+file already, and with the URL to download it from. Memory does not grow with the channel, and
+neither does the time for each record.
 
-The rows are those that pulpcore's pipeline writes; a test compares the two.
+The rows are the same that pulpcore's pipeline writes; a test compares them.
 """
 
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
+from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from pulpcore.plugin.models import RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.models import CondaPackage
+from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.sync import batch
+from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, packages_of_latest
 from pulp_conda.channel.records import PackageRecord
@@ -24,7 +31,9 @@ _BATCH = 5000
 
 _CREATE = f"""
 {batch.CREATE};
-CREATE TEMP TABLE conda_seen (content uuid, subdir text, filename text, is_settled boolean DEFAULT false);
+CREATE TEMP TABLE conda_seen (
+    content uuid, subdir text, filename text, is_settled boolean DEFAULT false
+);
 CREATE TEMP TABLE conda_names (subdir text, name text)
 """
 
@@ -39,17 +48,20 @@ FROM conda_seen JOIN conda_condapackage AS package ON package.content_ptr_id = c
 WHERE conda_seen.subdir = conda_batch.subdir AND conda_seen.filename = conda_batch.filename
 """
 
-# What is settled was in the latest version already, and so nothing else with its path.
+# A settled package is in the latest version (see `batch`), so no other package of the latest
+# version has its path.
 _COMPARE = f"""
 ANALYZE conda_seen;
 CREATE TEMP TABLE conda_added AS
     SELECT DISTINCT content FROM conda_seen
-    WHERE NOT is_settled AND (%(is_empty)s OR {MEMBER.format(content="conda_seen.content")} IS NULL);
+    WHERE NOT is_settled
+        AND (%(is_empty)s OR {MEMBER.format(content="conda_seen.content")} IS NULL);
 CREATE TEMP TABLE conda_removed AS
     SELECT package.content_ptr_id AS content
     FROM conda_seen CROSS JOIN LATERAL (
         SELECT content_ptr_id FROM conda_condapackage
-        WHERE _pulp_domain_id = %(domain)s AND subdir = conda_seen.subdir AND filename = conda_seen.filename
+        WHERE _pulp_domain_id = %(domain)s
+            AND subdir = conda_seen.subdir AND filename = conda_seen.filename
         OFFSET 0
     ) AS package
     WHERE NOT %(is_empty)s AND NOT is_settled
@@ -57,13 +69,14 @@ CREATE TEMP TABLE conda_removed AS
     EXCEPT SELECT content FROM conda_seen
 """
 
-# Files of names that were looked at, and not found again.
+# Removes packages whose name was looked at, and which the upstream does not have any more.
 _REMOVE_NAMES = f"""
 INSERT INTO conda_removed
 SELECT package.content_ptr_id
 FROM conda_names CROSS JOIN LATERAL (
     SELECT content_ptr_id FROM conda_condapackage
-    WHERE _pulp_domain_id = %(domain)s AND name = conda_names.name AND subdir = conda_names.subdir
+    WHERE _pulp_domain_id = %(domain)s
+        AND name = conda_names.name AND subdir = conda_names.subdir
     OFFSET 0
 ) AS package
 WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
@@ -100,10 +113,12 @@ FROM conda_seen
 WHERE package.attestations_sha256 <> '' AND (
     NOT EXISTS (
         SELECT FROM conda_condasidecar AS sidecar
-        WHERE sidecar.pulp_domain_id = %(domain)s AND sidecar.sha256 = package.attestations_sha256
+        WHERE sidecar.pulp_domain_id = %(domain)s
+            AND sidecar.sha256 = package.attestations_sha256
     ) OR EXISTS (
         SELECT FROM conda_condapackage AS other
-        WHERE other.attestations_sha256 = package.attestations_sha256 AND other.attestations_sha256 <> ''
+        WHERE other.attestations_sha256 = package.attestations_sha256
+            AND other.attestations_sha256 <> ''
             AND other._pulp_domain_id = %(domain)s
             AND (other.filename, other.sha256) <> (package.filename, package.sha256)
     )
@@ -111,16 +126,29 @@ WHERE package.attestations_sha256 <> '' AND (
 ORDER BY package.attestations_sha256, package.filename, package.sha256
 """
 
+_ANY_CHANGE = "SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"
+
+
+class PatchChanges(NamedTuple):
+    """The keys of the patches that a sync adds to the latest version, and removes from it."""
+
+    added: Collection[UUID] = ()
+    removed: Collection[UUID] = ()
+
 
 class Ingest:
-    """The records that one sync of a remote into a repository sees. A context: its tables go with it."""
+    """Takes the records that one sync of a remote into a repository reads.
 
-    def __init__(self, repository, remote):
+    A context manager: its temporary tables exist from its beginning to its end.
+    """
+
+    def __init__(self, repository: CondaRepository, remote: CondaRemote) -> None:
         self._repository = repository
         self._has_sidecars = False
         is_empty = repository.latest_version().number == 0
+        # Whether all packages were new so far.
         self._all_new = is_empty
-        self._facts = {
+        self._facts: batch.SyncFacts = {
             "domain": get_domain_pk(),
             "remote": remote.pk,
             "repository": repository.pk,
@@ -128,33 +156,39 @@ class Ingest:
             "is_empty": is_empty,
         }
 
-    def __enter__(self):
-        for leftover in self._repository.versions.filter(complete=False):
-            leftover.delete()  # of a task that was killed; its members are not to be compared with
+    def __enter__(self) -> Self:
+        # A task that was killed leaves an incomplete version. Its memberships would be taken for
+        # those of the latest version.
+        for incomplete in self._repository.versions.filter(complete=False):
+            incomplete.delete()
         self._execute(_CREATE)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._execute(_DROP)
 
-    def add(self, packages):
-        """Store records and where to download their files from.
+    def add(self, packages: Iterable[UpstreamPackage]) -> Iterator[int]:
+        """Store packages, and where to download their files from.
 
         Args:
-            packages: (`PackageRecord`, URL) of each; read as a stream.
+            packages: Read as a stream.
 
         Yields:
-            The number of records after each batch.
+            The number of packages of each batch, once it is stored.
         """
         packages = iter(packages)
         while some := list(islice(packages, _BATCH)):
-            # Once one is not new, the others are asked for.
-            self._all_new = batch.take(some, self._facts, self._all_new) and self._all_new
-            self._has_sidecars |= any(record.attestations_sha256 for record, _url in some)
+            self._all_new = batch.store(some, self._facts, self._all_new) and self._all_new
+            self._has_sidecars |= any(package.record.attestations_sha256 for package in some)
             yield len(some)
 
-    def add_run_exports(self, subdir, run_exports):
-        """Store what a file beside the repodata says: (file name, canonical JSON) of packages that were added."""
+    def add_run_exports(self, subdir: str, run_exports: Iterable[tuple[str, str]]) -> None:
+        """Store the run_exports of packages that were added, from a file beside the repodata.
+
+        Args:
+            run_exports: The file name and the canonical JSON for each package; read as a stream.
+                Names of packages that were not added are ignored.
+        """
         run_exports = iter(run_exports)
         self._execute("ANALYZE conda_seen")
         while some := list(islice(run_exports, _BATCH)):
@@ -168,43 +202,56 @@ class Ingest:
                 cursor.execute("DELETE FROM conda_batch WHERE sha256 IS NULL")
                 cursor.execute(batch.ADD_RUN_EXPORTS, {**self._facts, "now": timezone.now()})
 
-    def look_at_names(self, subdir, names):
-        """Note that all packages of these names were added, and that others of the subdir were not looked at."""
+    def look_at_names(self, subdir: str, names: Iterable[str]) -> None:
+        """Note that all packages of these names were added, for a subdir that was read in part.
+
+        Packages of other names in the subdir were not read, and say nothing about the upstream.
+        """
         with connection.cursor() as cursor, cursor.copy("COPY conda_names FROM STDIN") as copy:
             for name in names:
                 copy.write_row((subdir, name))
 
-    def absent_files(self):
-        """List what is still upstream: (content artifact, URL, file name, sha256, size) of packages that were added."""
-        return self._rows(_ABSENT_FILES)
+    def absent_files(self) -> list[AbsentFile]:
+        """Return the files of added packages that this server does not have, sorted by path."""
+        return list(map(AbsentFile._make, self._rows(_ABSENT_FILES)))
 
-    def absent_sidecars(self):
-        """List (`PackageRecord`, URL of the package) where attestations are promised that are not here yet.
+    def absent_sidecars(self) -> list[UpstreamPackage]:
+        """Return the added packages whose attestations have to be downloaded or checked.
 
-        Also where another package is promised the same: they are about one of the two at most.
+        These are packages whose record names a sidecar that this server does not have. If the
+        record of another package names the same sidecar, it is checked again: a sidecar can be
+        about one of the two only.
         """
         if not self._has_sidecars:
             return []
         return [
-            (PackageRecord.from_canonical(subdir, filename, record, in_v3), url)
+            UpstreamPackage(PackageRecord.from_canonical(subdir, filename, record, in_v3), url)
             for subdir, filename, record, in_v3, url in self._rows(_ABSENT_SIDECARS)
         ]
 
     def new_version(
-        self, mirror_except, only_names=False, first=False, patches=((), ()), prepare=None
-    ):
-        """Make a version of what was added, or return None if the latest one is the same.
+        self,
+        mirror_except: Collection[str] | None,
+        no_other_subdirs: bool = False,
+        is_first_sync: bool = False,
+        patches: PatchChanges = PatchChanges(),
+        prepare: Callable[[RepositoryVersion], None] | None = None,
+    ) -> RepositoryVersion | None:
+        """Make a version from what was added, or return None if it would equal the latest one.
 
         Args:
-            mirror_except: None to keep packages that were not seen. To remove them: the subdirs that were not read as a
-                whole, where only names that were looked at lose packages.
-            only_names: The latest version has no other subdirs than those, so that there is no need to look through it.
-            first: It is the first sync of this channel, whose packages are as old as they say (CEP 47).
-            patches: Further content to add, and to remove.
+            mirror_except: None to keep packages that were not added. Otherwise they are removed.
+                Then this names the subdirs that were not read as a whole: these lose packages only
+                of names that were looked at.
+            no_other_subdirs: The latest version has packages in no other subdirs than those of
+                `mirror_except`. Then nobody needs to look through all of its packages.
+            is_first_sync: This is the first sync of this channel. Its packages count as indexed
+                when their records say that they were built (CEP 47).
+            patches: Patches to add and to remove.
             prepare: Called with the new version before it is complete.
         """
-        self._compare(mirror_except, only_names, patches)
-        if not self._rows("SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"):
+        self._compare(mirror_except, no_other_subdirs, patches)
+        if not self._rows(_ANY_CHANGE):
             return None
         with self._repository.new_version() as version:
             change_contents(
@@ -212,31 +259,34 @@ class Ingest:
                 added="SELECT content FROM conda_added",
                 removed="SELECT content FROM conda_removed",
             )
-            version.is_first_sync = first
+            version.is_first_sync = is_first_sync
             if prepare:
                 prepare(version)
         return version
 
-    def _compare(self, mirror_except, only_names, patches):
+    def _compare(
+        self, mirror_except: Collection[str] | None, no_other_subdirs: bool, patches: PatchChanges
+    ) -> None:
+        """Fill `conda_added` and `conda_removed` with the keys of the content that changes."""
         with transaction.atomic():
             self._execute(BY_INDEX)
             self._execute(_COMPARE)
             if mirror_except is not None:
                 self._execute(_REMOVE_NAMES)
-        if mirror_except is not None and not only_names:
+        if mirror_except is not None and not no_other_subdirs:
             self._execute(_REMOVE_SUBDIRS, kept=list(mirror_except))
-        for table, contents in zip(("conda_added", "conda_removed"), patches, strict=True):
+        for table, keys in zip(("conda_added", "conda_removed"), patches, strict=True):
             with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-                for content in contents:
-                    copy.write_row((content,))
+                for key in keys:
+                    copy.write_row((key,))
 
-    def _execute(self, statements, **facts):
+    def _execute(self, statements: str, **facts: Any) -> None:
         with connection.cursor() as cursor:
             for statement in statements.split(";"):
                 if statement.strip():
                     cursor.execute(statement, {**self._facts, **facts})
 
-    def _rows(self, statement):
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(statement, self._facts)
             return cursor.fetchall()

@@ -1,95 +1,122 @@
-"""Read the records that an upstream has, whichever form it gives them."""
+"""Read the records of an upstream, in whatever form it has them."""
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 from django.conf import settings
 
-from pulpcore.plugin.models import ProgressReport
+from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
-from pulp_conda.app.models import CondaPatch, UpstreamShards
+from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
+from pulp_conda.app.sync.ingest import PatchChanges
+from pulp_conda.app.sync.packages import UpstreamPackage
+from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.repodata import Repodata, named_by
 from pulp_conda.channel.metadata.run_exports import canonical, read_run_exports
-from pulp_conda.channel.metadata.shards import MAX_SIZE, read_index, read_shard
+from pulp_conda.channel.metadata.shards import MAX_SIZE, Shard, ShardIndex, read_index, read_shard
+from pulp_conda.channel.records import PackageRecord
 
 
 class UpstreamReader:
-    """The packages in what was fetched of an upstream, as far as a remote takes them.
+    """Reads the packages that a remote takes from what was downloaded of its upstream.
 
     Args:
-        fetched: What changed since the last sync.
-        seen_before: By subdir, the `seen` of that sync. Of a shard index that it saw, only the shards that changed are
-            read.
+        fetched: The subdirs that changed since the last sync, each with its file.
+        seen_before: By subdir, what the last sync saw. Of a shard index that it saw, only the
+            shards that changed are read.
 
     Attributes:
-        names: The package names that were looked at, by subdir, of those subdirs that were not read as a whole.
+        looked_at: By subdir, the package names that were looked at. It has no entry for a subdir
+            that was read as a whole.
     """
 
-    def __init__(self, upstream, remote, repository, fetched, seen_before):
+    def __init__(
+        self,
+        upstream: Upstream,
+        remote: CondaRemote,
+        repository: CondaRepository,
+        fetched: Iterable[FetchedSubdir],
+        seen_before: Mapping[str, Seen],
+    ) -> None:
         self._upstream = upstream
         self._remote = remote
         self._repository = repository
-        self._fetched = fetched
+        self._fetched = list(fetched)
         self._seen_before = seen_before
         self._filter = PackageFilter(remote.includes, remote.excludes)
-        self._left_out = Counter()
-        self._removed = defaultdict(set)
+        self._left_out = Counter[str]()
+        self._removed = defaultdict[str, set[str]](set)
         self._now_ms = int(time.time() * 1000)
-        self.names = {}
+        self.looked_at: dict[str, set[str]] = {}
 
-    def packages(self):
-        """Yield (record, URL of the file)."""
+    def packages(self) -> Iterator[UpstreamPackage]:
+        """Yield the packages that the remote takes, in the order of the upstream's files.
+
+        Raises:
+            ChannelError: when the reading gets to a record or a file that is wrong.
+        """
         for fetched in self._fetched:
-            read = self._read_shards if fetched.is_sharded else self._read_repodata
-            for record, reason, url in read(fetched):
-                if reason:
-                    self._left_out[reason] += 1
-                else:
-                    yield record, layout.join_url(url, record.filename)
+            if fetched.is_sharded:
+                yield from self._read_shards(fetched)
+            else:
+                yield from self._read_repodata(fetched)
 
-    def run_exports(self):
-        """Yield (subdir, (file name, canonical JSON) of its packages) where they are in a file of their own."""
+    def run_exports(self) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
+        """Yield each subdir whose run_exports are in a file of their own, with what that says.
+
+        This is the file name and the run_exports, as canonical JSON, for each package.
+
+        Raises:
+            ChannelError: when the reading gets to the place where the file is wrong.
+        """
         for fetched in self._fetched:
             if fetched.run_exports:
                 yield fetched.subdir, self._read_run_exports(fetched.run_exports)
 
-    def patches(self, latest):
-        """Return the patches to add to the latest version, and to remove from it, so that it knows what was removed."""
-        before = {patch.subdir: patch for patch in CondaPatch.of_upstream(latest)}
+    def patches(self, latest: RepositoryVersion) -> PatchChanges:
+        """Return how patches have to change, so that the channel lists what the upstream removed.
+
+        Args:
+            latest: The version to compare with.
+        """
+        patches_before = {patch.subdir: patch for patch in CondaPatch.of_upstream(latest)}
         added, removed = [], []
         for fetched in self._fetched:
-            patch = before.get(fetched.subdir)
-            now = CondaPatch.for_upstream(fetched.subdir, self._removed_from(fetched.subdir, patch))
-            if now != patch:
+            before = patches_before.get(fetched.subdir)
+            now = CondaPatch.for_upstream(
+                fetched.subdir, self._removed_from(fetched.subdir, before)
+            )
+            if now != before:
                 added += [now.pk] if now else []
-                removed += [patch.pk] if patch else []
-        return added, removed
+                removed += [before.pk] if before else []
+        return PatchChanges(added, removed)
 
-    def remember(self):
-        """Keep the shard indexes, to compare with next time."""
+    def remember(self) -> None:
+        """Store the shard indexes, so that the next sync can compare with them."""
         for fetched in self._fetched:
             if fetched.is_sharded:
-                with open(fetched.path, "rb") as file:
+                with open(fetched.new_path, "rb") as file:
                     UpstreamShards.objects.update_or_create(
                         repository=self._repository,
                         subdir=fetched.subdir,
                         defaults={"data": file.read()},
                     )
 
-    def report(self):
-        """Tell how many packages were left out, and why."""
+    def report(self) -> None:
+        """Tell the user how many packages were left out, and why."""
         for reason, count in self._left_out.most_common():
             with ProgressReport(
                 message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
             ):
                 pass
 
-    def _read_repodata(self, fetched):
-        with open(fetched.path, "rb") as file:
+    def _read_repodata(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
+        with open(fetched.new_path, "rb") as file:
             repodata = Repodata(
                 file,
                 mask(fetched.url),
@@ -97,28 +124,38 @@ class UpstreamReader:
                 settings.CONDA_MAX_REPODATA_SIZE,
                 self._now_ms,
             )
-            base_url = repodata.packages_url(self._remote.url)
-            for record, reason in repodata.records(self._filter):
-                yield record, reason, base_url
+            packages_url = repodata.packages_url(self._remote.url)
+            yield from self._taken(repodata.records(self._filter), packages_url)
             self._note_removed(fetched.subdir, repodata.removed())
 
-    def _read_shards(self, fetched):
-        with open(fetched.path, "rb") as file:
+    def _read_shards(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
+        with open(fetched.new_path, "rb") as file:
             index = self._read_index(fetched, file.read())
-        changed = index.digests
+        changed = set(index.digests)
         if known := self._known_digests(index, fetched):
             changed = {name for name, digest in index.digests.items() if known.get(name) != digest}
-            self.names[fetched.subdir] = changed | (known.keys() - index.digests.keys())
+            self.looked_at[fetched.subdir] = changed | (known.keys() - index.digests.keys())
         names = sorted(changed)
         urls = map(index.shard_url, names)
         with closing(self._upstream.fetch_all(urls, MAX_SIZE)) as answers:
             for name, data in zip(names, answers, strict=True):
                 shard = self._read_shard(index, name, data)
-                for record, reason in shard.records:
-                    yield record, reason, index.packages_url
+                yield from self._taken(shard.records, index.packages_url)
                 self._note_removed(fetched.subdir, shard.removed, name)
 
-    def _read_shard(self, index, name, data):
+    def _taken(
+        self, records: Iterable[tuple[PackageRecord | None, str | None]], packages_url: str
+    ) -> Iterator[UpstreamPackage]:
+        """Yield the packages that the remote takes, and count the others by reason."""
+        for record, reason in records:
+            if reason is not None:
+                self._left_out[reason] += 1
+            else:
+                assert record is not None, "what is no conda package has a reason"
+                yield UpstreamPackage(record, layout.join_url(packages_url, record.filename))
+
+    def _read_shard(self, index: ShardIndex, name: str, data: bytes | str) -> Shard:
+        """Check a shard; `data` is what `Upstream.fetch_all` gave for it."""
         url = mask(index.shard_url(name))
         if isinstance(data, str):
             raise BadShard(url=url, name=name, reason=data)
@@ -133,7 +170,7 @@ class UpstreamReader:
             now_ms=self._now_ms,
         )
 
-    def _read_index(self, fetched, data):
+    def _read_index(self, fetched: FetchedSubdir, data: bytes) -> ShardIndex:
         return read_index(
             data,
             url=mask(fetched.url),
@@ -142,45 +179,61 @@ class UpstreamReader:
             max_size=settings.CONDA_MAX_REPODATA_SIZE,
         )
 
-    def _known_digests(self, index, fetched):
-        """Return what the shard index of the last sync said, or None if that cannot be compared with.
+    def _known_digests(self, index: ShardIndex, fetched: FetchedSubdir) -> dict[str, bytes] | None:
+        """Return the digests of the last sync's shard index, or None if all shards must be read.
 
-        Once the packages stand elsewhere, all shards are read, for the URLs of all packages change.
+        If the packages have moved to another URL, all shards are read, since the URLs of all
+        packages change.
         """
-        if self._seen_before.get(fetched.subdir, {}).get("url") != fetched.url:
+        seen = self._seen_before.get(fetched.subdir)
+        if seen is None or seen["url"] != fetched.url:
             return None
-        known = UpstreamShards.objects.filter(
+        stored = UpstreamShards.objects.filter(
             repository=self._repository, subdir=fetched.subdir
         ).first()
+        if stored is None:
+            return None
         try:
-            known = known and self._read_index(fetched, bytes(known.data))
+            known = self._read_index(fetched, bytes(stored.data))
         except ChannelError:
-            return None  # from an older version of this plugin
-        return known.digests if known and known.packages_url == index.packages_url else None
+            # An older version of this plugin stored it, and took what this one refuses.
+            return None
+        return known.digests if known.packages_url == index.packages_url else None
 
-    def _read_run_exports(self, file):
-        limit = settings.CONDA_MAX_REPODATA_SIZE
+    def _read_run_exports(self, file: FetchedFile) -> Iterator[tuple[str, str]]:
+        max_size = settings.CONDA_MAX_REPODATA_SIZE
         with open(file.path, "rb") as opened:
             for filename, run_exports in read_run_exports(
-                opened, url=mask(file.url), max_size=limit
+                opened, url=mask(file.url), max_size=max_size
             ):
                 if layout.is_filename(filename):
                     yield filename, canonical(run_exports).decode()
 
-    def _note_removed(self, subdir, filenames, name=None):
-        """Note what was removed, as far as the remote takes it; what a shard says of other names does not count."""
+    def _note_removed(self, subdir: str, filenames: Iterable[str], name: str | None = None) -> None:
+        """Note the packages that the upstream removed, if the remote takes them.
+
+        Args:
+            name: The package name of the shard that lists them. It can say nothing about packages
+                of other names.
+        """
         for filename in filenames:
             record = named_by(subdir, filename)
+            assert record is not None, "readers give valid file names only"
             if name in (None, record.name) and self._filter.reason_against(record) is None:
                 self._removed[subdir].add(filename)
 
-    def _removed_from(self, subdir, patch):
-        """All that the upstream removed from a subdir, with what is known from before of names that did not change."""
+    def _removed_from(self, subdir: str, before: CondaPatch | None) -> set[str]:
+        """Return the names of all files that the upstream removed from a subdir.
+
+        Args:
+            before: The patch of the last sync, which still holds for names that were not looked at.
+        """
         removed = set(self._removed[subdir])
-        if patch and (names := self.names.get(subdir)) is not None:
+        looked_at = self.looked_at.get(subdir)
+        if before and looked_at is not None:
             removed |= {
                 filename
-                for filename in patch.filenames
-                if layout.parse_filename(filename).name not in names
+                for filename in before.filenames
+                if layout.parse_filename(filename).name not in looked_at
             }
         return removed

@@ -3,9 +3,20 @@
 import asyncio
 import os
 from collections import deque
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any, BinaryIO, NamedTuple, TypedDict, TypeVar
 
 import aiohttp
 from django.conf import settings
@@ -13,6 +24,7 @@ from django.conf import settings
 from pulpcore.plugin.download import DownloaderFactory, HttpDownloader
 from pulpcore.plugin.exceptions import DigestValidationError, SizeValidationError, TimeoutException
 
+from pulp_conda.app.models import CondaRemote
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     BadShardIndex,
@@ -26,72 +38,119 @@ from pulp_conda.channel.errors import (
 from pulp_conda.channel.metadata import shards
 from pulp_conda.channel.metadata.stream import is_zstd
 
-# How upstreams say that they do not have a file; some mirrors forbid what they do not have.
+# The statuses by which upstreams say that they do not have a file. Some mirrors answer 403 then.
 _ABSENT = {403, 404, 410, 501}
 
-# By header, what the last sync saw.
-_VALIDATORS = {"If-None-Match": "etag", "If-Modified-Since": "last_modified"}
+_IF_NONE_MATCH = "If-None-Match"
+_IF_MODIFIED_SINCE = "If-Modified-Since"
 
-# Small files that are on their way, or in memory and waiting for their turn.
+# Small files that are downloaded at the same time, or are in memory and wait to be read.
 _WINDOW = 20
+
+_T = TypeVar("_T")
+
+
+class Seen(TypedDict):
+    """What a sync saw of the records of a subdir. The next sync finds out by it what changed.
+
+    It is stored as JSON with the repository.
+
+    Attributes:
+        url: The repodata or the shard index.
+        sha256: The digest of this file, in hex.
+        etag, last_modified: The headers of the answer, or None.
+    """
+
+    url: str
+    sha256: str
+    etag: str | None
+    last_modified: str | None
 
 
 @dataclass(frozen=True)
 class FetchedSubdir:
-    """The records of a subdir, as the upstream has them, in the task's working directory.
+    """The records of a subdir as the upstream has them.
 
     Attributes:
-        path: The repodata or the shard index, or None if it is what the last sync saw.
-        seen: What tells next time whether it changed: `url`, `sha256`, and the validators of the answer.
-        run_exports: The file beside the repodata that shards have inside, or None if there is none.
+        path: The repodata or the shard index, as a file in the working directory of the task. None
+            if it is what the last sync saw.
+        seen: What the next sync compares with.
+        run_exports: The run_exports.json beside the repodata, or None if there is none. Shards have
+            it inside.
     """
 
     subdir: str
     path: str | None
-    seen: dict
+    seen: Seen
     run_exports: "FetchedFile | None" = None
 
     @property
-    def url(self):
+    def url(self) -> str:
+        """The URL of the repodata or the shard index."""
         return self.seen["url"]
 
     @property
-    def is_sharded(self):
+    def new_path(self) -> str:
+        """The path of a file that the last sync did not see."""
+        assert self.path is not None, "nothing changed since the last sync"
+        return self.path
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the records are in shards, and the file is their index."""
         return _is_shard_index(self.url)
 
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """Another file of the upstream."""
+    """Another file of the upstream, in the working directory of the task."""
 
     path: str
     url: str
+
+
+class _Download(NamedTuple):
+    """One download.
+
+    Attributes:
+        path: The file, or None if it is what the last sync saw.
+    """
+
+    path: str | None
+    seen: Seen
 
 
 class _NotModified(Exception):
     """The upstream answered 304."""
 
 
-class _MetadataDownloader(HttpDownloader):
-    """A downloader that notices 304, and stops at the limit instead of filling the disk.
+class _FileTooLarge(Exception):
+    """A file of the upstream is larger than such files may be."""
 
-    What will not change by asking again does not become an error in the log: upstreams lack files all the time.
+
+class _MetadataDownloader(HttpDownloader):
+    """A downloader that notices the status 304, and stops at a limit before it fills the disk.
+
+    An error that would come again at a second try does not become an error in the log: upstreams
+    often lack files.
     """
 
-    def raise_for_status(self, response):
+    def raise_for_status(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 304:
-            if any(header in response.request_info.headers for header in _VALIDATORS):
+            headers = response.request_info.headers
+            if _IF_NONE_MATCH in headers or _IF_MODIFIED_SINCE in headers:
                 raise _NotModified
             raise UpstreamStatus(self.url, response.status)
         if 400 <= response.status < 500 and response.status != 429:
             raise UpstreamStatus(self.url, response.status)
         super().raise_for_status(response)
 
-    async def handle_data(self, data):
+    async def handle_data(self, data: bytes) -> None:
         await super().handle_data(data)
         self.check_size(self._size)
 
-    def check_size(self, size):
+    def check_size(self, size: int) -> None:
+        """Raise a `ChannelError` if a file of this size is too large."""
         if size > settings.CONDA_MAX_REPODATA_SIZE:
             raise RepodataTooLarge(
                 url=mask(self.url),
@@ -101,30 +160,26 @@ class _MetadataDownloader(HttpDownloader):
 
 
 class _ShardIndexDownloader(_MetadataDownloader):
-    """A downloader of what is read into memory."""
+    """The same for a shard index, which is read into memory as a whole."""
 
-    def check_size(self, size):
+    def check_size(self, size: int) -> None:
         _check_index_size(self.url, size)
 
 
 class _BytesDownloader(_MetadataDownloader):
-    """A downloader of small files, which gives bytes: a channel has thousands of them."""
+    """A downloader that returns the bytes of a small file. A channel has thousands of them."""
 
-    def __init__(self, *args, max_size, **kwargs):
+    def __init__(self, *args: Any, max_size: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_size = max_size
 
-    async def _handle_response(self, response):
+    async def _handle_response(self, response: aiohttp.ClientResponse) -> bytes:
         data = bytearray()
         async for chunk in response.content.iter_any():
             data += chunk
             if len(data) > self._max_size:
                 raise _FileTooLarge
         return bytes(data)
-
-
-class _FileTooLarge(Exception):
-    """A small file of the upstream is none."""
 
 
 class Upstream:
@@ -134,21 +189,26 @@ class Upstream:
         known: The subdirs that it had at the last sync.
     """
 
-    def __init__(self, remote, known=()):
+    def __init__(self, remote: CondaRemote, known: Collection[str] = ()) -> None:
         self._remote = remote
         self._known = known
         self._factory = _factory(remote, _MetadataDownloader)
         self._index_factory = _factory(remote, _ShardIndexDownloader)
-        self._bytes_factories = {}
+        # One for the upstream's own host, and one for all others.
+        self._bytes_factories: dict[bool, DownloaderFactory] = {}
 
-    async def fetch(self, seen_before):
-        """Download the repodata or shard index of all subdirs that the remote takes.
+    async def fetch(self, seen_before: Mapping[str, Seen]) -> list[FetchedSubdir]:
+        """Download the repodata or the shard index of all subdirs that the remote takes.
 
         Args:
-            seen_before: By subdir, the `seen` of the last sync; asks only for what changed since.
+            seen_before: By subdir, what the last sync saw. What did not change since is not
+                downloaded.
+
+        Returns:
+            The subdirs that the upstream has.
 
         Raises:
-            ChannelError: when one of them cannot be had.
+            ChannelError: when one of them cannot be downloaded, or when there are none.
         """
         subdirs = self._remote.subdirs or layout.KNOWN_SUBDIRS
         answers = await asyncio.gather(
@@ -163,20 +223,20 @@ class Upstream:
             raise EmptyUpstream(url=mask(self._remote.url))
         return fetched
 
-    async def fetch_channeldata(self):
+    async def fetch_channeldata(self) -> FetchedFile | None:
         """Download the upstream's channeldata.json, or return None if it has none."""
         return await self._fetch_optional(layout.join_url(self._remote.url, layout.CHANNELDATA))
 
-    def fetch_all(self, urls, max_size):
-        """Download small files side by side, as far ahead as memory allows.
+    def fetch_all(self, urls: Iterable[str], max_size: int) -> Generator[bytes | str, None, None]:
+        """Download small files, a limited number of them at the same time.
 
         Yields:
-            Bytes in the order of the URLs, or why there are none in words: the upstream does not have the file, or
-            sends more than `max_size` bytes.
+            For each URL, in this order: the bytes of the file. If the upstream does not have the
+            file, or if it has more than `max_size` bytes: a text that says so.
         """
         urls = iter(urls)
         loop = asyncio.get_event_loop()
-        tasks = deque()
+        tasks: deque[asyncio.Task[bytes | str]] = deque()
         try:
             while True:
                 for url in islice(urls, _WINDOW - len(tasks)):
@@ -187,100 +247,120 @@ class Upstream:
         finally:
             run(cancel(tasks))
 
-    def _may_be_absent(self, subdir, error, fetched):
-        """Nobody asked for this subdir by name, and the upstream says that it does not have it.
+    def _may_be_absent(
+        self, subdir: str, error: BaseException, fetched: Sequence[FetchedSubdir]
+    ) -> bool:
+        """Say whether a sync may go on without a subdir that could not be downloaded.
 
-        What is forbidden today and was there before is not absent: a mirror would lose all of it.
+        It may, if the remote does not name the subdir, and the upstream says that it does not have
+        it. A subdir that is forbidden now and was there at the last sync is not absent: a mirror
+        would lose all of its packages.
         """
         if self._remote.subdirs or not isinstance(error, UpstreamStatus):
             return False
         status = error.facts["status"]
-        return status == 404 or (status in _ABSENT and fetched and subdir not in self._known)
+        if status == 404:
+            return True
+        return status in _ABSENT and bool(fetched) and subdir not in self._known
 
-    async def _fetch_subdir(self, subdir, seen):
+    async def _fetch_subdir(self, subdir: str, seen: Seen | None) -> FetchedSubdir:
+        """Download the records of a subdir in the first of its forms that the upstream has.
+
+        These are a shard index, repodata.json.zst, and repodata.json.
+        """
         flat = None
-        if seen and not FetchedSubdir(subdir, None, seen).is_sharded:
-            # If nothing changed since, this is the only request.
+        if seen and not _is_shard_index(seen["url"]):
+            # If this file did not change, no other request is needed.
             flat = await self._fetch_form(subdir, seen["url"], seen)
             if flat and flat.path is None:
                 return flat
         url = layout.join_url(self._remote.url, subdir, layout.SHARD_INDEX)
-        if fetched := await self._fetch_form(subdir, url, seen):
-            return fetched
+        if sharded := await self._fetch_form(subdir, url, seen):
+            return sharded
         if flat is None:
             url = layout.join_url(self._remote.url, subdir, layout.REPODATA_ZST)
             flat = await self._fetch_form(subdir, url, None)
         if flat is None:
             url = layout.join_url(self._remote.url, subdir, layout.REPODATA)
-            flat = await self._fetch_file(subdir, url, None)
+            path, now_seen = await self._download(url, None)
+            flat = FetchedSubdir(subdir, path, now_seen)
         return replace(flat, run_exports=await self._fetch_run_exports(subdir))
 
-    async def _fetch_form(self, subdir, url, seen):
-        """Download one of the forms of a subdir, or return None if the upstream does not have it."""
+    async def _fetch_form(self, subdir: str, url: str, seen: Seen | None) -> FetchedSubdir | None:
+        """Download a subdir in one form, or return None if the upstream does not have this form."""
         try:
-            fetched = await self._fetch_file(subdir, url, seen)
+            path, now_seen = await self._download(url, seen)
         except UpstreamStatus as error:
             if error.facts["status"] not in _ABSENT:
                 raise
             return None
-        compressed = url.partition("?")[0].endswith(".zst")
-        if fetched.path and compressed and not _starts_like(fetched.path, is_zstd):
-            return None  # a page that says "not found", with status 200
-        return fetched
+        is_compressed = url.partition("?")[0].endswith(".zst")
+        if path and is_compressed and not _starts_like(path, is_zstd):
+            # Some upstreams answer with a page that says "not found", and the status 200.
+            return None
+        return FetchedSubdir(subdir, path, now_seen)
 
-    async def _fetch_run_exports(self, subdir):
+    async def _fetch_run_exports(self, subdir: str) -> FetchedFile | None:
         for filename in (layout.RUN_EXPORTS_ZST, layout.RUN_EXPORTS):
             url = layout.join_url(self._remote.url, subdir, filename)
             if fetched := await self._fetch_optional(url):
                 return fetched
         return None
 
-    async def _fetch_optional(self, url):
+    async def _fetch_optional(self, url: str) -> FetchedFile | None:
+        """Download a JSON file or zstd of one, or return None if the upstream does not have it."""
         try:
-            fetched = await self._fetch_file(None, url, None)
+            path, _ = await self._download(url, None)
         except UpstreamStatus as error:
             if error.facts["status"] not in _ABSENT:
                 raise
             return None
-        if not _starts_like(fetched.path, lambda file: is_zstd(file) or file.read(1) == b"{"):
+        assert path is not None, "no sync saw it before"
+        if not _starts_like(path, lambda file: is_zstd(file) or file.read(1) == b"{"):
             return None
-        return FetchedFile(fetched.path, url)
+        return FetchedFile(path, url)
 
-    async def _fetch_file(self, subdir, url, seen):
-        if not seen or seen["url"] != url:
-            seen = {}
+    async def _download(self, url: str, seen: Seen | None) -> _Download:
+        """Download a file, unless it is what the last sync saw.
+
+        Raises:
+            ChannelError: it cannot be downloaded.
+        """
+        if seen and seen["url"] != url:
+            seen = None
         factory = self._index_factory if _is_shard_index(url) else self._factory
         downloader = self._remote.get_downloader(url=url, download_factory=factory)
-        headers = {header: seen[key] for header, key in _VALIDATORS.items() if seen.get(key)}
+        request = {"headers": _conditions_of(seen) if seen else {}}
         with upstream_errors(url):
             try:
-                result = await downloader.run(extra_data={"request_kwargs": {"headers": headers}})
+                result = await downloader.run(extra_data={"request_kwargs": request})
             except _NotModified:
-                return FetchedSubdir(subdir, None, seen)
+                assert seen is not None, "only a request with conditions has this answer"
+                return _Download(None, seen)
             except FileNotFoundError:  # a file:// URL
                 raise UpstreamStatus(url, 404) from None
         if factory is self._index_factory:
-            _check_index_size(url, result.artifact_attributes["size"])  # also of a file:// URL
+            # The downloader of a file:// URL does not check it.
+            _check_index_size(url, result.artifact_attributes["size"])
         sha256 = result.artifact_attributes["sha256"]
-        answer = {key.lower(): value for key, value in (result.headers or {}).items()}
-        return FetchedSubdir(
-            subdir,
-            None if sha256 == seen.get("sha256") else result.path,
-            {
-                "url": url,
-                "sha256": sha256,
-                "etag": answer.get("etag"),
-                "last_modified": answer.get("last-modified"),
-            },
-        )
+        headers = {key.lower(): value for key, value in (result.headers or {}).items()}
+        now_seen: Seen = {
+            "url": url,
+            "sha256": sha256,
+            "etag": headers.get("etag"),
+            "last_modified": headers.get("last-modified"),
+        }
+        is_unchanged = seen is not None and seen["sha256"] == sha256
+        return _Download(None if is_unchanged else result.path, now_seen)
 
-    async def _fetch_bytes(self, url, max_size):
+    async def _fetch_bytes(self, url: str, max_size: int) -> bytes | str:
+        """Return the bytes of a file, or a text that says why there are none; see `fetch_all`."""
         remote = self._remote.for_url(url)
-        is_own = remote is self._remote
-        if is_own not in self._bytes_factories:
-            self._bytes_factories[is_own] = _factory(remote, _BytesDownloader)
+        is_own_host = remote is self._remote
+        if is_own_host not in self._bytes_factories:
+            self._bytes_factories[is_own_host] = _factory(remote, _BytesDownloader)
         downloader = remote.get_downloader(
-            url=url, download_factory=self._bytes_factories[is_own], max_size=max_size
+            url=url, download_factory=self._bytes_factories[is_own_host], max_size=max_size
         )
         try:
             with upstream_errors(url):
@@ -296,32 +376,24 @@ class Upstream:
             return f"the upstream answered {error.facts['status']}"
 
 
-def run(coroutine):
-    """Wait for downloads: tasks are synchronous, pulpcore's downloaders are not."""
-    return asyncio.get_event_loop().run_until_complete(coroutine)
+def run(awaitable: Awaitable[_T]) -> _T:
+    """Wait for a download. Tasks are synchronous, and pulpcore's downloaders are not."""
+    return asyncio.get_event_loop().run_until_complete(awaitable)
 
 
-def _is_shard_index(url):
-    return url.partition("?")[0].endswith(f"/{layout.SHARD_INDEX}")
-
-
-def _factory(remote, downloader):
-    return DownloaderFactory(remote, {"http": downloader, "https": downloader})
-
-
-async def cancel(tasks):
-    """End downloads that nobody wants any more."""
+async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Stop downloads that nobody needs any more."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
-def upstream_errors(url):
-    """Turn what pulpcore's downloaders raise into channel errors.
+def upstream_errors(url: str) -> Iterator[None]:
+    """Turn the errors of pulpcore's downloaders into channel errors.
 
     Args:
-        url: What was asked for, where the exception does not say it.
+        url: What was asked for, for errors that do not say it.
     """
     try:
         yield
@@ -331,28 +403,44 @@ def upstream_errors(url):
         what = "sha256" if isinstance(error, DigestValidationError) else "size"
         reason = f"{what} {error.actual}, not {error.expected}"
         raise DigestMismatch(url=mask(error.url or url), reason=reason) from None
-    except (
-        aiohttp.ClientError,
-        TimeoutException,
-        UnicodeError,
-    ) as error:  # the last of 'http://a..b/'
-        reason = "it did not answer in time" if isinstance(error, TimeoutException) else error
-        raise UpstreamUnreachable(url=mask(url), reason=mask(str(reason))) from None
+    except TimeoutException:
+        raise UpstreamUnreachable(url=mask(url), reason="it did not answer in time") from None
+    except (aiohttp.ClientError, UnicodeError) as error:
+        # A URL like 'http://a..b/' is a UnicodeError.
+        raise UpstreamUnreachable(url=mask(url), reason=mask(str(error))) from None
 
 
-def _check_index_size(url, size):
+def _is_shard_index(url: str) -> bool:
+    return url.partition("?")[0].endswith(f"/{layout.SHARD_INDEX}")
+
+
+def _factory(remote: CondaRemote, downloader: type[HttpDownloader]) -> DownloaderFactory:
+    return DownloaderFactory(remote, {"http": downloader, "https": downloader})
+
+
+def _conditions_of(seen: Seen) -> dict[str, str]:
+    """Return request headers by which the upstream answers 304 if the file did not change."""
+    values = {_IF_NONE_MATCH: seen["etag"], _IF_MODIFIED_SINCE: seen["last_modified"]}
+    return {header: value for header, value in values.items() if value}
+
+
+def _check_index_size(url: str, size: int) -> None:
     if size > shards.MAX_SIZE:
         reason = f"it is larger than {shards.MAX_SIZE} bytes"
         raise BadShardIndex(url=mask(url), reason=reason)
 
 
-def _starts_like(path, test):
+def _starts_like(path: str, test: Callable[[BinaryIO], bool]) -> bool:
     with open(path, "rb") as file:
         return test(file)
 
 
-def _read_once(path, max_size):
-    """Return a downloaded file, which is not needed any more."""
+def _read_once(path: str, max_size: int) -> bytes:
+    """Return the bytes of a downloaded file, and delete it.
+
+    Raises:
+        _FileTooLarge: it has more than `max_size` bytes.
+    """
     with open(path, "rb") as file:
         data = file.read(max_size + 1)
     os.unlink(path)

@@ -1,6 +1,12 @@
-"""The packages of a repository version, as rules and the promotion of single packages look at them."""
+"""The packages of a repository version, as rules and the promotion of single packages look at
+them.
+"""
+
+from collections.abc import Iterable, Iterator
 
 from django.db import connection
+
+from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.versions.sql import facts_of, is_member_at, join_memberships, keys_of
 from pulp_conda.channel.policies.satisfaction import Candidate
@@ -8,8 +14,8 @@ from pulp_conda.channel.policies.satisfaction import Candidate
 _BATCH = 2000
 
 _COLUMNS = """
-    package.subdir, package.filename, package.name, package.version, package.build, package.build_number,
-    package.license, {depends}, package.sha256, package.md5,
+    package.subdir, package.filename, package.name, package.version, package.build,
+    package.build_number, package.license, {depends}, package.sha256, package.md5,
     COALESCE(package.indexed_timestamp, indexed.indexed_timestamp), {is_new}, package.content_ptr_id
 """
 
@@ -18,8 +24,9 @@ _INDEXED = """
         AND indexed.sha256 = package.sha256
 """
 
-# The file says whether a package is new: a correction of its record makes no new package. In the select list, where
-# PostgreSQL asks the second question of few rows; as a join it would compare all with all.
+# The file says whether a package is new: a correction of its record makes no new package. In the
+# select list, where PostgreSQL asks the second question of few rows; as a join it would compare all
+# with all.
 _IS_NEW = f"""
     CASE WHEN package.content_ptr_id IN (
         {keys_of("before_version")}
@@ -42,7 +49,8 @@ WHERE package.content_ptr_id IN (
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
-# By the members with these names alone, so that the cost does not depend on the size of the version.
+# By the members with these names alone, so that the cost does not depend on the size of the
+# version.
 _NAMED = f"""
 SELECT {_COLUMNS}
 FROM conda_condapackage AS package
@@ -60,7 +68,11 @@ SELECT DISTINCT name FROM conda_condapackage WHERE content_ptr_id IN (
 """
 
 
-def candidates(version, before=None, with_depends=False):
+def candidates(
+    version: RepositoryVersion,
+    before: RepositoryVersion | None = None,
+    with_depends: bool = False,
+) -> Iterator[Candidate]:
     """Yield a `Candidate` for each package of a repository version, in the order of their paths.
 
     Args:
@@ -77,7 +89,7 @@ def candidates(version, before=None, with_depends=False):
         yield from map(Candidate._make, cursor)
 
 
-def candidates_named(version, names):
+def candidates_named(version: RepositoryVersion, names: Iterable[str]) -> list[Candidate]:
     """Return a `Candidate` with its dependencies for each package of these names."""
     statement = _NAMED.format(depends="package.depends", is_new="true")
     with connection.cursor() as cursor:
@@ -85,7 +97,7 @@ def candidates_named(version, names):
         return list(map(Candidate._make, cursor.fetchall()))
 
 
-def names_of(version):
+def names_of(version: RepositoryVersion) -> list[str]:
     """Return the names of all packages of a repository version."""
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, facts_of(version))

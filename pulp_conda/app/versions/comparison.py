@@ -1,13 +1,18 @@
 """What differs between two repository versions, at any size.
 
-PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by name. Of the names only
+PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by
+    name. Of the names only
 versions come to Python, which alone knows their order, and of the files only the records of a page.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
+
+from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.versions.sql import keys_of
 from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest, summarize
@@ -15,7 +20,8 @@ from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.records import PackageRecord
 
-# Files on a page, shared evenly by its names. A name has a hundred on average in large channels, and some ten thousand.
+# Files on a page, shared evenly by its names. A name has a hundred on average in large channels,
+# and some ten thousand.
 FILES_SHOWN = 10_000
 
 _BATCH = 5000
@@ -56,7 +62,8 @@ FROM (SELECT * FROM package WHERE older) AS older
 ANALYZE conda_changes
 """
 
-# All versions of the names that changed: those of files that differ, and those of files that both states have.
+# All versions of the names that changed: those of files that differ, and those of files that both
+# states have.
 _NAMES = """
 CREATE TEMP TABLE conda_changed_names ON COMMIT DROP AS
 WITH version AS (
@@ -79,8 +86,8 @@ FROM version GROUP BY name;
 ANALYZE conda_changed_names
 """
 
-# The planner takes the arrays of versions for short ones and looks each of their members up. With the packages of a
-# few names at hand, found by the index, it shall go through the arrays once instead.
+# PostgreSQL expects short arrays and would look up each of their members. Here the packages of a
+# few names are found by an index, and the arrays are read once.
 _BY_NAME = """
 SET LOCAL enable_nestloop = off;
 {statement};
@@ -136,15 +143,23 @@ WHERE NOT EXISTS (SELECT FROM conda_changes WHERE conda_changes.name = changed.n
 
 
 @contextmanager
-def compare(base, target, *, name=None, subdir=None, kind=None, summary=None):
+def compare(
+    base: RepositoryVersion | None,
+    target: RepositoryVersion,
+    *,
+    name: str | None = None,
+    subdir: str | None = None,
+    kind: str | None = None,
+    summary: str | None = None,
+) -> Iterator["Changes"]:
     """Give the `Changes` from one repository version to another, for the time of a `with` block.
 
     The versions may be of different repositories. Not two comparisons at a time on one connection.
 
     Args:
         base: None for an empty state.
-        name: Look at packages of this name only, or of names like `py*`; or show only changes that a MatchSpec of one
-            name matches.
+        name: Look at packages of this name only, or of names like `py*`; or show only changes that
+            a MatchSpec of one name matches.
         subdir: Look at this subdir only.
         kind: Show only changes of this kind.
         summary: Show only names of which this became.
@@ -169,7 +184,13 @@ def compare(base, target, *, name=None, subdir=None, kind=None, summary=None):
 class Changes:
     """What differs between two repository versions; made by `compare`."""
 
-    def __init__(self, base, target, query, subdir):
+    def __init__(
+        self,
+        base: RepositoryVersion | None,
+        target: RepositoryVersion,
+        query: "NameQuery",
+        subdir: str | None,
+    ):
         where, self._facts = query.condition(subdir)
         self._facts |= {"base": base and base.pk, "target": target.pk}
         self._where = where
@@ -177,22 +198,30 @@ class Changes:
         find = _FILES.format(members=_MEMBERS, where=where)
         _execute(_BY_NAME.format(statement=find) if query.exact_name else find, self._facts)
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Return how many files changed, by kind; kinds that did not happen are left out."""
         rows = _rows("SELECT kind, count(*) FROM conda_changes GROUP BY kind")
         return _in_order(KINDS, rows)
 
-    def summaries(self):
+    def summaries(self) -> dict[str, int]:
         """Return of how many names which summary is true; others are left out."""
         self._find_names()
         rows = _rows("SELECT summary, count(*) FROM conda_changed_names GROUP BY summary")
         return _in_order(SUMMARIES, rows)
 
-    def names(self, offset=0, limit=100, summary=None):
+    def names(
+        self, offset: int = 0, limit: int | None = 100, summary: str | None = None
+    ) -> list[str]:
         """Return the names that changed, sorted."""
         return [name for name, *_ in self._page(offset, limit, summary)]
 
-    def page(self, offset=0, limit=100, summary=None, files=FILES_SHOWN):
+    def page(
+        self,
+        offset: int = 0,
+        limit: int | None = 100,
+        summary: str | None = None,
+        files: int = FILES_SHOWN,
+    ) -> list[NameChange]:
         """Return some of the names that changed as `NameChange`, sorted by name.
 
         Args:
@@ -201,7 +230,7 @@ class Changes:
         """
         rows = self._page(offset, limit, summary)
         names = [name for name, *_ in rows]
-        counts = {}
+        counts: dict[str, list[tuple[str, int]]] = {}
         for name, kind, count in _rows(_PAGE_COUNTS, [names]):
             counts.setdefault(name, []).append((kind, count))
         subdirs = {
@@ -222,32 +251,40 @@ class Changes:
             for name, word, from_version, to_version, before, after in rows
         ]
 
-    def sections(self, limit=100):
-        """Return the first names of each summary, for `pulp_conda.channel.changelog.render_markdown`."""
+    def sections(self, limit: int = 100) -> list[NameChange]:
+        """Return the first names of each summary, for
+        `pulp_conda.channel.changelog.render_markdown`.
+        """
         return [
             change for summary in SUMMARIES for change in self.page(limit=limit, summary=summary)
         ]
 
-    def keep(self, condition, arguments):
-        """Forget all changes but those of a condition in SQL; what became of their names stays true."""
+    def keep(self, condition: str, arguments: list[Any]) -> None:
+        """Forget all changes but those of a condition in SQL; what became of their names stays
+        true.
+        """
         self._find_names()
         _execute(f"DELETE FROM conda_changes WHERE NOT {condition}", arguments)
         _execute(_FORGET_NAMES)
 
-    def matching(self, spec):
-        """Return the subdirs and the names of the files whose records a MatchSpec matches, the older or the newer."""
+    def matching(self, spec: Query) -> list[list[str]]:
+        """Return the subdirs and the names of the files whose records a MatchSpec matches, the
+        older or the newer.
+        """
         removed, added = _records(self.names(limit=1), None)
         matched = {
             (record.subdir, record.filename) for record in removed + added if spec.matches(record)
         }
         return [list(column) for column in zip(*matched)] or [[], []]
 
-    def _page(self, offset, limit, summary):
+    def _page(self, offset: int, limit: int | None, summary: str | None) -> list[tuple[Any, ...]]:
         self._find_names()
         return _rows(_PAGE, [[summary] if summary else list(SUMMARIES), offset, limit])
 
-    def _find_names(self):
-        """Tell what became of each name: PostgreSQL, of a name that one state has; else the order of versions."""
+    def _find_names(self) -> None:
+        """Tell what became of each name: PostgreSQL, of a name that one state has; else the order
+        of versions.
+        """
         if self._has_names:
             return
         self._has_names = True
@@ -270,8 +307,8 @@ class Changes:
 class NameQuery:
     """Which packages a text means: of one name, of names like a pattern, or a MatchSpec.
 
-    A name and a pattern choose what is compared. A MatchSpec chooses what is shown of one name, since a version that it
-    does not match still tells whether another one is an upgrade.
+    A name and a pattern choose what is compared. A MatchSpec chooses what is shown of one name,
+    since a version that it does not match still tells whether another one is an upgrade.
 
     Attributes:
         exact_name: The name that all of them have, or None.
@@ -281,7 +318,7 @@ class NameQuery:
         BadMatchSpec: it is none of these.
     """
 
-    def __init__(self, text):
+    def __init__(self, text: str | None):
         self.exact_name = self.spec = self._pattern = None
         if not text:
             return
@@ -295,7 +332,7 @@ class NameQuery:
         else:
             self.exact_name = text
 
-    def condition(self, subdir):
+    def condition(self, subdir: str | None) -> tuple[str, dict[str, Any]]:
         """Return a condition in SQL for rows of packages, and its arguments."""
         conditions, arguments = ["true"], {}
         if subdir:
@@ -310,30 +347,32 @@ class NameQuery:
         return " AND ".join(conditions), arguments
 
 
-def _records(names, most):
-    """Return the older and the newer records of what changed, of at most so many files of each name."""
-    records = {True: [], False: []}
+def _records(names: list[str], most: int | None) -> tuple[list[PackageRecord], list[PackageRecord]]:
+    """Return the older and the newer records of what changed, of at most so many files of each
+    name.
+    """
+    records: dict[bool, list[PackageRecord]] = {True: [], False: []}
     for older, *record in _rows(_RECORDS, [names, most]):
         records[older].append(PackageRecord.from_canonical(*record))
     return records[True], records[False]
 
 
-def _like(pattern):
+def _like(pattern: str) -> str:
     pattern = re.sub(r"\*+", "*", pattern)
     return re.sub(r"[\\%_]", r"\\\g<0>", pattern).replace("*", "%")
 
 
-def _in_order(words, rows):
+def _in_order(words: Iterable[str], rows: list[tuple[Any, ...]]) -> dict[str, int]:
     counts = dict(rows)
     return {word: counts[word] for word in words if word in counts}
 
 
-def _execute(statement, arguments=None):
+def _execute(statement: str, arguments: Any = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, arguments)
 
 
-def _rows(statement, arguments=None):
+def _rows(statement: str, arguments: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, arguments)
         return cursor.fetchall()

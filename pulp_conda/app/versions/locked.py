@@ -1,19 +1,25 @@
 """Which versions have the packages of a lock file, answered at any number of versions.
 
-PostgreSQL goes from the paths that a lock file names to the memberships of the packages there, and never through what
-the versions have besides.
+PostgreSQL starts with the paths that a lock file names, and reads the memberships of the packages
+at these paths. Other content of the versions is not read.
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
+from pulpcore.plugin.models import RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
+from pulp_conda.channel.lockfiles.model import LockedPackage
 
-# The packages that repositories have, or had, at the paths of a lock file, one row for each membership.
+# The packages that repositories have or had at the paths of a lock file: one row for each
+# membership.
 _HELD = f"""
 FROM unnest(%(subdirs)s::text[], %(filenames)s::text[], %(sha256s)s::text[], %(md5s)s::text[])
         AS locked (subdir, filename, sha256, md5)
@@ -22,7 +28,8 @@ FROM unnest(%(subdirs)s::text[], %(filenames)s::text[], %(sha256s)s::text[], %(m
     {join_memberships()}
 """
 
-# As `pulp_conda.channel.lockfiles.read.compare` has it: a sha256 counts more than an md5, and without a hash nothing is proven.
+# As `pulp_conda.channel.lockfiles.read.compare` has it: a sha256 counts more than an md5, and
+# without a hash nothing is proven.
 _IS_SAME = """
 CASE
     WHEN locked.sha256 <> '' AND package.sha256 <> '' THEN locked.sha256 = package.sha256
@@ -31,20 +38,24 @@ CASE
 END
 """
 
-# Of each path the right file, or else another one to tell of; from the first source that has it, as it was last there.
+# For each path the right file, or else another file to report. It is taken from the first source
+# that has it, as it was there last.
 _FIND = f"""
 SELECT DISTINCT ON (locked.subdir, locked.filename)
     locked.subdir, locked.filename, package.content_ptr_id, package.sha256, package.md5
 {_HELD}
     JOIN unnest(%(repositories)s::uuid[], %(versions)s::int[])
-        WITH ORDINALITY AS source (repository, version, place) ON source.repository = member.repository_id
+        WITH ORDINALITY AS source (repository, version, place)
+        ON source.repository = member.repository_id
         AND (source.version IS NULL OR (
             {is_member_at("source.version")}
         ))
-ORDER BY locked.subdir, locked.filename, {_IS_SAME} DESC, source.place, removed.number DESC NULLS FIRST, added.number DESC
+ORDER BY locked.subdir, locked.filename, {_IS_SAME} DESC, source.place,
+    removed.number DESC NULLS FIRST, added.number DESC
 """
 
-# A version has at most one package of a path, so it serves as many of the packages as memberships span it.
+# A version has at most one package at a path. So the number of memberships that include a version
+# is the number of packages that it serves.
 _COUNT = f"""
 WITH held AS (
     SELECT added.number AS since, removed.number AS until
@@ -65,7 +76,7 @@ WHERE complete ORDER BY number DESC
 """
 
 
-# What has to come into a version and to go from it, for it to have exactly some packages.
+# What to add to a version and what to remove, so that it has exactly some packages.
 _CREATE = f"""
 CREATE TEMP TABLE conda_to_add AS SELECT unnest(%(contents)s::uuid[]) AS content;
 CREATE TEMP TABLE conda_to_remove AS
@@ -80,16 +91,19 @@ DELETE FROM conda_to_add USING stay WHERE conda_to_add.content = stay.content
 """
 
 
-def find_locked(packages, sources):
+def find_locked(
+    packages: Sequence[LockedPackage], sources: Sequence[tuple[str, int | None]]
+) -> dict[tuple[str, str], Sequence[Any]]:
     """Return what repositories have of the packages of a lock file.
 
     Args:
         packages: `LockedPackage`s.
-        sources: (key of a repository, number of a version) where to look, the most wanted first; for None as the
-            number, all versions count.
+        sources: (key of a repository, number of a version) where to look, the most wanted first;
+            for None as the number, all versions count.
 
     Returns:
-        Key, sha256 and md5 of the stored package by path; the right file, if one of the sources has it.
+        Key, sha256 and md5 of the stored package by path; the right file, if one of the sources has
+        it.
     """
     repositories, versions = zip(*sources, strict=True)
     facts = {
@@ -102,16 +116,20 @@ def find_locked(packages, sources):
         return {(subdir, filename): found for subdir, filename, *found in cursor}
 
 
-def count_locked(packages, repository_pk):
-    """Return for each version of a repository how many of these packages it serves, as {number: count}, newest first."""
+def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID | str) -> dict[int, int]:
+    """Return for each version of a repository how many of these packages it serves, as {number:
+    count}, newest first.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {**_facts(packages), "repository": repository_pk})
         return {number: int(count) for number, count in cursor}
 
 
 @contextmanager
-def exact_change(version, contents):
-    """Have in tables what a version lacks to have exactly some packages, and what it has too many; give their numbers."""
+def exact_change(version: RepositoryVersion, contents: list[UUID]) -> Iterator[tuple[int, int]]:
+    """Have in tables what a version lacks to have exactly some packages, and what it has too many;
+    give their numbers.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_CREATE, {"contents": contents, "version": version.pk})
         try:
@@ -123,7 +141,7 @@ def exact_change(version, contents):
             cursor.execute("DROP TABLE conda_to_add, conda_to_remove")
 
 
-def apply_change(version):
+def apply_change(version: RepositoryVersion) -> None:
     """Carry out what `exact_change` found, in a version that is being made."""
     change_contents(
         version,
@@ -132,7 +150,7 @@ def apply_change(version):
     )
 
 
-def _facts(packages):
+def _facts(packages: Sequence[LockedPackage]) -> dict[str, Any]:
     return {
         "domain": get_domain_pk(),
         "subdirs": [package.subdir for package in packages],

@@ -1,29 +1,34 @@
 """Which content a repository version has, changed in bulk.
 
-pulpcore takes every key of a version through Python, to copy what the version before has and again at each `add_content` and
-`remove_content`, and looks through all of it to say what is there. Here PostgreSQL moves sets, and what a version has is what
-the one before had, and the changes. The rows are the same, which tests compare.
+pulpcore loads every key of a version into Python: once to copy what the version before has, and
+again at each `add_content` and `remove_content`. When the version is complete it reads all of its
+content once more. Here PostgreSQL moves the keys as sets, and only the changes are looked at. The
+rows in the database are the same as pulpcore's; tests compare them.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 from django.db.models import Count, Exists, Func, OuterRef, Subquery
 
-from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion
+from pulpcore.plugin.models import Content, Repository, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, MEMBERSHIPS, keys_of
 
 _NOTHING = "SELECT NULL::uuid WHERE false"
 
-# Content that was removed in this version and comes back was always there, what was added in it and goes again never was.
-# Keys that stay keep their order, which EXCEPT would replace by that of their hashes: PostgreSQL takes a minute to make a hash
-# table of 200,000 keys that come so, and 0.1 seconds otherwise. It makes one of what goes, since it expects no more than ten
-# rows from `unnest` of an array.
+# If content was removed in this version and is added again, its old membership continues. If it was
+# added in this version and is removed again, its membership is deleted. Keys that stay keep their
+# order. EXCEPT would sort them by their hashes, and PostgreSQL then needs a minute to make a hash
+# table of 200,000 keys, instead of 0.1 seconds. The subquery makes it hash the few keys that go: it
+# expects ten rows from `unnest` of an array, however long that is.
 _CHANGE = f"""
 WITH added (content) AS MATERIALIZED ({{added}}), removed (content) AS MATERIALIZED ({{removed}}),
 known AS MATERIALIZED (
@@ -38,8 +43,8 @@ known AS MATERIALIZED (
 ), new AS (
     INSERT INTO core_repositorycontent
         (pulp_id, pulp_created, pulp_last_updated, repository_id, content_id, version_added_id)
-    SELECT (%(prefix)s || lpad(to_hex(row_number() OVER ()), 8, '0'))::uuid, now(), now(), %(repository)s,
-        content, %(version)s
+    SELECT (%(prefix)s || lpad(to_hex(row_number() OVER ()), 8, '0'))::uuid, now(), now(),
+        %(repository)s, content, %(version)s
     FROM (SELECT content FROM known WHERE pulp_id IS NULL ORDER BY content) AS unknown
     RETURNING content_id
 ), present AS MATERIALIZED (
@@ -110,7 +115,7 @@ SELECT EXISTS (
 """
 
 
-def begin(repository, base=None):
+def begin(repository: Repository, base: RepositoryVersion | None = None) -> RepositoryVersion:
     """Return a new version that has what the latest one has, or what another one has."""
     latest = repository.latest_version()
     version = RepositoryVersion(
@@ -127,22 +132,32 @@ def begin(repository, base=None):
     return version
 
 
-def change_contents(version, added=_NOTHING, removed=_NOTHING):
-    """Add content to a version that is being made, and remove some; one statement, since each writes all keys again.
+def change_contents(
+    version: RepositoryVersion, added: str = _NOTHING, removed: str = _NOTHING
+) -> None:
+    """Add content to a version that is being made, and remove content from it.
+
+    One statement for both, because each statement writes all keys of the version again.
 
     Args:
         added, removed: A query in SQL that gives keys; no key comes from both.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
-        # New memberships have keys that follow each other, which is cheaper for indexes than random ones.
+        # New memberships get keys that follow each other. That is cheaper for indexes than random
+        # keys.
         prefix = RepositoryContent._meta.pk.get_default().hex[:24]
         statement = _CHANGE.format(added=added, removed=removed)
         cursor.execute(statement, _facts(version) | {"prefix": prefix})
     _forget_keys(version)
 
 
-def become(version, base, added, removed):
+def become(
+    version: RepositoryVersion,
+    base: RepositoryVersion,
+    added: Iterable[UUID],
+    removed: Iterable[UUID],
+) -> None:
     """Give a version that is being made what another one has, with some content more and some less.
 
     Args:
@@ -155,8 +170,13 @@ def become(version, base, added, removed):
         change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
 
 
-def remove_replaced(version):
-    """Remove what has the path of a package, or the name of an environment, that is new in this version or to its base."""
+def remove_replaced(version: RepositoryVersion) -> None:
+    """Remove content that new content of this version replaces.
+
+    A new package replaces the one at its path, and a new environment the one of its name. New is
+    what the version before does not have or, if the version has a base, what the base does not
+    have.
+    """
     new = _NEW
     if version.base_version_id:
         new = f"{_KEYS.format(version.pk)} EXCEPT {_KEYS.format(version.base_version_id)}"
@@ -167,10 +187,10 @@ def remove_replaced(version):
             change_contents(version, removed=_REPLACED.format(table=table, same_key=same_key))
 
 
-def having(version, contents):
-    """Return what a complete version has of a queryset of few content units.
+def having(version: RepositoryVersion, contents: models.QuerySet) -> models.QuerySet:
+    """Return those of a few content units that a complete version has.
 
-    By their own memberships: `get_content` goes through the list of all that the version has.
+    It asks for the memberships of these units. `get_content` reads the keys of all content.
     """
     memberships = RepositoryContent.objects.filter(
         content=OuterRef("pk"),
@@ -180,30 +200,36 @@ def having(version, contents):
     return contents.filter(Exists(memberships))
 
 
-def is_new_path_twice(version):
+def is_new_path_twice(version: RepositoryVersion) -> bool:
     """Say whether two packages that this version added have the same path."""
     return _is_true(version, _TWICE)
 
 
-def change_by_sets(version):
-    """Let what adds content to a version and removes some, pulpcore's own tasks as well, do it here."""
+def change_by_sets(version: RepositoryVersion) -> None:
+    """Make `add_content` and `remove_content` of a version use `change_contents`.
+
+    pulpcore's own tasks call them, too.
+    """
     version.add_content = partial(_add_content, version)
     version.remove_content = partial(_remove_content, version)
 
 
-def finish_by_changes(version):
-    """Let pulpcore, which asks a version for everything when it is complete, look at nothing but the changes."""
+def finish_by_changes(version: RepositoryVersion) -> None:
+    """Make pulpcore look at the changes alone when it completes a version.
+
+    It asks the version for all of its content, to count it and to check its types.
+    """
     for method in ("added", "removed"):
         setattr(version, method, _existence(getattr(version, method)))
-    # Which types of content it has: those that it had before were allowed then.
+    # pulpcore checks the types of content. Those of the version before were checked then.
     version.get_content = version.added
     version._compute_counts = partial(_compute_counts, version)
 
 
-def delete(version):
-    """Delete a complete version as pulpcore does; the next one takes over its changes."""
+def delete(version: RepositoryVersion) -> None:
+    """Delete a complete version as pulpcore does. The next version takes over its changes."""
 
-    def find_next():
+    def find_next() -> RepositoryVersion:
         following = RepositoryVersion.next(version)
         following._compute_counts = partial(_compute_changes, following)
         return following
@@ -212,20 +238,20 @@ def delete(version):
     version.delete()
 
 
-def _add_content(version, content):
+def _add_content(version: RepositoryVersion, content: models.QuerySet) -> None:
     with _chosen(content) as contents:
         foreign = Content.objects.exclude(pulp_domain=get_domain_pk())
         assert not foreign.filter(pk__in=content).exists(), "content of another domain"
         change_contents(version, added=contents)
 
 
-def _remove_content(version, content):
+def _remove_content(version: RepositoryVersion, content: models.QuerySet) -> None:
     with _chosen(content) as contents:
         change_contents(version, removed=contents)
 
 
 @contextmanager
-def _chosen(content):
+def _chosen(content: models.QuerySet) -> Iterator[str]:
     """Give a query in SQL for the keys of a queryset."""
     try:
         query, parameters = content.values("pk").query.sql_with_params()
@@ -236,8 +262,8 @@ def _chosen(content):
         yield "SELECT content FROM conda_chosen"
 
 
-def _compute_counts(version):
-    """Note how much content a version has, as pulpcore does: that of the version before, and the changes."""
+def _compute_counts(version: RepositoryVersion) -> None:
+    """Store how much content a version has: what the version before had, and the changes."""
     for method in ("add_content", "remove_content", "added", "removed", "get_content"):
         version.__dict__.pop(method, None)
     del version._compute_counts
@@ -252,22 +278,26 @@ def _compute_counts(version):
         version._compute_counts()
 
 
-def _compute_changes(version):
-    """Note how much content a version adds and removes, now that the one before is gone; it has what it had."""
+def _compute_changes(version: RepositoryVersion) -> None:
+    """Store how much content a version adds and removes, after the version before was deleted.
+
+    How much it has in all stays the same.
+    """
     version.counts.exclude(count_type=version.counts.model.PRESENT).delete()
     added, removed = _changes(version)
     _save_counts(version, A=added, R=removed)
 
 
-def _changes(version):
+def _changes(version: RepositoryVersion) -> tuple[Counter[str], Counter[str]]:
     """Return how much a version adds, and removes, of each type of content."""
-    return (
+    added, removed = (
         Counter(dict(members.values_list("content__pulp_type").annotate(Count("pk"))))
         for members in (version.added_memberships, version.removed_memberships)
     )
+    return added, removed
 
 
-def _save_counts(version, **counts):
+def _save_counts(version: RepositoryVersion, **counts: Counter[str]) -> None:
     row = version.counts.model
     row.objects.bulk_create(
         row(repository_version=version, count_type=kind, content_type=pulp_type, count=count)
@@ -277,18 +307,18 @@ def _save_counts(version, **counts):
     )
 
 
-def _size(version):
+def _size(version: RepositoryVersion) -> int:
     size = Func("content_ids", function="cardinality", output_field=models.IntegerField())
     return RepositoryVersion.objects.filter(pk=version.pk).values_list(size, flat=True).get()
 
 
 class _Existence(models.QuerySet):
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.exists()
 
 
-def _existence(method):
-    def ask(*arguments, **options):
+def _existence(method: Callable[..., models.QuerySet]) -> Callable[..., models.QuerySet]:
+    def ask(*arguments: Any, **options: Any) -> models.QuerySet:
         contents = method(*arguments, **options)
         contents.__class__ = _Existence
         return contents
@@ -296,23 +326,23 @@ def _existence(method):
     return ask
 
 
-def _is_true(version, question):
+def _is_true(version: RepositoryVersion, question: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(question, _facts(version))
         return cursor.fetchone()[0]
 
 
-def _forget_keys(version):
+def _forget_keys(version: RepositoryVersion) -> None:
     # Sixteen megabytes for a million packages: loaded again if somebody asks.
     version.__dict__.pop("content_ids", None)
 
 
-def _facts(version):
+def _facts(version: RepositoryVersion) -> dict[str, Any]:
     return {"repository": version.repository_id, "version": version.pk}
 
 
 @contextmanager
-def _table(name, query, parameters):
+def _table(name: str, query: str, parameters: Any) -> Iterator[None]:
     """Keep the keys that a query gives in a temporary table."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMP TABLE {name} (content) AS {query}", parameters)

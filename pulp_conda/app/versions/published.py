@@ -1,6 +1,7 @@
 """Which publication a version or a repository has, and which a distribution served last.
 
-In SQL: each request asks this, and what Django does to make it of a queryset takes five times as long as the answer.
+In SQL: each request asks this, and what Django does to make it of a queryset takes five times as
+    long as the answer.
 """
 
 from datetime import datetime
@@ -24,7 +25,9 @@ ORDER BY pulp_last_updated DESC LIMIT 2
 
 
 def newest_publication(key: Literal["pulp_id", "repository_id"], value: UUID) -> UUID | None:
-    """Return the key of the newest complete publication of a version, or of the newest version of a repository."""
+    """Return the key of the newest complete publication of a version, or of the newest version of a
+    repository.
+    """
     rows = _rows(_NEWEST.format(key=key), value)
     return rows[0][0] if rows else None
 

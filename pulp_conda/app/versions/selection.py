@@ -1,4 +1,6 @@
-"""Which packages of one repository version go into another: those that specs name, and what these need."""
+"""Which packages of one repository version go into another: those that specs name, and what these
+need.
+"""
 
 from functools import partial
 from typing import Any

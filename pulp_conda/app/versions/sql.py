@@ -1,20 +1,22 @@
-"""What the SQL of this plugin says about pulpcore's tables of repository versions, each thing once.
+"""Parts of SQL statements about repository versions, each written once.
 
-A version keeps the keys of all its content in an array, and each content of a repository has a membership: since which version
-it is there, and since which it is gone. The array answers for a version as a whole, memberships answer for few content units.
+A version keeps the keys of all its content in an array (`content_ids`). Besides, each content of a
+repository has memberships, which say in which version it was added and in which it was removed. The
+array is fast for a whole version, memberships are fast for a few content units.
 
-Only this room and what it gives to others writes about `core_repositoryversion` and `core_repositorycontent`.
+Code outside of `versions/` does not name `core_repositoryversion` and `core_repositorycontent`.
 """
 
 from typing import Any
 
 from pulpcore.plugin.models import RepositoryVersion
 
-# What changes is looked up by indexes, row by row as the joins are written, so that the cost is that of the change. Statistics
-# are of before a sync: they may say that a table is empty, or has nothing of a repository, where there are a million rows now.
-# What they could mislead is written so that it leaves no choice: a value in a subquery or LATERAL instead of a join, EXCEPT
-# instead of NOT EXISTS, and OFFSET 0 around the one column whose index is meant. What is ruled out looks so expensive that
-# PostgreSQL would compile the statements, which takes longer than to run them.
+# Let PostgreSQL look up each change by an index, in the order in which the joins are written, so
+# that the cost is that of the change. Its statistics are older than the sync: they may say that a
+# table is empty that has a million rows now. So the statements leave it no choice: a value in a
+# subquery or LATERAL instead of a join, EXCEPT instead of NOT EXISTS, and OFFSET 0 around the one
+# column whose index is meant. Plans that are forbidden so look very expensive, and PostgreSQL would
+# compile the statements (`jit`), which takes longer than to run them.
 BY_INDEX = """
 SET LOCAL jit = off;
 SET LOCAL enable_hashjoin = off;
@@ -37,12 +39,17 @@ MEMBER = f"""(
 
 
 def keys_of(version: str = "version") -> str:
-    """Return a query for the keys of all that a version has; `version` names the parameter with its key."""
-    return f"SELECT unnest(content_ids) AS content FROM core_repositoryversion WHERE pulp_id = %({version})s"
+    """Return a query for the keys of all that a version has; `version` names the parameter with its
+    key.
+    """
+    return f"""
+    SELECT unnest(content_ids) AS content FROM core_repositoryversion WHERE pulp_id = %({version})s
+"""
 
 
 def join_memberships(package: str = "package") -> str:
-    """Return joins that add the memberships of packages, and the versions that added them and removed them.
+    """Return joins that add the memberships of packages, and the versions that added them and
+    removed them.
 
     Args:
         package: The alias of `conda_condapackage`.
@@ -55,12 +62,16 @@ def join_memberships(package: str = "package") -> str:
 
 
 def is_member_at(number: str) -> str:
-    """Return the condition for a membership that is joined so: the version of a number has the content."""
+    """Return the condition for a membership that is joined so: the version of a number has the
+    content.
+    """
     return f"(added.number <= {number} AND (removed.number IS NULL OR removed.number > {number}))"
 
 
 def packages_of_latest() -> str:
-    """Return what stands behind FROM for the packages of the latest version of a repository, as `member` and `package`."""
+    """Return what stands behind FROM for the packages of the latest version of a repository, as
+    `member` and `package`.
+    """
     return """
     core_repositorycontent AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
@@ -69,7 +80,9 @@ def packages_of_latest() -> str:
 
 
 def packages_added() -> str:
-    """Return what stands behind FROM for the packages that a version added, removed since or not."""
+    """Return what stands behind FROM for the packages that a version added, removed since or
+    not.
+    """
     return """
     core_repositorycontent AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id

@@ -1,9 +1,12 @@
 """What a lock file says, gathered entry by entry together with all that is wrong in it."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import unquote
 
+from pulp_conda.channel.environments.plain_yaml import PlainYaml
 from pulp_conda.channel.errors import BadLockFile, shown
 from pulp_conda.channel.layout import EXTENSIONS, is_subdir
 
@@ -17,17 +20,25 @@ _AFTER_SCHEME = re.compile(r"://\S*")
 _HOST = re.compile(r"([^:]*|\[[0-9a-fA-F:.]+\])(:[0-9]*)?")
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _FILENAME = re.compile(r"[^/\\]+-[^/\\-]+-[^/\\-]+")
-_DIGITS = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
+_HEX_DIGITS = re.compile(r"[0-9a-f]+")
+_HASH_LENGTHS = {"md5": 32, "sha256": 64}
+
+
+class Use(NamedTuple):
+    """An environment and a platform that have a package. What the file does not say is None."""
+
+    environment: str | None
+    platform: str | None
 
 
 @dataclass(frozen=True)
 class LockedPackage:
     """A package file that a lock file asks for.
 
-    Fields:
-        url: Without credentials, token, query and fragment.
-        subdir: As the URL says it.
-        uses: Pairs of environment and platform that have the package, as far as the file tells; either may be None.
+    Attributes:
+        url: The URL without credentials, token, query and fragment.
+        subdir: The subdir that the URL has.
+        uses: Where the package is used, as far as the file says it.
     """
 
     url: str
@@ -36,11 +47,11 @@ class LockedPackage:
     sha256: str | None = None
     md5: str | None = None
     size: int | None = None
-    uses: tuple[tuple[str | None, str | None], ...] = ()
+    uses: tuple[Use, ...] = ()
 
     @property
-    def path(self):
-        """Where the package is in its channel, as a pair."""
+    def path(self) -> tuple[str, str]:
+        """Where the package is in its channel: subdir and file name."""
         return self.subdir, self.filename
 
 
@@ -48,10 +59,11 @@ class LockedPackage:
 class LockFile:
     """What a lock file says.
 
-    Fields:
-        environments: Names; of a conda-lock.yml its categories, which are installed together or apart.
-        pip: Packages that come from a Python index, for people to read.
-        local: Conda packages that are built from sources or lie on somebody's disk, for people to read.
+    Attributes:
+        environments: Names. For a conda-lock.yml they are its categories, which people install
+            together or one by one.
+        pip: Packages from a Python index, as texts for people.
+        local: Conda packages that are built from sources or lie on a disk, as texts for people.
     """
 
     format: str
@@ -64,19 +76,30 @@ class LockFile:
 
 
 class LockFileDraft:
-    """Gathers what a lock file lists, and what is wrong with it."""
+    """Gathers what a lock file lists, and what is wrong with it.
 
-    def __init__(self, format):
+    Places (`where`) are words for people, such as `packages[3]` or `line 4`.
+    """
+
+    def __init__(self, format: str) -> None:
         self.format = format
-        self._packages = {}
-        self._uses = {}
-        self._problems = []
+        self._packages: dict[str, LockedPackage] = {}
+        self._problems: list[str] = []
         self._more_problems = 0
-        # Dictionaries, since they are sets that keep the order.
-        self._channels, self._environments, self._platforms = {}, {}, {}
-        self._pip, self._local = {}, {}
+        # Dictionaries with values of None, because they are sets that keep the order.
+        self._uses: dict[str, dict[Use, None]] = {}
+        self._channels: dict[str, None] = {}
+        self._environments: dict[str, None] = {}
+        self._platforms: dict[str, None] = {}
+        self._pip: dict[str, None] = {}
+        self._local: dict[str, None] = {}
 
-    def finish(self):
+    def finish(self) -> LockFile:
+        """Return the lock file.
+
+        Raises:
+            BadLockFile: Names the first problems, and says how many more there are.
+        """
         if self._problems:
             more = [f"and {self._more_problems} more"] if self._more_problems else []
             raise self.error("; ".join(self._problems + more))
@@ -93,51 +116,72 @@ class LockFileDraft:
             local=tuple(self._local),
         )
 
-    def error(self, reason):
+    def error(self, reason: str) -> BadLockFile:
+        """Return the error for a problem after which it is no use to read on."""
         return BadLockFile(format=self.format, reason=reason)
 
-    def problem(self, where, text):
+    def problem(self, where: str, text: str) -> None:
+        """Note a problem that does not keep us from reading on."""
         if len(self._problems) < _PROBLEMS_SHOWN:
             self._problems.append(f"{where}: {text}")
         else:
             self._more_problems += 1
 
-    def as_mapping(self, value, where):
-        return self._of_type(value, where, dict, "a mapping")
+    def as_mapping(self, value: PlainYaml, where: str) -> dict[str, PlainYaml]:
+        """Return a mapping. It is empty if the file has nothing there. Raise for anything else."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.error(f"{where} is {quoted(value)}, not a mapping")
+        return value
 
-    def as_list(self, value, where):
-        return self._of_type(value, where, list, "a list")
+    def as_list(self, value: PlainYaml, where: str) -> list[PlainYaml]:
+        """Return a list, which is empty if the file has nothing there. Raise for anything else."""
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(f"{where} is {quoted(value)}, not a list")
+        return value
 
-    def as_text(self, value, where):
-        """Return a text of one line, or raise: it is used as a name or a URL."""
+    def as_text(self, value: PlainYaml, where: str) -> str:
+        """Return a text of one line, to be used as a name or a URL. Raise for anything else."""
         if not isinstance(value, str) or not value or not value.isprintable():
             raise self.error(f"{where} is {quoted(value)}, not a text of one line")
         if len(value) > _LONGEST:
             raise self.error(f"{where} is longer than {_LONGEST} characters")
         return value
 
-    def add_channel(self, value, where):
+    def add_channel(self, value: PlainYaml, where: str) -> None:
         url = value.get("url") if isinstance(value, dict) else value
         self._channels[without_secrets(self.as_text(url, where))] = None
 
-    def add_environment(self, name):
+    def add_environment(self, name: str) -> None:
         self._environments[name] = None
 
-    def add_platform(self, name):
+    def add_platform(self, name: str) -> None:
         self._platforms[name] = None
 
-    def add_pip(self, entry, location):
+    def add_pip(self, entry: Mapping[str, PlainYaml], location: str) -> None:
+        """Note a package of a Python index: by name and version if the entry has them, or URL."""
         name, version = entry.get("name"), entry.get("version")
         if isinstance(name, str) and isinstance(version, str):
             self._pip[shown(f"{name}=={version}")] = None
         else:
             self._pip[without_secrets(location)] = None
 
-    def add_conda(self, location, hashes, where, *, size=None, uses=()):
-        """Take a package as far as its URL leads to a channel; others are only reported.
+    def add_conda(
+        self,
+        location: str,
+        hashes: Mapping[str, PlainYaml],
+        where: str,
+        *,
+        size: PlainYaml = None,
+        uses: Iterable[Use] = (),
+    ) -> None:
+        """Add a package if its location is a URL in a channel. Otherwise only note its location.
 
         Args:
-            hashes: A mapping with `sha256` and `md5`, among others.
+            hashes: A mapping that may have `sha256` and `md5`. Its other keys do not matter.
         """
         if not is_url(location) or location.startswith("git+"):
             self.add_local(location)
@@ -146,33 +190,31 @@ class LockFileDraft:
         if package is None:
             self.problem(where, f"{quoted(location)} is not the URL of a conda package")
             return
-        found = {key: self._hash(hashes.get(key), key, where) for key in _DIGITS}
-        package = replace(package, **found, size=self._size(size, where))
+        package = replace(
+            package,
+            md5=self._hash(hashes.get("md5"), "md5", where),
+            sha256=self._hash(hashes.get("sha256"), "sha256", where),
+            size=self._size(size, where),
+        )
         self._packages[package.url] = self._merged(package, where)
         self._uses.setdefault(package.url, {}).update(dict.fromkeys(uses))
         if len(self._packages) > _MOST_PACKAGES:
             raise self.error(f"it lists more than {_MOST_PACKAGES} packages")
 
-    def add_local(self, location):
+    def add_local(self, location: str) -> None:
         self._local[without_secrets(location)] = None
 
-    def _of_type(self, value, where, kind, words):
-        if value is None:
-            return kind()
-        if not isinstance(value, kind):
-            raise self.error(f"{where} is {quoted(value)}, not {words}")
-        return value
-
-    def _hash(self, value, key, where):
+    def _hash(self, value: PlainYaml, key: str, where: str) -> str | None:
         if not value:
             return None
-        if not isinstance(value, str) or not _DIGITS[key].fullmatch(value.lower()):
-            digits = {"md5": 32, "sha256": 64}[key]
-            self.problem(where, f"{key} is {quoted(value)}, not {digits} hexadecimal digits")
+        length = _HASH_LENGTHS[key]
+        digest = value.lower() if isinstance(value, str) else ""
+        if len(digest) != length or not _HEX_DIGITS.fullmatch(digest):
+            self.problem(where, f"{key} is {quoted(value)}, not {length} hexadecimal digits")
             return None
-        return value.lower()
+        return digest
 
-    def _size(self, value, where):
+    def _size(self, value: PlainYaml, where: str) -> int | None:
         if value is None:
             return None
         if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,15}", value):
@@ -180,10 +222,10 @@ class LockFileDraft:
             return None
         return int(value)
 
-    def _merged(self, package, where):
-        """Join a package with what an earlier entry says of the same URL."""
+    def _merged(self, package: LockedPackage, where: str) -> LockedPackage:
+        """Return a package together with what an earlier entry says about the same URL."""
         earlier = self._packages.get(package.url, package)
-        for key in _DIGITS:
+        for key in _HASH_LENGTHS:
             hashes = {getattr(earlier, key), getattr(package, key)} - {None}
             if len(hashes) > 1:
                 self.problem(where, f"{quoted(package.url)} is listed before with another {key}")
@@ -195,26 +237,29 @@ class LockFileDraft:
         )
 
 
-def is_url(text):
+def is_url(text: str) -> bool:
+    """Say whether a text begins as a URL with a host does."""
     return _URL.match(text) is not None
 
 
-def quoted(value):
-    """Show a value of the file in a message, without the secrets of a URL."""
+def quoted(value: PlainYaml) -> str:
+    """Return a value of the file for a message, without the secrets of a URL in it."""
     if isinstance(value, str):
         return f"'{shown(without_secrets(value))}'"
-    return {dict: "a mapping", list: "a list"}.get(type(value), "missing")
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "missing"
 
 
-def without_secrets(text):
-    """Return a text with the URLs in it bare of user, password, token, query and fragment.
+def without_secrets(text: str) -> str:
+    """Return a text whose URLs have no user, password, token, query and fragment.
 
-    Of a URL whose host cannot be told from a password nothing is left.
+    If the host of a URL may be part of a password, nothing of the URL but its scheme is kept.
     """
-    return _AFTER_SCHEME.sub(_bare, text)
+    return _AFTER_SCHEME.sub(_without_secrets, text)
 
 
-def _bare(match):
+def _without_secrets(match: re.Match[str]) -> str:
     host, slash, path = match.group()[3:].partition("/")
     host, *rest = re.split("[?#]", host.rpartition("@")[2], maxsplit=1)
     if not _HOST.fullmatch(host):
@@ -224,15 +269,16 @@ def _bare(match):
     return f"://{host}" + _TOKEN.sub("", slash + re.split("[?#]", path, maxsplit=1)[0])
 
 
-def _parse_url(url):
-    """Return the package that a URL is of, or None."""
+def _parse_url(url: str) -> LockedPackage | None:
+    """Return the package at a URL, or None if the URL is none of a package in a channel."""
     bare = without_secrets(url)
     parts = bare.split("/")
     if " " in bare or len(parts) < 5:
         return None
     subdir, filename = parts[-2], unquote(parts[-1])
     stem = next((filename.removesuffix(e) for e in EXTENSIONS if filename.endswith(e)), "")
-    # Not by the letter of CEP 26: there are older channels, and their packages can be missing here like all others.
+    # Less strict than CEP 26, because older channels break it. Like any other package, one of
+    # theirs may then turn out to be missing here.
     if len(filename) > 255 or not filename.isprintable() or not _FILENAME.fullmatch(stem):
         return None
     return LockedPackage(bare, subdir, filename) if is_subdir(subdir) else None

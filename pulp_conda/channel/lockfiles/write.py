@@ -1,12 +1,18 @@
-"""Lock files for conda's tools, from solved environments: `pixi.lock`, `conda-lock.yml` and explicit lists.
+"""Lock files from solved environments: `pixi.lock`, `conda-lock.yml` and explicit lists.
 
-The same environments give the same bytes. Their URLs carry no credentials.
+The same environments give the same bytes. The URLs have no credentials.
+
+rattler's topological sort is not used for the order of installation: with 50,000 packages that
+depend on each other in a chain or in a circle its recursion ends the whole process (exit code 139).
+Of 20,000 packages it takes 3.4 s, where `in_install_order` takes 0.4 s. And rattler's `LockFile`
+writes only version 7 of pixi.lock.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import orjson
 import yaml
@@ -16,11 +22,15 @@ from pulp_conda.channel.lockfiles.model import without_secrets
 from pulp_conda.channel.lockfiles.read import EXPLICIT_MARKER
 from pulp_conda.channel.matchspec import leading_name
 
-# The newest that pixi from 2025 on reads as well; rattler writes 7 and reads both.
+# An entry of repodata with its `url`.
+_Record: TypeAlias = Mapping[str, Any]
+
+# The newest version that the pixi of 2025 can read, too.
 _PIXI_VERSION = 6
 _CONDA_LOCK_VERSION = 1
 
-# The keys of a record that rattler keeps in a lock file, in its order. Name, version and build are in the URL.
+# The keys of a record that rattler keeps in a lock file, in its order. The URL has name, version
+# and build.
 _PIXI_KEYS = (
     "build_number",
     "noarch",
@@ -47,18 +57,18 @@ _PIXI_KEYS = (
 class SolvedEnvironment:
     """An environment and the packages that it consists of.
 
-    Fields:
+    Attributes:
         channels: URLs, the one with the highest priority first.
-        platforms: For each platform its packages: records as in repodata, and the `url` of each.
+        platforms: The packages by platform. Each is a record as in repodata with the key `url`.
     """
 
     name: str
     channels: Sequence[str]
-    platforms: Mapping[str, Sequence[Mapping]]
+    platforms: Mapping[str, Sequence[_Record]]
 
 
-def write_pixi_lock(environments):
-    """Return the `pixi.lock` of one or more environments with different names."""
+def write_pixi_lock(environments: Sequence[SolvedEnvironment]) -> str:
+    """Return the text of a `pixi.lock` for one or more environments with different names."""
     packages = {
         _url(record): record
         for environment in environments
@@ -88,13 +98,16 @@ def write_pixi_lock(environments):
     )
 
 
-def write_conda_lock(environment, sources=("environment.yml",)):
-    """Return the `conda-lock.yml` of an environment: such a file has one.
+def write_conda_lock(
+    environment: SolvedEnvironment, sources: Iterable[str] = ("environment.yml",)
+) -> str:
+    """Return the text of a `conda-lock.yml` (CEP 37). Such a file has a single environment.
 
-    conda-lock itself wants an md5 of every package; CEP 37 and mamba are content with a sha256.
+    conda-lock itself needs the md5 of every package. For CEP 37 and mamba the sha256 is enough.
 
     Args:
-        sources: The files that the environment comes from. mamba reads no lock file that names none.
+        sources: The files that the environment comes from, at least one: mamba reads no lock file
+            that names none.
     """
     platforms = sorted(environment.platforms)
     ordered = {
@@ -123,12 +136,12 @@ def write_conda_lock(environment, sources=("environment.yml",)):
     )
 
 
-def write_explicit(environment, platform, digest="sha256"):
-    """Return the explicit list of an environment on one platform, for `conda create --file`.
+def write_explicit(environment: SolvedEnvironment, platform: str, digest: str = "sha256") -> str:
+    """Return the explicit list (CEP 23) of an environment on a platform, for `conda create --file`.
 
     Args:
-        digest: `sha256` or `md5`. conda before 24.9 and mamba before 2.1 read md5 only. A package that has only the
-            other one gets that.
+        digest: `sha256` or `md5`. conda before 24.9 and mamba before 2.1 read only md5. If a
+            package has only the other hash, the list has that.
     """
     lines = [
         "# This file may be used to create an environment using:",
@@ -143,13 +156,17 @@ def write_explicit(environment, platform, digest="sha256"):
     return "\n".join(lines) + "\n"
 
 
-def in_install_order(records):
-    """Return the records so that each comes after those that it needs, and else by name."""
+def in_install_order(records: Iterable[_Record]) -> list[_Record]:
+    """Return the records so that each comes after those that it needs. Otherwise the name decides.
+
+    Packages that need each other in a circle are in an order that only depends on their names.
+    """
     by_name = {record["name"]: record for record in records}
-    ordered = {}
-    for name in sorted(by_name):
-        # Not by recursion: who makes the packages says how deep this goes.
-        waiting, entered = [name], set()
+    # A dictionary with values of None, because it is a set that keeps the order.
+    ordered: dict[str, None] = {}
+    for first in sorted(by_name):
+        # This is no recursion, because untrusted packages decide how deep it would go.
+        waiting, entered = [first], set()
         while waiting:
             name = waiting[-1]
             if name in ordered or name in entered:
@@ -164,27 +181,27 @@ def in_install_order(records):
     return [by_name[name] for name in ordered]
 
 
-def _needed(record):
+def _needed(record: _Record) -> set[str]:
     names = {leading_name(spec) for spec in record.get("depends") or ()}
-    # They need each other, and pip is installed by python.
+    # pip and python need each other. Python comes first, because installing pip runs python.
     return names - {"pip"} if record["name"] == "python" else names
 
 
-def _url(record):
+def _url(record: _Record) -> str:
     return without_secrets(record["url"])
 
 
-def _prefixed(sha256):
+def _prefixed(sha256: str | None) -> str | None:
     return f"sha256:{sha256}" if sha256 else None
 
 
-def _pixi_fields(record):
+def _pixi_fields(record: _Record) -> dict[str, Any]:
     fields = {key: record.get(key) for key in _PIXI_KEYS}
     if record["subdir"] != NOARCH:
         fields["noarch"] = None
     if isinstance(fields["track_features"], str):
         fields["track_features"] = fields["track_features"].replace(",", " ").split()
-    # An empty list of purls says something: the package is none of PyPI's.
+    # An empty list of purls has a meaning: PyPI does not have the package.
     return {
         key: value
         for key, value in fields.items()
@@ -192,7 +209,7 @@ def _pixi_fields(record):
     }
 
 
-def _conda_lock_entry(platform, record):
+def _conda_lock_entry(platform: str, record: _Record) -> dict[str, Any]:
     return {
         "name": record["name"],
         "version": record["version"],
@@ -206,9 +223,12 @@ def _conda_lock_entry(platform, record):
     }
 
 
-def _dependencies(record):
-    """Return constraints by name; of two for one name those that can be joined are."""
-    constraints = {}
+def _dependencies(record: _Record) -> dict[str, str]:
+    """Return the constraint on each dependency by name.
+
+    Two constraints on one name are joined if they are only versions. Otherwise the later one wins.
+    """
+    constraints: dict[str, str] = {}
     for spec in record.get("depends") or ():
         name = leading_name(spec)
         constraint = spec.removeprefix(name).strip()
@@ -219,23 +239,26 @@ def _dependencies(record):
     return dict(sorted(constraints.items()))
 
 
-def _content_hash(records):
+def _content_hash(records: Iterable[_Record]) -> str:
     files = [(_url(record), record.get("sha256"), record.get("md5")) for record in records]
     return hashlib.sha256(orjson.dumps(sorted(files, key=str))).hexdigest()
 
 
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
-    """Writes no aliases, and quotes what other readers of YAML take for numbers."""
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-    def ignore_aliases(self, data):
+
+class _Dumper(_SafeDumper):
+    """Writes no aliases, and puts quotes around texts that other readers take for numbers."""
+
+    def ignore_aliases(self, data: object) -> bool:
         return True
 
 
-# PyYAML is of YAML 1.1, and its readers in Rust and C++ are of 1.2, where 12e3 and 0o7 are numbers.
+# PyYAML writes YAML 1.1. The readers in Rust and C++ know YAML 1.2, where 12e3 and 0o7 are numbers.
 _NUMBER_OF_1_2 = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+|0o[0-7]+")
 
 
-def _represent_text(dumper, text):
+def _represent_text(dumper: Any, text: str) -> Any:
     style = "'" if _NUMBER_OF_1_2.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -243,8 +266,8 @@ def _represent_text(dumper, text):
 _Dumper.add_representer(str, _represent_text)
 
 
-def _dump(document):
-    return yaml.dump(
+def _dump(document: dict[str, Any]) -> str:
+    text: str = yaml.dump(
         document,
         Dumper=_Dumper,
         sort_keys=False,
@@ -252,3 +275,4 @@ def _dump(document):
         default_flow_style=False,
         width=2**31 - 1,
     )
+    return text

@@ -1,7 +1,10 @@
-"""channeldata.json: one summary per package name, for people and for conda-build.
+"""channeldata.json: one summary for each package name, for people and for conda-build.
 
 Format: CEP 38.
 """
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, Protocol, TypeVar
 
 import orjson
 
@@ -16,26 +19,62 @@ VERSION = 1
 
 _TEXTS = ("dev_url", "doc_url", "home", "license", "summary")
 
-# Bytes of an upstream's entry; a larger one counts as empty. run_exports of 500 versions take 50 KB.
+# Bytes of an entry of an upstream. A larger one counts as empty. run_exports of 500 versions have
+# 50 KB.
 _ENTRY_SIZE = 256 * 2**10
 
 # Lower than any build number and timestamp.
 _NO_RANK = (-1, 0)
 
+_Value = TypeVar("_Value", covariant=True)
+
+
+class _Info(Protocol):
+    """The metadata in a package file, as in `PackageInfo`. `about` is None if it was never read."""
+
+    @property
+    def about(self) -> Mapping[str, Any] | None: ...
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
+
+
+class _Lookup(Protocol[_Value]):
+    """A mapping, or something else that has its `get`."""
+
+    def get(self, key: str, /) -> _Value | None: ...
+
 
 class Channeldata:
-    """Gathers the summaries of a channel from its packages, in memory for the names and not for the packages."""
+    """Collects the summaries of a channel from its packages.
 
-    def __init__(self):
-        self._entries = {}
+    The memory that it takes depends on the number of package names, and not of packages. Equal
+    packages in the same order give equal files.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
         self._subdirs = {layout.NOARCH}
 
-    def add(self, subdir, name, version, build_number, timestamp, sha256, run_exports):
-        """Take a package; the same packages in the same order give the same file.
+    def add(
+        self,
+        subdir: str,
+        name: str,
+        version: str,
+        build_number: int,
+        timestamp: int | None,
+        sha256: str,
+        run_exports: str | None,
+    ) -> None:
+        """Add a package.
 
         Args:
+            subdir: Its subdir.
+            name: Its package name.
+            version: Its version.
+            build_number: Its build number.
             timestamp: When it was built, in milliseconds since 1970, or None.
-            run_exports: Canonical JSON, or None if not known.
+            sha256: The digest of its file. It is only compared and returned.
+            run_exports: Its run_exports as canonical JSON, or None if they are not known.
         """
         entry = self._entries.get(name)
         if entry is None:
@@ -45,18 +84,27 @@ class Channeldata:
             entry.add_run_exports(version, build_number, run_exports)
         self._subdirs.add(subdir)
 
-    def files(self):
+    def files(self) -> dict[str, str]:
         """Return the sha256 of the newest file of each name."""
         return {name: entry.sha256 for name, entry in self._entries.items()}
 
-    def write(self, file, infos, summaries):
+    def write(
+        self,
+        file: IO[bytes],
+        infos: _Lookup[_Info],
+        summaries: _Lookup[Mapping[str, Any]],
+    ) -> None:
         """Write the file, sorted by names.
 
+        `get` of `infos` and `summaries` is called once for each name, so they need not have
+        everything in memory.
+
         Args:
-            infos: `about` and `traits` by the sha256 of a file, as `PackageInfo` has them; `about` is None where nobody
-                has read the file.
-            summaries: What `read_channeldata` gave, by name, for names of whose newest file nothing is known. Of both
-                nothing but `get` is called, once for each name, so they need not hold everything.
+            file: Where to write.
+            infos: `about` and `traits` of a file by its sha256, in the form of `PackageInfo`.
+                `about` is None if the file was never read.
+            summaries: What `read_channeldata` yields, by package name. It is used for names of
+                which the newest file was never read.
         """
         file.write(b'{"channeldata_version":%d,"packages":{' % VERSION)
         separator = b""
@@ -70,20 +118,21 @@ class Channeldata:
 
 
 class _Entry:
-    """What is known of a name: its newest file, and what all of its files say together."""
+    """The facts about a package name, from its newest file and from all files together."""
 
     __slots__ = ("_key", "_older", "_rank", "_run_exports", "_subdirs", "_timestamp", "sha256")
 
-    def __init__(self, version):
+    def __init__(self, version: str) -> None:
         self._key = VersionKey(version)
-        self._older = None
+        self._older: str | None = None
         self._rank = _NO_RANK
-        self._run_exports = {}
-        self._subdirs = []
+        self._run_exports: dict[str, tuple[int, str]] = {}
+        self._subdirs: list[str] = []
         self._timestamp = 0
-        self.sha256 = None
+        self.sha256 = ""
 
-    def add(self, subdir, version, rank, sha256):
+    def add(self, subdir: str, version: str, rank: tuple[int, int], sha256: str) -> None:
+        """Add a file. Its rank is the build number and the timestamp."""
         if subdir not in self._subdirs:
             self._subdirs.append(subdir)
         self._timestamp = max(self._timestamp, rank[1])
@@ -93,7 +142,7 @@ class _Entry:
         if version != key.text:
             key = VersionKey(version)
             if key < self._key:
-                # Packages come by file name: the next one is often of it too.
+                # Packages are sorted by file name, so the next one often has the same version.
                 self._older = version
                 return
             if self._key < key:
@@ -101,15 +150,20 @@ class _Entry:
         if self._rank < rank:
             self._key, self._rank, self.sha256 = key, rank, sha256
 
-    def add_run_exports(self, version, build_number, run_exports):
-        """Keep those of the highest build; a platform where it has none does not hide those of another."""
+    def add_run_exports(self, version: str, build_number: int, run_exports: str) -> None:
+        """Add the run_exports of a file. Those of the highest build number are kept.
+
+        Files without run_exports are not added, so they do not hide the run_exports of other
+        platforms.
+        """
         known = self._run_exports.get(version)
         if known is None or known[0] < build_number:
             self._run_exports[version] = (build_number, run_exports)
 
-    def fields(self, info, summary):
+    def fields(self, info: _Info | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Return the entry of channeldata.json."""
-        about, traits = summary, summary
+        about: Mapping[str, Any] = summary
+        traits: Mapping[str, Any] = summary
         if info is not None and info.about is not None:
             about, traits = info.about, info.traits
         known = {
@@ -126,14 +180,23 @@ class _Entry:
         }
 
 
-def read_channeldata(file, *, url, max_size):
-    """Yield (name, entry) for every package name of an upstream's file, JSON or zstd.
+def read_channeldata(
+    file: IO[bytes], *, url: str, max_size: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (name, entry) for every package name in an upstream's channeldata.json.
 
-    An entry has what `Channeldata.write` asks for: the known keys with values of the right type, and nothing else.
+    An entry has the keys that `Channeldata.write` uses, with values of the right type.
+
+    Args:
+        file: JSON, or zstd of it, seekable.
+        url: Where it came from, without secrets.
+        max_size: The most bytes that it may unpack to.
 
     Raises:
-        BadUpstreamFile: when the reading gets to the place where the file is broken, or at the end of another file.
-        RepodataTooLarge: when it gets to that size.
+        BadUpstreamFile: the file is broken, which is raised when the reading gets to that place. Or
+            it is no channeldata.json, which is raised at the end.
+        RepodataTooLarge: the file is larger than the limit. It is raised when the reading gets
+            there.
     """
     version = None
     depths = {"channeldata_version": 1, "packages": 2}
@@ -149,7 +212,7 @@ def read_channeldata(file, *, url, max_size):
         raise BadUpstreamFile(url=url, reason=reason)
 
 
-def _known_fields(entry):
+def _known_fields(entry: Any) -> dict[str, Any]:
     try:
         entry = as_stored(entry)
     except TypeError:
@@ -163,7 +226,7 @@ def _known_fields(entry):
     }
 
 
-def _known_run_exports(by_version):
+def _known_run_exports(by_version: object) -> dict[str, Any]:
     known = {}
     for version, run_exports in by_version.items() if isinstance(by_version, dict) else ():
         try:
@@ -173,13 +236,16 @@ def _known_run_exports(by_version):
     return {version: run_exports for version, run_exports in known.items() if run_exports}
 
 
-def _description(about):
-    """Return what CEP 38 takes from an `about.json`, or from an upstream's entry, as far as it is of the right type."""
-    known = {}
+def _description(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of CEP 38 from an `about.json` or an upstream's entry.
+
+    Values of the wrong type are left out.
+    """
+    known: dict[str, Any] = {}
     for key in _TEXTS:
         value = about.get(key)
         if isinstance(value, list):
-            value = next(iter(value), None)  # Recipes may have several where CEP 34 has one.
+            value = next(iter(value), None)  # Some recipes have several, and CEP 34 allows one.
         if isinstance(value, str) and value:
             known[key] = value
     source_url = about.get("source_url")

@@ -1,34 +1,38 @@
-"""What `current_repodata.json` has: the newest packages of a subdir and what they need.
+"""`current_repodata.json`: the newest packages of a subdir, and the packages that they need.
 
-No CEP describes it. conda's classic solver looks there first, and into the whole repodata if that does not suffice, so
-nothing is lost by what is left out.
+No CEP describes it. conda's classic solver reads this file first, and the whole repodata if it
+finds no solution. So every package can still be installed.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from rattler import MatchSpec
+from rattler import MatchSpec, PackageRecord
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError
 
 from pulp_conda.channel.matchspec import LONGEST, as_rattler
 from pulp_conda.channel.versions import VersionKey
 
-# How often a package is compared with a spec. Names with many packages and specs could ask for the product of both.
+# How often a package is compared with a spec at most. Without this limit, many packages of one name
+# and many specs for it would take very long.
 _MOST_COMPARISONS = 5_000_000
 
 
-def select_current(packages):
-    """Return the file names of the newest packages, and of older ones that they need.
+# Name, version, build, build number, file name, and the match specs of what it depends on.
+CurrentCandidate = tuple[str, str, str, int, str, list[str]]
 
-    Of each name these are the builds of the newest version that have the highest build number. Where none of them is
-    what a selected package depends on, the newest builds that are join them, and what those need.
 
-    Args:
-        packages: (name, version, build, build_number, filename, depends) of each package.
+def select_current(packages: Iterable[CurrentCandidate]) -> set[str]:
+    """Return the file names of the newest packages, and of older packages that they need.
+
+    The newest packages of a name are those of the newest version with the highest build number. If
+    a selected package depends on a name, and none of the selected packages of that name matches,
+    then the newest packages that match are selected, too, and the packages that these need.
     """
-    by_name = {}
+    by_name: dict[str, list[_Package]] = {}
     for package in packages:
         by_name.setdefault(package[0], []).append(_Package(*package))
     releases = {name: _releases(of_name) for name, of_name in by_name.items()}
@@ -44,35 +48,41 @@ class _Package:
     build: str
     build_number: int
     filename: str
-    depends: list
+    depends: list[str]
 
     @cached_property
-    def comparable(self):
-        """The package as rattler compares it, or None if its version is none."""
+    def comparable(self) -> PackageRecord | None:
+        """The package in the form that rattler compares, or None if its version does not parse."""
         try:
             return as_rattler(self.name, self.version, self.build, self.build_number)
         except InvalidVersionError:
             return None
 
 
-def _releases(packages):
+def _releases(packages: list[_Package]) -> list[list[_Package]]:
     """Return lists of packages with the same version and build number, the newest first."""
-    # Comparing versions is slow, and there are more builds than versions.
+    # It is slow to compare versions, and there are fewer versions than packages.
     keys = sorted(map(VersionKey, {package.version for package in packages}))
-    ranks = {}
-    for before, key in zip([None, *keys], keys):
-        same = before is not None and not before < key
-        ranks[key.text] = ranks[before.text] if same else len(ranks)
+    ranks: dict[str, int] = {}
+    rank, before = 0, None
+    for key in keys:
+        if before is not None and before < key:
+            rank += 1
+        ranks[key.text] = rank
+        before = key
 
-    def age(package):
+    def age(package: _Package) -> tuple[int, int]:
         return ranks[package.version], package.build_number
 
     return [list(same) for _, same in groupby(sorted(packages, key=age, reverse=True), key=age)]
 
 
-def _add_needed(selected, releases):
+def _add_needed(
+    selected: dict[str, list[_Package]], releases: dict[str, list[list[_Package]]]
+) -> None:
+    """Add the packages that the selected packages need."""
     waiting = deque(package for of_name in selected.values() for package in of_name)
-    specs = set()
+    specs: set[str] = set()
     left = _MOST_COMPARISONS
     while waiting and left > 0:
         for spec in waiting.popleft().depends:
@@ -91,7 +101,7 @@ def _add_needed(selected, releases):
                 break
 
 
-def _parse_spec(spec):
+def _parse_spec(spec: str) -> MatchSpec | None:
     if len(spec) > LONGEST:
         return None
     try:
@@ -100,5 +110,5 @@ def _parse_spec(spec):
         return None
 
 
-def _matches(match_spec, package):
+def _matches(match_spec: MatchSpec, package: _Package) -> bool:
     return package.comparable is not None and match_spec.matches(package.comparable)

@@ -1,10 +1,12 @@
-"""What clients show to their users: the notices of a channel, at its root (CEP 6).
+"""The notices of a channel: messages that clients show to their users (CEP 6).
 
-conda prints them on a terminal, and rattler reads no more than a megabyte of the file.
+conda prints them on a terminal. rattler reads no more than a megabyte of the file.
 """
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
@@ -13,31 +15,34 @@ from pulp_conda.channel.errors import BadNotice, listed, shown
 
 LEVELS = ("info", "warning", "critical")
 
-# Together far below a megabyte, also if every character is one that JSON escapes.
+# With these limits the file is far smaller than a megabyte, even if JSON escapes every character.
 _MOST = 100
-_LONGEST_MESSAGE = 2000  # bytes; CEP 6 thinks of a tweet
+_LONGEST_MESSAGE = 2000  # Bytes. CEP 6 recommends the length of a tweet.
 _LONGEST_ID = 100
 
 _KEYS = ("id", "message", "level", "created_at", "expires_at")
 
 
-def check_notices(value, now):
-    """Return the notices in the form in which they are kept and served.
+def check_notices(value: object, now: datetime) -> list[dict[str, Any]]:
+    """Return the notices in the form in which they are stored and served.
 
-    Times are in UTC and end in `+00:00`, since conda on older Pythons cannot read a `Z`. The key is `expires_at`
-    alone: old versions of conda look for `expired_at`, but rattler takes a notice that has both for a mistake.
+    Times are in UTC and end with `+00:00`, because conda cannot read a `Z` with older Pythons. Each
+    notice has the key `expires_at`. Old versions of conda read `expired_at` instead, but rattler
+    refuses a notice that has both.
 
     Args:
-        now: For notices that do not say when they were made.
+        value: A list of notices, which is untrusted input.
+        now: The time now with a time zone. It becomes the `created_at` of notices that have none.
 
     Raises:
-        BadNotice: with all that is wrong, and where.
+        BadNotice: with all problems and their places.
     """
     if not isinstance(value, list):
         raise BadNotice(reason="the notices are not a list")
     if len(value) > _MOST:
         raise BadNotice(reason=f"there are {len(value)} notices, and {_MOST} are allowed")
-    notices, problems = [], []
+    notices: list[dict[str, Any]] = []
+    problems: list[str] = []
     for index, entry in enumerate(value):
         notice, found = _check_notice(index, entry, now)
         notices.append(notice)
@@ -49,25 +54,25 @@ def check_notices(value, now):
     return notices
 
 
-def current_notices(notices, now):
-    """Return those that have not expired, of notices that `check_notices` gave."""
+def current_notices(notices: Iterable[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Return the notices that have not expired. They must be in the form of `check_notices`."""
     return [notice for notice in notices if _expiry(notice) > now]
 
 
-def last_expiry(notices, now):
-    """Return when `current_notices` last became fewer, or None."""
+def last_expiry(notices: Iterable[dict[str, Any]], now: datetime) -> datetime | None:
+    """Return when the last one of the expired notices expired, or None if none has expired."""
     return max((_expiry(notice) for notice in notices if _expiry(notice) <= now), default=None)
 
 
-def encode_notices(notices):
-    """Return the bytes of `notices.json`."""
+def encode_notices(notices: list[dict[str, Any]]) -> bytes:
+    """Return the content of `notices.json`."""
     return orjson.dumps({"notices": notices})
 
 
-def _check_notice(index, entry, now):
-    """Return a notice in full, and a list of what is wrong with it."""
+def _check_notice(index: int, entry: object, now: datetime) -> tuple[dict[str, Any], list[str]]:
+    """Return a notice with all keys, and what is wrong with it. A wrong notice becomes empty."""
     if not isinstance(entry, dict):
-        return None, ["it is not an object"]
+        return {}, ["it is not an object"]
     problems = [f"{_quoted(key)} is not known" for key in entry if key not in _KEYS]
     level = entry.get("level")
     if level not in LEVELS:
@@ -87,21 +92,21 @@ def _check_notice(index, entry, now):
     if given["id"] != "" and (problem := _text_problem(given["id"], _LONGEST_ID)):
         problems.append(f"'id' {problem}")
     if problems:
-        return None, problems
+        return {}, problems
     if times["expires_at"] <= times["created_at"]:
-        return None, ["it expires before it was made"]
+        return {}, ["it expires before it was made"]
     notice = {"id": None, "message": entry["message"], "level": level} | {
         key: times[key].isoformat() for key in ("created_at", "expires_at")
     }
-    # conda keeps in mind by it what it has shown.
+    # conda remembers the ids of the notices that it has shown.
     notice["id"] = given["id"] or str(
         uuid5(NAMESPACE_OID, f"{index} {orjson.dumps(notice).decode()}")
     )
     return notice, []
 
 
-def _repeated_ids(notices):
-    first = {}
+def _repeated_ids(notices: list[dict[str, Any]]) -> list[str]:
+    first: dict[str, int] = {}
     for index, notice in enumerate(notices):
         first.setdefault(notice["id"], index)
     return [
@@ -111,10 +116,10 @@ def _repeated_ids(notices):
     ]
 
 
-def _text_problem(text, longest):
+def _text_problem(text: object, longest: int) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return "is missing" if text is None else "is not a text, or is empty"
-    # A terminal would obey control characters, and half a surrogate pair is in no encoding.
+    # A terminal would obey control characters, and half a surrogate cannot be encoded.
     odd = {char for char in text if unicodedata.category(char) in ("Cc", "Cs")} - {"\n", "\t"}
     if odd:
         return f"holds the control character {ascii(min(odd))}"
@@ -124,16 +129,16 @@ def _text_problem(text, longest):
     return None
 
 
-def _parse_time(text):
+def _parse_time(text: Any) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError
     return time.astimezone(UTC).replace(microsecond=0)
 
 
-def _expiry(notice):
+def _expiry(notice: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(notice["expires_at"])
 
 
-def _quoted(value):
+def _quoted(value: object) -> str:
     return f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))

@@ -1,10 +1,13 @@
-"""Repodata patches from strangers: documents that are checked before anything is patched by them.
+"""Checks of patch instructions, which are untrusted input.
 
-Format: `patch_instructions.json` (CEP 36, CEP 21), alone or in a package like `conda-forge-repodata-patches`.
+Format: `patch_instructions.json` (CEP 36, CEP 21), alone or in a package such as
+`conda-forge-repodata-patches`.
 """
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Any, BinaryIO, TypeGuard
 
 import orjson
 from conda_package_streaming.package_streaming import stream_conda_component
@@ -19,10 +22,10 @@ from pulp_conda.channel.errors import (
     shown,
 )
 from pulp_conda.channel.matchspec import LONGEST, check_matchspec
-from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, merge
-from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive
+from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, Patches, merge
+from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, read_member
 
-# The most bytes of a document that comes in a request, which is checked while somebody waits.
+# The most bytes of a document in a request. It is checked while the client waits.
 MAX_SIZE = 2**20
 
 _SHOWN_PROBLEMS = 10
@@ -49,11 +52,15 @@ _EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")  # CEP 44
 _FLAG = re.compile(r"[a-z0-9_]+(:[a-z0-9_]+)?")  # CEP 45
 
 
-def check_instructions(document, max_size=MAX_SIZE):
-    """Return a document in canonical form: all sections, names sorted, nothing that changes nothing.
+def check_instructions(document: object, max_size: int = MAX_SIZE) -> dict[str, Any]:
+    """Return a document in canonical form: with all sections, sorted, without empty instructions.
+
+    Args:
+        document: The content of a `patch_instructions.json`.
+        max_size: The most bytes that it may have as JSON.
 
     Raises:
-        BadPatch: with all that is wrong, or the first ten problems.
+        BadPatch: with the first ten problems.
     """
     patches = _checked(document, max_size)
     if not patches:
@@ -61,24 +68,33 @@ def check_instructions(document, max_size=MAX_SIZE):
     return patches.document()
 
 
-def read_patches_package(file, *, filename, size, subdirs=layout.KNOWN_SUBDIRS, limits=Limits()):
-    """Return {subdir: checked document} of a package as conda-forge's `conda-forge-repodata-patches`.
+def read_patches_package(
+    file: BinaryIO,
+    *,
+    filename: str,
+    size: int,
+    subdirs: Iterable[str] = layout.KNOWN_SUBDIRS,
+    limits: Limits = Limits(),
+) -> dict[str, dict[str, Any]]:
+    """Return the checked documents by subdir of a package such as `conda-forge-repodata-patches`.
 
-    Its files are `<subdir>/patch_instructions.json`. They remove some packages whose names break CEP 26. No channel here can
-    have them, so they are passed over.
+    Its files are `<subdir>/patch_instructions.json`. They name some packages whose names break CEP
+    26. No channel here can have such packages, so these names are ignored.
 
     Args:
         file: The package, open and seekable.
+        filename: Its file name.
         size: Its bytes.
-        subdirs: Those to read.
+        subdirs: The subdirs to read.
+        limits: What the package may unpack to.
 
     Raises:
         PackageError: the file is damaged, hostile or too large.
-        BadPatch: its instructions cannot be followed.
+        BadPatch: its instructions are wrong.
     """
     stem = layout.parse_filename(filename).stem
     archive = PackageArchive(file, filename, size, limits)
-    archive.read()  # Nobody has looked into the file if it came with a sync.
+    archive.read()  # A sync downloads files without reading them.
     if archive.index is None:
         raise MissingMetadata(filename=filename, member=INDEX)
     archive.check_stems(stem)
@@ -93,26 +109,26 @@ def read_patches_package(file, *, filename, size, subdirs=layout.KNOWN_SUBDIRS, 
                     reason=f"'{member.name}' is larger than {limit} bytes",
                     setting="CONDA_PACKAGE_LIMITS.info_member_size",
                 )
-            text = tar.extractfile(member).read()
+            text = read_member(tar, member)
             try:
                 documents[members[member.name]] = _read_document(text, limit)
             except BadPatch as error:
                 raise error.at(f"'{member.name}' of '{filename}'") from None
-        tar.members.clear()  # Or tarfile keeps them all.
+        tar.members.clear()  # Otherwise tarfile keeps all of them in memory.
     return {subdir: document for subdir, document in documents.items() if document}
 
 
-def _read_document(text, max_size):
-    """Return a checked document, or None for that of a subdir without patches."""
+def _read_document(text: bytes, max_size: int) -> dict[str, Any] | None:
+    """Return a checked document, or None if it has no instructions."""
     try:
         document = orjson.loads(text)
     except ValueError as error:
         raise BadPatch(reason=f"it is no JSON ({shown(str(error))})") from None
-    patches = _checked(_without_strangers(document), max_size)
+    patches = _checked(_without_bad_names(document), max_size)
     return patches.document() if patches else None
 
 
-def _checked(document, max_size):
+def _checked(document: object, max_size: int) -> Patches:
     try:
         size = len(orjson.dumps(document))
     except TypeError as error:
@@ -123,12 +139,13 @@ def _checked(document, max_size):
     problems = list(islice(_problems(document), _SHOWN_PROBLEMS + 1))
     if len(problems) > _SHOWN_PROBLEMS:
         problems[_SHOWN_PROBLEMS:] = ["and more"]
-    if problems:
+    if problems or not isinstance(document, dict):
         raise BadPatch(reason="; ".join(problems))
     return merge([document])
 
 
-def _without_strangers(document):
+def _without_bad_names(document: object) -> object:
+    """Return a document without the file names that are not valid for a package."""
     if not isinstance(document, dict):
         return document
     result = dict(document)
@@ -142,8 +159,8 @@ def _without_strangers(document):
     return result
 
 
-def _problems(document):
-    """Yield in words what is wrong, for as long as somebody asks."""
+def _problems(document: object) -> Iterator[str]:
+    """Yield in words what is wrong."""
     if not isinstance(document, dict):
         yield "it is not an object"
         return
@@ -157,7 +174,7 @@ def _problems(document):
         yield f"its '{VERSION}' is not 1 or 2"
     for key in _LISTS:
         yield from _list_problems(key, document.get(key, []))
-    specs = set()
+    specs: set[str] = set()
     for section, extension in SECTIONS.items():
         packages = document.get(section, {})
         if not isinstance(packages, dict):
@@ -174,7 +191,7 @@ def _problems(document):
                 yield from _change_problems(filename, changes, version, specs)
 
 
-def _list_problems(key, filenames):
+def _list_problems(key: str, filenames: object) -> Iterator[str]:
     if not isinstance(filenames, list):
         yield f"'{key}' is not a list"
         return
@@ -183,7 +200,9 @@ def _list_problems(key, filenames):
             yield f"in '{key}', {problem}"
 
 
-def _change_problems(filename, changes, version, specs):
+def _change_problems(
+    filename: str, changes: dict[str, Any], version: object, specs: set[str]
+) -> Iterator[str]:
     for key, value in changes.items():
         place = f"'{shown(key)}' of '{filename}'"
         if key in _FACTS:
@@ -197,12 +216,13 @@ def _change_problems(filename, changes, version, specs):
                 yield f"{place} {problem}"
 
 
-def _check_specs(value, known):
+def _check_specs(value: object, known: set[str]) -> Iterator[str]:
+    """Yield what is wrong with a list of match specs, and add the good ones to `known`."""
     if not isinstance(value, list):
         yield "is not a list of match specs"
         return
     for spec in value:
-        # The same few thousand specs stand in hundreds of thousands of records.
+        # Hundreds of thousands of records have the same few thousand specs.
         if not isinstance(spec, str):
             yield "is not a list of match specs"
         elif spec not in known:
@@ -212,7 +232,7 @@ def _check_specs(value, known):
                 known.add(spec)
 
 
-def _check_extra_depends(value, known):
+def _check_extra_depends(value: object, known: set[str]) -> Iterator[str]:
     if value is None:
         return
     if not isinstance(value, dict):
@@ -224,7 +244,7 @@ def _check_extra_depends(value, known):
         yield from _check_specs(specs, known)
 
 
-def _check_run_exports(value, known):
+def _check_run_exports(value: object, known: set[str]) -> Iterator[str]:
     if not isinstance(value, dict):
         yield "is not an object"
         return
@@ -234,27 +254,28 @@ def _check_run_exports(value, known):
         yield from _check_specs(specs, known)
 
 
-def _check_text(value, _):
+def _check_text(value: object, _: set[str]) -> Iterator[str]:
     if value is not None and not _is_text(value):
         yield "is neither null nor a text of up to 1000 characters"
 
 
-def _check_flags(value, _):
+def _check_flags(value: object, _: set[str]) -> Iterator[str]:
     if value is None:
         return
     if not _is_list_of_texts(value) or not all(map(_FLAG.fullmatch, value)):
         yield "is not a list of flags such as 'cuda' or 'blas:mkl'"
 
 
-def _check_purls(value, _):
+def _check_purls(value: object, _: set[str]) -> Iterator[str]:
     if value is None:
         return
     if not _is_list_of_texts(value) or not all(purl.startswith("pkg:") for purl in value):
         yield "is not a list of package URLs such as 'pkg:pypi/numpy'"
 
 
-# What conda-forge and rattler change, and the run_exports of CEP 21. Not `noarch`: it says how the file is built.
-_CHECKS = {
+# The keys that a patch may change. conda-forge and rattler change these, and run_exports is from
+# CEP 21. `noarch` is not among them, because it says how the file was built.
+_CHECKS: dict[str, Callable[[Any, set[str]], Iterator[str]]] = {
     "constrains": _check_specs,
     "depends": _check_specs,
     "extra_depends": _check_extra_depends,
@@ -268,10 +289,10 @@ _CHECKS = {
 }
 
 
-def _spec_problem(spec):
+def _spec_problem(spec: str) -> str | None:
     if len(spec) > LONGEST:
         return f"has a match spec of more than {LONGEST} characters"
-    # A URL would lead clients past the channel.
+    # With a URL, clients would download the package from another server.
     if "://" in spec:
         return f"has '{shown(spec)}', which names a URL"
     try:
@@ -283,7 +304,7 @@ def _spec_problem(spec):
     return None
 
 
-def _filename_problem(filename):
+def _filename_problem(filename: object) -> str | None:
     if not isinstance(filename, str):
         return "there is something else than a file name"
     try:
@@ -294,9 +315,9 @@ def _filename_problem(filename):
     return None
 
 
-def _is_text(value):
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST
 
 
-def _is_list_of_texts(value):
+def _is_list_of_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(map(_is_text, value))

@@ -1,11 +1,13 @@
-"""Repodata: the records of one subdir, read as a stream and written the same way every time.
+"""Repodata: the records of one subdir, in one file.
 
-Format: CEP 36; `base_url`: CEP 15; the section `v3`: CEP 48. Neither side ever holds all records in memory.
+Format: CEP 36. `base_url`: CEP 15. The section `v3`: CEP 48. Reading and writing never have all
+records in memory. Equal records in the same order give equal files.
 """
 
 from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import orjson
@@ -19,32 +21,37 @@ from pulp_conda.channel.errors import (
     WrongSubdir,
     shown,
 )
-from pulp_conda.channel.metadata.stream import MAX_SIZE, ObjectWriter, read_json
+from pulp_conda.channel.matchspec import PackageFilter
+from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, ObjectWriter, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 
-# Why entries of `v3` are left out that are something else than conda packages, wheels for example.
+# Why some entries of `v3` are left out: they are no conda packages, but wheels, for example.
 OTHER_FORMAT = "neither '.conda' nor '.tar.bz2'"
 
-# The extensions of `v3`; those of package files have a dot in front.
+# The keys in `v3` are the extensions of package files without the dot.
 V3_EXTENSIONS = tuple(extension.removeprefix(".") for extension in layout.EXTENSIONS)
 
-# Names of packages that are no longer listed; conda-forge had some ten thousand in a subdir.
+# The most names in the list of removed packages. conda-forge had some ten thousand in a subdir.
 MAX_REMOVED = 1_000_000
+
+# A record, and why it is left out. The record is None if the entry is no conda package, and the
+# reason is None if the record is taken.
+Entry = tuple[PackageRecord | None, str | None]
 
 _DEPTHS = {"info": 1, "repodata_version": 1, "packages": 2, "packages.conda": 2, "removed": 2}
 
 
 @dataclass
 class Repodata:
-    """An upstream's repodata file, to be read in as many passes as one likes.
+    """An upstream's repodata file. It can be read more than once.
 
     Attributes:
-        file: JSON or zstd of it, seekable.
-        url: Where it came from, without secrets; errors name it.
+        file: JSON, or zstd of it, seekable.
+        url: Where it came from, without secrets. Errors name it.
         subdir: The subdir that it should be of.
         max_size: The most bytes that it may unpack to.
-        now_ms: The time in milliseconds since 1970, to refuse records from the future.
+        now_ms: The time now in milliseconds since 1970, to refuse records from the future.
     """
 
     file: BinaryIO
@@ -52,18 +59,21 @@ class Repodata:
     subdir: str
     max_size: int = MAX_SIZE
     now_ms: int | None = None
-    _removed: list | None = field(default=None, init=False, repr=False)
+    _removed: list[str] | None = field(default=None, init=False, repr=False)
 
-    def packages_url(self, channel_url):
-        """Check what the file says of itself, and return the URL that its packages stand below.
+    def packages_url(self, channel_url: str) -> str:
+        """Check the `info` of the file, and return the URL of the folder with the packages.
 
-        Reads no further than to `info`, which most writers put in front.
+        The file is read only up to its `info`, which most tools write at the start.
+
+        Args:
+            channel_url: The URL of the channel, to which a `base_url` may be relative.
 
         Raises:
-            BadRepodata: no JSON object, cut short, or of a version that nobody knows yet.
+            BadRepodata: the file is no JSON object, cut short, or of an unknown version.
             WrongSubdir: the file is of another subdir.
         """
-        info = next((value for path, value in self._entries() if path[0] == "info"), {})
+        info: Any = next((value for path, value in self._entries() if path[0] == "info"), {})
         if not isinstance(info, dict):
             raise self._error("its 'info' is not an object")
         self._check_version(info.get("repodata_version", 1))
@@ -77,19 +87,17 @@ class Repodata:
                 f"its 'base_url' is {shown(repr(base_url))}, not an HTTP URL"
             ) from None
 
-    def records(self, package_filter):
-        """Yield (record, why it is left out or None) for every package, in the order of the file.
-
-        What is no conda package has None for a record.
+    def records(self, package_filter: PackageFilter) -> Iterator[Entry]:
+        """Yield an entry for every package, in the order of the file.
 
         Raises:
-            BadRecord: for a record that cannot be served, unless the filter leaves the package out.
-            BadRepodata: when the reading gets to the place where the file is broken, or, at the end, for a package
-                that is taken and said to be removed as well.
+            BadRecord: a record cannot be served, and the filter does not leave the package out.
+            BadRepodata: the file is broken, which is raised when the reading gets to that place. Or
+                a package is taken and also listed as removed, which is raised at the end.
         """
-        # Eight bytes of each name, since a million names would be a hundred times as much.
+        # Hashes of the names. The names themselves would take ten times as much memory.
         taken = array("q")
-        removed = set()
+        removed: set[str] = set()
         for path, value in self._entries():
             if path[0] == "removed":
                 self._add_removed(removed, path, value)
@@ -108,30 +116,30 @@ class Repodata:
         self._check_removed(removed, taken)
         self._removed = sorted(removed)
 
-    def removed(self):
-        """Return the names of packages that the channel had once, sorted (CEP 36).
+    def removed(self) -> list[str]:
+        """Return the file names of packages that were removed from the channel, sorted (CEP 36).
 
-        Needs a pass through the file, unless all `records` were read before. Names that no package can have are
-        left out: nobody could ask for them.
+        The file is read for it, unless all `records` were read before. Names that are not valid for
+        a package are left out.
 
         Raises:
-            BadRepodata: there are more than anybody would list.
+            BadRepodata: the file is broken, or there are more than `MAX_REMOVED` names.
         """
         if self._removed is None:
-            removed = set()
+            removed: set[str] = set()
             for path, value in self._entries():
                 if path[0] == "removed":
                     self._add_removed(removed, path, value)
             self._removed = sorted(removed)
         return self._removed
 
-    def _entries(self):
+    def _entries(self) -> Iterator[tuple[KeyPath, Any]]:
         return read_json(
             self.file, _DEPTHS, url=self.url, error=BadRepodata, max_size=self.max_size
         )
 
-    def _filename(self, path):
-        """Return the file name that an entry is of, or None if it is no conda package."""
+    def _filename(self, path: KeyPath) -> str | None:
+        """Return the file name of an entry, or None if it is no conda package."""
         if path[0] != "v3":
             if len(path) == 2 and isinstance(path[1], str):
                 return path[1]
@@ -140,7 +148,9 @@ class Repodata:
             return f"{stem}.{extension}" if extension in V3_EXTENSIONS else None
         raise self._error(f"its '{path[0]}' is not an object of objects")
 
-    def _record(self, filename, fields, in_v3, package_filter):
+    def _record(
+        self, filename: str, fields: object, in_v3: bool, package_filter: PackageFilter
+    ) -> PackageRecord:
         try:
             return check_record(self.subdir, filename, fields, in_v3=in_v3, now_ms=self.now_ms)
         except RecordError as error:
@@ -149,7 +159,7 @@ class Repodata:
                 raise BadRecord(filename=filename, url=self.url, reason=str(error)) from None
             return record
 
-    def _add_removed(self, removed, path, name):
+    def _add_removed(self, removed: set[str], path: KeyPath, name: object) -> None:
         if len(path) != 2 or not isinstance(path[1], int):
             raise self._error("its 'removed' is not a list")
         if len(removed) == MAX_REMOVED:
@@ -157,27 +167,32 @@ class Repodata:
         if layout.is_filename(name):
             removed.add(name)
 
-    def _check_removed(self, removed, taken):
+    def _check_removed(self, removed: Iterable[str], taken: Iterable[int]) -> None:
         by_hash = {hash(name): name for name in removed}
         for key in taken:
             if key in by_hash:
                 raise self._error(f"'{by_hash[key]}' is listed and said to be removed")
 
-    def _check_version(self, version):
+    def _check_version(self, version: object) -> None:
         if version not in (1, 2):
             raise self._error(f"its 'repodata_version' is {version}, not 1 or 2")
 
-    def _error(self, reason):
+    def _error(self, reason: str) -> BadRepodata:
         return BadRepodata(url=self.url, reason=reason)
 
 
-def resolve_url(channel_url, subdir, url):
-    """Return the URL that the metadata of a subdir means by a relative or absolute one.
+def resolve_url(channel_url: str, subdir: str, url: object) -> str:
+    """Return the absolute URL for a URL in the metadata of a subdir.
+
+    Args:
+        channel_url: The URL of the channel.
+        subdir: The subdir. A relative URL is relative to its URL.
+        url: The relative or absolute URL. If it is empty, the URL of the subdir is returned.
 
     Raises:
-        ValueError: it is no URL that a package could be fetched from.
+        ValueError: it is not the URL of a file that can be downloaded by HTTP.
     """
-    # It stands in the database with every package, where NUL and half surrogates are none.
+    # The database stores it with every package, and refuses NUL and half surrogates.
     if not isinstance(url, str) or len(url) > 2000 or not url.isprintable():
         raise ValueError("no text")
     parts = urlsplit(url)
@@ -190,11 +205,11 @@ def resolve_url(channel_url, subdir, url):
     query = urlsplit(base).query
     if parts.netloc or parts.query or not query:
         return resolved
-    return f"{resolved}?{query}"  # Some channels want their token there.
+    return f"{resolved}?{query}"  # Some channels have a token in the query string.
 
 
-def named_by(subdir, filename):
-    """Return a record with nothing but what the file name says, or None if it says nothing."""
+def named_by(subdir: str, filename: str) -> PackageRecord | None:
+    """Return a record with only the facts that are in the file name, or None if it is not valid."""
     try:
         parts = layout.parse_filename(filename)
     except BadPackageName:
@@ -204,40 +219,46 @@ def named_by(subdir, filename):
 
 
 class RepodataWriter:
-    """Writes `repodata.json` from records that come one by one, sorted by whoever brings them.
+    """Writes `repodata.json`.
 
-    The same records in the same order give the same bytes. `.tar.bz2` and `.conda` may come mixed, and those of `v3`
-    between them.
-
-    Args:
-        relations: What `check_relations` gave (CEP 42).
+    Records are added one by one, and stand in the file in this order. Records of both extensions
+    and of `v3` may be added in any order.
 
     Attributes:
-        revisions: `info.repodata_revisions`, valid after `close`; empty if nothing is in `v3`.
+        revisions: `info.repodata_revisions` after `close`. Empty if there is no record in `v3`.
     """
 
-    def __init__(self, file, subdir, relations=None):
+    def __init__(
+        self, file: IO[bytes], subdir: str, relations: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin a file without records.
+
+        Args:
+            file: Where to write.
+            subdir: The subdir of the records.
+            relations: What `check_relations` returned (CEP 42).
+        """
         self._file = file
-        self._info = {"subdir": subdir}
+        self._info: dict[str, Any] = {"subdir": subdir}
         if relations:
             self._info["channel_relations"] = relations
         self._sections = {"packages": ObjectWriter(), "packages.conda": ObjectWriter()}
-        self._v3 = {}
+        self._v3: dict[str, ObjectWriter] = {}
         self._v3_counter = RevisionCounter()
-        self.revisions = {}
+        self.revisions: dict[str, dict[str, int]] = {}
 
-    def add(self, filename, canonical, in_v3=False):
-        """Write a record, given as the bytes that shall stand there."""
+    def add(self, filename: str, canonical: bytes, in_v3: bool = False) -> None:
+        """Add a record, given as `PackageRecord.canonical`."""
         if in_v3:
             self._add_v3(filename, canonical)
         else:
             self._sections[section_of(filename)].add(filename, canonical)
 
-    def close(self, removed=()):
+    def close(self, removed: Iterable[str] = ()) -> None:
         """Write the file.
 
         Args:
-            removed: Names of packages that the channel had once.
+            removed: The file names of packages that were removed from the channel.
         """
         self.revisions = self._v3_counter.as_info()
         if self.revisions:
@@ -252,14 +273,14 @@ class RepodataWriter:
             self._write_v3()
         write(b"}\n")
 
-    def _add_v3(self, filename, canonical):
+    def _add_v3(self, filename: str, canonical: bytes) -> None:
         if not self._v3:
             self._v3 = {extension: ObjectWriter() for extension in V3_EXTENSIONS}
         stem, extension = split_v3(filename)
         self._v3[extension].add(stem, canonical)
         self._v3_counter.add(orjson.loads(canonical))
 
-    def _write_v3(self):
+    def _write_v3(self) -> None:
         separator = b',"v3":{'
         for extension, entries in self._v3.items():
             self._file.write(b'%b"%b":' % (separator, extension.encode()))
@@ -268,22 +289,31 @@ class RepodataWriter:
         self._file.write(b"}")
 
 
-def section_of(filename):
-    """Return the key under which the records of such files stand outside of `v3`."""
+def section_of(filename: str) -> str:
+    """Return the section of a file's record outside of `v3`: `packages` or `packages.conda`."""
     return "packages.conda" if filename.endswith(".conda") else "packages"
 
 
-def split_v3(filename):
-    """Return what a file is called in `v3`, and the key under which it stands there."""
+def split_v3(filename: str) -> tuple[str, str]:
+    """Return the key of a file's record in `v3`, and the section there: `conda` or `tar.bz2`."""
     extension = "conda" if filename.endswith(".conda") else "tar.bz2"
     return filename.removesuffix(f".{extension}"), extension
 
 
-def _dumps(value):
+def _dumps(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def compress(source, target, size, level):
-    """Write a file's zstd form, with its size in the frame's header, as clients with limits want it."""
+def compress(source: IO[bytes], target: IO[bytes], size: int, level: int) -> None:
+    """Compress a file with zstd.
+
+    The header of the zstd frame has the size, because some clients refuse a file without it.
+
+    Args:
+        source: The file to read.
+        target: The file to write.
+        size: The bytes of `source`.
+        level: The zstd level.
+    """
     compressor = zstandard.ZstdCompressor(level=level, threads=-1)
     compressor.copy_stream(source, target, size=size)

@@ -1,15 +1,19 @@
-"""Sharded repodata: one small file per package name, and an index of their hashes.
+"""Sharded repodata: one small file for each package name, and an index with their hashes.
 
-Format: CEP 16; run_exports inside of the records: CEP 21; the section `v3`: CEP 48. What clients demand beyond it: both
-maps in every shard, hashes as bytes, the size of the content in the zstd frame (so each is compressed in one go), and
-URLs in the index that no mirror can misread.
+Format: CEP 16. run_exports in the records: CEP 21. The section `v3`: CEP 48. Some clients need more
+than the CEPs say: both maps in every shard, hashes as bytes, URLs in the index that have only one
+meaning, and the size of the content in the zstd frame. For that size, a file is compressed in one
+call.
 """
 
 import io
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
+from typing import Any
 
 import msgpack
 import orjson
@@ -21,15 +25,18 @@ from pulp_conda.channel.errors import (
     BadRecord,
     BadShard,
     BadShardIndex,
+    ChannelError,
     RepodataTooLarge,
     WrongSubdir,
     shown,
 )
+from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.relations import KEYS as RELATIONS
 from pulp_conda.channel.metadata.relations import check_relations
 from pulp_conda.channel.metadata.repodata import (
     OTHER_FORMAT,
     V3_EXTENSIONS,
+    Entry,
     named_by,
     resolve_url,
     section_of,
@@ -38,20 +45,29 @@ from pulp_conda.channel.metadata.repodata import (
 from pulp_conda.channel.metadata.stream import open_zstd
 from pulp_conda.channel.records import RecordError, check_record
 
-# Counts up when the same records shall give other bytes.
+# A part of `shard_key`. It has to be increased whenever the same records give other bytes than
+# before.
 FORMAT = 2
 
-# Bytes of an index or a shard, packed or not, whatever the settings allow: they are held in memory. Ten times the
-# largest of 2026 (vim in conda-forge: 2.6 MB), and half of what conda takes.
+# Bytes of an index or a shard, packed or not, even if the settings allow more, because they are
+# held in memory. This is ten times the largest of 2026 (vim in conda-forge: 2.6 MB), and half of
+# conda's limit.
 MAX_SIZE = 32 * 2**20
 
-# Entries of one list: msgpack makes space for them before it reads them.
+# Entries of one list. msgpack allocates memory for all of them before it reads them.
 _MAX_LIST = 100_000
 
 _BINARY_KEYS = ("md5", "sha256")
 
-# Some indexers write these as bytes as well; conda wants texts.
+# Some indexers write all of these as bytes.
 _MAYBE_BINARY_KEYS = (*_BINARY_KEYS, "legacy_bz2_md5", "attestations_sha256")
+
+# A package in a shard: its file name, its record as canonical JSON, its run_exports as canonical
+# JSON or None if they are not known, and whether it belongs in `v3`.
+ShardEntry = tuple[str, bytes | str, bytes | str | None, bool]
+
+# Returns the error for a reason.
+_Fail = Callable[[str], ChannelError]
 
 
 @dataclass(frozen=True)
@@ -59,20 +75,21 @@ class ShardIndex:
     """The shards of an upstream's subdir.
 
     Attributes:
-        packages_url: The URL that the packages stand below.
-        shards_url: The URL that the shards stand below.
+        subdir: The subdir.
+        packages_url: The URL of the folder with the packages.
+        shards_url: The URL of the folder with the shards.
         digests: The sha256 of each shard's bytes, in binary, by package name.
-        relations: What `check_relations` gives of the channel's relations.
+        relations: The references to other channels, as `check_relations` returns them.
     """
 
     subdir: str
     packages_url: str
     shards_url: str
-    digests: dict
-    relations: dict
+    digests: dict[str, bytes]
+    relations: dict[str, str]
 
-    def shard_url(self, name):
-        """Return where the shard of a package name is."""
+    def shard_url(self, name: str) -> str:
+        """Return the URL of the shard of a package name."""
         return layout.join_url(self.shards_url, f"{self.digests[name].hex()}.msgpack.zst")
 
 
@@ -81,31 +98,33 @@ class Shard:
     """The records of one package name.
 
     Attributes:
-        records: (record, why it is left out or None) for every package; what is no conda package has None for a record.
-        removed: The names of packages that the channel had once, sorted.
+        records: An entry for every package.
+        removed: The file names of packages that were removed from the channel, sorted.
     """
 
-    records: list
-    removed: list
+    records: list[Entry]
+    removed: list[str]
 
 
-def read_index(data, *, url, subdir, channel_url, max_size=MAX_SIZE):
+def read_index(
+    data: bytes, *, url: str, subdir: str, channel_url: str, max_size: int = MAX_SIZE
+) -> ShardIndex:
     """Check an upstream's index of shards, and return it.
 
     Args:
         data: The file.
         url: Where it came from, without secrets.
         subdir: The subdir that it should be of.
-        channel_url: The URL of the channel, against which relative ones hold.
+        channel_url: The URL of the channel, to which URLs in the index may be relative.
         max_size: The most bytes that it may unpack to.
 
     Raises:
-        BadShardIndex: it is not of the shape of CEP 16.
+        BadShardIndex: it does not have the form of CEP 16.
         WrongSubdir: it is of another subdir.
         RepodataTooLarge: it is larger than the limit.
     """
 
-    def fail(reason):
+    def fail(reason: str) -> BadShardIndex:
         return BadShardIndex(url=url, reason=reason)
 
     index = _unpack(data, url, max_size, fail)
@@ -125,32 +144,43 @@ def read_index(data, *, url, subdir, channel_url, max_size=MAX_SIZE):
     )
 
 
-def read_shard(data, *, url, name, digest, subdir, package_filter, max_size=MAX_SIZE, now_ms=None):
-    """Check a shard, and return what is in it.
+def read_shard(
+    data: bytes,
+    *,
+    url: str,
+    name: str,
+    digest: bytes,
+    subdir: str,
+    package_filter: PackageFilter,
+    max_size: int = MAX_SIZE,
+    now_ms: int | None = None,
+) -> Shard:
+    """Check a shard, and return its content.
 
     Args:
         data: The file.
         url: Where it came from, without secrets.
-        name: The package name that the index has it for.
-        digest: The sha256 that the index gives, in binary.
+        name: Its package name in the index.
+        digest: Its sha256 in the index, in binary.
+        subdir: The subdir of the index.
         package_filter: Says which packages to take.
         max_size: The most bytes that it may unpack to.
-        now_ms: The time in milliseconds since 1970, to refuse records from the future.
+        now_ms: The time now in milliseconds since 1970, to refuse records from the future.
 
     Raises:
-        BadShard: it is not what the index says, or not of the shape of CEP 16.
-        BadRecord: for a record that cannot be served, unless the filter leaves the package out.
+        BadShard: it has another digest than the index says, or not the form of CEP 16.
+        BadRecord: a record cannot be served, and the filter does not leave the package out.
         RepodataTooLarge: it is larger than the limit.
     """
 
-    def fail(reason):
+    def fail(reason: str) -> BadShard:
         return BadShard(url=url, name=name, reason=reason)
 
     if (found := sha256(data).digest()) != digest:
         raise fail(f"its sha256 is {found.hex()}, and {digest.hex()} in the index")
     shard = _unpack(data, url, max_size, fail)
-    records = []
-    taken = set()
+    records: list[Entry] = []
+    taken: set[str] = set()
     for filename, fields, in_v3 in _entries(shard, fail):
         if filename is None:
             records.append((None, OTHER_FORMAT))
@@ -160,9 +190,10 @@ def read_shard(data, *, url, name, digest, subdir, package_filter, max_size=MAX_
             if record.name != name:
                 raise RecordError(f"it is in the shard of '{name}'")
         except RecordError as error:
-            record = named_by(subdir, filename)
-            if record is None or package_filter.reason_against(record) is None:
+            named = named_by(subdir, filename)
+            if named is None or package_filter.reason_against(named) is None:
                 raise BadRecord(filename=filename, url=url, reason=str(error)) from None
+            record = named
         reason = package_filter.reason_against(record)
         if reason is None:
             if filename in taken:
@@ -172,35 +203,34 @@ def read_shard(data, *, url, name, digest, subdir, package_filter, max_size=MAX_
     return Shard(records, _checked_removed(shard.get("removed", []), taken, fail))
 
 
-def shard_key(entries, removed=()):
-    """Return what identifies the content of a shard, without encoding it.
+def shard_key(entries: Iterable[ShardEntry], removed: Iterable[str] = ()) -> bytes:
+    """Return a digest that identifies the content of a shard. The shard is not encoded for it.
 
     Args:
         entries, removed: As for `encode_shard`.
     """
-    entries = _sorted(entries)
-    # In lines: canonical JSON has no line break in it, and no file name has one.
-    lines = [b"%d %d" % (FORMAT, len(entries))]
-    for filename, record, run_exports, in_v3 in entries:
+    in_order = _sorted(entries)
+    # Neither canonical JSON nor a file name has a line break, so the lines have only one meaning.
+    lines = [b"%d %d" % (FORMAT, len(in_order))]
+    for filename, record, run_exports, in_v3 in in_order:
         lines += filename.encode(), b"v3" if in_v3 else b"", _as_bytes(record)
         lines.append(b"" if run_exports is None else _as_bytes(run_exports))
     lines += map(str.encode, sorted(removed))
     return sha256(b"\n".join(lines)).digest()
 
 
-def encode_shard(entries, removed, level):
-    """Return the shard of one package name. The same content gives the same bytes, in whatever order it comes.
+def encode_shard(entries: Iterable[ShardEntry], removed: Iterable[str], level: int) -> bytes:
+    """Return the shard of one package name. The order of the packages makes no difference.
 
     Args:
-        entries: (file name, record as it shall stand there, canonical run_exports or None if not known, whether it
-            belongs into `v3`) of each package; the middle two as canonical JSON.
-        removed: The names of packages that the channel had once.
+        entries: The packages.
+        removed: The file names of packages that were removed from the channel.
         level: The zstd level.
     """
-    shard = {"packages": {}, "packages.conda": {}, "removed": sorted(removed)}
-    v3 = {extension: {} for extension in V3_EXTENSIONS}
+    sections: dict[str, dict[str, Any]] = {"packages": {}, "packages.conda": {}}
+    v3: dict[str, dict[str, Any]] = {extension: {} for extension in V3_EXTENSIONS}
     for filename, canonical, run_exports, in_v3 in _sorted(entries):
-        record = orjson.loads(canonical)
+        record: dict[str, Any] = orjson.loads(canonical)
         for key in _BINARY_KEYS:
             if record.get(key):
                 record[key] = bytes.fromhex(record[key])
@@ -210,24 +240,35 @@ def encode_shard(entries, removed, level):
             stem, extension = split_v3(filename)
             v3[extension][stem] = record
         else:
-            shard[section_of(filename)][filename] = record
+            sections[section_of(filename)][filename] = record
+    shard: dict[str, Any] = {**sections, "removed": sorted(removed)}
     if any(v3.values()):
         shard["v3"] = v3
     return _pack(shard, level)
 
 
-def encode_index(subdir, digests, created_at, level, relations=None, revisions=None):
+def encode_index(
+    subdir: str,
+    digests: Mapping[str, bytes],
+    created_at: datetime,
+    level: int,
+    relations: Mapping[str, str] | None = None,
+    revisions: Mapping[str, Any] | None = None,
+) -> bytes:
     """Return the index of a subdir's shards.
 
     Args:
+        subdir: The subdir.
         digests: The sha256 of each shard's bytes, in binary, by package name.
-        created_at: When the records became what they are, with a time zone.
-        relations: What `check_relations` gave (CEP 42).
-        revisions: What `RepodataWriter.revisions` says after the same records.
+        created_at: When the records changed last, with a time zone.
+        level: The zstd level.
+        relations: What `check_relations` returned (CEP 42).
+        revisions: The `RepodataWriter.revisions` of the same records.
     """
-    info = {
+    info: dict[str, Any] = {
         "subdir": subdir,
-        # mamba joins an absolute URL of the same host twice, conda wants the key: empty suits all.
+        # conda needs the key, and mamba misreads an absolute URL of the same host. Empty works for
+        # all.
         "base_url": "",
         "shards_base_url": "./shards/",
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -239,26 +280,26 @@ def encode_index(subdir, digests, created_at, level, relations=None, revisions=N
     return _pack({"version": 1, "info": info, "shards": dict(sorted(digests.items()))}, level)
 
 
-def _pack(content, level):
+def _pack(content: object, level: int) -> bytes:
     return _compressor(level).compress(msgpack.packb(content))
 
 
 @lru_cache(maxsize=1)
-def _compressor(level):
-    # To make one takes three times as long as to compress a shard.
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    # It takes three times as long to make a compressor as to compress a shard.
     return zstandard.ZstdCompressor(level=level)
 
 
-def _sorted(entries):
+def _sorted(entries: Iterable[ShardEntry]) -> list[ShardEntry]:
     return sorted(entries, key=itemgetter(0, 3))
 
 
-def _as_bytes(text):
+def _as_bytes(text: bytes | str) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def _unpack(data, url, max_size, fail):
-    """Return the map that a file holds, without trusting any size that it states."""
+def _unpack(data: bytes, url: str, max_size: int, fail: _Fail) -> dict[Any, Any]:
+    """Return the map in a file. The sizes that the file states may be wrong, and are not used."""
     limit = min(max_size, MAX_SIZE)
     try:
         content = open_zstd(io.BytesIO(data)).read(limit + 1)
@@ -286,19 +327,24 @@ def _unpack(data, url, max_size, fail):
 
 
 class _Budget:
-    """Stops a file that would become a hundred times as large in memory: empty lists, each of them one byte."""
+    """Limits the number of maps and lists in a file.
 
-    def __init__(self, size):
+    A file of empty lists, each of which has one byte, would take a hundred times as much memory.
+    """
+
+    def __init__(self, size: int) -> None:
         self._left = 1000 + size // 8
 
-    def spend(self, container):
+    def spend(self, container: Any) -> Any:
         self._left -= 1
         if self._left < 0:
             raise ValueError("too many maps and lists")
         return container
 
 
-def _index_url(info, key, channel_url, subdir, fail):
+def _index_url(
+    info: Mapping[str, Any], key: str, channel_url: str, subdir: str, fail: _Fail
+) -> str:
     url = info.get(key) or ""
     try:
         return resolve_url(channel_url, subdir, url)
@@ -306,7 +352,7 @@ def _index_url(info, key, channel_url, subdir, fail):
         raise fail(f"its '{key}' is {shown(repr(url))}, not an HTTP URL") from None
 
 
-def _checked_digests(digests, fail):
+def _checked_digests(digests: object, fail: _Fail) -> dict[str, bytes]:
     if not isinstance(digests, dict):
         raise fail("it has no map of 'shards'")
     for name, digest in digests.items():
@@ -319,11 +365,11 @@ def _checked_digests(digests, fail):
     return digests
 
 
-def _checked_relations(relations, fail):
+def _checked_relations(relations: object, fail: _Fail) -> dict[str, str]:
     if relations is None:
         return {}
     if isinstance(relations, dict):
-        # CEP 42: others are for clients of the future.
+        # Unknown keys are for later clients (CEP 42).
         relations = {key: relations[key] for key in RELATIONS if key in relations}
     try:
         return check_relations(relations)
@@ -331,8 +377,8 @@ def _checked_relations(relations, fail):
         raise fail(f"its 'channel_relations': {error.facts['reason']}") from None
 
 
-def _entries(shard, fail):
-    """Yield (file name or None, fields, in_v3) of all records."""
+def _entries(shard: Mapping[Any, Any], fail: _Fail) -> Iterator[tuple[str | None, Any, bool]]:
+    """Yield (file name, fields, in_v3) of all records. Other packages have None as file name."""
     for section in ("packages", "packages.conda"):
         for filename, fields in _map(shard.get(section, {}), section, fail):
             yield filename, fields, False
@@ -341,7 +387,7 @@ def _entries(shard, fail):
             yield f"{stem}.{extension}" if extension in V3_EXTENSIONS else None, fields, True
 
 
-def _map(value, key, fail):
+def _map(value: object, key: str, fail: _Fail) -> ItemsView[str, Any]:
     if not isinstance(value, dict):
         raise fail(f"its '{shown(key)}' is not a map")
     for name in value:
@@ -350,8 +396,8 @@ def _map(value, key, fail):
     return value.items()
 
 
-def _as_text(fields):
-    """Return a record with its checksums as JSON has them."""
+def _as_text(fields: object) -> object:
+    """Return the fields of a record with the checksums as texts."""
     if not isinstance(fields, dict):
         return fields
     for key in _MAYBE_BINARY_KEYS:
@@ -360,7 +406,7 @@ def _as_text(fields):
     return fields
 
 
-def _checked_removed(removed, taken, fail):
+def _checked_removed(removed: object, taken: set[str], fail: _Fail) -> list[str]:
     if not isinstance(removed, list):
         raise fail("its 'removed' is not a list")
     names = {name for name in removed if layout.is_filename(name)}

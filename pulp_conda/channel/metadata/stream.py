@@ -34,7 +34,7 @@ _OPEN_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?\Z', re.DOTALL)
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 # The keys that lead to a value, with numbers for the places in a list.
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 def is_zstd(file: IO[bytes]) -> bool:
@@ -64,7 +64,7 @@ def read_json(
     url: str,
     error: type[ChannelError],
     max_size: int = MAX_SIZE,
-) -> Iterator[tuple[Path, Any]]:
+) -> Iterator[tuple[KeyPath, Any]]:
     """Yield (path, value) for the values in a JSON object, in the order of the file.
 
     A path has the keys that lead to the value. Little memory is used, because an object or a list
@@ -164,7 +164,7 @@ class _Text:
 
 
 class _Values:
-    """Reads the values of a JSON text that comes in pieces. A ValueError says what is wrong with it.
+    """Reads the values of a JSON text that comes in pieces. A ValueError says what is wrong.
 
     The C scanner of the standard library builds each value, and says where the value ends.
     """
@@ -175,7 +175,7 @@ class _Values:
         self._position = 0
         self._ended = False
 
-    def members(self, depths: Mapping[str, int]) -> Iterator[tuple[Path, Any]]:
+    def members(self, depths: Mapping[str, int]) -> Iterator[tuple[KeyPath, Any]]:
         """Yield (path, value) of the whole text."""
         if self._next() != "{":
             raise ValueError("no object")
@@ -184,7 +184,7 @@ class _Values:
         if self._next():
             raise ValueError("more text behind its end")
 
-    def _walk(self, path: Path, depth: int) -> Iterator[tuple[Path, Any]]:
+    def _walk(self, path: KeyPath, depth: int) -> Iterator[tuple[KeyPath, Any]]:
         """Yield (path, value) of one value, which starts at the position."""
         opening = self._next()
         if len(path) >= depth or opening not in ("{", "["):

@@ -40,7 +40,7 @@ _CHUNK = 64 * 2**10
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_HEADER = 18  # The most bytes that it can have.
 
-# So many bytes may a tar archive use for one member besides its data, and so many at its end.
+# The most bytes that a tar archive may have for one member besides its data, and at its end.
 _OVERHEAD = 2**20
 
 # A package that unpacks to less than this is no bomb, so `Limits.expansion` does not apply to it.
@@ -188,8 +188,8 @@ class PackageArchive:
     def _check_zip(self, archive: zipfile.ZipFile) -> None:
         """Check that the ZIP file consists of its stored members, without gaps.
 
-        Otherwise a reader that begins at the start finds others than a reader that begins at the
-        end.
+        In other files, readers that begin at the start find other members than readers that begin
+        at the end.
         """
         position = 0
         for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
@@ -304,7 +304,7 @@ class _Unpacked:
     """The unpacked content of a compressed file. A file that ends too early is an error.
 
     Attributes:
-        limit: Reading is an error behind this position. It is set again after each member, so that
+        limit: To read behind this position is an error. It is set again after each member, so that
             no single header can take all memory.
         end_of_data: The position behind the last byte that is no zero. A tar archive ends with
             zeros.

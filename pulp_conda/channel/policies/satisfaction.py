@@ -1,33 +1,36 @@
 """Whether the packages that others depend on are there at all, by name, version and build.
 
-No solving: that each dependency has its package does not say that all of them fit together.
+This is no solving: if each dependency finds a package, all of them together may still not fit.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rattler import MatchSpec, Version, VersionSpec
+from rattler import PackageRecord as RattlerRecord
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError, InvalidVersionSpecError
 
 from pulp_conda.channel.layout import NOARCH, package_path
 from pulp_conda.channel.matchspec import LONGEST, as_rattler, leading_name
 
-# How often a package is compared with a spec. Names with many packages and specs could ask for the product of both.
+# How often a package is compared with a spec. For a name with many packages and many specs, the
+# number of comparisons could be the product of both.
 _MOST_COMPARISONS = 200_000_000
 
-# Names whose packages are ready for comparison.
+# For how many names the packages are kept in a form that rattler compares.
 _MOST_UNPACKED = 50
 
 
 class Candidate(NamedTuple):
-    """A package that may come into a stage. A tuple, since there are a million of them.
+    """A package that may come into a channel. It is a tuple because there can be a million.
 
     Attributes:
-        depends: The entries of the record; None or empty where nobody asks for them.
-        indexed_timestamp: Since when the channel has it, in milliseconds since 1970, or None.
-        is_new: The stage does not serve it yet.
-        key: What the caller knows the package by. Another record of the same file has another key.
+        depends: The dependencies that the record lists. None or empty if the rules need none.
+        indexed_timestamp: When the channel first had it, in milliseconds since 1970, or None.
+        is_new: Whether the target does not have it yet.
+        key: The identity that the caller gives it. Another record of the same file has another key.
     """
 
     subdir: str
@@ -37,30 +40,32 @@ class Candidate(NamedTuple):
     build: str
     build_number: int
     license: str = ""
-    depends: list | None = None
+    depends: list[str] | None = None
     sha256: str = ""
     md5: str = ""
     indexed_timestamp: int | None = None
     is_new: bool = False
-    key: object = None
+    key: Any = None
 
     @property
-    def path(self):
+    def path(self) -> str:
         return package_path(self.subdir, self.filename)
 
     @property
-    def identity(self):
+    def identity(self) -> tuple[str, str, object]:
+        """What tells two packages apart: path, sha256 and key."""
         return self.path, self.sha256, self.key
 
 
 @dataclass(frozen=True)
 class Unmet:
-    """A dependency that nothing satisfies, as the packages of one subdir state it.
+    """A dependency of packages in one subdir that no package satisfies.
 
     Attributes:
-        path: The first package that has it.
+        path: The path of the first package that has it.
+        depends: The text of the dependency.
         count: How many packages have it.
-        reason: What is wrong, in words that follow on the dependency.
+        reason: What is wrong, in words that can follow the dependency in a sentence.
     """
 
     subdir: str
@@ -70,56 +75,82 @@ class Unmet:
     reason: str
 
 
+class _Release:
+    """All packages of one name, subdir and version."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self._name = name
+        self._builds: list[tuple[str, int]] = []
+        self.version: Version | None
+        try:
+            self.version = Version(version)
+        except InvalidVersionError:
+            self.version = None
+
+    def add(self, build: str, build_number: int) -> None:
+        self._builds.append((build, build_number))
+
+    @cached_property
+    def builds(self) -> list[RattlerRecord]:
+        """The builds as rattler compares them, each once. Their version is always 0."""
+        return [as_rattler(self._name, "0", *build) for build in dict.fromkeys(self._builds)]
+
+
 class Dependency:
-    """One entry of `depends`, cut down to what says which packages satisfy it: name, version and build.
+    """One entry of `depends`, reduced to its name, version and build.
 
     Attributes:
-        conditional: It is needed only if something else is installed, so that nobody can ask for it in general.
+        conditional: Whether it holds only if something else is installed. We cannot know whether
+            that will be so.
 
     Raises:
-        InvalidMatchSpecError, InvalidVersionSpecError: no client could read it.
+        InvalidMatchSpecError, InvalidVersionSpecError: No client could read it.
     """
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         if len(text) > LONGEST:
             raise InvalidMatchSpecError(f"it is longer than {LONGEST} characters")
         spec = MatchSpec(text)
         self.name = spec.name.normalized
         self.conditional = spec.condition is not None
-        # What is no version is still any version.
+        # `*` also matches a text that is no version, so it is no constraint here.
         self._version = None if spec.version in (None, "*") else VersionSpec(spec.version)
-        self._build = None
+        self._build: MatchSpec | None = None
         if spec.build is not None or spec.build_number is not None:
             self._build = _only_build(spec)
 
     @property
-    def asks_for_build(self):
+    def asks_for_build(self) -> bool:
         return self._build is not None
 
-    def takes_version(self, version):
-        """Tell whether a version suits; None stands for a text that is no version."""
+    def takes_version(self, version: Version | None) -> bool:
+        """Say whether a version satisfies it. None stands for a text that is no version."""
         return self._version is None or (version is not None and self._version.matches(version))
 
-    def takes_one_of(self, builds):
+    def takes_one_of(self, builds: Iterable[RattlerRecord]) -> bool:
+        """Say whether one of some builds satisfies it, whatever their versions are."""
         return self._build is None or any(map(self._build.matches, builds))
 
-    def takes(self, package):
+    def takes(self, package: Candidate) -> bool:
+        """Say whether a package of the same name satisfies it."""
         release = _Release(package.name, package.version)
         release.add(package.build, package.build_number)
         return self.takes_version(release.version) and self.takes_one_of(release.builds)
 
 
 class Offers:
-    """What there is, in little memory: some 40 bytes for each package."""
+    """The packages that dependencies may find. Each needs about 40 bytes of memory."""
 
-    def __init__(self, packages=()):
-        self._packages = {}
-        self._unpacked = {}
+    def __init__(self, packages: Iterable[Candidate] = ()) -> None:
+        # By name and subdir, as lines with version, build and build number.
+        self._packages: dict[str, dict[str, bytearray]] = {}
+        # The same for a few names, ready for comparison.
+        self._unpacked: dict[str, dict[str, list[_Release]]] = {}
         self._left = _MOST_COMPARISONS
         for package in packages:
             self.add(package)
 
-    def add(self, package):
+    def add(self, package: Candidate) -> None:
         line = f"{package.version}\0{package.build}\0{package.build_number}\n".encode()
         of_name = self._packages.setdefault(package.name, {})
         if package.subdir in of_name:
@@ -129,24 +160,25 @@ class Offers:
         self._unpacked.pop(package.name, None)
 
     @property
-    def exhausted(self):
-        """So much was asked that the answer has been no ever since."""
+    def exhausted(self) -> bool:
+        """Whether the limit on comparisons is reached. From then on nothing satisfies anything."""
         return self._left <= 0
 
-    def satisfy(self, dependency, subdir):
-        """Tell whether a package of the subdir finds what it depends on.
+    def satisfy(self, dependency: Dependency, subdir: str) -> bool:
+        """Say whether a package satisfies a dependency of packages in a subdir.
 
-        Packages of a platform have those of `noarch` beside them, and packages of `noarch` any platform's.
+        Packages of a platform find packages of the platform and of `noarch`. Packages of `noarch`
+        find packages of every platform. Virtual packages are always found.
         """
         if dependency.name.startswith("__"):
             return True
         return any(
             self._any_matches(dependency, releases)
-            for place, releases in self._releases(dependency.name).items()
-            if is_beside(place, subdir)
+            for other_subdir, releases in self._releases(dependency.name).items()
+            if is_beside(other_subdir, subdir)
         )
 
-    def _any_matches(self, dependency, releases):
+    def _any_matches(self, dependency: Dependency, releases: list[_Release]) -> bool:
         for release in releases:
             if self.exhausted:
                 return False
@@ -160,7 +192,7 @@ class Offers:
                 return True
         return False
 
-    def _releases(self, name):
+    def _releases(self, name: str) -> dict[str, list[_Release]]:
         if name not in self._unpacked:
             if len(self._unpacked) >= _MOST_UNPACKED:
                 del self._unpacked[next(iter(self._unpacked))]
@@ -171,32 +203,52 @@ class Offers:
         return self._unpacked[name]
 
 
-class Demands:
-    """What packages depend on. Each text is kept once per subdir, as are the answers."""
+class Demand(NamedTuple):
+    """A text that packages of a subdir have in `depends`.
 
-    def __init__(self, packages=()):
-        self._wanted = {}
+    Attributes:
+        dependency: The text as a `Dependency`, or None if no client could read it.
+    """
+
+    subdir: str
+    text: str
+    dependency: Dependency | None
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A text that packages of a subdir have in `depends`: the first of them, and their number."""
+
+    path: str
+    count: int = 0
+
+
+class Demands:
+    """What packages depend on. Each text is kept and answered once per subdir."""
+
+    def __init__(self, packages: Iterable[Candidate] = ()) -> None:
+        # By subdir and text.
+        self._wanted: dict[str, dict[str, _Wanted]] = {}
         for package in packages:
             self.add(package)
 
-    def add(self, package):
-        wanted = self._wanted.setdefault(package.subdir, {})
+    def add(self, package: Candidate) -> None:
+        of_subdir = self._wanted.setdefault(package.subdir, {})
         for text in package.depends or ():
-            # Virtual packages are the user's machine.
+            # The machine of the user has the virtual packages.
             if text.startswith("__"):
                 continue
-            # What is longer is no match spec, and need not be kept to say so.
+            # A longer text is no match spec. Its beginning is enough to say so.
             text = text[: LONGEST + 1]
-            if text in wanted:
-                wanted[text][1] += 1
-            else:
-                wanted[text] = [package.path, 1]
+            if text not in of_subdir:
+                of_subdir[text] = _Wanted(package.path)
+            of_subdir[text].count += 1
 
-    def __iter__(self):
-        """Yield (subdir, text, dependency or None if it cannot be read), names together and in order."""
-        by_name = {}
-        for wanted in self._wanted.values():
-            for text in wanted:
+    def __iter__(self) -> Iterator[Demand]:
+        """Yield what the packages depend on, in the order of names, texts and subdirs."""
+        by_name: dict[str, set[str]] = {}
+        for texts in self._wanted.values():
+            for text in texts:
                 by_name.setdefault(leading_name(text).lower(), set()).add(text)
         subdirs = sorted(self._wanted)
         for name in sorted(by_name):
@@ -204,65 +256,49 @@ class Demands:
                 dependency = read_dependency(text)
                 for subdir in subdirs:
                     if text in self._wanted[subdir]:
-                        yield subdir, text, dependency
+                        yield Demand(subdir, text, dependency)
 
-    def unmet(self, offers):
-        """Yield `Unmet` for what nobody offers."""
+    def unmet(self, offers: Offers) -> Iterator[Unmet]:
+        """Yield the dependencies that no package satisfies."""
         for subdir, text, dependency in self:
             if dependency is None:
                 reason = "is not a match spec"
             elif dependency.conditional or offers.satisfy(dependency, subdir):
                 continue
             elif offers.exhausted:
-                reason = "was not looked for: the channel has too many packages and dependencies of one name"
+                reason = (
+                    "was not looked for: "
+                    "the channel has too many packages and dependencies of one name"
+                )
             else:
                 places = "any subdir" if subdir == NOARCH else f"{subdir} or noarch"
                 reason = f"is satisfied by nothing in {places}"
-            path, count = self._wanted[subdir][text]
-            yield Unmet(subdir, path, text, count, reason)
+            wanted = self._wanted[subdir][text]
+            yield Unmet(subdir, wanted.path, text, wanted.count, reason)
 
 
-def read_dependency(text):
-    """Return the `Dependency`, or None if no client could read it."""
+def read_dependency(text: str) -> Dependency | None:
+    """Return an entry of `depends` as a `Dependency`, or None if no client could read it."""
     try:
         return Dependency(text)
     except (InvalidMatchSpecError, InvalidVersionSpecError):
         return None
 
 
-def is_beside(place, subdir):
-    """Tell whether packages of `subdir` can be installed together with those of `place`."""
-    return subdir == NOARCH or place in (subdir, NOARCH)
+def is_beside(other_subdir: str, subdir: str) -> bool:
+    """Say whether packages of a subdir can be installed together with those of another one."""
+    return subdir == NOARCH or other_subdir in (subdir, NOARCH)
 
 
-def _only_build(spec):
-    """Keep of a spec what asks for a build: other keys ask for what is not known here."""
+def _only_build(spec: MatchSpec) -> MatchSpec:
+    """Return a spec for the build and the build number alone. Candidates have no other keys."""
     keys = {"build": spec.build, "build_number": spec.build_number}
     stated = ",".join(f'{key}="{value}"' for key, value in keys.items() if value is not None)
     return MatchSpec(f"{spec.name.normalized}[{stated}]")
 
 
-class _Release:
-    """All packages of one name, subdir and version."""
-
-    def __init__(self, name, version):
-        self._name = name
-        self._builds = []
-        try:
-            self.version = Version(version)
-        except InvalidVersionError:
-            self.version = None
-
-    def add(self, build, build_number):
-        self._builds.append((build, build_number))
-
-    @cached_property
-    def builds(self):
-        return [as_rattler(self._name, "0", *build) for build in dict.fromkeys(self._builds)]
-
-
-def _unpack(name, lines):
-    releases = {}
+def _unpack(name: str, lines: bytes) -> list[_Release]:
+    releases: dict[str, _Release] = {}
     for line in lines.decode().split("\n")[:-1]:
         version, build, build_number = line.split("\0")
         if version not in releases:

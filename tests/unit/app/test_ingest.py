@@ -16,6 +16,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.sync import batch
 from pulp_conda.app.sync.ingest import Ingest
+from pulp_conda.app.sync.packages import UpstreamPackage
 from tests.support.builders import TIMESTAMP, make_record
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ def remote():
 
 
 def _sync(repository, remote, records, mirror=False, unchanged=(), names=None, **options):
-    packages = [(record, f"{remote.url}/{record.filename}") for record in records]
+    packages = [UpstreamPackage(record, f"{remote.url}/{record.filename}") for record in records]
     with Ingest(repository, remote) as ingest:
         assert sum(ingest.add(packages)) == len(packages)
         for subdir, of_subdir in (names or {}).items():
@@ -115,8 +116,8 @@ def test_run_exports_are_kept_by_file_and_never_changed(repository, remote):
     assert run_exports()[known.sha256] == '{"weak":["a >=1"]}'
     assert unknown.sha256 not in run_exports()
     with Ingest(repository, remote) as ingest:
-        list(ingest.add([(unknown, "https://conda.example.org/b")]))
-        said = [(unknown.filename, '{"strong":["b"]}'), ("stranger-1-0.conda", "{}")]
+        list(ingest.add([UpstreamPackage(unknown, "https://conda.example.org/b")]))
+        said = [(unknown.filename, '{"strong":["b"]}'), ("other-1-0.conda", "{}")]
         ingest.add_run_exports("noarch", said)
         assert ingest.new_version(None) is None
     _sync(repository, remote, [replace(known, run_exports={"weak": ["a >=2"]})])
@@ -142,7 +143,7 @@ def test_a_file_is_indexed_once_whatever_becomes_of_its_record(repository, remot
     old = make_record("old")
     future = make_record("future", timestamp=TIMESTAMP * 10)
     said = make_record("said", indexed_timestamp=TIMESTAMP + 5)
-    first = _sync(repository, remote, [old, future, said], first=True)
+    first = _sync(repository, remote, [old, future, said], is_first_sync=True)
     assert indexed() == {old.sha256: TIMESTAMP, future.sha256: at(first)}
 
     new = make_record("new")

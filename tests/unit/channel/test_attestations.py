@@ -27,7 +27,7 @@ def _statement(**fields):
 
 
 def _bundle(**fields):
-    """A bundle as far as it can be told without keys; what has no signature needs none here."""
+    """Return a bundle without a signature, which is not checked here."""
     payload = base64.b64encode(json.dumps(_statement(**fields)).encode()).decode()
     return {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",

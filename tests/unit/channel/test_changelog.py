@@ -98,5 +98,5 @@ def test_many_subdirs_are_cut():
         pytest.param("x" * 10_000, "x" * 200 + "…", id="long"),
     ],
 )
-def test_strangers_texts_are_shown_as_they_are(text, escaped):
+def test_texts_from_others_are_shown_as_they_are(text, escaped):
     assert escape(text) == escaped

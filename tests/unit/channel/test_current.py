@@ -11,7 +11,7 @@ def package(name, version="1.0", build="0", build_number=0, depends=()):
 
 
 def selected(*packages):
-    """Return what is selected, without the extension."""
+    """Return the selected file names without the extension."""
     found = select_current(packages)
     assert select_current(reversed(packages)) == found
     return {filename.removesuffix(".conda") for filename in found}
@@ -102,7 +102,7 @@ def test_packages_may_need_each_other():
         pytest.param("", id="empty"),
         pytest.param("*", id="all names"),
         pytest.param("l* <2", id="glob"),
-        # rattler goes down with the process at some thousand of them.
+        # Some thousand of them would crash rattler and the process.
         pytest.param("lib " + "(" * 100_000 + "<2" + ")" * 100_000, id="nested"),
     ],
 )
@@ -121,7 +121,7 @@ def test_nothing_comes_of_nothing():
 
 
 def test_hostile_channels_end():
-    # Every spec would have to be compared with every package.
+    # Without a limit, every spec is compared with every package.
     many = [package("a", f"1.{n}") for n in range(3000)]
     asking = [package("b", build=f"h{n}", depends=[f"a ==2.{n}"]) for n in range(6000)]
     start = time.process_time()

@@ -26,7 +26,7 @@ both_formats = pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
 
 
 def read(package, limits=Limits()):
-    """Return what both readers make of a package."""
+    """Return the metadata of a package, which both readers have to agree about."""
     data = package.data
     info = read_info(io.BytesIO(data), filename=package.filename, size=len(data), limits=limits)
     checksums = {key: package.record.fields[key] for key in ("md5", "sha256", "size")}
@@ -133,7 +133,7 @@ def test_a_file_may_come_from_windows():
     ],
 )
 def test_nul_characters_are_left_out(text, value):
-    # PostgreSQL takes them neither in texts nor in JSON.
+    # PostgreSQL stores them neither in texts nor in JSON.
     about = '{"summary": %s}' % text
     assert read(make_package(info={"about.json": about.encode()})).about == {"summary": value}
 
@@ -149,7 +149,7 @@ def test_files_that_are_too_large_are_passed_over(extension):
     package = make_package(extension=extension, info=info)
     found = read(package, Limits(info_member_size=2**21))
     assert (found.about, found.link, found.run_exports) == ({}, None, {})
-    # What paths.json replaced is small enough.
+    # The file that paths.json replaced is small enough.
     assert found.traits == dict.fromkeys(TRAITS, False) | {"deactivate.d": True}
 
 
@@ -190,7 +190,7 @@ def test_info_among_the_files_of_a_conda_is_not_taken():
 
 
 def test_info_of_a_tar_bz2_may_stand_behind_the_files():
-    # conda-build put what has a folder of its own between the files, in the order of their sizes.
+    # conda-build sorts files by size, so the files of this folder are between others.
     info = {
         "run_exports.json": b'{"strong": ["hello"]}',
         "licenses/LICENSE": b"",
@@ -269,7 +269,7 @@ def test_a_name_is_no_pattern():
     [
         ({"prefix_placeholder": "/opt/x", "file_mode": "text"}, "text_prefix"),
         ({"prefix_placeholder": "/opt/x", "file_mode": "binary"}, "binary_prefix"),
-        # CEP 34: a mode that is missing means text.
+        # Without a mode it is text (CEP 34).
         ({"prefix_placeholder": "/opt/x"}, "text_prefix"),
         ({"prefix_placeholder": "", "file_mode": "binary"}, None),
         ({"file_mode": "binary"}, None),
@@ -401,7 +401,7 @@ def _run_exports(found):
 
 
 def _traits(paths, texts):
-    """Yield traits as conda-index sees them, which has patterns instead of names."""
+    """Yield the traits that conda-index finds. It has patterns instead of names."""
     if paths is None:
         files = texts.get("info/files", "").splitlines()
         has_prefix = texts.get("info/has_prefix", "").splitlines()

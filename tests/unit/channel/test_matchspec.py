@@ -97,7 +97,7 @@ def test_a_spec_with_a_channel_is_refused():
     ],
 )
 def test_a_query_for_what_packages_are_not_chosen_by_is_refused(spec, key):
-    # rattler would take each package for a match, or none.
+    # For rattler every package would match, or none.
     with pytest.raises(BadMatchSpec, match=f"not chosen by '{key}'"):
         Query(spec)
 

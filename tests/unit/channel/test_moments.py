@@ -112,7 +112,7 @@ def test_the_future_is_refused_and_the_present_named(text):
         ("v2@v1", Reference("v2", State(1))),
     ],
 )
-def test_a_reference_names_a_stage_a_state_or_both(text, expected):
+def test_a_reference_names_a_target_a_state_or_both(text, expected):
     assert parse_reference(text, now=NOW) == expected
 
 
@@ -123,7 +123,7 @@ def test_a_reference_that_means_nothing_is_refused(text):
 
 
 @pytest.mark.parametrize("text", ["v1", "v042", "v1.2", "v1.", "2026-03-03", "2026-spring"])
-def test_what_is_read_as_a_state_is_no_name_for_a_stage(text):
+def test_what_is_read_as_a_state_is_no_name_for_a_target(text):
     assert is_like_moment(text)
 
 

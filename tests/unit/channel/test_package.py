@@ -378,7 +378,7 @@ def test_the_index_must_be_a_file(extension):
 
 
 def test_an_index_among_the_files_is_not_taken():
-    # Some readers would not see it.
+    # Some readers do not find it.
     index = b'{"name": "hello", "version": "1.0", "build": "0", "build_number": 0}'
     member = (make_member("info/index.json"), index)
     data = make_package(info={"index.json": None}, members=[member]).data
@@ -388,7 +388,7 @@ def test_an_index_among_the_files_is_not_taken():
 @both_formats
 @pytest.mark.parametrize("headers", [{"path": "a"}, {"size": "10"}])
 def test_headers_for_all_members_are_refused(extension, headers):
-    # Python's tarfile heeds them, Rust's tar does not.
+    # Python's tarfile uses them, and Rust's tar does not.
     block = tarfile.TarInfo.create_pax_global_header(headers)
     tar = block + pack_tar([make_member("b")])
     assert "global headers" in read_error(UnreadablePackage, _package_of(extension, tar))["reason"]
@@ -396,7 +396,7 @@ def test_headers_for_all_members_are_refused(extension, headers):
 
 @both_formats
 def test_a_tar_archive_with_more_behind_its_end_is_refused(extension):
-    # Some readers stop at the zeros, others go on.
+    # Some readers stop at the zeros, and others go on.
     tar = pack_tar([make_member("a")]) + pack_tar([make_member("../b")])
     assert (
         "is broken at byte" in read_error(UnreadablePackage, _package_of(extension, tar))["reason"]
@@ -425,7 +425,7 @@ def test_the_end_of_a_tar_archive_may_be_missing(extension):
 
 
 def test_several_compressed_pieces_are_one_archive():
-    # As pbzip2 and pzstd write them.
+    # pbzip2 and pzstd write such files.
     half = len(tar := _whole_tar()) // 2
     assert read(bz2.compress(tar[:half]) + bz2.compress(tar[half:])).name == "hello"
     pieces = [zstandard.compress(piece) for piece in (tar[:half], b"", tar[half:])]
@@ -477,7 +477,9 @@ def test_countless_empty_pieces_are_refused(data):
             "info-hello-1.0-0.tar.zst",
             id="info of another name",
         ),
-        pytest.param(lambda zip: zip | {"evil.sh": b""}, UnsafeMember, "evil.sh", id="stranger"),
+        pytest.param(
+            lambda zip: zip | {"evil.sh": b""}, UnsafeMember, "evil.sh", id="other member"
+        ),
         pytest.param(lambda zip: zip | {"../a": b""}, UnsafeMember, "../a", id="parent"),
         pytest.param(
             lambda zip: zip | {"info-b-1-0.tar.zst": b""}, UnsafeMember, "info-b", id="second info"
@@ -561,7 +563,7 @@ def test_a_conda_file_that_is_not_a_plain_zip_file_is_refused(change, reason):
 
 
 def test_a_zip_directory_before_the_file_is_refused(tmp_path):
-    # On a real file: to go to a negative position is another error there than in memory.
+    # A real file has another error for a negative position than a file in memory.
     path = tmp_path / "a-1-0.conda"
     path.write_bytes(b"PK\5\6" + struct.pack("<8xLLH", 100, 0, 0))
     with path.open("rb") as file, pytest.raises(UnreadablePackage):
@@ -569,7 +571,7 @@ def test_a_zip_directory_before_the_file_is_refused(tmp_path):
 
 
 def test_damage_of_the_files_alone_is_found():
-    # Whoever reads only `info/` would take these.
+    # A reader of `info/` alone accepts these packages.
     whole = zstandard.compress(pack_tar([(make_member("a"), shake_128(b"a").digest(5000))]))
     for pkg in (b"", whole[:-1], whole[: len(whole) // 2], whole + b"x"):
         assert read_error(UnreadablePackage, _conda(pkg=pkg))["reason"]
@@ -616,7 +618,7 @@ def test_a_package_beyond_a_limit_is_refused(extension, limits, package):
 
 
 def test_a_sparse_member_counts_as_large_as_it_gets():
-    # GNU's sparse header: one byte of data, and a real size of a terabyte.
+    # GNU's header of a sparse file: one byte of data, and a size of a terabyte.
     header = bytearray(make_member("a", tarfile.GNUTYPE_SPARSE, size=1).tobuf(tarfile.GNU_FORMAT))
     header[386:410] = b"%011o\0%011o\0" % (0, 1)
     header[482] = 0
@@ -645,7 +647,7 @@ def test_a_zstd_window_beyond_the_limit_is_refused(before):
 def test_a_zstd_window_of_all_content_beyond_the_limit_is_refused():
     content = _whole_tar() + bytes(2**18)
     info = _compressed(20, content, size=len(content))
-    assert info[4] & 0x20  # It is all of the content.
+    assert info[4] & 0x20  # The window is as large as the content.
     assert read(_conda(info=info), limits=Limits(zstd_window=2**20)).name == "hello"
     facts = read_error(PackageTooLarge, _conda(info=info), limits=Limits(zstd_window=2**17))
     assert facts["setting"] == "CONDA_PACKAGE_LIMITS.zstd_window"
@@ -744,8 +746,7 @@ def test_damaged_bytes_give_the_same_record_or_an_error(extension, damage, size)
 @example(extension=".conda", damage={}, types={0: ord("S")})
 @settings(max_examples=1000, deadline=None, derandomize=True)
 def test_damaged_tar_archives_give_a_record_or_an_error(extension, damage, types):
-    # Here all checksums are right, but those that tar has itself: they are made right for other
-    # types.
+    # The checksums of ZIP and zstd are right, and those of tar are made right for other types.
     tar = bytearray(_damaged(_whole_tar(), damage))
     for member, type in types.items():
         header = memoryview(tar)[member * 1024 : member * 1024 + 512]

@@ -23,7 +23,7 @@ OLD = "numpy-1.0-0.tar.bz2"
 
 
 def _patched(record, *documents):
-    """Return what a record says after these instructions, as its fields."""
+    """Return the fields of a record after these instructions."""
     patches = merge(check_instructions(document) for document in documents)
     return orjson.loads(patches.apply(record.filename, record.canonical))
 
@@ -99,7 +99,7 @@ def test_of_two_patches_the_later_wins_key_by_key():
     first = _conda(depends=["a"], license="A")
     assert _patched(record, first, _conda(depends=["b"]))["depends"] == ["b"]
     assert _patched(record, first, _conda(depends=["b"]))["license"] == "A"
-    # One of the .tar.bz2 is for both formats, so it wins over an earlier one of the .conda too.
+    # Instructions for the .tar.bz2 are for both formats, and win over earlier ones of the .conda.
     later = {"packages": {OLD: {"depends": ["c"]}}}
     assert _patched(record, first, later)["depends"] == ["c"]
     assert _patched(record, later, first)["depends"] == ["a"]
@@ -158,7 +158,7 @@ def test_removing_a_tar_bz2_removes_its_conda_and_not_the_other_way():
 
 
 def test_what_an_upstream_removed_is_taken_by_the_letter():
-    # It lists a .tar.bz2 as removed and may offer its .conda all the same.
+    # An upstream can remove a .tar.bz2 and still have its .conda.
     patches = merge([upstream_document([OLD, "lammps-2018.03.16-.tar.bz2", "../x", 3])])
     assert patches.removed == [OLD]
     assert patches.is_removed(OLD) and not patches.is_removed(CONDA)
@@ -305,7 +305,7 @@ def test_a_package_of_patches_has_a_document_for_each_subdir(extension):
     package = _package(
         {
             "noarch": _conda(depends=["python"]),
-            # As conda-forge has it: a subdir without patches, and a name that CEP 26 forbids.
+            # conda-forge has both: a subdir without patches, and a name that CEP 26 forbids.
             "linux-64": {
                 "patch_instructions_version": 1,
                 "packages": {},
@@ -362,13 +362,14 @@ def test_a_package_that_is_damaged_or_hostile_gives_no_patches():
 _INDEX = """
 import asyncio, os, sys
 from rattler import index
-asyncio.run(index.index_fs(sys.argv[1], repodata_patch=sys.argv[2], write_zst=False, write_shards=False))
-os._exit(0)  # Its runtime does not always survive the end of Python.
+options = {"repodata_patch": sys.argv[2], "write_zst": False, "write_shards": False}
+asyncio.run(index.index_fs(sys.argv[1], **options))
+os._exit(0)  # A normal exit after py-rattler sometimes crashes.
 """
 
 
 def test_rattler_patches_the_same_records_in_the_same_way(tmp_path):
-    # py-rattler cannot make `PatchInstructions`, but its indexer takes a package of patches.
+    # py-rattler cannot make `PatchInstructions`, but its indexer reads a package of patches.
     packages = [
         make_package(name, subdir="linux-64", extension=extension, depends=["a"], index=index)
         for name, extension, index in (
@@ -412,7 +413,7 @@ def test_rattler_patches_the_same_records_in_the_same_way(tmp_path):
     unpatched, _ = load("repodata_from_packages.json")
     expected, removed = load("repodata.json")
     assert len(unpatched) == 4
-    # rattler keeps the records of removed packages in the index; conda-index takes them out, and so do we.
+    # rattler keeps the records of removed packages in the index. conda-index and pulp_conda do not.
     assert removed == set(patches.removed) == {"other-1.0-0.conda"}
     for filename, fields in unpatched.items():
         patched = patches.apply(filename, orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))

@@ -157,7 +157,7 @@ def test_each_rule_keeps_its_first_findings_and_counts_all():
     assert not verdict.passed
 
 
-def test_what_strangers_wrote_is_shortened():
+def test_long_texts_of_packages_are_shortened():
     package = make_candidate("app", license="x" * 100_000, depends=["y" * 100_000])
     verdict = _evaluate({"licenses": {"denied": ["x*"]}, "dependencies": True}, [package])
     assert verdict.count == 2

@@ -103,7 +103,7 @@ def test_a_good_record_comes_back_as_it_is():
 
 
 def test_a_subdir_that_an_indexer_did_not_know_is_no_reason_to_refuse():
-    # rattler-index writes it for packages of old, which do not say it themselves.
+    # rattler-index writes it for old packages that do not state a subdir.
     record = make_record("old", subdir="linux-64")
     fields = record.fields | {"subdir": "unknown"}
     assert check_record("linux-64", record.filename, fields).fields == fields

@@ -79,7 +79,7 @@ def test_formats_may_come_mixed():
 
 
 def test_records_of_v3_stand_there_only_and_are_counted():
-    # Clients of old stumble over them (CEP 48), and need to be told that there is more.
+    # Old clients fail with such records (CEP 48), so `info` has to say that there are more.
     records = [
         _in_v3(make_record("a", extension=".tar.bz2", indexed_timestamp=9)),
         make_record("b"),
@@ -121,7 +121,7 @@ def test_relations_and_removed_packages_are_written():
 
 
 def test_the_compressed_form_tells_its_size_and_is_the_same_every_time():
-    # Clients with a limit look at the frame's header before they unpack.
+    # Clients with a limit read the size in the header of the frame before they unpack.
     plain = _written(*RECORDS)
     first, second = io.BytesIO(), io.BytesIO()
     compress(io.BytesIO(plain), first, len(plain), level=3)
@@ -133,7 +133,7 @@ def test_the_compressed_form_tells_its_size_and_is_the_same_every_time():
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"{}", b" {\r\n}\r\n"])
 def test_a_file_with_nothing_in_it_is_an_empty_subdir(content):
-    # CEP 36: an empty file is an empty dictionary.
+    # An empty file is an empty dictionary (CEP 36).
     assert _records(_repodata(content)) == []
     assert _repodata(content).packages_url(CHANNEL) == f"{CHANNEL}/noarch/"
 
@@ -301,7 +301,7 @@ def test_records_of_v3_are_read_with_the_others():
 
 
 def test_what_is_no_conda_package_is_left_out_and_counted():
-    # Wheels, today.
+    # Wheels, for example.
     document = {"v3": {"whl": {"a-1.0-0": {}, "b-1.0-0": 7}, "conda": {}, "x": {"y": []}}}
     read = list(_repodata(document).records(EVERYTHING))
     assert read == [(None, OTHER_FORMAT)] * 3
@@ -328,7 +328,7 @@ def test_a_record_that_needs_v3_comes_out_so_wherever_it_stood(fields):
     ],
 )
 def test_run_exports_inside_of_a_record_come_out_beside_it(inside, beside):
-    # rattler-index writes them there; patches and digests of records know nothing of them.
+    # rattler-index writes them there. Patches and the digests of records do not include them.
     plain = make_record("a")
     (record,) = _records(_repodata(_document(make_record("a", run_exports=inside))))
     assert record.run_exports == beside
@@ -411,7 +411,7 @@ def test_a_list_of_removed_packages_has_a_limit(monkeypatch):
     ],
 )
 def test_the_query_of_the_channel_goes_to_its_own_host_only(base_url, packages_url):
-    # It may be a token.
+    # The query string may be a token.
     repodata = _repodata(_document(info={"base_url": base_url}))
     assert repodata.packages_url(f"{CHANNEL}?key=1") == packages_url
 

@@ -20,7 +20,7 @@ from pulp_conda.channel.metadata.v3 import RevisionCounter, as_v3, declares_v3
         pytest.param({"extra_depends": {"x": ['a[ when ="b"]']}}, True, id="in a group"),
         pytest.param({"depends": ["a[version='>=1']"]}, False, id="brackets of old"),
         pytest.param({"depends": ["when >=1", "flags=1"]}, False, id="name of a package"),
-        # Clients of old install them as they are, and an upstream that wants it otherwise says so.
+        # Old clients install these packages. An upstream that does not want it says so.
         pytest.param({"extra_depends": {"x": ["a"]}, "flags": ["b"]}, False, id="new fields"),
         pytest.param(
             {"depends": None, "constrains": None, "extra_depends": None}, False, id="null"

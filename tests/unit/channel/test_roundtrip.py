@@ -1,4 +1,4 @@
-"""Whatever records go in, the same come out of each form of the repodata."""
+"""The records that are written into each form of the repodata can be read back unchanged."""
 
 import io
 from datetime import UTC, datetime
@@ -169,7 +169,7 @@ def test_records_of_v3_are_nowhere_else(channel):
 
 @pytest.fixture(scope="module")
 def channel_for_rattler():
-    """Records as rattler wants them: specs and versions that it can parse, run_exports where they belong."""
+    """Make records that rattler can read: with valid specs, versions and run_exports."""
     channel = [
         make_record("a", "1!2.0+cu118", "py3_0", depends=["python >=3.10", "numpy 1.* *_cpu"]),
         make_record("a", "1.0", extension=".tar.bz2", constrains=["b <2"], track_features="x y"),
@@ -184,7 +184,7 @@ def channel_for_rattler():
 
 
 def test_rattler_reads_what_we_write(channel_for_rattler, tmp_path):
-    # Only the parts of rattler that run no event loop: those that do hang in a process that forks later.
+    # Only parts of rattler without an event loop. Others can hang in a process that forks later.
     content, _ = _repodata(channel_for_rattler)
     path = tmp_path / "repodata.json"
     path.write_bytes(content)

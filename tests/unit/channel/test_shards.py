@@ -76,7 +76,7 @@ def _taken(shard):
 
 
 def test_shard_bytes_do_not_depend_on_record_order():
-    # A shard is stored under its hash: another order would be another file at every publish.
+    # A shard is stored under its hash. In another order it would be a new file at every publish.
     removed = ["a-0-0.conda", "a-0-1.conda"]
     assert _encoded(RECORDS, removed) == _encoded(RECORDS[::-1], removed[::-1])
 
@@ -98,14 +98,14 @@ def test_a_shard_has_the_records_with_checksums_as_bytes():
 
 
 def test_both_maps_are_there_also_when_one_is_empty():
-    # conda looks into both without asking.
+    # conda reads both without a check that they are there.
     shard = _unpacked(_encoded(RECORDS[:1]))
     assert shard["packages.conda"] == {}
     assert "v3" not in shard
 
 
 def test_run_exports_stand_inside_of_the_records_where_they_are_known():
-    # CEP 21: without the key, clients look elsewhere.
+    # Without the key, clients look elsewhere (CEP 21).
     entries = [
         _entry(RECORDS[0], b'{"weak":["a >=1"]}'),
         _entry(RECORDS[1], "{}"),
@@ -130,7 +130,7 @@ def test_records_of_v3_stand_there_only():
 
 
 def test_the_frame_tells_the_size_of_its_content():
-    # conda refuses a frame without it above a limit.
+    # conda refuses a large frame without it.
     data = _encoded(RECORDS)
     assert zstandard.frame_content_size(data) == len(zstandard.decompress(data))
 
@@ -195,7 +195,7 @@ def test_an_index_is_read():
 
 
 def test_an_index_needs_no_more_than_the_hashes():
-    # CEP 16 itself has no subdir in its example.
+    # The example in CEP 16 has no subdir.
     index = _read_index({"shards": {}})
     assert (index.digests, index.relations) == ({}, {})
     assert index.packages_url == index.shards_url == f"{CHANNEL}/noarch/"
@@ -285,7 +285,7 @@ def test_what_is_no_index_is_refused(content, reason):
 
 
 def test_relations_of_the_future_are_passed_over():
-    # CEP 42: clients must ignore them.
+    # Clients must ignore them (CEP 42).
     info = {"channel_relations": {"base": "../a", "extends": 7}}
     assert _read_index({"info": info, "shards": {}}).relations == {"base": "../a"}
 
@@ -297,7 +297,7 @@ def test_an_index_of_another_subdir_is_refused():
 
 
 def _bomb(size):
-    """Return zstd of so many zeros, whose header does not tell how many."""
+    """Return zstd of so many zeros, without the size in the header."""
     compressor = zstandard.ZstdCompressor().compressobj()
     packed = compressor.compress(bytes(size)) + compressor.flush()
     assert len(packed) < size // 1000
@@ -339,7 +339,7 @@ def test_a_shard_is_read_as_it_was_written():
 
 
 def test_checksums_are_read_in_either_form():
-    # CEP 16 has md5 and sha256 in binary; indexers differ about the others.
+    # CEP 16 has md5 and sha256 in binary. Indexers differ about the others.
     fields = make_record("a").fields
     digests = {"legacy_bz2_md5": "ab" * 16, "attestations_sha256": "cd" * 32}
     binary = {key: bytes.fromhex(fields[key]) for key in ("md5", "sha256")}

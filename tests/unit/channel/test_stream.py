@@ -75,7 +75,7 @@ def test_where_a_string_goes_on_does_not_depend_on_the_words_of_the_parser(monke
 
 
 def test_a_broken_document_is_noticed_before_the_rest_is_read():
-    # Else each record that is broken would cost a search for its end.
+    # Otherwise the reader would search for the end of each broken record.
     file = _InPieces(b'{"taken": {"a": {"b" 1}}, "x": "' + b" " * 10_000_000 + b'"}', 10_000)
     with pytest.raises(BadUpstreamFile, match="Expecting ':'"):
         list(read_json(file, DEPTHS, url="u", error=BadUpstreamFile))

@@ -96,7 +96,9 @@ def set_gates(
 def set_gate(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gate: dict[str, t.Any]
 ) -> list[dict[str, t.Any]]:
-    """Add a gate to a stage, in the place of the one of its name, and return all gates of the stage."""
+    """Add a gate to a stage, in the place of the one of its name, and return all gates of the
+    stage.
+    """
     gates = find_stage(lifecycle_ctx, stage)["gates"]
     name = gate.get("name")
     if name in [each["name"] for each in gates]:
@@ -126,7 +128,8 @@ def remove_gate(
 def solve(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, **body: t.Any
 ) -> list[dict[str, t.Any]]:
-    """Solve environments of what a stage serves, wait for that, and return what the solver said of each.
+    """Solve environments of what a stage serves, wait for that, and return what the solver said of
+    each.
 
     Parameters:
         body: state, channels, environments, platforms.
@@ -185,7 +188,9 @@ def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
 
 
 def describe_found(report: dict[str, t.Any]) -> list[str]:
-    """Return in lines for people which versions and stages serve a lock file, or what the nearest one lacks."""
+    """Return in lines for people which versions and stages serve a lock file, or what the nearest
+    one lacks.
+    """
     versions = report["versions"]
     lines = [
         _("Versions that have all {packages} packages: {versions}.").format(

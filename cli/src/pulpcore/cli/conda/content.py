@@ -1,4 +1,6 @@
-"""`pulp conda content`: packages, and the patches and environments that repositories hold beside them."""
+"""`pulp conda content`: packages, and the patches and environments that repositories hold beside
+them.
+"""
 
 import json
 from typing import Any
@@ -70,7 +72,9 @@ def _artifact_callback(
 def _attestations_callback(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> str | None:
-    """Make one list of what may come in several files, as the form of an upload takes it: as a text."""
+    """Make one list of what may come in several files, as the form of an upload takes it: as a
+    text.
+    """
     bundles: list[Any] = []
     for value in values:
         document = load_json_callback(ctx, param, value)
@@ -94,7 +98,8 @@ def _lookup(field: str) -> dict[str, Any]:
     return {"callback": lookup_callback(field, PulpContentContext), "expose_value": False}
 
 
-# By what a command finds one package, patch or environment: also for `pulp conda repository content`.
+# By what a command finds one package, patch or environment: also for `pulp conda repository
+# content`.
 content_lookup_options: list[Any] = [
     pulp_option(
         "--href",

@@ -1,4 +1,6 @@
-"""`pulp conda environment`: what people install from a channel, which gates and lock files are about."""
+"""`pulp conda environment`: what people install from a channel, which gates and lock files are
+about.
+"""
 
 import typing as t
 from pathlib import PurePath
@@ -68,7 +70,9 @@ _only_in_repository = _in_repository(
 
 
 def _lookup(command: FC) -> FC:
-    """Take an environment as the first argument, or by the options that are the same for all of `pulp`."""
+    """Take an environment as the first argument, or by the options that are the same for all of
+    `pulp`.
+    """
     argument = click.argument(
         "environment",
         required=False,

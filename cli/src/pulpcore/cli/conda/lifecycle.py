@@ -143,7 +143,9 @@ def create(
     stages_file: t.Any,
     **body: t.Any,
 ) -> None:
-    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are named."""
+    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are
+    named.
+    """
     if not (name or name_option):
         raise click.UsageError(_("Say what it is called: give a NAME."))
     if stages and stages_file is not None:
@@ -530,8 +532,8 @@ def diff(
 ) -> None:
     """List what differs between two states, the older one first.
 
-    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a version of the
-    repository ('v42', '2026-03-03').
+    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a
+    version of the repository ('v42', '2026-03-03').
     """
     write_diff(pulp_ctx, partial(lifecycle_ctx.diff, base, target), **query)
 

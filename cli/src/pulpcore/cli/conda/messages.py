@@ -1,4 +1,6 @@
-"""What people read when a command cannot do what it should: what is wrong, where, and what to do next."""
+"""What people read when a command cannot do what it should: what is wrong, where, and what to do
+next.
+"""
 
 import re
 import typing as t
@@ -27,7 +29,9 @@ _ = translation.gettext
 
 
 class CondaGroup(PulpGroup):
-    """All of `pulp conda`: says in its own words what went wrong below, and shows how far tasks are."""
+    """All of `pulp conda`: says in its own words what went wrong below, and shows how far tasks
+    are.
+    """
 
     def invoke(self, ctx: click.Context) -> t.Any:
         pulp_ctx = ctx.find_object(PulpCLIContext)
@@ -42,7 +46,8 @@ class CondaGroup(PulpGroup):
                 raise
             raise click.ClickException(message) from error
         except (requests.RequestException, ValueError, KeyError) as error:
-            # pulp-glue lets pass what goes wrong while it reads the description of the API, and what that lacks.
+            # pulp-glue lets pass what goes wrong while it reads the description of the API, and
+            # what that lacks.
             message = _retold(error, pulp_ctx) or _about_api(error, pulp_ctx)
             if message is None:
                 raise
@@ -183,7 +188,9 @@ def _server(pulp_ctx: PulpCLIContext) -> str:
 
 
 def _root(error: BaseException) -> str:
-    """Return what the operating system or OpenSSL says, from inside of all that is wrapped around it."""
+    """Return what the operating system or OpenSSL says, from inside of all that is wrapped around
+    it.
+    """
     text = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
     if not text:
         for each in (getattr(error, "reason", None), *error.args, error.__cause__):

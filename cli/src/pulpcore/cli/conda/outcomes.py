@@ -19,7 +19,9 @@ _EXIT_CODES: dict[str, int] = {
 
 
 def end(pulp_ctx: PulpCLIContext, result: t.Any, lines: Iterable[str], outcome: str) -> None:
-    """Write a result for programs to stdout and lines for people to stderr, and exit as the outcome says."""
+    """Write a result for programs to stdout and lines for people to stderr, and exit as the outcome
+    says.
+    """
     pulp_ctx.output_result(result)
     for line in lines:
         # Upstreams choose some of these texts, and a terminal would obey what is not printable.

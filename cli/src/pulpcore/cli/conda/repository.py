@@ -71,7 +71,9 @@ def _overwrite_callback(ctx: click.Context, param: click.Parameter, value: bool)
 
 
 def _look_in_the_repository(ctx: click.Context) -> None:
-    """Have content that is removed be one of the repository, where another one of the server may be called the same."""
+    """Have content that is removed be one of the repository, where another one of the server may be
+    called the same.
+    """
     content_ctx = ctx.find_object(PulpContentContext)
     assert content_ctx is not None
     content_ctx.repository_ctx = ctx.find_object(PulpRepositoryContext)

@@ -1,0 +1,176 @@
+"""Make a new repository version from what an upstream channel has."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
+
+from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
+
+from pulp_conda.app.heap import frozen_heap
+from pulp_conda.app.models import CondaRemote, CondaRepository
+from pulp_conda.app.sync.download import download_packages, download_sidecars
+from pulp_conda.app.sync.ingest import Ingest
+from pulp_conda.app.sync.reader import UpstreamReader
+from pulp_conda.app.sync.summaries import keep_summaries
+from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
+from pulp_conda.channel.errors import BadShard
+
+log = logging.getLogger(__name__)
+
+
+class _LastSync(TypedDict, total=False):
+    """What a repository remembers of its last sync, as JSON. It is empty before the first sync.
+
+    Attributes:
+        how: The `_settings_of` that sync.
+        version: The number of the latest version after it.
+        subdirs: By subdir, what it saw.
+        sources: The URLs of all upstreams that were ever synced into the repository, sorted.
+    """
+
+    how: dict[str, Any]
+    version: int
+    subdirs: dict[str, Seen]
+    sources: list[str]
+
+
+def sync_channel(
+    remote: CondaRemote, repository: CondaRepository, mirror: bool, optimize: bool
+) -> RepositoryVersion | None:
+    """Make a new version from what the upstream has now.
+
+    Args:
+        mirror: Also remove the packages that the upstream does not have any more.
+        optimize: Download only what changed since the last sync.
+
+    Returns:
+        The new version, or None if nothing changed.
+
+    Raises:
+        ChannelError: the upstream is wrong.
+        CondaError: the repository does not allow the new version.
+    """
+    try:
+        return _sync(remote, repository, mirror, optimize)
+    except BadShard as error:
+        # The upstream may have replaced shards while we read them. Then a new index has others.
+        log.info("Sync of '%s' begins again: %s", repository.name, error)
+        return _sync(remote, repository, mirror, optimize)
+
+
+def _sync(
+    remote: CondaRemote, repository: CondaRepository, mirror: bool, optimize: bool
+) -> RepositoryVersion | None:
+    latest = repository.latest_version()
+    remembered: _LastSync = repository.last_sync
+    settings = _settings_of(remote, mirror)
+    comparable = optimize and _is_comparable(remembered, settings, remote, latest)
+    subdirs_before = remembered.get("subdirs", {})
+    seen_before = subdirs_before if comparable else {}
+    sources = remembered.get("sources", [])
+
+    upstream = Upstream(remote, known=subdirs_before)
+    fetched = run(_fetch(upstream, seen_before))
+    seen = {subdir.subdir: subdir.seen for subdir in fetched}
+    changed = [subdir for subdir in fetched if subdir.path]
+    version = None
+    if changed or (mirror and seen_before.keys() - seen.keys()):
+        reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
+        with frozen_heap(), Ingest(repository, remote) as ingest:
+            _read(ingest, reader)
+            download_sidecars(upstream, ingest.absent_sidecars())
+            if remote.policy == remote.IMMEDIATE:
+                download_packages(remote, ingest.absent_files())
+            read_in_part = _read_in_part(fetched, reader)
+            version = ingest.new_version(
+                mirror_except=read_in_part if mirror else None,
+                no_other_subdirs=comparable and seen.keys() | seen_before.keys() <= read_in_part,
+                is_first_sync=remote.url not in sources,
+                patches=reader.patches(latest),
+                prepare=_summaries_keeper(upstream, remote),
+            )
+        reader.remember()
+    now_remembered: _LastSync = {
+        "how": settings,
+        "version": version.number if version else latest.number,
+        "subdirs": seen,
+        "sources": sorted({*sources, remote.url}),
+    }
+    CondaRepository.objects.filter(pk=repository.pk).update(last_sync=now_remembered)
+    return version
+
+
+def _settings_of(remote: CondaRemote, mirror: bool) -> dict[str, Any]:
+    """Return everything that decides, besides the upstream, what a sync makes of it."""
+    return {
+        "remote": str(remote.pk),
+        "url": remote.url,
+        "policy": remote.policy,
+        "subdirs": remote.subdirs,
+        "includes": remote.includes,
+        "excludes": remote.excludes,
+        "mirror": mirror,
+    }
+
+
+def _is_comparable(
+    last: _LastSync, settings: dict[str, Any], remote: CondaRemote, latest: RepositoryVersion
+) -> bool:
+    """Say whether a sync needs only what the upstream changed since the last one.
+
+    This is so if the last sync had the same settings, if nothing has changed the repository since,
+    and if no files are missing.
+    """
+    return (last.get("how"), last.get("version")) == (settings, latest.number) and not _lacks_files(
+        remote, latest
+    )
+
+
+def _lacks_files(remote: CondaRemote, version: RepositoryVersion) -> bool:
+    """Say whether an immediate remote has to download files again that were reclaimed."""
+    return (
+        remote.policy == remote.IMMEDIATE
+        and ContentArtifact.objects.filter(content__in=version.content, artifact=None).exists()
+    )
+
+
+async def _fetch(upstream: Upstream, seen_before: dict[str, Seen]) -> list[FetchedSubdir]:
+    async with ProgressReport(
+        message="Downloading repodata", code="sync.downloading.metadata"
+    ) as progress:
+        fetched = await upstream.fetch(seen_before)
+        progress.total = len(fetched)
+        await progress.aincrease_by(len(fetched))
+        return fetched
+
+
+def _read(ingest: Ingest, reader: UpstreamReader) -> None:
+    """Store all that the reader finds."""
+    with ProgressReport(message="Reading package records", code="sync.parsing.records") as progress:
+        for count in ingest.add(reader.packages()):
+            progress.increase_by(count)
+    for subdir, run_exports in reader.run_exports():
+        ingest.add_run_exports(subdir, run_exports)
+    for subdir, names in reader.looked_at.items():
+        ingest.look_at_names(subdir, names)
+    reader.report()
+
+
+def _read_in_part(fetched: Iterable[FetchedSubdir], reader: UpstreamReader) -> set[str]:
+    """Return the subdirs whose records were not all read, since some did not change."""
+    return {subdir.subdir for subdir in fetched if not subdir.path} | reader.looked_at.keys()
+
+
+def _summaries_keeper(
+    upstream: Upstream, remote: CondaRemote
+) -> Callable[[RepositoryVersion], None] | None:
+    """Return what stores the upstream's channeldata.json with a new version.
+
+    None for an immediate remote: then this server reads the packages itself.
+    """
+
+    def keep(version: RepositoryVersion) -> None:
+        if file := run(upstream.fetch_channeldata()):
+            keep_summaries(version, file)
+
+    return None if remote.policy == remote.IMMEDIATE else keep

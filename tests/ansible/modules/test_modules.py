@@ -1,0 +1,425 @@
+"""Each module makes, changes and removes; changes nothing the second time, and nothing at all in
+check mode.
+"""
+
+import copy
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.builders import make_channel, make_package
+
+# The connection comes from the environment. `{}` stands for a word that no other test has.
+CREATED = {
+    "conda_remote": {
+        "name": "{}",
+        "url": "https://conda.example.org/forge",
+        "subdirs": ["noarch", "noarch"],
+        "includes": ["numpy >=1.26"],
+        "remote_username": "robot",
+        "remote_password": "a-secret-word",
+        "pulp_labels": {"team": "a"},
+    },
+    "conda_repository": {
+        "name": "{}",
+        "remote": "{}",
+        "autopublish": True,
+        "retain_repo_versions": 30,
+        "channel_relations": {"base": "../forge"},
+    },
+    "conda_environment": {
+        "repository": "{}",
+        "name": "desk",
+        "format": "specs",
+        "source": "hello\n",
+        "platforms": ["linux-64"],
+        "virtual_packages": {"linux-64": {"__cuda": "12.4"}},
+    },
+    "conda_distribution": {
+        "name": "{}",
+        "base_path": "ansible/{}",
+        "repository": "{}",
+        "notices": [{"message": "We move.", "level": "info", "expires_at": "2999-01-31T00:00:00Z"}],
+    },
+    "conda_lifecycle": {
+        "name": "{}",
+        "repository": "{}",
+        "stages": [
+            {"name": "unstable"},
+            {
+                "name": "stable",
+                "gates": [
+                    {"name": "environments", "kind": "environments"},
+                    {"name": "rules", "kind": "policy", "minimum_age": {"days": 7}},
+                    {"name": "yes", "kind": "approval"},
+                ],
+            },
+        ],
+        "retain_days": 400,
+        "webhook_url": "https://ci.example.com/hook",
+        "webhook_secret": "whsec_" + "c2VjcmV0" * 5,
+    },
+}
+CHANGES = {
+    "conda_remote": {"includes": []},
+    "conda_repository": {"remote": "", "retain_repo_versions": 0},
+    "conda_environment": {"source": "hello >=2\n"},
+    "conda_distribution": {"notices": []},
+    "conda_lifecycle": {"retain_days": -1, "announce": True},
+}
+# What the diffs of these changes are to show, and nothing else.
+SHOWN = {
+    "conda_remote": {"includes"},
+    "conda_repository": {"remote", "retain_repo_versions"},
+    "conda_environment": {"source", "requirements"},
+    "conda_distribution": {"notices"},
+    "conda_lifecycle": {"retain_days", "announce"},
+}
+
+
+@dataclass
+class Story:
+    """Runs tasks of all modules at once, in an order in which each finds what it needs."""
+
+    ansible: object
+    word: str
+
+    def run(self, *arguments, options=CREATED, **more):
+        tasks = []
+        for module, given in options.items():
+            given = {**_with_word(given, self.word), **more}
+            tasks.append({"name": module, f"pulp.conda.{module}": given})
+        return self.ansible.tasks(tasks, *arguments)
+
+
+def _with_word(value, word):
+    if isinstance(value, dict):
+        return {key: _with_word(part, word) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_word(part, word) for part in value]
+    return value.replace("{}", word) if isinstance(value, str) else value
+
+
+def _absent():
+    """The same resources with the keys that find them, the last one first."""
+    keys = ("name", "repository")
+    absent = {}
+    for module in reversed(CREATED):
+        given = CREATED[module]
+        found = {key: given[key] for key in keys if key in given}
+        if module != "conda_environment":
+            found.pop("repository", None)
+        absent[module] = found
+    return absent
+
+
+def test_resources_are_made_changed_and_removed_once(ansible, everything, unique):
+    story = Story(ansible, unique)
+    before = everything()
+    foreseen = story.run("--check", "--diff")
+    assert foreseen.changed() == list(CREATED)
+    assert everything() == before
+
+    made = story.run("--diff")
+    assert made.changed() == list(CREATED)
+    assert "a-secret-word" not in foreseen.output + made.output
+    assert made.task("conda_lifecycle")["lifecycle"]["stages"][1]["gates"][2]["approvals"] == 1
+    assert made.task("conda_environment")["environment"]["requirements"] == {"linux-64": ["hello"]}
+
+    before = everything()
+    assert story.run("--diff").changed() == []
+    assert everything() == before
+
+    changes = {
+        module: {**copy.deepcopy(given), **CHANGES[module]} for module, given in CREATED.items()
+    }
+    foreseen = story.run("--check", "--diff", options=changes)
+    assert foreseen.changed() == list(changes)
+    assert everything() == before
+    done = story.run("--diff", options=changes)
+    assert done.changed() == list(changes)
+    for run in (foreseen, done):
+        for module, shown in SHOWN.items():
+            diff = run.task(module)["diff"]
+            keys = diff["before"].keys() | diff["after"].keys()
+            differing = {key for key in keys if diff["before"].get(key) != diff["after"].get(key)}
+            # What the server reads from an environment is not known before it has read it.
+            assert differing & set(changes[module]) == shown & set(changes[module]), module
+            assert run is foreseen or differing <= shown, module
+
+    before = everything()
+    assert story.run("--check", options=_absent(), state="absent").changed() == list(_absent())
+    assert everything() == before
+    assert story.run(options=_absent(), state="absent").changed() == list(_absent())
+    assert story.run(options=_absent(), state="absent").changed() == []
+    left = [each for each in everything().values() if each.get("name") == unique]
+    assert left == []
+
+
+def _task(module, **options):
+    return {"name": module, f"pulp.conda.{module}": options}
+
+
+def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
+    def remote(name, **options):
+        options = {"name": unique, "url": "https://conda.example.org/a", **options}
+        return {"name": name, "pulp.conda.conda_remote": options}
+
+    done = ansible.tasks(
+        [
+            remote("made"),
+            remote("set", token="a-secret-word"),
+            remote("another", token="another-word"),
+            remote("always", token="another-word", update_secrets="always"),
+            remote("foreseen", token="") | {"check_mode": True},
+            remote("removed", token=""),
+            remote("removed again", token=""),
+        ],
+        "--diff",
+    )
+    assert done.changed() == ["made", "set", "always", "foreseen", "removed"]
+    assert "-word" not in done.output
+    (found,) = pulp.get("remotes/conda/conda/", name=unique)["results"]
+    assert {"name": "token", "is_set": False} in found["hidden_fields"]
+
+
+def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything, unique, tmp_path):
+    name = f"ansible-{unique}"
+    packages = [make_package("numpy", version) for version in ("1.0", "2.0")]
+    make_channel(upstream.folder, [*packages, make_package("scipy", depends=["numpy >=2"])])
+    built = make_package(f"tool-{unique}")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / built.filename).write_bytes(built.data)
+    setup = [
+        _task("conda_remote", name=name, url=upstream.url),
+        _task("conda_repository", name=name, remote=name),
+        {"name": "other", "pulp.conda.conda_repository": {"name": f"{name}-team"}},
+    ]
+    tasks = [
+        _task("conda_sync", repository=name),
+        _task("conda_package", repository=name, src=[str(tmp_path)]),
+        _task("conda_copy", repository=f"{name}-team", source=name, specs=["scipy"]),
+        _task("conda_publication", repository=f"{name}-team"),
+    ]
+    ansible.tasks(setup)
+    named = [task["name"] for task in tasks]
+
+    before = everything()
+    foreseen = ansible.tasks(tasks, "--check")
+    assert foreseen.changed() == named
+    assert foreseen.task("conda_package")["added"] == [str(tmp_path / "deep" / built.filename)]
+    assert everything() == before
+
+    done = ansible.tasks(tasks, "--diff")
+    assert done.changed() == named
+    assert done.task("conda_sync")["summaries"] == {"new": 2}
+    assert done.task("conda_package")["version"] == 2
+    copied = ["noarch/numpy-2.0-0.conda", "noarch/scipy-1.0-0.conda"]
+    assert sorted(done.task("conda_copy")["copied"]) == copied
+    assert done.task("conda_publication")["publication"]["package_counts"] == {"noarch": 2}
+
+    before = everything()
+    again = ansible.tasks(tasks)
+    assert again.changed() == []
+    assert again.task("conda_package")["present"] == [str(tmp_path / "deep" / built.filename)]
+    # Of what is there, check mode knows all but what the upstream has by now.
+    assert ansible.tasks(tasks, "--check").changed() == []
+    assert everything() == before
+
+    gone = [
+        _task("conda_publication", repository=f"{name}-team", state="absent"),
+        _task("conda_package", repository=name, filenames=[built.filename], state="absent"),
+    ]
+    assert len(ansible.tasks(gone, "--check").changed()) == 2
+    assert everything() == before
+    done = ansible.tasks(gone)
+    assert len(done.changed()) == 2
+    assert done.task("conda_package")["removed"] == [f"noarch/{built.filename}"]
+    gone.append(_task("conda_package", repository=unique, filenames=["a"], state="absent"))
+    assert ansible.tasks(gone).changed() == []
+
+
+def test_a_distribution_stays_at_a_version_or_a_publication(ansible, pulp, make_repository, unique):
+    repository = pulp.get(make_repository(autopublish=True))
+    for version in ("1.0", "2.0"):
+        pulp.upload(make_package(f"a-{unique}", version), repository=repository["pulp_href"])
+    newest = pulp.newest_publication(repository["pulp_href"])
+    options = {"name": unique, "base_path": unique}
+    served = [
+        {"repository": repository["name"]},
+        {"repository": repository["name"], "version": 1},
+        {"publication": newest},
+    ]
+    tasks = [
+        {"name": f"{number} {run}", "pulp.conda.conda_distribution": options | serves}
+        for number, serves in enumerate(served)
+        for run in ("first", "again")
+    ]
+    done = ansible.tasks(tasks)
+    assert done.changed() == ["0 first", "1 first", "2 first"]
+    at_version = done.task("1 again")["distribution"]
+    assert at_version["repository_version"].endswith("/versions/1/")
+    assert done.task("2 again")["distribution"]["publication"] == newest
+
+
+def test_a_promotion_moves_waits_or_is_blocked(ansible, pulp, make_repository, everything, unique):
+    repository = make_repository(autopublish=True)
+    pulp.upload(make_package(f"a-{unique}", index={"license": "AGPL-3.0"}), repository=repository)
+    rule = {"name": "rules", "kind": "policy", "licenses": {"denied": ["AGPL-*"]}}
+    approval = {"name": "yes", "kind": "approval"}
+    team = pulp.lifecycle(
+        repository,
+        stages=[
+            {"name": "unstable"},
+            {"name": "testing"},
+            {"name": "candidate", "gates": [approval]},
+            {"name": "stable", "gates": [rule, approval]},
+        ],
+    )
+    pulp.upload(make_package(f"b-{unique}"), repository=repository)
+
+    def promote(stage, name=None, **options):
+        options = {"lifecycle": team.name, "stage": stage, **options}
+        return {"name": name or stage, "pulp.conda.conda_promote": options}
+
+    tasks = [
+        promote("testing"),
+        promote("candidate"),
+        promote("stable", source="testing", fail_on_block=False),
+    ]
+    before = everything()
+    foreseen = ansible.tasks(tasks, "--check", "--diff")
+    # Since testing has not moved, the stages behind it have nothing to take.
+    assert foreseen.changed() == ["testing", "candidate", "stable"]
+    assert foreseen.task("testing")["outcome"] == "moved"
+    assert everything() == before
+
+    done = ansible.tasks(tasks)
+    assert done.changed() == ["testing", "candidate"]
+    assert [task["outcome"] for task in done.tasks] == ["moved", "waiting", "blocked"]
+    assert done.task("testing")["diff"]["after"] == {"testing": "v2"}
+    again = ansible.tasks(tasks, "--check")
+    assert again.changed() == []
+    assert [task["outcome"] for task in again.tasks] == ["unchanged", "waiting", "blocked"]
+
+    pulp.upload(make_package(f"c-{unique}"), repository=repository)
+    overrides = {"rules": "known", "yes": "tried"}
+    more = [
+        promote("stable", "held", source="testing") | {"ignore_errors": True},
+        promote("stable", "overridden", source="testing", overrides=overrides),
+        promote("testing", "single", specs=[f"c-{unique}"]),
+        promote("testing", "single again", specs=[f"c-{unique}"]),
+    ]
+    done = ansible.tasks(more)
+    assert done.task("held")["failed"] is True
+    assert "Gate 'rules' (policy) failed" in done.task("held")["msg"]
+    assert done.changed() == ["overridden", "single"]
+    assert done.task("single")["diff"]["after"] == {"testing": "v2.1"}
+    assert done.task("single again")["outcome"] == "unchanged"
+
+
+@pytest.fixture(scope="module")
+def bad_input(ansible, pulp, tmp_path_factory):
+    """The results of tasks that fail, by name, from one run. All of them stand on a channel
+    `bad`.
+    """
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "no-package-1.0-0.conda").write_text("not a package")
+    (folder / "list").write_text("hello")
+    pulp.post("remotes/conda/conda/", name="bad", url="http://127.0.0.1:9/channel")
+    tasks = {
+        "spec": _task("conda_remote", name="bad", includes=["numpy >=1.26,<<2"]),
+        "subdirs": _task("conda_remote", name="bad", subdirs=["linux 64"]),
+        "new without url": _task("conda_remote", name="worse"),
+        "token": _task("conda_remote", name="bad", url="https://example.org/t/tk-1/team"),
+        "near name": _task("conda_repository", name="bad", remote="bat"),
+        "repository": _task("conda_repository", name="bad", remote="bad", autopublish=True),
+        "unreachable": _task("conda_sync", repository="bad"),
+        "no channel": _task("conda_distribution", name="bad", base_path="bad/linux-64"),
+        "new without path": _task("conda_distribution", name="worse"),
+        "no package": _task("conda_package", repository="bad", src=[str(folder)]),
+        "no folder": _task("conda_package", repository="bad", src=[str(folder / "none")]),
+        "no match": _task("conda_copy", repository="bad", source="bad", specs=["nothing-of-it"]),
+        "no version": _task("conda_publication", repository="bad", version=7),
+        "no format": _task("conda_environment", repository="bad", name="a", source="hello"),
+        "no text": _task("conda_environment", repository="bad", name="a", format="specs"),
+        "environment": _task(
+            "conda_environment", repository="bad", name="a", src=str(folder / "list"),
+            format="pixi.toml",
+        ),
+        "stages": _task("conda_lifecycle", name="bad", repository="bad", stages=[{"name": "one"}]),
+        "gate": _task(
+            "conda_lifecycle", name="bad", repository="bad",
+            stages=[{"name": "a"}, {"name": "b", "gates": [{"name": "g", "kind": "guess"}]}],
+        ),
+        "lifecycle": _task("conda_lifecycle", name="bad", repository="bad"),
+        "order": _task("conda_lifecycle", name="bad", stages=[{"name": "stable"}, {"name": "new"}]),
+        "stage": _task("conda_promote", lifecycle="bad", stage="stabel"),
+        "nothing": _task("conda_promote", lifecycle="bad", stage="testing"),
+        "managed": _task("conda_distribution", name="bad-stable", repository="bad"),
+        "password": _task("conda_remote", name="bad", username="admin", password="wrong"),
+        "no server": _task("conda_remote", name="bad", pulp_url="http://127.0.0.1:9"),
+        "check": _task("conda_package", repository="bad", src=[str(folder / "none")])
+        | {"check_mode": True},
+    }  # fmt: skip
+    run = ansible.tasks(
+        [{**task, "name": name, "ignore_errors": True} for name, task in tasks.items()]
+    )
+    return {task["task"]: task for task in run.tasks}
+
+
+@pytest.mark.parametrize(
+    "name, code, text",
+    [
+        pytest.param("spec", "CND0007", "includes[0]: 'numpy >=1.26,<<2'", id="match spec"),
+        pytest.param("subdirs", "CND0013", "'linux 64'", id="subdir"),
+        pytest.param("new without url", None, "a new one needs a 'url'", id="no url"),
+        pytest.param("token", None, "Give the token as 'token'", id="token in the url"),
+        pytest.param("near name", None, "no conda remote 'bat'. Did you mean 'bad'?", id="name"),
+        pytest.param("unreachable", "CND0016", "127.0.0.1:9", id="upstream away"),
+        pytest.param("no channel", "CND0019", "bad/linux-64", id="base path"),
+        pytest.param("new without path", None, "needs a 'base_path'", id="no base path"),
+        pytest.param("no package", "CND0003", "no-package-1.0-0.conda", id="no package"),
+        pytest.param("no folder", None, "There is no file or folder", id="no folder"),
+        pytest.param("no match", "CND0056", "nothing-of-it", id="nothing to copy"),
+        pytest.param("no version", None, "versions/7/", id="no version"),
+        pytest.param("no format", None, "Say by 'format'", id="no format"),
+        pytest.param("no text", None, "needs either 'source'", id="no text"),
+        pytest.param("environment", "CND0045", "not TOML", id="environment"),
+        pytest.param("stages", "CND0040", "2 to 20", id="one stage"),
+        pytest.param("gate", "CND0041", "'kind' has to be one of", id="gate"),
+        pytest.param("order", "CND0040", "in this order", id="order of stages"),
+        pytest.param("stage", None, "no stage 'stabel'", id="stage"),
+        pytest.param("nothing", "CND0035", "'unstable'", id="nothing to promote"),
+        pytest.param("managed", "CND0039", "'bad-stable'", id="stage by hand"),
+        pytest.param("password", None, "does not take this login", id="password"),
+        pytest.param("no server", None, "is no Pulp that answers", id="no server"),
+        pytest.param("check", None, "There is no file or folder", id="in check mode"),
+    ],
+)
+def test_an_error_says_what_is_wrong(bad_input, name, code, text):
+    result = bad_input[name]
+    assert result["failed"] is True
+    assert text in result["msg"]
+    assert result.get("code") == code
+    assert "Traceback" not in str(result)
+
+
+def test_a_server_that_is_no_pulp_is_told_apart(ansible, upstream):
+    upstream.answers["pulp/api/v3/docs/api.json"] = (200, b"<html>Welcome</html>")
+    task = _task("conda_remote", name="a", url="https://example.org/a", pulp_url=upstream.url)
+    done = ansible.tasks([task], fails=True)
+    assert "is no Pulp that answers" in done.tasks[0]["msg"]
+
+
+def test_a_server_without_the_plugin_says_so(ansible, upstream, pulp):
+    # Its API is described as that of a Pulp with other plugins.
+    api = pulp.session.get(f"{pulp.url}/pulp/api/v3/docs/api.json").json()
+    del api["info"]["x-pulp-app-versions"]["conda"]
+    folder = upstream.folder / "pulp/api/v3/docs"
+    folder.mkdir(parents=True)
+    (folder / "api.json").write_text(json.dumps(api))
+    task = _task("conda_remote", name="a", url="https://example.org/a", pulp_url=upstream.url)
+    done = ansible.tasks([task], fails=True)
+    assert "has no pulp_conda. This collection needs pulp_conda >=" in done.tasks[0]["msg"]

@@ -1,0 +1,181 @@
+"""What people do with a channel, each with one command."""
+
+import json
+
+import pytest
+
+from tests.support.builders import make_channel, make_package
+
+
+@pytest.fixture
+def team(cli, pulp, unique):
+    """A channel of one's own with two versions: numpy 1.0, and then 2.0 beside it."""
+    name = f"team-{unique}"
+    repository = cli.json("conda", "channel", "create", name)["pulp_href"]
+    pulp.upload(make_package("numpy", "1.0"), repository=repository)
+    pulp.upload(make_package("numpy", "2.0", depends=["blas"]), repository=repository)
+    return name
+
+
+def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp, upstream, unique):
+    packages = [make_package("numpy", version) for version in ("1.0", "2.0")]
+    make_channel(upstream.folder, packages, subdirs=["linux-64"])
+    name = f"mirror-{unique}"
+    create = ("conda", "channel", "create", name, "--upstream", upstream.url)
+    options = ("--subdirs", "linux-64,noarch", "--include", "numpy >=2", "--include", "scipy")
+    made = cli.json(*create, *options, "--sync")
+    assert list(made["changed"]) == ["remote", "repository", "distribution"]
+    assert (made["version"], made["packages"]) == (1, 1)
+    assert made["includes"] == ["numpy >=2", "scipy"]
+    (url,) = made["urls"]
+    assert url.endswith(f"/{name}/")
+    assert pulp.names(url) == ["numpy"]
+
+    again = cli.ok(*create, *options)
+    assert json.loads(again.stdout) == made | {"changed": {}}
+    assert "as wanted already" in again.stderr
+
+    changed = cli.json("conda", "channel", "create", name, "--include", "", "--policy", "immediate")
+    assert changed["changed"] == {"remote": ["includes", "policy"]}
+    assert (changed["includes"], changed["subdirs"]) == ([], ["linux-64", "noarch"])
+
+    assert cli.json("conda", "channel", "sync", name) == {"changed": True, "version": 2}
+    assert cli.json("conda", "channel", "sync", name) == {"changed": False, "version": None}
+    assert cli.json("conda", "channel", "show", name)["packages"] == 2
+    listed = cli.json("conda", "channel", "list", "--limit", "1000")
+    assert {"name": name, "version": 2, "urls": [url], "description": None} in listed
+
+
+def test_a_token_in_the_url_of_the_upstream_is_no_change_and_is_never_shown(cli, unique):
+    url = "https://conda.example.com/t/a-secret-token/channel"
+    create = ("conda", "channel", "create", f"mirror-{unique}", "--upstream", url)
+    assert "a-secret-token" not in cli.ok(*create).stdout
+    assert cli.json(*create)["changed"] == {}
+
+
+def test_an_upstream_is_needed_to_say_something_of_it(cli, unique):
+    outcome = cli("conda", "channel", "create", unique, "--include", "numpy")
+    assert outcome.exit_code == 1
+    assert f"Channel '{unique}' has no upstream" in outcome.stderr
+    outcome = cli("conda", "channel", "create", unique, "--sync")
+    assert outcome.exit_code == 1
+    assert "no upstream to sync from" in outcome.stderr
+
+
+def test_what_a_channel_would_become_can_be_asked_for(cli, unique):
+    create = ("conda", "channel", "create", unique, "--upstream", "https://conda.example.com/forge")
+    # Before `conda` it is pulp-cli's own option, and means the same.
+    for command in ((*create, "--dry-run"), ("--dry-run", *create)):
+        outcome = cli(*command)
+        assert "It would be:\nremote: created\n" in outcome.stderr
+        assert list(json.loads(outcome.stdout)["changed"]) == [
+            "remote",
+            "repository",
+            "distribution",
+        ]
+    assert cli("conda", "channel", "show", unique).exit_code == 1
+
+
+def test_a_channel_that_cannot_be_served_leaves_nothing_behind(cli, pulp, unique):
+    create = ("conda", "channel", "create", f"{unique} ö", "--upstream", "https://example.com/a")
+    assert "base_path: " in cli(*create).stderr
+    for path in ("repositories", "remotes"):
+        assert pulp.get(f"{path}/conda/conda/", name=f"{unique} ö")["count"] == 0
+
+
+@pytest.mark.parametrize("verb", ["show", "sync", "destroy"])
+def test_no_name_is_not_the_only_channel_that_there_is(cli, verb):
+    outcome = cli("conda", "channel", verb, "")
+    assert (outcome.exit_code, outcome.stderr) == (1, "Error: There is no conda repository ''.\n")
+
+
+def test_url_prints_lines_to_paste_for_each_client(cli, team):
+    lines = cli.ok("conda", "channel", "url", team).stdout.splitlines()
+    for client in ("conda install", "mamba install", "pixi init"):
+        (line,) = [line for line in lines if line.startswith(client)]
+        assert f"/{team}/" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "versions"),
+    [
+        pytest.param(["{}"], (1, 2), id="the latest with the one before"),
+        pytest.param(["{}@1", "{}"], (1, 2), id="an older one with the latest"),
+        pytest.param(["{}@2", "{}@1"], (2, 1), id="two by their numbers"),
+    ],
+)
+def test_versions_are_compared_by_name_and_number(cli, team, arguments, versions):
+    diff = cli.json("conda", "channel", "diff", *(each.format(team) for each in arguments))
+    assert (diff["base"], diff["target"]) == versions
+    assert [change["name"] for change in diff["names"]] == ["numpy"]
+
+
+def test_a_diff_is_a_changelog_if_that_is_wanted(cli, team):
+    text = cli.ok("conda", "channel", "diff", team, "--markdown").stdout
+    assert text.startswith("#") and "numpy" in text
+
+
+def test_a_version_that_is_not_there(cli, team):
+    outcome = cli("conda", "channel", "diff", f"{team}@7", team)
+    assert outcome.exit_code == 1
+    assert f"Channel '{team}' has no version 7. Its latest one is 2." in outcome.stderr
+
+
+def test_two_channels_are_not_versions_of_one(cli, team):
+    outcome = cli("conda", "channel", "diff", team, "another")
+    assert outcome.exit_code == 2
+    assert "pulp conda lifecycle diff" in outcome.stderr
+
+
+def test_packages_are_copied_by_specs_with_what_they_need(cli, team, unique):
+    target = f"target-{unique}"
+    cli.ok("conda", "channel", "create", target)
+    copy = ("conda", "channel", "copy", team, target, "numpy >=2")
+
+    rehearsed = cli.ok(*copy, "--dry-run")
+    assert "It would be: 1 added" in rehearsed.stderr
+    report = cli.json(*copy)
+    assert [package["path"] for package in report["packages"]] == ["noarch/numpy-2.0-0.conda"]
+    assert report["unmet"] == ["noarch/numpy-2.0-0.conda: blas"]
+    assert cli.json(*copy)["outcome"] == "unchanged"
+    alone = cli.json("conda", "channel", "copy", f"{team}@1", target, "numpy", "--no-dependencies")
+    assert [package["version"] for package in alone["packages"]] == ["1.0"]
+
+
+def test_destroy_asks_and_then_leaves_nothing(cli, pulp, upstream, unique):
+    name = f"mirror-{unique}"
+    cli.ok("conda", "channel", "create", name, "--upstream", upstream.url)
+    assert cli("conda", "channel", "destroy", name, stdin="n\n").exit_code == 1
+    cli.ok("conda", "channel", "show", name)
+
+    cli.ok("conda", "channel", "destroy", name, stdin="y\n")
+    for path in ("repositories", "remotes", "distributions"):
+        assert pulp.get(f"{path}/conda/conda/", name=name)["count"] == 0
+
+
+def test_destroy_leaves_a_remote_that_something_else_uses(cli, pulp, upstream, unique):
+    name = f"mirror-{unique}"
+    cli.ok("conda", "channel", "create", name, "--upstream", upstream.url)
+    cli.ok("conda", "repository", "create", "--name", f"other-{unique}", "--remote", name)
+    cli.ok("conda", "channel", "destroy", name, "--yes")
+    assert pulp.get("remotes/conda/conda/", name=name)["count"] == 1
+
+
+def test_a_channel_of_a_lifecycle_is_not_destroyed(cli, pulp, team):
+    lifecycle = pulp.lifecycle(cli.json("conda", "channel", "show", team)["pulp_href"])
+    outcome = cli("conda", "channel", "destroy", team, "--yes")
+    assert outcome.exit_code == 1
+    assert f"belongs to lifecycle '{lifecycle.name}'" in outcome.stderr
+    assert cli.json("conda", "channel", "show", team)["lifecycles"] == [lifecycle.name]
+
+
+def test_a_channel_that_became_a_stage_stays_as_it_is_and_is_served_by_all_stages(cli, unique):
+    create = ("conda", "channel", "create", unique, "--base-path", f"{unique}/unstable")
+    cli.ok(*create)
+    stages = ("--stage", f"unstable={unique}", "--stage", "stable")
+    cli.ok("conda", "lifecycle", "create", unique, "--repository", unique, *stages)
+    again = cli.json(*create)
+    assert again["changed"] == {}
+    assert [url.split("/")[-2] for url in again["urls"]] == ["unstable", "stable"]
+    listed = cli.json("conda", "channel", "list", "--limit", "1000")
+    assert again["urls"] in [each["urls"] for each in listed if each["name"] == unique]

@@ -1,0 +1,128 @@
+"""Tenants of one Pulp have channels, packages and bytes of their own."""
+
+import time
+
+import pytest
+
+from tests.support.builders import make_channel, make_package
+from tests.support.conda import TaskFailed
+
+
+@pytest.fixture(scope="module")
+def tenants(make_domain):
+    """The API of two domains."""
+    return make_domain("red"), make_domain("blue")
+
+
+def test_a_channel_works_in_its_domain_and_nowhere_else(tenants, upstream, unique):
+    red, blue = tenants
+    package = make_package(f"tenant-{unique}")
+    make_channel(upstream.folder, [package])
+    urls = []
+    for pulp in tenants:
+        remote = pulp.post("remotes/conda/conda/", name=unique, url=upstream.url)["pulp_href"]
+        repository = pulp.post(
+            "repositories/conda/conda/", name=unique, remote=remote, autopublish=True
+        )["pulp_href"]
+        assert pulp.sync(repository) == 1
+        body = {"name": unique, "base_path": unique, "repository": repository}
+        task = pulp.post("distributions/conda/conda/", **body)
+        urls.append(pulp.get(pulp.created(task, "/distributions/"))["base_url"])
+
+    uploaded = make_package(f"only-red-{unique}")
+    red.upload(
+        uploaded,
+        repository=red.get("repositories/conda/conda/", name=unique)["results"][0]["pulp_href"],
+    )
+    assert red.names(urls[0]) == [f"only-red-{unique}", f"tenant-{unique}"]
+    assert blue.names(urls[1]) == [f"tenant-{unique}"]
+    assert "/red/" in urls[0] and "/blue/" in urls[1]
+    assert f"--channel {urls[0].rstrip('/')}" in red.fetch(urls[0], "").text
+    for url, pulp in zip(urls, tenants, strict=True):
+        assert pulp.fetch(url, f"noarch/{package.filename}").content == package.data
+    assert blue.fetch(urls[1], f"noarch/{uploaded.filename}").status_code == 404
+    assert blue.get("content/conda/packages/", name=f"only-red-{unique}")["count"] == 0
+    # Each domain keeps its own copy, so each asked the upstream.
+    assert upstream.asked(package.filename) == [200, 200]
+
+
+def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(tenants, unique):
+    red, blue = tenants
+    repository = red.post("repositories/conda/conda/", name=f"past-{unique}", autopublish=True)
+    href = repository["pulp_href"]
+    lifecycle = red.lifecycle(href)
+    for name in ("one", "two"):
+        red.upload(make_package(f"{name}-{unique}"), repository=href)
+    url = lifecycle.urls["unstable"]
+    assert red.names(f"{url[:-1]}@v1/") == [f"one-{unique}"]
+    assert len(red.names(f"{url[:-1]}@v2/")) == 2
+    redirect = red.fetch(f"{url[:-1]}@v1", "").history[0]
+    assert redirect.headers["Location"].endswith("/unstable@v1/")
+    assert f"--channel {url[:-1]}@v1 " in red.fetch(f"{url[:-1]}@v1/", "").text
+    elsewhere = url.replace("/red/", "/blue/")[:-1]
+    assert blue.fetch(f"{elsewhere}@v1/", "noarch/repodata.json").text == "404: Not Found"
+
+
+def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants, unique):
+    red, blue = tenants
+    repository = red.post(
+        "repositories/conda/conda/",
+        name=unique,
+        autopublish=True,
+        channel_relations={"base": "../forge"},
+    )["pulp_href"]
+    packages = [make_package(f"{name}-{unique}") for name in ("one", "two")]
+    for package in packages:
+        red.upload(package, repository=repository)
+    channel = red.distribution(
+        publication=red.newest_publication(repository),
+        notices=[{"message": "Hello", "level": "info", "expires_at": "2999-01-01T00:00:00Z"}],
+    )
+    red.post("distributions/conda/conda/", name=f"empty-{unique}", base_path=f"empty-{unique}")
+    upstream = blue.post(
+        "upstream-pulps/",
+        name=unique,
+        base_url=red.url,
+        api_root="/pulp/",
+        domain="red",
+        username="admin",
+        password=red.session.auth[1],
+        policy="labeled",
+    )["pulp_href"]
+
+    def replicate():
+        group = blue.get(blue.post(f"{upstream}replicate/")["task_group"])
+        while group["waiting"] or group["running"]:
+            time.sleep(0.1)
+            group = blue.get(group["pulp_href"])
+        tasks = [blue.wait(task["pulp_href"]) for task in group["tasks"]]
+        return [task["name"].rpartition(".")[2] for task in tasks]
+
+    replicate()
+    (replica,) = blue.get("distributions/conda/conda/", name=channel["name"])["results"]
+    assert replica["base_url"] == channel["base_url"].replace("/red/", "/blue/")
+    for path in ("noarch/repodata.json", "notices.json"):
+        assert (
+            blue.fetch(replica["base_url"], path).json()
+            == red.fetch(channel["base_url"], path).json()
+        )
+    bytes_here = blue.fetch(replica["base_url"], f"noarch/{packages[0].filename}").content
+    assert bytes_here == packages[0].data
+    assert blue.get("distributions/conda/conda/", name=f"empty-{unique}")["count"] == 0
+
+    # Nothing changed, so nothing is synced, and nothing updated.
+    assert sorted(replicate()) == ["finalize_replication", "replicate_distributions"]
+    (gone,) = red.get("content/conda/packages/", name=f"one-{unique}")["results"]
+    red.modify(repository, remove=[gone["pulp_href"]])
+    red.patch(channel["pulp_href"], publication=red.newest_publication(repository))
+    replicate()
+    assert blue.names(replica["base_url"]) == [f"two-{unique}"]
+
+    # A stage serves what its history says, so it is not replaced by a channel of its name.
+    repository = replica["repository_version"].partition("versions/")[0]
+    stages = [{"name": "here", "distribution": replica["pulp_href"]}, {"name": "stable"}]
+    lifecycle = blue.lifecycle(repository, stages=stages)
+    with pytest.raises(TaskFailed) as failed:
+        replicate()
+    assert failed.value.code == "CND0039"
+    assert lifecycle.state("here") == "v2"
