@@ -20,12 +20,13 @@ try:
         PulpNoWait,
     )
     from pulp_glue.conda import context as contexts
+    from pulp_glue.conda import vocabulary
     from pulp_glue.conda.answers import sentences
 
     IMPORT_ERROR = None
 except ImportError:
     # So that modules can be loaded, and say what is missing.
-    contexts = PulpException = None
+    contexts = vocabulary = PulpException = None
     IMPORT_ERROR = traceback.format_exc()
 
 CONNECTION = {

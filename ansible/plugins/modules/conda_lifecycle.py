@@ -124,12 +124,17 @@ lifecycle:
         state: v42
 """
 
-from ansible_collections.pulp.conda.plugins.module_utils.pulp import STATE, results, run
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
+    STATE,
+    results,
+    run,
+    vocabulary,
+)
 
-# What the server adds to a gate.
-_GATE = {"action": "block"}
-_GATE_KINDS = {
+# What the server adds to a gate of a kind.
+_DEFAULTS = {
     "environments": {"environments": ["*"], "platforms": [], "channels": []},
+    "policy": {},
     "approval": {"approvals": 1},
 }
 
@@ -184,7 +189,8 @@ def _stage(module, stage, old):
 
 
 def _with_defaults(gate):
-    return {**_GATE, **_GATE_KINDS.get(gate.get("kind"), {}), **gate}
+    action = vocabulary.GateAction.BLOCK.value
+    return {"action": action, **_DEFAULTS.get(gate.get("kind"), {}), **gate}
 
 
 def _configuration(lifecycle):

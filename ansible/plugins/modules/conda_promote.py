@@ -105,6 +105,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
     contexts,
     results,
     run,
+    vocabulary,
 )
 
 try:
@@ -129,15 +130,17 @@ def work(module):
         return results(True, None, {stage: "what comes"})
     outcome = report["outcome"]
     summary = describe_report(report)
-    is_changed = outcome == "moved" or (outcome == "waiting" and report["after"] not in waiting)
-    served = report["after"] if outcome == "moved" else report["before"]
+    is_moved = outcome == vocabulary.MoveOutcome.MOVED
+    is_waiting = outcome == vocabulary.MoveOutcome.WAITING
+    is_changed = is_moved or (is_waiting and report["after"] not in waiting)
+    served = report["after"] if is_moved else report["before"]
     told = {
         **results(is_changed, {stage: report["before"]}, {stage: served}),
         "outcome": outcome,
         "report": report,
         "summary": summary,
     }
-    if outcome == "blocked" and module.params["fail_on_block"]:
+    if outcome == vocabulary.MoveOutcome.BLOCKED and module.params["fail_on_block"]:
         module.fail("\n".join(summary), **told)
     return told
 
@@ -156,7 +159,7 @@ def _promote(module, lifecycle):
 def _waiting_states(lifecycle, stage):
     """Return what waits for an approval already: to ask for it again is no change."""
     history = contexts.PulpCondaHistoryContext(lifecycle.pulp_ctx, lifecycle)
-    query = {"stage": stage, "outcome": "waiting"}
+    query = {"stage": stage, "outcome": vocabulary.EntryOutcome.WAITING.value}
     return {entry["state"] for entry in history.list(limit=0, offset=0, parameters=query)}
 
 

@@ -33,6 +33,7 @@ from pulp_glue.conda.context import (
     PulpCondaPatchContext,
     PulpCondaRepositoryContext,
 )
+from pulp_glue.conda.vocabulary import EnvironmentFormat, values_of
 from pulp_glue.core.context import PulpArtifactContext
 
 from pulpcore.cli.conda.examples import add_examples
@@ -204,7 +205,7 @@ create_options: list[Any] = [
     _environments(
         "--format",
         required=True,
-        type=click.Choice(["environment.yml", "pixi.toml", "pyproject.toml", "specs"]),
+        type=click.Choice(values_of(EnvironmentFormat)),
         help=_("What the source is."),
     ),
     _environments("--section", help=_("Which environment of a pixi manifest.")),

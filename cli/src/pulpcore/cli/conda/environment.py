@@ -19,6 +19,7 @@ from pulp_cli.generic import (
 )
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaEnvironmentContext, PulpCondaRepositoryContext
+from pulp_glue.conda.vocabulary import EnvironmentFormat, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, read_text, repository_option
@@ -28,8 +29,12 @@ _ = translation.gettext
 
 FC = t.TypeVar("FC", bound=t.Callable[..., t.Any])
 
-_FORMATS = ("environment.yml", "pixi.toml", "pyproject.toml", "specs")
-_FORMATS_BY_SUFFIX = {".yml": "environment.yml", ".yaml": "environment.yml", ".txt": "specs"}
+_FORMATS = values_of(EnvironmentFormat)
+_FORMATS_BY_SUFFIX = {
+    ".yml": EnvironmentFormat.ENVIRONMENT_YML.value,
+    ".yaml": EnvironmentFormat.ENVIRONMENT_YML.value,
+    ".txt": EnvironmentFormat.SPECS.value,
+}
 
 pass_environment_context = click.make_pass_decorator(PulpCondaEnvironmentContext)
 

@@ -31,6 +31,13 @@ from pulp_glue.conda.lifecycle import (
     find_stage,
     solve,
 )
+from pulp_glue.conda.vocabulary import (
+    EntryKind,
+    EntryOutcome,
+    MoveOutcome,
+    SolverVerdict,
+    values_of,
+)
 
 from pulpcore.cli.conda import table
 from pulpcore.cli.conda.examples import add_examples
@@ -226,7 +233,9 @@ def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /
     ]
     click.echo(table.render(rows))
     history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
-    for entry in history_ctx.list_iterator({"outcome": "waiting", "exclude_fields": ["report"]}):
+    for entry in history_ctx.list_iterator(
+        {"outcome": EntryOutcome.WAITING.value, "exclude_fields": ["report"]}
+    ):
         text = _("{number}: {requested_by} asks to approve {state} for {stage}.")
         click.echo(text.format(**entry))
 
@@ -402,12 +411,12 @@ _HISTORY_FIELDS = [
 @click.option("--stage", help=_("Only of this stage."))
 @click.option(
     "--kind",
-    type=click.Choice(["adopted", "published", "promoted", "packages", "rolled_back"]),
+    type=click.Choice(values_of(EntryKind)),
     help=_("Only what came about in this way."),
 )
 @click.option(
     "--outcome",
-    type=click.Choice(["moved", "blocked", "waiting", "rejected", "superseded"]),
+    type=click.Choice(values_of(EntryOutcome)),
     help=_("Only what ended like this."),
 )
 @click.option("--requested-by", help=_("Only what this user asked for."))
@@ -507,8 +516,8 @@ def solve_environments(
     Exits with 3 if one is not solved.
     """
     solutions = solve(lifecycle_ctx, **body)
-    is_solved = all(solution["verdict"] == "solved" for solution in solutions)
-    outcome = "solved" if is_solved else "blocked"
+    is_solved = all(solution["verdict"] == SolverVerdict.SOLVED for solution in solutions)
+    outcome = SolverVerdict.SOLVED if is_solved else MoveOutcome.BLOCKED
     end(pulp_ctx, solutions, describe_solutions(solutions), outcome)
 
 
@@ -537,7 +546,7 @@ def diff(
 
 def _end(pulp_ctx: PulpCLIContext, report: dict[str, t.Any]) -> None:
     lines = describe_report(report)
-    if report["outcome"] == "waiting" and not report["dry_run"]:
+    if report["outcome"] == MoveOutcome.WAITING and not report["dry_run"]:
         text = _("To approve it: pulp conda lifecycle approve {lifecycle} {entry}")
         lines.append(text.format(**report))
     end(pulp_ctx, report, lines, report["outcome"])

@@ -9,6 +9,7 @@ from pulp_cli.generic import PulpCLIContext, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
+from pulp_glue.conda.vocabulary import ChangeKind, Summary, values_of
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -77,12 +78,12 @@ _DIFF_OPTIONS = (
     click.option("--subdir", help=_("Only this subdir.")),
     click.option(
         "--kind",
-        type=click.Choice(["added", "removed", "replaced", "updated"]),
+        type=click.Choice(values_of(ChangeKind)),
         help=_("Only changes of this kind."),
     ),
     click.option(
         "--summary",
-        type=click.Choice(["upgraded", "downgraded", "new", "gone", "rebuilt", "changed"]),
+        type=click.Choice(values_of(Summary)),
         help=_("Only names of which this became."),
     ),
     click.option(

@@ -5,12 +5,17 @@ from collections.abc import Iterable
 
 import click
 from pulp_cli.generic import PulpCLIContext
+from pulp_glue.conda.vocabulary import MoveOutcome, VersionOutcome
 
 # In docs/user/reference/exit-codes.md.
 BLOCKED = 3
 WAITING = 4
 
-_EXIT_CODES = {"blocked": BLOCKED, "incomplete": BLOCKED, "waiting": WAITING}
+_EXIT_CODES: dict[str, int] = {
+    MoveOutcome.BLOCKED: BLOCKED,
+    MoveOutcome.WAITING: WAITING,
+    VersionOutcome.INCOMPLETE: BLOCKED,
+}
 
 
 def end(pulp_ctx: PulpCLIContext, result: t.Any, lines: Iterable[str], outcome: str) -> None:
