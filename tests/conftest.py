@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    # Its own order is by the number of tests in a file, which says nothing about how long they take.
+    # xdist would begin with the files of many tests. They are not those that take long.
     config.option.loadscopereorder = False
     return ByFile(config, log)
 
