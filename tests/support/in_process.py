@@ -152,8 +152,8 @@ def run_tasks():
         Task.objects.filter(pk=task.pk).update(app_lock=AppStatus.objects.current())
         task.refresh_from_db(fields=["app_lock"])
         task.unblock()
-        # As a worker does: `asyncio.run` in a test before leaves none. The same for all tasks, since
-        # aiohttp closes what a task left open on the loop of that task.
+        # As a worker does: `asyncio.run` in a test before leaves none. It is the same loop for all
+        # tasks, because aiohttp closes what a task left open on the loop of that task.
         asyncio.set_event_loop(_LOOP)
         with TemporaryDirectory(dir=settings.WORKING_DIRECTORY) as folder:
             os.chdir(folder)
