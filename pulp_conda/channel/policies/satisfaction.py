@@ -6,7 +6,7 @@ This is no solving: if each dependency finds a package, all of them together may
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rattler import MatchSpec, Version, VersionSpec
 from rattler import PackageRecord as RattlerRecord
@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
         depends: The dependencies that the record lists. None or empty if the rules need none.
         indexed_timestamp: When the channel first had it, in milliseconds since 1970, or None.
         is_new: Whether the target does not have it yet.
-        key: The identity that the caller gives it. Another record of the same file has another key.
+        key: What the caller knows the package by. Another record of the same file has another key.
     """
 
     subdir: str
@@ -45,14 +45,14 @@ class Candidate(NamedTuple):
     md5: str = ""
     indexed_timestamp: int | None = None
     is_new: bool = False
-    key: object = None
+    key: Any = None
 
     @property
     def path(self) -> str:
         return package_path(self.subdir, self.filename)
 
     @property
-    def identity(self) -> tuple[str, str, object]:
+    def identity(self) -> tuple[str, str, Any]:
         """What tells two packages apart: path, sha256 and key."""
         return self.path, self.sha256, self.key
 
