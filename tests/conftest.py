@@ -1,7 +1,8 @@
 """What tests share: two running Pulps for a whole run, and what a test makes in them.
 
-`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the tests of one process: they
-may kill its workers. Tests in `tasks` and `api` have a Pulp in their own process, see `tests/support/in_process.py`.
+`default` is what most tests with servers talk to. `domains` has DOMAIN_ENABLED, and belongs to the
+tests of one process: they may kill its workers. Tests in `tasks` and `api` have a Pulp in their own
+process, see `tests/support/in_process.py`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tests.support.builders import make_package
 from tests.support.conda import CondaPulp
 from tests.support.inside import Inside
 from tests.support.program import Cli
-from tests.support.sharing import ByFile, shared_stack
+from tests.support.sharing import ByFile, place, shared_stack
 from tests.support.sigstore import Sigstore
 from tests.support.skips import Skips
 from tests.support.stack import running_stack
@@ -29,12 +30,20 @@ def pytest_configure(config):
 
 
 def pytest_xdist_make_scheduler(config, log):
+    # xdist would begin with the files of many tests. They are not those that take long.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's URL."""
+    """A remote, an autopublished repository and a distribution of it: hrefs, and the channel's
+    URL.
+    """
 
     name: str
     remote: str
@@ -165,10 +174,11 @@ def make_packages(pulp, unique):
 
 @pytest.fixture(scope="session")
 def cli(stack, tmp_path_factory):
-    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server through its API.
+    """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server
+    through its API.
 
-    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands success and parses
-    what was written. See `Cli` for the rest.
+    `cli("conda", "remote", "list")` returns exit code, stdout and stderr; `cli.json(…)` demands
+    success and parses what was written. See `Cli` for the rest.
     """
     return Cli(
         tmp_path_factory.mktemp("cli"),

@@ -7,9 +7,11 @@ import pytest
 
 @pytest.fixture
 def everything(pulp):
-    """Return a function that returns all that a playbook can change, by href, without the times of requests.
+    """Return a function that returns all that a playbook can change, by href, without the times of
+    requests.
 
-    With names, which may be globs: what has them, and what belongs to that. Other tests change the rest meanwhile.
+    With names, which may be globs: what has them, and what belongs to that. Other tests change the
+        rest meanwhile.
     """
 
     def named(path, names):

@@ -1,4 +1,6 @@
-"""The collection can be built, and its documentation says what its modules take. Without a server."""
+"""The collection can be built, and its documentation says what its modules take. Without a
+server.
+"""
 
 import ast
 import json

@@ -1,4 +1,6 @@
-"""The role: the first run builds a lifecycle, the second changes nothing, and a changed variable just that."""
+"""The role: the first run builds a lifecycle, the second changes nothing, and a changed variable
+just that.
+"""
 
 import copy
 

@@ -28,7 +28,9 @@ TABLE = list(_table())
 
 @pytest.fixture(scope="module")
 def team(pulp):
-    """A lifecycle with something in each stage, a gate that ten people have to pass, and news of that."""
+    """A lifecycle with something in each stage, a gate that ten people have to pass, and news of
+    that.
+    """
     repository = pulp.post("repositories/conda/conda/", name="roles", autopublish=True)["pulp_href"]
     pulp.upload(make_package("roles"), repository=repository)
     environment = pulp.environment(repository, "roles", "roles\n")["pulp_href"]
@@ -82,7 +84,9 @@ def _give(pulp, user, role, href):
 
 
 def _try(user, team, waiting, action):
-    """Return the answer to a user who tries an action, of which some are about the request that waits."""
+    """Return the answer to a user who tries an action, of which some are about the request that
+    waits.
+    """
     stage = {"stage": "testing", "dry_run": True}
     match action:
         case "see":

@@ -1,4 +1,5 @@
-"""What it takes a process of its own to show: signals, terminals, exit codes, encodings, the completion of a shell.
+"""What it takes a process of its own to show: signals, terminals, exit codes, encodings, the
+completion of a shell.
 
 All else that the commands do is tested in `tests/cli/commands`.
 """

@@ -1,4 +1,5 @@
-"""What clients read of a channel is right: the same as an index that others write, whatever form it is read in.
+"""What clients read of a channel is right: the same as an index that others write, whatever form it
+is read in.
 
 tests/slow/test_protocol.py does the same with a channel of real packages.
 """
@@ -149,7 +150,9 @@ def _upload(pulp, path):
 
 
 def _without_moments(records):
-    """Records without the moment since when their channel has them: each says one, and no two channels the same."""
+    """Records without the moment since when their channel has them: each says one, and no two
+    channels the same.
+    """
     records = {filename: dict(record) for filename, record in records.items()}
     assert all(record.pop("indexed_timestamp") > 0 for record in records.values())
     return records
@@ -160,7 +163,8 @@ def _rest(repodata):
 
 
 def _as_rattler_writes(filename, record, run_exports, index):
-    """Turn a record of ours into rattler's. All differences stand here, and none of them matters to a client.
+    """Turn a record of ours into rattler's. All differences stand here, and none of them matters to
+    a client.
 
     Args:
         index: The package's `info/index.json`.
@@ -181,8 +185,8 @@ def _as_rattler_writes(filename, record, run_exports, index):
     # A package of old does not say for which subdir it is: we ask whoever uploads it.
     if "subdir" not in index:
         fields["subdir"] = "unknown"
-    # It has run_exports in the records of all forms, where we have them in shards and in a file of their own (CEP 12),
-    # but only those of `.conda` files, and no kind of them that is empty.
+    # It has run_exports in the records of all forms, where we have them in shards and in a file of
+    # their own (CEP 12), but only those of `.conda` files, and no kind of them that is empty.
     run_exports = {kind: specs for kind, specs in run_exports.items() if specs}
     if run_exports and filename.endswith(".conda"):
         fields["run_exports"] = run_exports

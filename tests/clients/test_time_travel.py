@@ -14,7 +14,9 @@ RATTLER = [sys.executable, "-m", "pulp_conda.quickstart.client"]
 
 @pytest.fixture
 def install(tmp_path):
-    """Install into a fresh prefix, with one cache for all, and return the checksums of what is there, by name."""
+    """Install into a fresh prefix, with one cache for all, and return the checksums of what is
+    there, by name.
+    """
 
     def run(url, prefix, *specs):
         arguments = ["install", "--cache", tmp_path / "cache", url, tmp_path / prefix, *specs]

@@ -1,7 +1,8 @@
 """A shim that stands for conda, which is on no package index.
 
-It hands ``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same protocol, and runs a program
-of the new prefix for ``conda run``; it refuses whatever else conda can do.
+It hands ``conda create`` to ``pulp_conda.quickstart.client install``, a client of the same
+protocol, and runs a program of the new prefix for ``conda run``; it refuses whatever else conda can
+do.
 """
 
 import sys

@@ -38,7 +38,9 @@ class Step:
 
 
 def read_steps(text, apart=False):
-    """Find the steps, or those that are tested apart; a command block without output behind it prints nothing."""
+    """Find the steps, or those that are tested apart; a command block without output behind it
+    prints nothing.
+    """
     steps = []
     before = ""
     lines = enumerate(text.splitlines(), start=1)
@@ -152,7 +154,9 @@ def run_parts(shell, ports, parts):
 
 
 def read_tutorial(name):
-    """Return what a tutorial runs up to its last chapter, which stops all of it, and that chapter: steps and plain commands."""
+    """Return what a tutorial runs up to its last chapter, which stops all of it, and that chapter:
+    steps and plain commands.
+    """
     text, stop, rest = (TUTORIALS / f"{name}.md").read_text().partition("\n## Stop\n")
     assert stop
     start, *steps = read_steps(text)

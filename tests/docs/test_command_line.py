@@ -79,7 +79,7 @@ def test_all_services_do_the_same():
     steps = {
         tuple(
             re.findall(
-                r"\b(?:conda install|pip install|rattler-build|conda create|conda run|pulp [a-z ]+[a-z])",
+                r"\b(?:conda (?:install|create|run)|pip install|rattler-build|pulp [a-z ]+[a-z])",
                 script,
             )
         )
@@ -109,7 +109,9 @@ def admin(cli):
 
 @pytest.fixture
 def run_as_github(tmp_path, stack, admin):
-    """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return what it wrote."""
+    """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return
+    what it wrote.
+    """
     home, programs, exported = tmp_path / "home", tmp_path / "programs", tmp_path / "exported"
     home.mkdir()
     programs.mkdir()

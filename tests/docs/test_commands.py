@@ -86,7 +86,9 @@ def test_what_has_no_counterpart_is_not_there_under_the_same_name(plugin):
 
 
 def _calls(text):
-    """Yield the calls of `pulp` in the code blocks and the code spans of a page, as lists of words."""
+    """Yield the calls of `pulp` in the code blocks and the code spans of a page, as lists of
+    words.
+    """
     for code in re.findall(
         r"^```(?:bash|yaml|groovy)\n(.*?)^```|`(pulp [^`\n]+)`", text, re.MULTILINE | re.DOTALL
     ):
@@ -122,7 +124,9 @@ def test_the_program_knows_every_command_and_option_of_a_page(page):
 
 
 def _unknown(words):
-    """Return the words that the program would not take. Not by running it: some groups ask the server for a start."""
+    """Return the words that the program would not take. Not by running it: some groups ask the
+    server for a start.
+    """
     command, arguments, unknown = main, None, []
     words = iter(words)
     for word in words:

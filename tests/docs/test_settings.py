@@ -13,8 +13,8 @@ def _settings():
     return [
         target.id
         for statement in module.body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for target in getattr(statement, "targets", None) or [statement.target]
         if target.id.isupper()
     ]
 

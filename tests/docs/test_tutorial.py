@@ -1,6 +1,7 @@
 """Runs the blocks of the tutorials and guides, all against one running Pulp.
 
-The tutorials with a Pulp that they start and stop, and with what they install, run in tests/slow/test_tutorial.py.
+The tutorials with a Pulp that they start and stop, and with what they install, run in
+tests/slow/test_tutorial.py.
 """
 
 import pytest
@@ -48,7 +49,9 @@ def test_dots_stand_for_what_varies(expected, found, same):
 
 @pytest.fixture(scope="module")
 def server():
-    """A Pulp that no other tests use: the guides make things of the same names, and each needs it empty."""
+    """A Pulp that no other tests use: the guides make things of the same names, and each needs it
+    empty.
+    """
     with running_stack() as stack:
         yield stack
 

@@ -1,4 +1,6 @@
-"""Every class of files is answered in the same way, and every client finds what it asks for, in the order it asks."""
+"""Every class of files is answered in the same way, and every client finds what it asks for, in the
+order it asks.
+"""
 
 import hashlib
 import http.client
@@ -52,8 +54,9 @@ CLASSES = {
     "page": FileClass("noarch/", "text/html; charset=utf-8", has_date=False),
 }
 
-# One for each way to answer. What a request wants of a file is decided in the same lines for all, which know its checksum,
-# its size and its date alone: the tests of every class show that these are right.
+# One for each way to answer. What a request wants of a file is decided in the same lines for all,
+# which know its checksum, its size and its date alone: the tests of every class show that these are
+# right.
 REPRESENTATIVES = {
     "from the disk": CLASSES["json"],
     "from memory": CLASSES["shard"],
@@ -400,7 +403,9 @@ ROLLED_BACK = ["json", "zst", "shard index", "run_exports", "channeldata"]
 
 @pytest.fixture(scope="module")
 def rollback(pulp):
-    """What a URL gave by path: before another publication came, with it, and to whom knows its date once it is gone."""
+    """What a URL gave by path: before another publication came, with it, and to whom knows its date
+    once it is gone.
+    """
     repository = pulp.post("repositories/conda/conda/", name=uuid4().hex, autopublish=True)[
         "pulp_href"
     ]
@@ -477,7 +482,8 @@ def test_a_package_is_answered_the_same_before_and_after_it_came(
 def test_a_sidecar_that_grew_is_still_found_by_its_old_digest(
     pulp, stack, upstream, make_mirror, unique
 ):
-    # Another sidecar is another record, hence another version, and clients hold the older index for a while.
+    # Another sidecar is another record, hence another version, and clients hold the older index for
+    # a while.
     package = make_package(f"signed-{unique}", subdir="linux-64")
     mirror = make_mirror()
     path = f"linux-64/{package.filename}.sigs"

@@ -1,4 +1,6 @@
-"""One story: an upstream breaks what a team installs, and stable stays safe, today and for whoever asks for yesterday."""
+"""One story: an upstream breaks what a team installs, and stable stays safe, today and for whoever
+asks for yesterday.
+"""
 
 import json
 import shutil
@@ -16,7 +18,9 @@ CLIENT = [sys.executable, "-m", "pulp_conda.quickstart.client"]
 
 @pytest.fixture
 def install(tmp_path):
-    """Install with a real client and empty caches, and return the sha256 of what is there, by file name."""
+    """Install with a real client and empty caches, and return the sha256 of what is there, by file
+    name.
+    """
 
     def run(url, prefix, spec):
         done = subprocess.run(
@@ -87,7 +91,8 @@ def test_what_a_team_installs_is_safe_from_its_upstream_and_yesterday_stays(
     assert team.promote("stable")["gates"][0]["verdict"] == "passed"
     sleep_a_night(team)
 
-    # Yesterday: the upstream deletes a library that the application needs, and publishes the fix of another one.
+    # Yesterday: the upstream deletes a library that the application needs, and publishes the fix of
+    # another one.
     shutil.rmtree(upstream.folder / "noarch")
     make_channel(upstream.folder, [app, lib_2, fixed])
     assert pulp.sync(mirror.repository, mirror=True) == 3
@@ -104,7 +109,8 @@ def test_what_a_team_installs_is_safe_from_its_upstream_and_yesterday_stays(
         assert app.record.name in finding["explanation"]
     assert team.state("testing") == "v2"
 
-    # The fix cannot wait for a better upstream: it goes alone, through the same gate, and on to stable.
+    # The fix cannot wait for a better upstream: it goes alone, through the same gate, and on to
+    # stable.
     report = team.promote_packages("testing", f"ssl-{unique} 3.0.1", reason="CVE-2026-1")
     assert (report["outcome"], report["kind"], report["after"]) == ("moved", "packages", "v2.1")
     assert [package["sha256"] for package in report["packages"]] == [fixed.record.sha256]

@@ -1,4 +1,6 @@
-"""Three stories through a web server and real workers, with the verbs that the story of a team does not need."""
+"""Three stories through a web server and real workers, with the verbs that the story of a team does
+not need.
+"""
 
 import time
 

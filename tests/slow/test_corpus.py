@@ -1,4 +1,6 @@
-"""A channel of all real packages, mirrored from a plain static folder in every form that an index has."""
+"""A channel of all real packages, mirrored from a plain static folder in every form that an index
+has.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""A thousand clients read channels that move under them, and each finds all that its index names."""
+"""A thousand clients read channels that move under them, and each finds all that its index
+names.
+"""
 
 from tests.support.readers import make_moving, read_while_moving
 

@@ -44,7 +44,8 @@ def test_twenty_environments_on_two_platforms_solve_in_one_promotion(
 
 
 def _write_channel(folder):
-    """Write repodata of libraries, applications with a build for each Python, and noarch packages, in chains.
+    """Write repodata of libraries, applications with a build for each Python, and noarch packages,
+    in chains.
 
     Returns how many names there are of each kind.
     """

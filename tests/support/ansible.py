@@ -1,4 +1,6 @@
-"""The real `ansible-playbook`, with the collection of this checkout; and its modules in the process of the tests."""
+"""The real `ansible-playbook`, with the collection of this checkout; and its modules in the process
+of the tests.
+"""
 
 import importlib
 import io
@@ -41,7 +43,9 @@ class Run:
 
 
 class Ansible:
-    """Runs the programs of Ansible as a user who has nothing but a fresh home, and this collection."""
+    """Runs the programs of Ansible as a user who has nothing but a fresh home, and this
+    collection.
+    """
 
     def __init__(self, folder, **variables):
         self.folder = folder
@@ -96,7 +100,8 @@ class Ansible:
 
 
 class ModulesInside:
-    """Runs tasks as `Ansible` does, in the process of the tests: a program for each of them takes a second.
+    """Runs tasks as `Ansible` does, in the process of the tests: a program for each of them takes a
+    second.
 
     A task here is a module with its options, and may have `name`, `check_mode` and `ignore_errors`.
     """
@@ -107,7 +112,9 @@ class ModulesInside:
         self.environment = {"XDG_CACHE_HOME": str(folder / "cache"), **variables}
 
     def tasks(self, tasks, *arguments, fails=False):
-        """Run tasks up to the first that fails. The arguments are `--check` and `--diff` of `ansible-playbook`."""
+        """Run tasks up to the first that fails. The arguments are `--check` and `--diff` of
+        `ansible-playbook`.
+        """
         output, results, has_failed = "", [], False
         for task in tasks:
             task = dict(task)

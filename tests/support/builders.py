@@ -1,6 +1,7 @@
 """Packages, records and channels for tests: real, tiny, and the same bytes every time.
 
-Nothing here uses `pulp_conda.channel` but for the `PackageRecord` it returns, so tests compare with something else.
+Nothing here uses `pulp_conda.channel` but for the `PackageRecord` it returns, so tests compare with
+something else.
 """
 
 import bz2
@@ -74,8 +75,10 @@ def make_package(
     """Return a package that clients can install; the later arguments make it odd.
 
     Args:
-        noarch: `python` for a package with `site-packages/`; `generic` is the default in the subdir `noarch`.
-        files: What it installs: bytes by path. Files in `bin/` can be run. A text makes a symbolic link to it.
+        noarch: `python` for a package with `site-packages/`; `generic` is the default in the subdir
+            `noarch`.
+        files: What it installs: bytes by path. Files in `bin/` can be run. A text makes a symbolic
+            link to it.
         index: Fields of `info/index.json` to add or change; `...` leaves a field out.
         info: Files of `info/` to add or change, bytes by name; None leaves one out.
         members: More members, as `TarInfo` or pairs of it and bytes, behind the files.
@@ -170,8 +173,9 @@ def pack_zip(members, compression=zipfile.ZIP_STORED):
 def make_channel(folder, packages, subdirs=(), removed=()):
     """Write a channel of static files, and return its folder.
 
-    It has the subdirs of the packages, those that are named, those that were there before, and `noarch`.
-    `removed` are file names of noarch that were there once. For a hotfix, give a package another record: `dataclasses.replace(package, record=...)`.
+    It has the subdirs of the packages, those that are named, those that were there before, and
+    `noarch`. `removed` are file names of noarch that were there once. For a hotfix, give a package
+    another record: `dataclasses.replace(package, record=...)`.
     """
     folder = Path(folder)
     packages = list(packages)
@@ -207,7 +211,8 @@ def add_shards(folder, *, run_exports=None, packages_url="", shards_folder="shar
     Args:
         run_exports: By file name, what shards say of packages (CEP 21).
         packages_url: `info.base_url`.
-        shards_folder: Where the shards are, below each subdir. For another place, give `shards_base_url` and move them.
+        shards_folder: Where the shards are, below each subdir. For another place, give
+            `shards_base_url` and move them.
         info: More keys of the index's `info`.
     """
     for repodata in Path(folder).glob("*/repodata.json"):

@@ -25,7 +25,9 @@ class TaskFailed(client.TaskFailed):
 
 
 def without_indexed(records):
-    """Records by file name without what this channel adds: since when it has them (CEP 47), and run_exports (CEP 21)."""
+    """Records by file name without what this channel adds: since when it has them (CEP 47), and
+    run_exports (CEP 21).
+    """
     added = {"indexed_timestamp", "run_exports"}
     return {
         filename: {key: value for key, value in record.items() if key not in added}
@@ -42,7 +44,9 @@ def _with_hex(records):
 
 
 class Lifecycle:
-    """The stages of a channel, with the verbs that move them. Each waits for its task, and returns the report."""
+    """The stages of a channel, with the verbs that move them. Each waits for its task, and returns
+    the report.
+    """
 
     def __init__(self, pulp, href):
         self.pulp = pulp

@@ -34,9 +34,11 @@ def rows(ok):
 
 
 def write_channel(folder, form="repodata.json"):
-    """Make a channel of all good packages in a folder, and return its records by subdir and section.
+    """Make a channel of all good packages in a folder, and return its records by subdir and
+    section.
 
-    They are written as any indexer writes them, in one form: 'repodata.json', 'repodata.json.zst' or 'shards'.
+    They are written as any indexer writes them, in one form: 'repodata.json', 'repodata.json.zst'
+        or 'shards'.
     """
     channel = {"noarch": {"packages": {}, "packages.conda": {}}}
     for row in rows(ok=True):
@@ -81,7 +83,9 @@ def check_mirrored(pulp, url, records):
 
 
 def packages(ok):
-    """Return a parameter for each file of the manifest, or a skipped one where there is no corpus."""
+    """Return a parameter for each file of the manifest, or a skipped one where there is no
+    corpus.
+    """
     if not MANIFEST.exists():
         reason = f"'{MANIFEST}' is missing: set PULP_CONDA_CORPUS to a folder of real packages"
         return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="none")]

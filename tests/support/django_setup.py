@@ -1,7 +1,7 @@
 """Django with a private PostgreSQL in the process of the tests, for whoever imports this module.
 
-It sets Django up by itself, as pytest-django looks for settings long before it knows which tests will run, and tests that
-do not import it see no Django.
+It sets Django up by itself, as pytest-django looks for settings long before it knows which tests
+will run, and tests that do not import it see no Django.
 """
 
 import atexit

@@ -1,4 +1,5 @@
-"""py-rattler's asynchronous half, in programs that end at once: a process that used it may crash at its end.
+"""py-rattler's asynchronous half, in programs that end at once: a process that used it may crash at
+its end.
 
 `call` runs this file as such a program, and returns what it printed.
 """

@@ -26,7 +26,9 @@ def in_process_glue(in_process):
 
 @contextmanager
 def parsed_once():
-    """Let pulp-glue keep what it made of a description of an API: two megabytes, for which it takes 0.2 seconds."""
+    """Let pulp-glue keep what it made of a description of an API: two megabytes, for which it takes
+    0.2 seconds.
+    """
     parse = OpenAPI._parse_api
 
     def remember(api, data):
@@ -45,7 +47,9 @@ _LOOP = asyncio.new_event_loop()
 
 
 class _WithLoop(BaseAdapter):
-    """Pulp's tasks take the event loop that there is. pulp-glue leaves none, as `asyncio.run` does."""
+    """Pulp's tasks take the event loop that there is. pulp-glue leaves none, as `asyncio.run`
+    does.
+    """
 
     def __init__(self, adapter):
         super().__init__()

@@ -1,7 +1,9 @@
-"""A whole Pulp in the process of the tests: its API, its tasks and its content app, without servers and workers.
+"""A whole Pulp in the process of the tests: its API, its tasks and its content app, without servers
+and workers.
 
-Requests go to Django as a WSGI server would give them. What they dispatch is run before the answer is given, each task in a
-folder of its own, as a worker does it. The database is a real one, and all that is done is committed.
+Requests go to Django as a WSGI server would give them. What they dispatch is run before the answer
+is given, each task in a folder of its own, as a worker does it. The database is a real one, and all
+that is done is committed.
 """
 
 import asyncio
@@ -38,9 +40,11 @@ _NAME = "tests"
 
 
 class InProcess:
-    """The Pulp of this process, with what tests ask of a `Stack`. It is there as long as the context lasts.
+    """The Pulp of this process, with what tests ask of a `Stack`. It is there as long as the
+    context lasts.
 
-    Only inside of `active` are its database and its content app what the process uses: other tests have a database where
+    Only inside of `active` are its database and its content app what the process uses: other tests
+        have a database where
     nothing stays.
     """
 
@@ -156,7 +160,9 @@ def run_tasks():
 
 @contextmanager
 def _database(state):
-    """Use the database that the private Pulp of this process has, instead of the copy that pytest-django made of it."""
+    """Use the database that the private Pulp of this process has, instead of the copy that
+    pytest-django made of it.
+    """
     connection = connections["default"]
     connection.close()
     before, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "pulp"

@@ -1,4 +1,6 @@
-"""The program `pulp` in the process of the tests, where it is not the process that matters: to start it takes a second."""
+"""The program `pulp` in the process of the tests, where it is not the process that matters: to
+start it takes a second.
+"""
 
 from click.testing import CliRunner
 from pulp_cli import main
@@ -8,7 +10,9 @@ from tests.support.program import Cli, Outcome
 
 
 class Inside(Cli):
-    """A `Cli` with the settings of another one. Only what `start` and `on_terminal` run is a process."""
+    """A `Cli` with the settings of another one. Only what `start` and `on_terminal` run is a
+    process.
+    """
 
     def __init__(self, cli):
         self.folder = cli.folder

@@ -21,11 +21,13 @@ class Outcome:
 
 
 class Cli:
-    """The program with a config file in a folder. Settings are those of the file: `base_url`, `username`, `plugins`…
+    """The program with a config file in a folder. Settings are those of the file: `base_url`,
+    `username`, `plugins`…
 
-    `cli("conda", "remote", "list")` runs a command and returns its `Outcome`, however it ended. `cli.ok(…)` demands
-    exit code 0, `cli.json(…)` also parses what was written. `cli.start(…)` returns the running process, for a test
-    that sends it a signal. `cli.configured(folder, username="bob")` is the same program with other settings.
+    `cli("conda", "remote", "list")` runs a command and returns its `Outcome`, however it ended.
+    `cli.ok(…)` demands exit code 0, `cli.json(…)` also parses what was written. `cli.start(…)`
+    returns the running process, for a test that sends it a signal. `cli.configured(folder,
+    username="bob")` is the same program with other settings.
     """
 
     def __init__(self, folder, **settings):
@@ -62,7 +64,9 @@ class Cli:
         )
 
     def on_terminal(self, *args):
-        """Run a command whose stderr is a terminal; return its exit code and what was drawn there."""
+        """Run a command whose stderr is a terminal; return its exit code and what was drawn
+        there.
+        """
         parent, child = pty.openpty()
         process = self.start(*args, stdout=subprocess.DEVNULL, stderr=child)
         os.close(child)
@@ -80,7 +84,9 @@ class Cli:
 
     @property
     def environment(self):
-        """Nothing of the user's but the path, so that no config, cache or proxy of theirs is read."""
+        """Nothing of the user's but the path, so that no config, cache or proxy of theirs is
+        read.
+        """
         keys = ("PATH", "LANG", "LD_LIBRARY_PATH")
         kept = {key: os.environ[key] for key in keys if key in os.environ}
         folders = {

@@ -1,4 +1,6 @@
-"""A web server between a client and the content app, which hands on everything and remembers what was asked."""
+"""A web server between a client and the content app, which hands on everything and remembers what
+was asked.
+"""
 
 import http.client
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ _HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding",
 
 @dataclass(frozen=True)
 class Request:
-    """A request and the status that answered it; the path is below the channel, as the client wrote it."""
+    """A request and the status that answered it; the path is below the channel, as the client wrote
+    it.
+    """
 
     method: str
     path: str

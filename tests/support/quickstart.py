@@ -15,7 +15,9 @@ COMMAND = [sys.executable, "-m", "pulp_conda.quickstart"]
 
 @contextmanager
 def state_folder():
-    """A folder as after the first `up` and `down`, on ports that are free. What runs there at the end is stopped."""
+    """A folder as after the first `up` and `down`, on ports that are free. What runs there at the
+    end is stopped.
+    """
     with copied_state() as state:
         state.load()
         state.save(ports={"api": free_port(), "content": free_port()})

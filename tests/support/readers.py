@@ -13,9 +13,11 @@ from tests.support.builders import make_package
 
 
 def make_moving(pulp, repository, word):
-    """Give a channel a lifecycle and three states; return the lifecycle, and the checksums of each path that has two.
+    """Give a channel a lifecycle and three states; return the lifecycle, and the checksums of each
+    path that has two.
 
-    Each state has a package that no other has, one is common, and one has other bytes in the second.
+    Each state has a package that no other has, one is common, and one has other bytes in the
+    second.
     """
     common = make_package(f"common-{word}")
     swapped = [make_package(f"swapped-{word}", files={"a": text}) for text in (b"1", b"2")]
@@ -93,14 +95,17 @@ class Clients:
         assert len(records) >= 2
         for filename, sha256 in records.items():
             data = await self._get(url, f"noarch/{filename}")
-            # A path can lead to one file only: the plain URL gives that of the state that it is in, and a client with
-            # an older index sees another checksum. The URL of a state gives the file of its index.
+            # A path can lead to one file only: the plain URL gives that of the state that it is in,
+            # and a client with an older index sees another checksum. The URL of a state gives the
+            # file of its index.
             expected = {sha256} if "@" in url else self.swapped.get(filename, {sha256})
             assert hashlib.sha256(data).hexdigest() in expected
         self.done += 1
 
     async def check_dates(self):
-        """No date that was given while the stages moved may stand for other bytes than those that came with it."""
+        """No date that was given while the stages moved may stand for other bytes than those that
+        came with it.
+        """
         for stage, date, body in self.dates:
             async with self.session.get(
                 self._url(stage, "noarch/repodata.json"), headers={"If-Modified-Since": date}

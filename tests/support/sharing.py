@@ -13,7 +13,8 @@ from tests.support.stack import running_stack
 
 @contextmanager
 def shared_stack(folder, name, **options):
-    """Yield a healthy ``Stack`` of this name: started by the first who asks, stopped when the last is done with it.
+    """Yield a healthy ``Stack`` of this name: started by the first who asks, stopped when the last
+    is done with it.
 
     Args:
         folder: Where all processes of this run find each other.
@@ -34,6 +35,26 @@ def shared_stack(folder, name, **options):
             yield stack
             # The kernel gives up the lock of a process that ends, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+# Folders and files whose tests take long come first, so that no process is left alone with them.
+_FIRST = (
+    "tests/functional/domains/",
+    "tests/docs/test_tutorial.py",
+    "tests/ansible/",
+    "tests/clients/",
+    "tests/docs/",
+    "tests/cli/",
+    "tests/functional/",
+    "tests/api/",
+    "tests/tasks/",
+    "tests/slow/",
+)
+
+
+def place(path: str) -> int:
+    """Return when the tests of a file have their turn."""
+    return next((place for place, first in enumerate(_FIRST) if path.startswith(first)), 99)
 
 
 class ByFile(LoadScopeScheduling):

@@ -1,7 +1,8 @@
-"""A Sigstore of our own: certificates, logs and signatures that verifiers accept, if they trust its root.
+"""A Sigstore of our own: certificates, logs and signatures that verifiers accept, if they trust its
+root.
 
-It is what https://docs.sigstore.dev describes, with one entry in each log: Fulcio (a certificate authority), a log of
-its certificates (RFC 6962), and Rekor (a log of signatures).
+It is what https://docs.sigstore.dev describes, with one entry in each log: Fulcio (a certificate
+authority), a log of its certificates (RFC 6962), and Rekor (a log of signatures).
 """
 
 import base64
@@ -27,7 +28,8 @@ _SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 class Sigstore:
     """An instance. ``trusted_root`` is the text of its ``trusted_root.json``.
 
-    All instances with the same `seed` have the same keys, so that what one signs is accepted by whoever trusts another.
+    All instances with the same `seed` have the same keys, so that what one signs is accepted by
+    whoever trusts another.
     """
 
     def __init__(self, seed=1):
@@ -68,7 +70,8 @@ class Sigstore:
 
         Args:
             channel: The `targetChannel` of the predicate; without one there is no predicate.
-            logged_at: When the log took the signature; the certificate is for the ten minutes around `SIGNED_AT`.
+            logged_at: When the log took the signature; the certificate is for the ten minutes
+                around `SIGNED_AT`.
             statement: Other fields of the statement.
         """
         payload = {

@@ -4,7 +4,8 @@ import pytest
 
 
 class Skips:
-    """A plugin of pytest that lets a test, or a whole file, fail when it is skipped for a reason that is not known.
+    """A plugin of pytest that lets a test, or a whole file, fail when it is skipped for a reason
+    that is not known.
 
     Args:
         known: Texts; a reason is known when it contains one of them.
@@ -26,5 +27,8 @@ class Skips:
             _path, _line, reason = report.longrepr
             if not any(known in reason for known in self._known):
                 report.outcome = "failed"
-                report.longrepr = f"{reason}\nThis is none of the reasons for which tests may be skipped: see tests/conftest.py"
+                report.longrepr = (
+                    f"{reason}\nThis is none of the reasons for which tests may be skipped: "
+                    "see tests/conftest.py"
+                )
         return report

@@ -1,7 +1,8 @@
 """A Pulp of its own for a run of tests: real processes, made from a template that is migrated once.
 
-Making a database takes ten seconds, copying one takes half a second. The template is kept in a cache folder, and
-another one is made when a version, a migration or a role of an installed plugin changes.
+Making a database takes ten seconds, copying one takes half a second. The template is kept in a
+cache folder, and another one is made when a version, a migration or a role of an installed plugin
+changes.
 """
 
 import os
@@ -57,11 +58,13 @@ def running_stack(*, workers=1, **settings):
 def running_database():
     """Pulp's tables in a PostgreSQL that runs, and a ``State`` with the settings file for them.
 
-    Django's test runner copies its database from these tables, which is faster than migrating once more.
+    Django's test runner copies its database from these tables, which is faster than migrating once
+    more.
     """
     with copied_state() as state:
         state.load()
-        # Statistics that come when they like would let PostgreSQL choose another plan in the middle of a run.
+        # Statistics that come when they like would let PostgreSQL choose another plan in the middle
+        # of a run.
         options = POSTGRES_OPTIONS | {"autovacuum": "off"}
         with _running(Postgres(state.folder / "postgres", state.log("postgres"), options)):
             socket_folder = state.folder / "postgres" / "socket"

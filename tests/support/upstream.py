@@ -1,4 +1,6 @@
-"""A static web server with a channel folder, which can be told to misbehave: the only fake of the tests."""
+"""A static web server with a channel folder, which can be told to misbehave: the only fake of the
+tests.
+"""
 
 import hashlib
 import threading
@@ -13,8 +15,8 @@ class Upstream:
 
     Attributes:
         requests: (method, path, status) of each answer, in order.
-        answers: By path, a (status, body) that is given instead of a file, or a list of them that are given once each. A
-            body of several pieces is sent without saying how long it is.
+        answers: By path, a (status, body) that is given instead of a file, or a list of them that
+            are given once each. A body of several pieces is sent without saying how long it is.
         gates: By path, an event that a request waits for; `reached` tells that one waits.
     """
 

@@ -8,8 +8,8 @@ class WebServer(ThreadingHTTPServer):
     """Listens on a free port of loopback while the context lasts."""
 
     daemon_threads = True
-    # A sync opens a connection for each subdir at once. With Python's default of 5 that wait, Linux drops the others, and
-    # they come again after a second.
+    # A sync opens a connection for each subdir at once. With Python's default of 5 that wait, Linux
+    # drops the others, and they come again after a second.
     request_queue_size = 128
 
     def __init__(self, handler):
@@ -17,7 +17,8 @@ class WebServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
-        # How long it takes to stop: Python's default of half a second, for each test, adds up to minutes.
+        # How long it takes to stop: Python's default of half a second, for each test, adds up to
+        # minutes.
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 

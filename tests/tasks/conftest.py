@@ -1,4 +1,6 @@
-"""What tasks do: requests and tasks are carried out in the process of the tests, see `tests/support/in_process.py`."""
+"""What tasks do: requests and tasks are carried out in the process of the tests, see
+`tests/support/in_process.py`.
+"""
 
 from uuid import uuid4
 
@@ -8,7 +10,8 @@ import tests.support.django_setup  # noqa: F401
 from tests.support.builders import make_package
 
 SETTINGS = {
-    # A program of the solver takes a second to start, and does several platforms one after the other.
+    # A program of the solver takes a second to start, and does several platforms one after the
+    # other.
     "CONDA_SOLVER_PROCESSES": 1,
 }
 
@@ -44,7 +47,9 @@ def make_repository(pulp):
 
 @pytest.fixture(scope="module")
 def upload_once(pulp, make_repository):
-    """Upload what `make_package` makes of these arguments, unless the module did, and return its href."""
+    """Upload what `make_package` makes of these arguments, unless the module did, and return its
+    href.
+    """
     # So that no orphan cleanup takes them.
     keeper = make_repository()
     uploaded = {}

@@ -11,7 +11,8 @@ from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
 from tests.support.sigstore import Sigstore
 
-# Prints for which channel a package is signed, if py-rattler finds it so for the channel that it comes from.
+# Prints for which channel a package is signed, if py-rattler finds it so for the channel that it
+# comes from.
 CLIENT = """
 import asyncio, os, sys
 from rattler import Channel, Gateway

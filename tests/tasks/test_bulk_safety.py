@@ -1,4 +1,6 @@
-"""Bulk SQL passes by what Django and pulpcore check: what stays true when a sync fails, and when versions are deleted."""
+"""Bulk SQL passes by what Django and pulpcore check: what stays true when a sync fails, and when
+versions are deleted.
+"""
 
 import json
 

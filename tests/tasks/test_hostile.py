@@ -1,4 +1,6 @@
-"""Upstreams that are broken or hostile: an error that names the file, the old version stays, and later all is well."""
+"""Upstreams that are broken or hostile: an error that names the file, the old version stays, and
+later all is well.
+"""
 
 import json
 import struct
@@ -60,7 +62,9 @@ def mirror(pulp, lasting_upstream):
 
 @pytest.fixture
 def refuses(pulp, upstream, mirror, unique):
-    """Sync and expect an error; then repair the upstream, which has a new package, and sync again."""
+    """Sync and expect an error; then repair the upstream, which has a new package, and sync
+    again.
+    """
 
     def refuses(code, path, words):
         served = pulp.fetch(mirror.url, "noarch/repodata.json").content

@@ -1,4 +1,6 @@
-"""What one change costs in a large channel: one shard, for the server that mirrors it and for the client that knows it."""
+"""What one change costs in a large channel: one shard, for the server that mirrors it and for the
+client that knows it.
+"""
 
 import json
 from datetime import datetime
@@ -68,7 +70,9 @@ def test_one_change_in_ten_thousand_packages_costs_one_shard(
     with Proxy(mirror.url) as proxy:
 
         def load():
-            """Load some names as a client with a cache, and return what it knows and what it asked."""
+            """Load some names as a client with a cache, and return what it knows and what it
+            asked.
+            """
             arguments = {"cache": tmp_path, "names": LOADED, "subdirs": SUBDIRS}
             return gateway.call("load", url=proxy.url, **arguments)["records"], proxy.take()
 
@@ -109,7 +113,9 @@ def test_one_change_in_ten_thousand_packages_costs_one_shard(
 
 
 def _moments(pulp, url):
-    """Return since when a channel has each package, by name; shards say the same as repodata.json."""
+    """Return since when a channel has each package, by name; shards say the same as
+    repodata.json.
+    """
     flat = pulp.fetch(url, "noarch/repodata.json").json()["packages.conda"]
     shards = pulp.fetch_shards(url)["packages.conda"]
     moments = {record["name"]: record["indexed_timestamp"] for record in flat.values()}

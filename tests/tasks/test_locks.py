@@ -13,7 +13,9 @@ FORMATS = ["pixi", "conda-lock", "explicit"]
 
 @pytest.fixture(scope="module")
 def make_team(pulp, make_repository, upload_once, word):
-    """Make a lifecycle with an app that needs a library, which is another file on each platform, and an environment."""
+    """Make a lifecycle with an app that needs a library, which is another file on each platform,
+    and an environment.
+    """
 
     def make():
         repository = make_repository()

@@ -1,4 +1,6 @@
-"""Mirrors of channels that have every file a channel can have: shards, run_exports, `removed`, v3, attestations."""
+"""Mirrors of channels that have every file a channel can have: shards, run_exports, `removed`, v3,
+attestations.
+"""
 
 import json
 import shutil

@@ -71,7 +71,9 @@ def _shift(stack, lifecycle, age):
 
 @pytest.fixture(scope="module")
 def make_past(pulp, tmp_path_factory):
-    """Make a lifecycle whose `testing` was at v1 and is at v2: other bytes under the same name, on demand."""
+    """Make a lifecycle whose `testing` was at v1 and is at v2: other bytes under the same name, on
+    demand.
+    """
 
     def make():
         name = f"same-{uuid4().hex[:8]}"

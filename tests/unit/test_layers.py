@@ -1,4 +1,6 @@
-"""Who may import whom: `app → pages → channel`, the rooms of `app` in their order, and never back."""
+"""Who may import whom: `app → pages → channel`, the rooms of `app` in their order, and never
+back.
+"""
 
 import ast
 import re
@@ -37,7 +39,9 @@ RETENTION = "lifecycle/retention"
 
 
 def _drawn() -> dict[str, set[str]]:
-    """Return the rooms of `app`, each with those that it imports from, as the drawing in the docs has them."""
+    """Return the rooms of `app`, each with those that it imports from, as the drawing in the docs
+    has them.
+    """
     drawing = re.search(r"```mermaid\nflowchart TD\n(.*?)```", DRAWING.read_text(), re.DOTALL)[1]
     arrows: dict[str, set[str]] = {}
     for line in drawing.splitlines():
@@ -129,7 +133,9 @@ def test_every_folder_of_the_app_is_a_room():
 
 @pytest.mark.parametrize("package", ["channel", "pages", "app", "quickstart"])
 def test_no_function_imports(package):
-    """An import inside of a function hides a circle, or a cost. A line of the quickstart may say why it has to be."""
+    """An import inside of a function hides a circle, or a cost. A line of the quickstart may say
+    why it has to be.
+    """
     for path in _files(package):
         text = path.read_text()
         lines = text.splitlines()

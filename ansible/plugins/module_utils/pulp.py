@@ -1,4 +1,6 @@
-"""What all modules share: the connection to Pulp, resources by their names, and how changes and errors are reported."""
+"""What all modules share: the connection to Pulp, resources by their names, and how changes and
+errors are reported.
+"""
 
 import re
 import traceback
@@ -18,12 +20,13 @@ try:
         PulpNoWait,
     )
     from pulp_glue.conda import context as contexts
+    from pulp_glue.conda import vocabulary
     from pulp_glue.conda.answers import sentences
 
     IMPORT_ERROR = None
 except ImportError:
     # So that modules can be loaded, and say what is missing.
-    contexts = PulpException = None
+    contexts = vocabulary = PulpException = None
     IMPORT_ERROR = traceback.format_exc()
 
 CONNECTION = {
@@ -124,22 +127,30 @@ class CondaModule(AnsibleModule):
 
     @property
     def asking_pulp(self):
-        """The server also in check mode, for requests that only ask, though they are POST requests."""
+        """The server also in check mode, for requests that only ask, though they are POST
+        requests.
+        """
         return self._connected(False)
 
     def context(self, kind, pulp=None, **key):
-        """Return the glue context of a kind, `Remote` for example, for what has this natural key."""
+        """Return the glue context of a kind, `Remote` for example, for what has this natural
+        key.
+        """
         return self._context_class(kind)(pulp or self.pulp, entity=key)
 
     def href(self, kind, name):
-        """Return the href of what has this name, or a text in its place if check mode cannot know it.
+        """Return the href of what has this name, or a text in its place if check mode cannot know
+        it.
 
-        None and an empty text are returned as they are: the one leaves a field as it is, the other clears it.
+        None and an empty text are returned as they are: the one leaves a field as it is, the other
+            clears it.
         """
         return self.find(kind, name)["pulp_href"] if name else name
 
     def find(self, kind, name):
-        """Return what has this name, or a stand-in if check mode takes it as made, or if all has to be absent anyway."""
+        """Return what has this name, or a stand-in if check mode takes it as made, or if all has to
+        be absent anyway.
+        """
         try:
             return self.context(kind, name=name).entity
         except PulpEntityNotFound as error:
@@ -174,7 +185,9 @@ class CondaModule(AnsibleModule):
         return changed, before, after
 
     def comes_later(self, error):
-        """Return whether an error is only one of check mode, in which earlier tasks did nothing. It becomes a warning."""
+        """Return whether an error is only one of check mode, in which earlier tasks did nothing. It
+        becomes a warning.
+        """
         is_one = self.check_mode and any(code in str(error) for code in _NOT_YET)
         if is_one:
             self.warn(f"{text_of(error)} In check mode, earlier tasks did nothing about it.")
@@ -208,7 +221,8 @@ class CondaModule(AnsibleModule):
                 has = pulp.component_versions.get("conda")
                 self.fail(
                     f"{self.server} has {f'pulp_conda {has}' if has else 'no pulp_conda'}. "
-                    f"This collection needs pulp_conda {needed.specifier}: install it on the server."
+                    f"This collection needs pulp_conda {needed.specifier}: install it on the "
+                    "server."
                 )
             self._pulp[is_fake] = pulp
         return self._pulp[is_fake]

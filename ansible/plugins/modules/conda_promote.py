@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_promote
 short_description: Promote conda channels from stage to stage
 description:
-  - Lets a stage of a lifecycle serve what the stage before it serves, or puts single packages on top of what it serves.
+  - Lets a stage of a lifecycle serve what the stage before it serves, or puts single packages on
+    top of what it serves.
     The gates of the stage are asked.
   - A stage that serves the same already is not changed, and neither is one that a gate holds.
   - In check mode, the server is asked what would happen.
@@ -23,24 +24,29 @@ options:
       - The stage to take from. The default is the one before; of single packages, the first one.
     type: str
   source_state:
-    description: Something that the source serves or served, such as V(v42). The default is what it serves now.
+    description: Something that the source serves or served, such as V(v42). The default is what it
+      serves now.
     type: str
   specs:
-    description: Match specs of single packages to promote. Left out, the whole state of the source is promoted.
+    description: Match specs of single packages to promote. Left out, the whole state of the source
+      is promoted.
     type: list
     elements: str
   with_dependencies:
-    description: Whether single packages bring what they depend on, as far as the stage does not have it.
+    description: Whether single packages bring what they depend on, as far as the stage does not
+      have it.
     type: bool
     default: true
   reason:
     description: Why, for the history.
     type: str
   overrides:
-    description: Gates to pass whatever they say, each with the reason. It needs a permission of its own.
+    description: Gates to pass whatever they say, each with the reason. It needs a permission of its
+      own.
     type: dict
   fail_on_block:
-    description: Whether the module fails if a gate holds the stage. A promotion that waits for an approval is no failure.
+    description: Whether the module fails if a gate holds the stage. A promotion that waits for an
+      approval is no failure.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -74,7 +80,8 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - What became of it, V(moved), V(unchanged), V(blocked) by a gate or V(waiting) for an approval. In check mode, what
+    - What became of it, V(moved), V(unchanged), V(blocked) by a gate or V(waiting) for an approval.
+      In check mode, what
       would become of it.
   type: str
   returned: unless the lifecycle does not exist yet, in check mode
@@ -84,7 +91,9 @@ summary:
   type: list
   elements: str
   returned: unless the lifecycle does not exist yet, in check mode
-  sample: ["stable moves from v41 to v42 (12 upgraded, 3 new).", "Gate 'rules' (policy) passed: All rules are kept."]
+  sample:
+    - stable moves from v41 to v42 (12 upgraded, 3 new).
+    - "Gate 'rules' (policy) passed: All rules are kept."
 report:
   description: All that the server says of it.
   type: dict
@@ -96,6 +105,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
     contexts,
     results,
     run,
+    vocabulary,
 )
 
 try:
@@ -120,15 +130,17 @@ def work(module):
         return results(True, None, {stage: "what comes"})
     outcome = report["outcome"]
     summary = describe_report(report)
-    is_changed = outcome == "moved" or (outcome == "waiting" and report["after"] not in waiting)
-    served = report["after"] if outcome == "moved" else report["before"]
+    is_moved = outcome == vocabulary.MoveOutcome.MOVED
+    is_waiting = outcome == vocabulary.MoveOutcome.WAITING
+    is_changed = is_moved or (is_waiting and report["after"] not in waiting)
+    served = report["after"] if is_moved else report["before"]
     told = {
         **results(is_changed, {stage: report["before"]}, {stage: served}),
         "outcome": outcome,
         "report": report,
         "summary": summary,
     }
-    if outcome == "blocked" and module.params["fail_on_block"]:
+    if outcome == vocabulary.MoveOutcome.BLOCKED and module.params["fail_on_block"]:
         module.fail("\n".join(summary), **told)
     return told
 
@@ -147,7 +159,7 @@ def _promote(module, lifecycle):
 def _waiting_states(lifecycle, stage):
     """Return what waits for an approval already: to ask for it again is no change."""
     history = contexts.PulpCondaHistoryContext(lifecycle.pulp_ctx, lifecycle)
-    query = {"stage": stage, "outcome": "waiting"}
+    query = {"stage": stage, "outcome": vocabulary.EntryOutcome.WAITING.value}
     return {entry["state"] for entry in history.list(limit=0, offset=0, parameters=query)}
 
 

@@ -50,6 +50,8 @@ def state_of(stage: CondaStage, publication: CondaPublication) -> tuple[int, int
     entries = HistoryEntry.objects.filter(lifecycle=stage.lifecycle)
     if known := entries.filter(publication=publication).first():
         return known.state
-    version = stage.current.version
+    current = stage.current
+    assert current is not None  # what is promoted goes on top of something
+    version = current.version
     last = entries.filter(version=version).aggregate(last=Max("fix"))["last"]
     return version, last + 1

@@ -120,6 +120,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
                 return version
             raise self._unknown(text, "the repository had no version then")
         if reference.stage is None:
+            assert isinstance(reference.at, State)  # only a stage can be meant without "at"
             entries = HistoryEntry.objects.filter(
                 lifecycle=self, version=reference.at.version, fix=reference.at.fix
             )

@@ -95,11 +95,12 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
             reason = _("There is no stage '{}'. The stages are {}.")
             raise serializers.ValidationError({"stage": reason.format(data["stage"], names)})
         with channel_errors_as_validation():
-            if "state" in data:
-                served = served_at(stage.distribution, data["state"])
-            else:
-                served = served_now(stage.distribution)
-            if served is None:
+            served = (
+                served_at(stage.distribution, data["state"])
+                if "state" in data
+                else served_now(stage.distribution)
+            )
+            if served is None or served.entry is None:
                 raise StageServesNothing(stage=stage.name, lifecycle=lifecycle.name)
         try:
             channels = self._channels(data["channels"], stage)

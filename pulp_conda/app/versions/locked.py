@@ -92,8 +92,8 @@ DELETE FROM conda_to_add USING stay WHERE conda_to_add.content = stay.content
 
 
 def find_locked(
-    packages: Sequence[LockedPackage], sources: Sequence[tuple[UUID, int | None]]
-) -> dict[tuple[str, str], list[Any]]:
+    packages: Sequence[LockedPackage], sources: Sequence[tuple[str, int | None]]
+) -> dict[tuple[str, str], Sequence[Any]]:
     """Return what repositories have of the packages of a lock file.
 
     Args:
@@ -116,7 +116,7 @@ def find_locked(
         return {(subdir, filename): found for subdir, filename, *found in cursor}
 
 
-def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID) -> dict[int, int]:
+def count_locked(packages: Sequence[LockedPackage], repository_pk: UUID | str) -> dict[int, int]:
     """Return for each version of a repository how many of these packages it serves, as {number:
     count}, newest first.
     """

@@ -106,7 +106,7 @@ def read_lock_file(text: str, *, format: str | None = None) -> LockFile:
     except PlainYamlError as error:
         raise BadLockFile(format=name_of_format, reason=str(error)) from error
     draft = LockFileDraft(format or _format_of(document))
-    read = {PIXI: _read_pixi, CONDA_LOCK: _read_conda_lock}[LockFormat(draft.format)]
+    read = _read_pixi if draft.format == PIXI else _read_conda_lock
     read(draft.as_mapping(document, "the file"), draft)
     return draft.finish()
 

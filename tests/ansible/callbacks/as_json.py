@@ -1,4 +1,6 @@
-"""Writes the results of a run's tasks to a file, for tests to compare: ansible-core has no such callback."""
+"""Writes the results of a run's tasks to a file, for tests to compare: ansible-core has no such
+callback.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""Each module makes, changes and removes; changes nothing the second time, and nothing at all in check mode."""
+"""Each module makes, changes and removes; changes nothing the second time, and nothing at all in
+check mode.
+"""
 
 import copy
 import json
@@ -319,7 +321,9 @@ def test_a_promotion_moves_waits_or_is_blocked(ansible, pulp, make_repository, e
 
 @pytest.fixture(scope="module")
 def bad_input(ansible, pulp, tmp_path_factory):
-    """The results of tasks that fail, by name, from one run. All of them stand on a channel `bad`."""
+    """The results of tasks that fail, by name, from one run. All of them stand on a channel
+    `bad`.
+    """
     folder = tmp_path_factory.mktemp("bad")
     (folder / "no-package-1.0-0.conda").write_text("not a package")
     (folder / "list").write_text("hello")

@@ -1,4 +1,5 @@
-"""Commands and the Pulp that they talk to, both in the process of the tests: nothing has to be started or waited for.
+"""Commands and the Pulp that they talk to, both in the process of the tests: nothing has to be
+started or waited for.
 
 What it takes a process to show stands in `tests/cli/test_program.py`.
 """

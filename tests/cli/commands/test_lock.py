@@ -26,7 +26,9 @@ def lock(cli):
 
 @pytest.fixture(scope="module")
 def team(pulp, cli):
-    """The name of a lifecycle, and of its repository, which has a package and an environment that wants it."""
+    """The name of a lifecycle, and of its repository, which has a package and an environment that
+    wants it.
+    """
     name = uuid4().hex[:8]
     repository = pulp.post("repositories/conda/conda/", name=name, autopublish=True)["pulp_href"]
     pulp.upload(make_package(f"app-{name}"), repository=repository)

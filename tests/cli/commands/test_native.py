@@ -1,4 +1,6 @@
-"""The commands that `pulp` has for each kind of content, here for conda: one story for each group."""
+"""The commands that `pulp` has for each kind of content, here for conda: one story for each
+group.
+"""
 
 import json
 import re
@@ -37,7 +39,9 @@ def package_file(tmp_path, unique):
 
 
 def _give_label_and_role(conda, group, name):
-    """Check the two of a group; that they can be looked at and taken away is checked once, for repositories."""
+    """Check the two of a group; that they can be looked at and taken away is checked once, for
+    repositories.
+    """
     conda(group, "label", "set", f"--{group}", name, "--key", "team", "--value", "data")
     assert [found["name"] for found in conda(group, "list", "--label-select", "team=data")] == [
         name

@@ -1,7 +1,8 @@
-"""What kills workers, races, or needs domains: it has a Pulp for itself, in which domains are enabled.
+"""What kills workers, races, or needs domains: it has a Pulp for itself, in which domains are
+enabled.
 
-A task is killed by `kill_worker_of`, so that the worker that dies is the one that runs it. Whatever a test does, the next
-one finds both workers running.
+A task is killed by `kill_worker_of`, so that the worker that dies is the one that runs it. Whatever
+a test does, the next one finds both workers running.
 """
 
 import time
@@ -19,7 +20,9 @@ def stack(domains):
 
 
 class _DomainPulp(CondaPulp):
-    """The API of a domain. Whether a task has ended is asked of the database, which costs less than a request."""
+    """The API of a domain. Whether a task has ended is asked of the database, which costs less than
+    a request.
+    """
 
     database = None
 
@@ -111,7 +114,9 @@ def _worker_of(stack, task):
 
 @pytest.fixture
 def held(stack):
-    """Let tasks wait where they need what a statement locks; what is yielded returns when one waits there."""
+    """Let tasks wait where they need what a statement locks; what is yielded returns when one waits
+    there.
+    """
 
     @contextmanager
     def hold(statement, *values):

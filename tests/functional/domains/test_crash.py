@@ -1,4 +1,6 @@
-"""A worker is killed in the middle: clients notice nothing, and the next run ends where the first would have."""
+"""A worker is killed in the middle: clients notice nothing, and the next run ends where the first
+would have.
+"""
 
 import pytest
 

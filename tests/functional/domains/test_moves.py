@@ -25,7 +25,9 @@ def packages(pulp):
 
 @pytest.fixture
 def team(pulp, make_repository, packages):
-    """A lifecycle whose unstable stage served v1 to v3, each with a package more, and whose testing stage serves v2."""
+    """A lifecycle whose unstable stage served v1 to v3, each with a package more, and whose testing
+    stage serves v2.
+    """
     repository = make_repository(autopublish=True)
     team = pulp.lifecycle(repository)
     for package in packages[:3]:
@@ -47,7 +49,9 @@ def _start(pulp, team, verb, **body):
 
 
 def _states(team, stage):
-    """The states that the history says a stage went through, oldest first, after a look whether it is consistent."""
+    """The states that the history says a stage went through, oldest first, after a look whether it
+    is consistent.
+    """
     return _consistent(team, stage, team.history(stage))
 
 
@@ -93,7 +97,9 @@ def _after(moves, order):
 
 
 def _before_last(moves):
-    """The state before the one that the stage is in; of one that it was rolled back to, before it first came there."""
+    """The state before the one that the stage is in; of one that it was rolled back to, before it
+    first came there.
+    """
     at = len(moves) - 1
     current, is_back = moves[at]
     while is_back:
@@ -257,7 +263,9 @@ def test_a_publish_holds_no_promotion_up(pulp, team, paused_publish, packages):
 
 
 def test_what_is_asked_for_is_not_deleted_by_who_came_before(pulp, team, paused_publish, packages):
-    """A version that nothing needed when its deletion was asked for, and that somebody waits for when it is its turn."""
+    """A version that nothing needed when its deletion was asked for, and that somebody waits for
+    when it is its turn.
+    """
     pulp.patch(team.href, retain_days=0)
     team.set_gates("testing", {"name": "yes", "kind": "approval"})
     *_, four = packages

@@ -24,7 +24,9 @@ _DATA = bytes(range(250)) * 10_000
 
 @pytest.fixture(params=[_DISK, _MEMORY], ids=["disk", "memory"])
 def ask(request, settings):
-    """Ask for a file that is stored with some bytes, with headers, and return the answer's status and body."""
+    """Ask for a file that is stored with some bytes, with headers, and return the answer's status
+    and body.
+    """
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": request.param}}
     domain = Domain(name="default", storage_class=request.param, redirect_to_object_storage=False)
 

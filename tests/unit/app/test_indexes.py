@@ -1,4 +1,6 @@
-"""The indexes of the tables that grow with the packages: the ones of docs/dev/learn/scale.md, and that queries use them."""
+"""The indexes of the tables that grow with the packages: the ones of docs/dev/learn/scale.md, and
+that queries use them.
+"""
 
 import re
 from pathlib import Path

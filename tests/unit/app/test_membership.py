@@ -47,7 +47,9 @@ HISTORY = (
 
 
 def _by_pulpcore(repository, changes, base, units):
-    """Make a version with nothing but what pulpcore itself does, when a plugin leaves everything to it."""
+    """Make a version with nothing but what pulpcore itself does, when a plugin leaves everything to
+    it.
+    """
     with Repository.new_version(repository, base_version=base) as version:
         for verb, letters in changes:
             contents = Content.objects.filter(pk__in=[units[letter].pk for letter in letters])
@@ -218,7 +220,9 @@ def test_a_change_looks_through_no_keys_of_the_version(units):
 
 
 def test_the_keys_of_a_version_do_not_come_in_the_order_of_their_hashes():
-    """PostgreSQL needs 53 seconds for a hash table of 200,000 keys that come so, and pulpcore makes one in each query."""
+    """PostgreSQL needs 53 seconds for a hash table of 200,000 keys that come so, and pulpcore makes
+    one in each query.
+    """
     repository = CondaRepository.objects.create(name="team")
     units = [CondaPackage.from_record(make_record(f"name{number}")) for number in range(50)]
     for unit in units:

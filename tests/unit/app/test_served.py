@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def repository():
-    """A repository with two versions, where both were published twice, and a third time not to the end."""
+    """A repository with two versions, where both were published twice, and a third time not to the
+    end.
+    """
     repository = CondaRepository.objects.create(name="team")
     with repository.new_version():
         pass

@@ -33,7 +33,9 @@ def config(tmp_path_factory):
 
 @pytest.fixture
 def show_help(config, capsys, recwarn):
-    """Return the help page that a command line ends in. In this process: a new one for each takes minutes."""
+    """Return the help page that a command line ends in. In this process: a new one for each takes
+    minutes.
+    """
 
     def show(*words):
         with pytest.raises(SystemExit) as end:
@@ -81,7 +83,9 @@ def test_help_loads_no_more_libraries_than_that_of_files():
 
 
 def _loaded(plugin):
-    """Name the modules that are loaded for a help page, in a process that knows this plugin alone."""
+    """Name the modules that are loaded for a help page, in a process that knows this plugin
+    alone.
+    """
     program = (
         "import sys, pulp_cli\n"
         f"pulp_cli.load_plugins([{plugin!r}])\n"

@@ -20,7 +20,9 @@ _ = translation.gettext
 
 
 class Channel:
-    """What the server has under the name of a channel. Nothing is asked of it before it is needed."""
+    """What the server has under the name of a channel. Nothing is asked of it before it is
+    needed.
+    """
 
     def __init__(self, pulp_ctx: PulpContext, name: str) -> None:
         self.name = name
@@ -37,11 +39,12 @@ class Channel:
     ) -> dict[str, list[str]]:
         """Make what is missing, change what is not as wanted, and leave everything else as it is.
 
-        In fake mode, nothing is done, and the answer is what would be changed. Secrets are sent each time, since nobody
-        can compare them, and are not said to be changed.
+        In fake mode, nothing is done, and the answer is what would be changed. Secrets are sent
+        each time, since nobody can compare them, and are not said to be changed.
 
         Parameters:
-            remote: Fields of the remote. Without a url, there has to be one, or nothing to say of it.
+            remote: Fields of the remote. Without a url, there has to be one, or nothing to say of
+                it.
             repository: Fields of the repository; publishes each new version by default.
             distribution: Fields of the distribution; the base path is the name by default.
 
@@ -55,7 +58,8 @@ class Channel:
         try:
             self._converge_all(changed, remote, repository, distribution)
         except PulpException:
-            # Most often it is the path. Half of a channel would be served nowhere, and be in the way of its name.
+            # Most often it is the path. Half of a channel would be served nowhere, and be in the
+            # way of its name.
             with _waiting(self.pulp_ctx):
                 for resource, context in (("repository", self.repository), ("remote", self.remote)):
                     if "name" in changed.get(resource, ()):
@@ -86,7 +90,8 @@ class Channel:
         }
 
     def urls(self) -> list[str]:
-        """Return where the channel is served, its own URL first; then those of the stages that it goes through.
+        """Return where the channel is served, its own URL first; then those of the stages that it
+        goes through.
 
         Raises:
             PulpException: nowhere.
@@ -140,7 +145,8 @@ class Channel:
         if names := [f"'{each['name']}'" for each in self._lifecycles()]:
             raise PulpException(
                 _(
-                    "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. Remove the lifecycle first: "
+                    "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. "
+                    "Remove the lifecycle first: "
                     "pulp conda lifecycle destroy --name NAME"
                 ).format(name=self.name, lifecycles=", ".join(names))
             )
@@ -176,7 +182,8 @@ class Channel:
             if "url" not in remote and there is None:
                 raise PulpException(
                     _(
-                        "Channel '{name}' has no upstream of which {fields} could be said. Give the URL of one."
+                        "Channel '{name}' has no upstream of which {fields} could be said. Give "
+                        "the URL of one."
                     ).format(name=self.name, fields=_(" and ").join(sorted(remote)))
                 )
             changed["remote"] = self._converge(self.remote, remote, {"policy": "on_demand"})

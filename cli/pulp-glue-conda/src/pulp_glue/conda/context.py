@@ -1,6 +1,7 @@
 """A context for each resource of the plugin.
 
-They add to pulp-glue's what the API of conda has in addition, and nothing that is longer than a call.
+They add to pulp-glue's what the API of conda has in addition, and nothing that is longer than a
+call.
 """
 
 import typing as t
@@ -33,7 +34,9 @@ _NEEDS_CONDA = [PluginRequirement("conda", specifier=">=0.1.0.dev0")]
 
 @api_spec_quirk(_NEEDS_CONDA[0])
 def _take_dates_as_texts(api_spec: t.Any) -> t.Any:
-    """Let the dates that are sent be texts, as files and the server itself write them: pulp-glue wants objects."""
+    """Let the dates that are sent be texts, as files and the server itself write them: pulp-glue
+    wants objects.
+    """
     for name, schema in api_spec["components"]["schemas"].items():
         if "Conda" in name:
             for field in schema.get("properties", {}).values():
@@ -184,7 +187,8 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         )
 
     def _send_lock_file(self, action: str, lock_file: str, **body: t.Any) -> t.Any:
-        # As a file, since a server takes no more than 2.5 MB of JSON. The description of the API has it as a text only.
+        # As a file, since a server takes no more than 2.5 MB of JSON. The description of the API
+        # has it as a text only.
         body = {"lock_file": lock_file.encode(), **_given(body)}
         parameters = {self.HREF: self.pulp_href}
         return self.call(action, parameters=parameters, body=body, validate_body=False)
@@ -219,7 +223,9 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
     def preprocess_entity(self, body: EntityDefinition, partial: bool = False) -> EntityDefinition:
-        """Make an href of the number of a version. What else is served then is for the server to forget."""
+        """Make an href of the number of a version. What else is served then is for the server to
+        forget.
+        """
         body = super().preprocess_entity(body, partial=partial)
         version = body.pop("version", None)
         if version is not None:
@@ -238,8 +244,8 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
 class PulpCondaLifecycleContext(Named, PulpEntityContext):
     """The stages of a channel.
 
-    The moves return the report of the server, in which `outcome` says what became of it. Their body is that of the
-    API; with `dry_run`, the server only reports.
+    The moves return the report of the server, in which `outcome` says what became of it. Their body
+    is that of the API; with `dry_run`, the server only reports.
     """
 
     PLUGIN = "conda"
@@ -256,11 +262,15 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
     def promote(self, stage: str, **body: t.Any) -> t.Any:
-        """Let a stage serve what the one before it serves. Body: source, state, overrides, reason, dry_run."""
+        """Let a stage serve what the one before it serves. Body: source, state, overrides, reason,
+        dry_run.
+        """
         return self._post("promote", stage=stage, **body)
 
     def promote_packages(self, stage: str, specs: list[str], **body: t.Any) -> t.Any:
-        """Put packages on top of what a stage serves. Body as of `promote`, and with_dependencies."""
+        """Put packages on top of what a stage serves. Body as of `promote`, and
+        with_dependencies.
+        """
         return self._post("promote_packages", stage=stage, specs=specs, **body)
 
     def rollback(self, stage: str, **body: t.Any) -> t.Any:
@@ -268,7 +278,9 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
         return self._post("rollback", stage=stage, **body)
 
     def solve(self, stage: str, **body: t.Any) -> t.Any:
-        """Start to solve environments, and return the group of tasks. Body: state, channels, environments, platforms."""
+        """Start to solve environments, and return the group of tasks. Body: state, channels,
+        environments, platforms.
+        """
         parameters = {self.HREF: self.pulp_href}
         body = _given({"stage": stage, **body})
         # Once it is waited for, pulp-glue does not return the group.
@@ -280,7 +292,9 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
         return t.cast(str, _call_for_text(self, "lock", query))
 
     def diff(self, base: str, target: str, **query: t.Any) -> t.Any:
-        """Return what differs between two states. With `format="markdown"`, the answer is a text for people."""
+        """Return what differs between two states. With `format="markdown"`, the answer is a text
+        for people.
+        """
         return _call_for_text(self, "diff", {"base": base, "target": target, **query})
 
     def _post(self, action: str, **body: t.Any) -> t.Any:
@@ -314,7 +328,9 @@ class PulpCondaHistoryContext(_LifecyclePartContext):
     ID_PREFIX = "conda_lifecycles_history"
 
     def approve(self, reason: str | None = None) -> t.Any:
-        """Promote what waits for an answer, if its gates still allow that, and return the report."""
+        """Promote what waits for an answer, if its gates still allow that, and return the
+        report.
+        """
         return self._answer("approve", reason)
 
     def reject(self, reason: str | None = None) -> t.Any:

@@ -5,6 +5,14 @@ import typing as t
 from pulp_glue.common.exceptions import PulpEntityNotFound, PulpException
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaHistoryContext, PulpCondaLifecycleContext
+from pulp_glue.conda.vocabulary import (
+    EntryOutcome,
+    GateAction,
+    GateVerdict,
+    MoveOutcome,
+    SolverVerdict,
+    VersionOutcome,
+)
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -57,7 +65,7 @@ def find_entry_of_state(
     """
     find_stage(lifecycle_ctx, stage)
     history_ctx = PulpCondaHistoryContext(lifecycle_ctx.pulp_ctx, lifecycle_ctx)
-    query = {"stage": stage, "outcome": "moved", "exclude_fields": ["report"]}
+    query = {"stage": stage, "outcome": EntryOutcome.MOVED.value, "exclude_fields": ["report"]}
     states = {}
     for entry in history_ctx.list_iterator(query):
         if entry["state"] == state:
@@ -88,7 +96,9 @@ def set_gates(
 def set_gate(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gate: dict[str, t.Any]
 ) -> list[dict[str, t.Any]]:
-    """Add a gate to a stage, in the place of the one of its name, and return all gates of the stage."""
+    """Add a gate to a stage, in the place of the one of its name, and return all gates of the
+    stage.
+    """
     gates = find_stage(lifecycle_ctx, stage)["gates"]
     name = gate.get("name")
     if name in [each["name"] for each in gates]:
@@ -118,7 +128,8 @@ def remove_gate(
 def solve(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, **body: t.Any
 ) -> list[dict[str, t.Any]]:
-    """Solve environments of what a stage serves, wait for that, and return what the solver said of each.
+    """Solve environments of what a stage serves, wait for that, and return what the solver said of
+    each.
 
     Parameters:
         body: state, channels, environments, platforms.
@@ -148,7 +159,7 @@ def describe_report(report: dict[str, t.Any]) -> list[str]:
 
 def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
     """Return in lines for people which environments are solved, and why others are not."""
-    unsolved = [each for each in solutions if each["verdict"] != "solved"]
+    unsolved = [each for each in solutions if each["verdict"] != SolverVerdict.SOLVED]
     lines = [
         _("{solved} of {all} solved.").format(
             solved=len(solutions) - len(unsolved), all=len(solutions)
@@ -161,15 +172,15 @@ def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
 
 def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
     """Return in lines for people what became of a lock file that was imported."""
-    headlines = {
-        "made": _(
+    headlines: dict[str, str] = {
+        VersionOutcome.MADE: _(
             "Version {version} has the {packages} packages: {added} added, {removed} removed."
         ),
-        "unchanged": _("The latest version has exactly these {packages} packages."),
-        "incomplete": _("No version is made, since packages are not there:"),
+        VersionOutcome.UNCHANGED: _("The latest version has exactly these {packages} packages."),
+        VersionOutcome.INCOMPLETE: _("No version is made, since packages are not there:"),
     }
     headline = headlines[report["outcome"]]
-    if report["outcome"] == "made" and report["dry_run"]:
+    if report["outcome"] == VersionOutcome.MADE and report["dry_run"]:
         headline = _(
             "A version with the {packages} packages can be made: {added} added, {removed} removed."
         )
@@ -177,7 +188,9 @@ def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
 
 
 def describe_found(report: dict[str, t.Any]) -> list[str]:
-    """Return in lines for people which versions and stages serve a lock file, or what the nearest one lacks."""
+    """Return in lines for people which versions and stages serve a lock file, or what the nearest
+    one lacks.
+    """
     versions = report["versions"]
     lines = [
         _("Versions that have all {packages} packages: {versions}.").format(
@@ -197,11 +210,11 @@ def describe_found(report: dict[str, t.Any]) -> list[str]:
 
 
 def _headline(report: dict[str, t.Any]) -> str:
-    texts = {
-        "moved": _("{stage} moves from {before} to {after}"),
-        "unchanged": _("{stage} serves {after} already"),
-        "blocked": _("{stage} stays at {before}: a gate holds {after}"),
-        "waiting": _("{stage} stays at {before} until somebody approves {after}"),
+    texts: dict[str, str] = {
+        MoveOutcome.MOVED: _("{stage} moves from {before} to {after}"),
+        MoveOutcome.UNCHANGED: _("{stage} serves {after} already"),
+        MoveOutcome.BLOCKED: _("{stage} stays at {before}: a gate holds {after}"),
+        MoveOutcome.WAITING: _("{stage} stays at {before} until somebody approves {after}"),
     }
     text = texts[report["outcome"]].format(
         **{**report, "before": report["before"] or _("nothing")},
@@ -215,11 +228,11 @@ def _headline(report: dict[str, t.Any]) -> str:
 
 def _describe_gate(gate: dict[str, t.Any]) -> list[str]:
     line = _("Gate '{name}' ({kind}) {verdict}: {summary}").format(**gate)
-    if gate["verdict"] == "passed":
+    if gate["verdict"] == GateVerdict.PASSED:
         return [line]
     if gate["overridden"] is not None:
         line += _(" Overridden: {overridden}").format(**gate)
-    elif gate["action"] == "warn":
+    elif gate["action"] == GateAction.WARN:
         line += _(" It only warns.")
     lines = [line]
     findings = gate["findings"]

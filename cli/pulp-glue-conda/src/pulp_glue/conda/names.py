@@ -29,7 +29,9 @@ class UnknownName(PulpEntityNotFound):
         self.name = name
 
     def nearest(self) -> list[str]:
-        """Ask the server for the names that it has, and return those that come near, the nearest first."""
+        """Ask the server for the names that it has, and return those that come near, the nearest
+        first.
+        """
         query = {"limit": _MOST_NAMES, "fields": ["name"], **self.context.scope}
         if repository_ctx := getattr(self.context, "repository_ctx", None):
             query["repository_version"] = repository_ctx.entity["latest_version_href"]

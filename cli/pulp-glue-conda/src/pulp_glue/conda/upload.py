@@ -1,7 +1,8 @@
-"""Upload many package files to a channel: in one new version, and without what the server has already.
+"""Upload many package files to a channel: in one new version, and without what the server has
+already.
 
-The files go to the server one by one, and into the channel all at once at the end. Whatever ends an upload in between,
-the next one finds by their hashes those that have arrived.
+The files go to the server one by one, and into the channel all at once at the end. Whatever ends an
+upload in between, the next one finds by their hashes those that have arrived.
 """
 
 import hashlib
@@ -28,7 +29,8 @@ _ = translation.gettext
 
 EXTENSIONS = (".conda", ".tar.bz2")
 
-# Larger files go in pieces of this size: a request is held in memory as a whole, here and by proxies.
+# Larger files go in pieces of this size: a request is held in memory as a whole, here and by
+# proxies.
 CHUNK_SIZE = 20_000_000
 
 # A hash has 64 characters, and a URL should not have more than a few thousand.
@@ -67,7 +69,8 @@ def find_packages(paths: Iterable[str | Path]) -> list[Path]:
     """Return the files, and the packages in the folders and all that is below them.
 
     Raises:
-        PulpException: there is no such path, no package in a folder, or something that cannot be read.
+        PulpException: there is no such path, no package in a folder, or something that cannot be
+            read.
     """
     try:
         return list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
@@ -192,7 +195,9 @@ class Upload:
                     yield unit
 
     def _send(self, file: Path, digest: str, artifact: str | None, progress: Progress) -> t.Any:
-        """Make a package of a file, and return it; or None if it is refused, or in the channel already."""
+        """Make a package of a file, and return it; or None if it is refused, or in the channel
+        already.
+        """
         try:
             progress.size = file.stat().st_size
             if not self._one_by_one:
@@ -204,7 +209,8 @@ class Upload:
                     self.report.refused[str(file)] = reason
                     return None
                 except PulpNotAutorized:
-                    # Who owns a repository may put files into it, but none beside it: a version for each of them.
+                    # Who owns a repository may put files into it, but none beside it: a version for
+                    # each of them.
                     self._one_by_one = True
                 except _ArtifactOfOthers as kept:
                     self._send_into(upload=kept.upload)
@@ -268,7 +274,8 @@ class Upload:
             path = f"{unit['subdir']}/{unit['filename']}"
             if taken.setdefault(path, unit["sha256"]) != unit["sha256"]:
                 reason = _(
-                    "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 {found}, not {sha256}). "
+                    "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 "
+                    "{found}, not {sha256}). "
                     "Give the new build another build number, or ask for it to be replaced."
                 )
                 self.report.refused[file] = reason.format(
@@ -300,7 +307,9 @@ class Upload:
 
 
 class _ArtifactOfOthers(Exception):
-    """The server has the bytes that were sent, where this user cannot see them; `upload` is where they are now."""
+    """The server has the bytes that were sent, where this user cannot see them; `upload` is where
+    they are now.
+    """
 
     def __init__(self, upload: str) -> None:
         super().__init__(upload)

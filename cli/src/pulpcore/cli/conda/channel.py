@@ -75,8 +75,9 @@ def create(
 ) -> None:
     """Create a channel that publishes itself, or change one to what is said here.
 
-    What is not said stays as it is, so a second run changes nothing. What else can be said of an upstream, such as a
-    proxy, is said of the remote, which has the name of the channel: `pulp conda remote update`.
+    What is not said stays as it is, so a second run changes nothing. What else can be said of an
+    upstream, such as a proxy, is said of the remote, which has the name of the channel: `pulp conda
+    remote update`.
     """
     pulp_ctx.fake_mode = dry_run
     channel = Channel(pulp_ctx, name)
@@ -151,8 +152,8 @@ def upload(
 ) -> None:
     """Upload package files, and all packages in folders, as one new version.
 
-    What the server has already is not sent again, so an upload that was interrupted goes on when it is repeated. A
-    file that the server refuses keeps no other one away; the exit code is 1 then.
+    What the server has already is not sent again, so an upload that was interrupted goes on when it
+    is repeated. A file that the server refuses keeps no other one away; the exit code is 1 then.
     """
     upload_files(pulp_ctx, Channel(pulp_ctx, name).repository, paths, **options)
 
@@ -171,14 +172,16 @@ def diff(
 ) -> None:
     """Show what differs between two versions of a channel, the older one first.
 
-    A version is written as NAME@NUMBER, and NAME is the latest one. One version alone is compared with the one before.
+    A version is written as NAME@NUMBER, and NAME is the latest one. One version alone is compared
+    with the one before.
     """
     if target is None:
         target = base
     elif target[0] != base[0]:
         raise click.UsageError(
             _(
-                "'{base}' and '{target}' are two channels. Compare versions of one, for example '{base}@1', or stages of "
+                "'{base}' and '{target}' are two channels. Compare versions of one, for example "
+                "'{base}@1', or stages of "
                 "a lifecycle: pulp conda lifecycle diff"
             ).format(base=base[0], target=target[0])
         )
@@ -210,7 +213,9 @@ def copy(
     specs: tuple[str, ...],
     **options: bool,
 ) -> None:
-    """Copy packages that match one of the specs from a channel, or a version NAME@NUMBER of it, to another one."""
+    """Copy packages that match one of the specs from a channel, or a version NAME@NUMBER of it, to
+    another one.
+    """
     name, number = source
     channel = Channel(pulp_ctx, name)
     href = channel.repository.pulp_href if number is None else channel.version(number).pulp_href

@@ -1,4 +1,6 @@
-"""`pulp conda content`: packages, and the patches and environments that repositories hold beside them."""
+"""`pulp conda content`: packages, and the patches and environments that repositories hold beside
+them.
+"""
 
 import json
 from typing import Any
@@ -31,6 +33,7 @@ from pulp_glue.conda.context import (
     PulpCondaPatchContext,
     PulpCondaRepositoryContext,
 )
+from pulp_glue.conda.vocabulary import EnvironmentFormat, values_of
 from pulp_glue.core.context import PulpArtifactContext
 
 from pulpcore.cli.conda.examples import add_examples
@@ -69,7 +72,9 @@ def _artifact_callback(
 def _attestations_callback(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> str | None:
-    """Make one list of what may come in several files, as the form of an upload takes it: as a text."""
+    """Make one list of what may come in several files, as the form of an upload takes it: as a
+    text.
+    """
     bundles: list[Any] = []
     for value in values:
         document = load_json_callback(ctx, param, value)
@@ -93,7 +98,8 @@ def _lookup(field: str) -> dict[str, Any]:
     return {"callback": lookup_callback(field, PulpContentContext), "expose_value": False}
 
 
-# By what a command finds one package, patch or environment: also for `pulp conda repository content`.
+# By what a command finds one package, patch or environment: also for `pulp conda repository
+# content`.
 content_lookup_options: list[Any] = [
     pulp_option(
         "--href",
@@ -156,7 +162,8 @@ create_options: list[Any] = [
         "--subdir",
         also=_ABOUT_FILES,
         help=_(
-            "The subdir of the records that a patch changes, or of an old package that does not say it."
+            "The subdir of the records that a patch changes, or of an old package that does not "
+            "say it."
         ),
     ),
     _packages(
@@ -164,7 +171,8 @@ create_options: list[Any] = [
         multiple=True,
         callback=_attestations_callback,
         help=_(
-            "A Sigstore bundle as JSON, or @file with one or a list. Can be specified multiple times."
+            "A Sigstore bundle as JSON, or @file with one or a list. Can be specified multiple "
+            "times."
         ),
     ),
     _packages(
@@ -197,7 +205,7 @@ create_options: list[Any] = [
     _environments(
         "--format",
         required=True,
-        type=click.Choice(["environment.yml", "pixi.toml", "pyproject.toml", "specs"]),
+        type=click.Choice(values_of(EnvironmentFormat)),
         help=_("What the source is."),
     ),
     _environments("--section", help=_("Which environment of a pixi manifest.")),

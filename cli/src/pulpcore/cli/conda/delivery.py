@@ -7,6 +7,7 @@ import click
 from pulp_cli.generic import PulpCLIContext, pass_pulp_context, pulp_group
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaDeliveryContext, PulpCondaLifecycleContext
+from pulp_glue.conda.vocabulary import DeliveryState, WebhookEvent, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.lookup import lifecycle_lookup, pass_lifecycle_context
@@ -28,12 +29,12 @@ def delivery(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
 @lifecycle_lookup
 @click.option(
     "--state",
-    type=click.Choice(["pending", "delivered", "failed"]),
+    type=click.Choice(values_of(DeliveryState)),
     help=_("Only messages in this state."),
 )
 @click.option(
     "--event",
-    type=click.Choice(["promoted", "rolled_back", "gate_failed", "approval_wanted"]),
+    type=click.Choice(values_of(WebhookEvent)),
     help=_("Only messages of this event."),
 )
 @limit_option
@@ -89,7 +90,7 @@ def redeliver(
     delivery_ctx.redeliver()
     told = delivery_ctx.show(href)
     pulp_ctx.output_result(told)
-    if told["state"] != "delivered":
+    if told["state"] != DeliveryState.DELIVERED:
         reason = _(
             "The message did not arrive: see 'attempts'. It is sent again at {next_attempt_at}."
         )

@@ -1,4 +1,6 @@
-"""`pulp conda environment`: what people install from a channel, which gates and lock files are about."""
+"""`pulp conda environment`: what people install from a channel, which gates and lock files are
+about.
+"""
 
 import typing as t
 from pathlib import PurePath
@@ -17,6 +19,7 @@ from pulp_cli.generic import (
 )
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaEnvironmentContext, PulpCondaRepositoryContext
+from pulp_glue.conda.vocabulary import EnvironmentFormat, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, read_text, repository_option
@@ -26,8 +29,12 @@ _ = translation.gettext
 
 FC = t.TypeVar("FC", bound=t.Callable[..., t.Any])
 
-_FORMATS = ("environment.yml", "pixi.toml", "pyproject.toml", "specs")
-_FORMATS_BY_SUFFIX = {".yml": "environment.yml", ".yaml": "environment.yml", ".txt": "specs"}
+_FORMATS = values_of(EnvironmentFormat)
+_FORMATS_BY_SUFFIX = {
+    ".yml": EnvironmentFormat.ENVIRONMENT_YML.value,
+    ".yaml": EnvironmentFormat.ENVIRONMENT_YML.value,
+    ".txt": EnvironmentFormat.SPECS.value,
+}
 
 pass_environment_context = click.make_pass_decorator(PulpCondaEnvironmentContext)
 
@@ -63,7 +70,9 @@ _only_in_repository = _in_repository(
 
 
 def _lookup(command: FC) -> FC:
-    """Take an environment as the first argument, or by the options that are the same for all of `pulp`."""
+    """Take an environment as the first argument, or by the options that are the same for all of
+    `pulp`.
+    """
     argument = click.argument(
         "environment",
         required=False,
@@ -115,7 +124,8 @@ def _virtual_packages(
     "--platforms",
     callback=comma_callback,
     help=_(
-        "For which subdirs to solve it, for example 'linux-64,osx-arm64'. The default is what the file says."
+        "For which subdirs to solve it, for example 'linux-64,osx-arm64'. The default is what the "
+        "file says."
     ),
 )
 @click.option(
@@ -124,7 +134,8 @@ def _virtual_packages(
     multiple=True,
     callback=_virtual_packages,
     help=_(
-        "What the machines have, as PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'; without a version, "
+        "What the machines have, as PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'; "
+        "without a version, "
         "what they do not have. Can be specified multiple times."
     ),
 )

@@ -8,7 +8,8 @@ import click
 def add_examples(group: click.Group, *lines: str) -> None:
     """Show each of the lines at the end of the help page of the command that it calls.
 
-    A line is what stands behind the name of the group. A group shows the first line of its commands.
+    A line is what stands behind the name of the group. A group shows the first line of its
+    commands.
     """
     for line in lines:
         command: click.Command = group
@@ -21,9 +22,12 @@ def add_examples(group: click.Group, *lines: str) -> None:
 
 
 def add_example(command: click.Command, line: str) -> None:
-    """Show what stands behind `pulp conda` at the end of a help page, the first line only if it is that of a group."""
+    """Show what stands behind `pulp conda` at the end of a help page, the first line only if it is
+    that of a group.
+    """
     if command.help and "{" not in command.help:
-        # For the page of its group. pulp-cli lists bare names, as what it makes itself is named for what it does.
+        # For the page of its group. pulp-cli lists bare names, as what it makes itself is named for
+        # what it does.
         command.short_help = command.help.partition("\n\n")[0].replace("\n", " ")
     if not command.epilog:
         # "\b" has click leave the lines as they are.

@@ -7,6 +7,7 @@ from pulp_cli.generic import PulpCLIContext, pass_pulp_context, pulp_group
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaLifecycleContext
 from pulp_glue.conda.lifecycle import find_stage, remove_gate, set_gate, set_gates
+from pulp_glue.conda.vocabulary import GateAction, GateKind, values_of
 
 from pulpcore.cli.conda.lookup import (
     channels_option,
@@ -59,9 +60,9 @@ def _reasons(
 
 
 # Which options a kind has. What else a policy can say, such as exceptions, stands in a file.
-_OPTIONS = {
-    "environments": {"environments", "platforms", "channels"},
-    "policy": {
+_OPTIONS: dict[str, set[str]] = {
+    GateKind.ENVIRONMENTS: {"environments", "platforms", "channels"},
+    GateKind.POLICY: {
         "minimum_age",
         "allowed_licenses",
         "denied_licenses",
@@ -69,7 +70,7 @@ _OPTIONS = {
         "required",
         "dependencies",
     },
-    "approval": {"approvals"},
+    GateKind.APPROVAL: {"approvals"},
 }
 
 
@@ -77,10 +78,10 @@ _OPTIONS = {
 @lifecycle_lookup
 @stage_option
 @click.option("--gate", help=_("What people call it. One of this name is replaced."))
-@click.option("--kind", type=click.Choice(list(_OPTIONS)), help=_("What it asks for."))
+@click.option("--kind", type=click.Choice(values_of(GateKind)), help=_("What it asks for."))
 @click.option(
     "--action",
-    type=click.Choice(["block", "warn"]),
+    type=click.Choice(values_of(GateAction)),
     help=_("Whether it holds the stage, which is the default, or only reports."),
 )
 @environments_option
@@ -102,7 +103,8 @@ _OPTIONS = {
     multiple=True,
     callback=_reasons,
     help=_(
-        "SPEC: REASON of packages that may not be there, for example 'openssl <3.5.5: CVE-2026-1'. Can be specified "
+        "SPEC: REASON of packages that may not be there, for example 'openssl <3.5.5: "
+        "CVE-2026-1'. Can be specified "
         "multiple times."
     ),
 )
@@ -123,7 +125,8 @@ _OPTIONS = {
     type=click.File("rb"),
     callback=yaml_callback,
     help=_(
-        "A file, in YAML or JSON, with one gate and all of its options, or with a list of all gates of the stage, "
+        "A file, in YAML or JSON, with one gate and all of its options, or with a list of all "
+        "gates of the stage, "
         "which replaces those that are there."
     ),
 )
@@ -150,7 +153,9 @@ def set_(
     pulp_ctx.output_result(gates)
 
 
-def _gate(gate: str = "", kind: str = "", action: str = "block", **options: t.Any) -> t.Any:
+def _gate(
+    gate: str = "", kind: str = "", action: str = GateAction.BLOCK.value, **options: t.Any
+) -> t.Any:
     """Return the gate that options mean."""
     if not (gate and kind):
         raise click.UsageError(_("Name the gate with --gate and --kind, or give a --file."))

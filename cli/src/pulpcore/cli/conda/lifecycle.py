@@ -31,6 +31,13 @@ from pulp_glue.conda.lifecycle import (
     find_stage,
     solve,
 )
+from pulp_glue.conda.vocabulary import (
+    EntryKind,
+    EntryOutcome,
+    MoveOutcome,
+    SolverVerdict,
+    values_of,
+)
 
 from pulpcore.cli.conda import table
 from pulpcore.cli.conda.examples import add_examples
@@ -82,7 +89,8 @@ settings_options: list[t.Any] = [
         "--retain-days",
         type=int_or_empty,
         help=_(
-            "For how many days what a stage served stays installable. Empty for as long as the lifecycle exists."
+            "For how many days what a stage served stays installable. Empty for as long as the "
+            "lifecycle exists."
         ),
     ),
     click.option(
@@ -97,7 +105,8 @@ settings_options: list[t.Any] = [
         "--webhook-secret",
         callback=_secret,
         help=_(
-            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with that. Empty for none."
+            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with "
+            "that. Empty for none."
         ),
     ),
     click.option(
@@ -106,7 +115,8 @@ settings_options: list[t.Any] = [
     ),
 ]
 _NEW_STAGE = _(
-    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can be specified "
+    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can "
+    "be specified "
     "multiple times, in order."
 )
 
@@ -136,7 +146,9 @@ def create(
     stages_file: t.Any,
     **body: t.Any,
 ) -> None:
-    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are named."""
+    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are
+    named.
+    """
     if not (name or name_option):
         raise click.UsageError(_("Say what it is called: give a NAME."))
     if stages and stages_file is not None:
@@ -221,7 +233,9 @@ def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /
     ]
     click.echo(table.render(rows))
     history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
-    for entry in history_ctx.list_iterator({"outcome": "waiting", "exclude_fields": ["report"]}):
+    for entry in history_ctx.list_iterator(
+        {"outcome": EntryOutcome.WAITING.value, "exclude_fields": ["report"]}
+    ):
         text = _("{number}: {requested_by} asks to approve {state} for {stage}.")
         click.echo(text.format(**entry))
 
@@ -272,7 +286,8 @@ def _overrides(
     "--from",
     "source",
     help=_(
-        "The stage to take from. The default is the one before; with --package, the first. Another one is a jump, "
+        "The stage to take from. The default is the one before; with --package, the first. "
+        "Another one is a jump, "
         "which needs a permission of its own."
     ),
 )
@@ -287,7 +302,8 @@ def _overrides(
     "specs",
     multiple=True,
     help=_(
-        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what the stage serves. "
+        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what "
+        "the stage serves. "
         "Can be specified multiple times."
     ),
 )
@@ -303,7 +319,8 @@ def _overrides(
     multiple=True,
     callback=_overrides,
     help=_(
-        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be specified multiple "
+        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be "
+        "specified multiple "
         "times."
     ),
 )
@@ -394,12 +411,12 @@ _HISTORY_FIELDS = [
 @click.option("--stage", help=_("Only of this stage."))
 @click.option(
     "--kind",
-    type=click.Choice(["adopted", "published", "promoted", "packages", "rolled_back"]),
+    type=click.Choice(values_of(EntryKind)),
     help=_("Only what came about in this way."),
 )
 @click.option(
     "--outcome",
-    type=click.Choice(["moved", "blocked", "waiting", "rejected", "superseded"]),
+    type=click.Choice(values_of(EntryOutcome)),
     help=_("Only what ended like this."),
 )
 @click.option("--requested-by", help=_("Only what this user asked for."))
@@ -499,8 +516,8 @@ def solve_environments(
     Exits with 3 if one is not solved.
     """
     solutions = solve(lifecycle_ctx, **body)
-    is_solved = all(solution["verdict"] == "solved" for solution in solutions)
-    outcome = "solved" if is_solved else "blocked"
+    is_solved = all(solution["verdict"] == SolverVerdict.SOLVED for solution in solutions)
+    outcome = SolverVerdict.SOLVED if is_solved else MoveOutcome.BLOCKED
     end(pulp_ctx, solutions, describe_solutions(solutions), outcome)
 
 
@@ -521,15 +538,15 @@ def diff(
 ) -> None:
     """List what differs between two states, the older one first.
 
-    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a version of the
-    repository ('v42', '2026-03-03').
+    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a
+    version of the repository ('v42', '2026-03-03').
     """
     write_diff(pulp_ctx, partial(lifecycle_ctx.diff, base, target), **query)
 
 
 def _end(pulp_ctx: PulpCLIContext, report: dict[str, t.Any]) -> None:
     lines = describe_report(report)
-    if report["outcome"] == "waiting" and not report["dry_run"]:
+    if report["outcome"] == MoveOutcome.WAITING and not report["dry_run"]:
         text = _("To approve it: pulp conda lifecycle approve {lifecycle} {entry}")
         lines.append(text.format(**report))
     end(pulp_ctx, report, lines, report["outcome"])

@@ -16,6 +16,13 @@ from pulp_glue.conda.lifecycle import (
     describe_solutions,
     solve,
 )
+from pulp_glue.conda.vocabulary import (
+    LockFormat,
+    MoveOutcome,
+    SolverVerdict,
+    VersionOutcome,
+    values_of,
+)
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.lookup import (
@@ -39,7 +46,7 @@ _ = translation.gettext
 # What the server takes.
 _LARGEST = 32 * 2**20
 
-_format = click.Choice(["pixi", "conda-lock", "explicit"])
+_format = click.Choice(values_of(LockFormat))
 
 
 @pulp_group()
@@ -60,7 +67,7 @@ def lock(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
 @click.option(
     "--lock-format",
     type=_format,
-    default="pixi",
+    default=LockFormat.PIXI.value,
     show_default=True,
     help=_("What to write: a pixi.lock, a conda-lock.yml, or an @EXPLICIT list for conda."),
 )
@@ -72,7 +79,8 @@ def lock(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
     "--digest",
     type=click.Choice(["sha256", "md5"]),
     help=_(
-        "Which hashes a list for conda has: 'md5' for conda before 24.9 and mamba before 2.1. The default is 'sha256'."
+        "Which hashes a list for conda has: 'md5' for conda before 24.9 and mamba before 2.1. The "
+        "default is 'sha256'."
     ),
 )
 @channels_option
@@ -109,8 +117,8 @@ def export(
             state=query["state"],
             channels=query["channels"],
         )
-        if any(solution["verdict"] != "solved" for solution in solutions):
-            end(pulp_ctx, solutions, describe_solutions(solutions), "blocked")
+        if any(solution["verdict"] != SolverVerdict.SOLVED for solution in solutions):
+            end(pulp_ctx, solutions, describe_solutions(solutions), MoveOutcome.BLOCKED)
     output.write(lifecycle_ctx.lock(stage, environment, platform=platform, **query))
 
 
@@ -144,8 +152,10 @@ def _find(pulp_ctx: PulpCLIContext, source: tuple[str, int | None]) -> str:
     type=name_and_version,
     metavar="REPOSITORY[@VERSION]",
     help=_(
-        "Where to take the packages from: a repository, of which all versions count, or a version, as in 'forge@42', "
-        "or an href. Can be specified multiple times, the most wanted first. The default is the repository itself."
+        "Where to take the packages from: a repository, of which all versions count, or a "
+        "version, as in 'forge@42', "
+        "or an href. Can be specified multiple times, the most wanted first. The default is the "
+        "repository itself."
     ),
 )
 @_format_option
@@ -189,7 +199,9 @@ def find(
     report = repository.find_lock_file(file, **body)
     asked = report["version"]
     is_found = asked["serves"] if asked else report["versions"]["count"] > 0
-    end(pulp_ctx, report, describe_found(report), "found" if is_found else "incomplete")
+    end(
+        pulp_ctx, report, describe_found(report), "found" if is_found else VersionOutcome.INCOMPLETE
+    )
 
 
 add_examples(

@@ -46,7 +46,9 @@ lifecycle_argument = click.argument("lifecycle", callback=_lookup, expose_value=
 
 
 def lifecycle_lookup(command: FC) -> FC:
-    """Take a lifecycle as the first argument, or by one of the options that are the same for all of `pulp`."""
+    """Take a lifecycle as the first argument, or by one of the options that are the same for all of
+    `pulp`.
+    """
     argument = click.argument("lifecycle", required=False, callback=_lookup, expose_value=False)
     for option in (href_option, name_option, lifecycle_option, argument):
         command = option(command)
@@ -79,7 +81,8 @@ channels_option = click.option(
     "--channels",
     callback=comma_callback,
     help=_(
-        "Other channels of this server that may be used, by base path, the one with the highest priority first; "
+        "Other channels of this server that may be used, by base path, the one with the highest "
+        "priority first; "
         "'.' is the channel itself."
     ),
 )

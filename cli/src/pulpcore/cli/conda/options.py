@@ -9,6 +9,7 @@ from pulp_cli.generic import PulpCLIContext, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
+from pulp_glue.conda.vocabulary import ChangeKind, Summary, values_of
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -53,7 +54,8 @@ repository_option = _repository_option()
 required_repository_option = _repository_option(required=True)
 
 
-# As pulp-cli has them, whose help is about the thing that a group manages, and not about what belongs to it.
+# As pulp-cli has them, whose help is about the thing that a group manages, and not about what
+# belongs to it.
 limit_option = click.option(
     "--limit",
     type=click.IntRange(1),
@@ -76,12 +78,12 @@ _DIFF_OPTIONS = (
     click.option("--subdir", help=_("Only this subdir.")),
     click.option(
         "--kind",
-        type=click.Choice(["added", "removed", "replaced", "updated"]),
+        type=click.Choice(values_of(ChangeKind)),
         help=_("Only changes of this kind."),
     ),
     click.option(
         "--summary",
-        type=click.Choice(["upgraded", "downgraded", "new", "gone", "rebuilt", "changed"]),
+        type=click.Choice(values_of(Summary)),
         help=_("Only names of which this became."),
     ),
     click.option(
@@ -113,7 +115,9 @@ def write_diff(
 
 
 def name_and_version(text: str) -> tuple[str, int | None]:
-    """Make of NAME or NAME@NUMBER the name of a repository, and the number of a version or None. A type for click."""
+    """Make of NAME or NAME@NUMBER the name of a repository, and the number of a version or None. A
+    type for click.
+    """
     name, at, number = text.rpartition("@")
     if at and re.fullmatch("v?[0-9]{1,9}", number):
         return name, int(number.removeprefix("v"))
@@ -121,7 +125,9 @@ def name_and_version(text: str) -> tuple[str, int | None]:
 
 
 def dry_run_callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-    """Have `pulp --dry-run` mean the same as the option of a command that can tell what would happen."""
+    """Have `pulp --dry-run` mean the same as the option of a command that can tell what would
+    happen.
+    """
     if not ctx.find_root().params.get("dry_run"):
         return value
     pulp_ctx = ctx.find_object(PulpCLIContext)
@@ -144,14 +150,18 @@ dry_run_option = click.option(
 def comma_callback(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> list[str] | None:
-    """Make a list of a text with commas. An empty text is an empty list, which is not the same as none."""
+    """Make a list of a text with commas. An empty text is an empty list, which is not the same as
+    none.
+    """
     return None if value is None else [item.strip() for item in value.split(",") if item.strip()]
 
 
 def lines_callback(
     ctx: click.Context, param: click.Parameter, values: Iterable[str]
 ) -> list[str] | None:
-    """Make a list of an option that is there several times, and may name a file with one value a line."""
+    """Make a list of an option that is there several times, and may name a file with one value a
+    line.
+    """
     if not values:
         return None
     lines = [line for value in values for line in _lines(param, value)]

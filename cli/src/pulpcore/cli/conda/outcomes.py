@@ -5,16 +5,23 @@ from collections.abc import Iterable
 
 import click
 from pulp_cli.generic import PulpCLIContext
+from pulp_glue.conda.vocabulary import MoveOutcome, VersionOutcome
 
 # In docs/user/reference/exit-codes.md.
 BLOCKED = 3
 WAITING = 4
 
-_EXIT_CODES = {"blocked": BLOCKED, "incomplete": BLOCKED, "waiting": WAITING}
+_EXIT_CODES: dict[str, int] = {
+    MoveOutcome.BLOCKED: BLOCKED,
+    MoveOutcome.WAITING: WAITING,
+    VersionOutcome.INCOMPLETE: BLOCKED,
+}
 
 
 def end(pulp_ctx: PulpCLIContext, result: t.Any, lines: Iterable[str], outcome: str) -> None:
-    """Write a result for programs to stdout and lines for people to stderr, and exit as the outcome says."""
+    """Write a result for programs to stdout and lines for people to stderr, and exit as the outcome
+    says.
+    """
     pulp_ctx.output_result(result)
     for line in lines:
         # Upstreams choose some of these texts, and a terminal would obey what is not printable.

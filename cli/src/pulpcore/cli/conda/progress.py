@@ -27,8 +27,9 @@ _BAR = 24
 _UNFINISHED = ("waiting", "running", "canceling")
 
 
-# Nobody waits any more for what is to be done, and the message says how to go on. The exit codes are those of `timeout`,
-# and of programs that a shell interrupted; they are listed in docs/user/reference/exit-codes.md.
+# Nobody waits any more for what is to be done, and the message says how to go on. The exit codes
+# are those of `timeout`, and of programs that a shell interrupted; they are listed in
+# docs/user/reference/exit-codes.md.
 class TimedOut(ClickNoWait):
     exit_code = 124
 
@@ -38,7 +39,9 @@ class Interrupted(ClickNoWait):
 
 
 def show_progress(pulp_ctx: PulpCLIContext) -> None:
-    """Have this module wait for the tasks of a context, and keep what the context writes out of the bars."""
+    """Have this module wait for the tasks of a context, and keep what the context writes out of the
+    bars.
+    """
     pulp_ctx.echo = _echo  # type: ignore[method-assign]
     pulp_ctx.wait_for_task = partial(_wait_for_task, pulp_ctx)  # type: ignore[method-assign]
     pulp_ctx.wait_for_task_group = partial(  # type: ignore[method-assign]
@@ -49,8 +52,8 @@ def show_progress(pulp_ctx: PulpCLIContext) -> None:
 class Bars(AbstractContextManager["Bars"]):
     """Progress reports of the API, one a line, on a terminal. Elsewhere a dot for each second.
 
-    A command has one of these, since two would draw over each other. A task that is waited for within an upload is
-    drawn in the place of the upload, until that goes on.
+    A command has one of these, since two would draw over each other. A task that is waited for
+    within an upload is drawn in the place of the upload, until that goes on.
     """
 
     def __init__(self) -> None:

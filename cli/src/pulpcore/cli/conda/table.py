@@ -1,4 +1,6 @@
-"""The output format 'table', which pulp-cli does not have: lists in columns, one thing as lines of key and value."""
+"""The output format 'table', which pulp-cli does not have: lists in columns, one thing as lines of
+key and value.
+"""
 
 import json
 from typing import Any

@@ -49,7 +49,9 @@ def upload(
     dry_run: bool,
     **options: t.Any,
 ) -> None:
-    """Upload files and the packages in folders, and say what became of them; exit with 1 if any was refused."""
+    """Upload files and the packages in folders, and say what became of them; exit with 1 if any was
+    refused.
+    """
     try:
         files = find_packages(paths)
     except PulpException as error:
