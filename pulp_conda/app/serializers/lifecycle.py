@@ -13,8 +13,9 @@ from pulpcore.plugin.serializers import (
     IdentityField,
     ModelSerializer,
 )
-from pulpcore.plugin.util import get_domain, get_domain_pk
+from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.access import has_permission
 from pulp_conda.app.errors import BadGate, BadLifecycle
 from pulp_conda.app.lifecycle.gates import channels_of, check_gates
 from pulp_conda.app.lifecycle.gates.case import Gate, find_channel
@@ -289,9 +290,8 @@ class CondaLifecycleSerializer(ModelSerializer):
         request = self.context.get("request")
         for gate in stage["gates"] if request else ():
             for channel in channels_of(gate) if gate not in old else ():
-                scopes = (None, get_domain(), find_channel(channel))
-                permission = "conda.view_condadistribution"
-                if not any(request.user.has_perm(permission, scope) for scope in scopes):
+                distribution = find_channel(channel)
+                if not has_permission(request.user, "conda.view_condadistribution", distribution):
                     reason = f"this server has no channel '{channel}'"
                     raise BadGate(gate=gate["name"], stage=stage["name"], reason=reason)
 
