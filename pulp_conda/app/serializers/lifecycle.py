@@ -25,9 +25,10 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaStage,
 )
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.versions.comparison import compare
+from pulp_conda.app.versions.comparison import count_changes
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.moments import is_like_moment
 from pulp_conda.channel.webhooks import check_secret, check_url
@@ -115,24 +116,25 @@ class CondaStageSerializer(serializers.ModelSerializer):
         return f"{stage.distribution.url}/"
 
     def get_state(self, stage: CondaStage) -> str | None:
-        return stage.current and stage.current.label
+        entry = stage.current
+        return entry and entry.label
 
     def get_since(self, stage: CondaStage) -> str | None:
-        return stage.current and serializers.DateTimeField().to_representation(
-            stage.current.moved_at
-        )
+        entry = stage.current
+        return entry and serializers.DateTimeField().to_representation(entry.moved_at)
 
     def get_package_counts(self, stage: CondaStage) -> dict[str, int]:
-        return stage.publication.package_counts if stage.publication else {}
+        publication = stage.publication
+        return publication.package_counts if publication else {}
 
     def get_behind(self, stage: CondaStage) -> int | None:
         is_one = getattr(self.context.get("view"), "action", None) == "retrieve"
-        ahead = stage.before and stage.before.publication if is_one else None
+        before = stage.before if is_one else None
+        ahead = before and before.publication
         if ahead is None:
             return None
-        base = stage.publication and stage.publication.repository_version
-        with compare(base, ahead.repository_version) as changes:
-            return sum(changes.counts().values())
+        publication = stage.publication
+        return count_changes(publication and version_of(publication), version_of(ahead))
 
     class Meta:
         fields = (
