@@ -15,7 +15,7 @@ from tests.support.builders import make_package
 from tests.support.conda import CondaPulp
 from tests.support.inside import Inside
 from tests.support.program import Cli
-from tests.support.sharing import ByFile, shared_stack
+from tests.support.sharing import ByFile, place, shared_stack
 from tests.support.sigstore import Sigstore
 from tests.support.skips import Skips
 from tests.support.stack import running_stack
@@ -30,7 +30,13 @@ def pytest_configure(config):
 
 
 def pytest_xdist_make_scheduler(config, log):
+    # xdist would begin with the files of many tests. They are not those that take long.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from pulp_conda.app.signals import publication_made, version_made
 
 
 @receiver(version_made, sender=CondaRepository)
-def publish_new_version(version: RepositoryVersion, **kwargs: Any) -> None:
+def publish_new_version(
+    repository: CondaRepository, version: RepositoryVersion, **kwargs: Any
+) -> None:
     """Publish a new version of a repository that wants it."""
-    if version.repository.autopublish:
+    if repository.autopublish:
         publish_version(version)
 
 

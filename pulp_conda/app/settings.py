@@ -35,8 +35,8 @@ DRF_ACCESS_POLICY = {
     "reusable_conditions": ["pulp_conda.app.global_access_conditions"],
 }
 
-# The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new field
-# of that name would rename the enum of another one, and with it a class in generated clients.
+# The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new
+# field of that name would rename the enum of another one, and with it a class in generated clients.
 SPECTACULAR_SETTINGS = {
     "dynaconf_merge": True,
     "ENUM_NAME_OVERRIDES": {

@@ -1,13 +1,12 @@
-"""What happens to a channel, for code that the code where it happens shall not know; `receivers`
-listens.
+"""Signals about channels. `receivers` listens, so that the sender does not import what follows.
 
 Both are sent with `send`, so that an error of a receiver is an error of the task.
 """
 
 from django.dispatch import Signal
 
-# A repository has a new version. Sent with `version`, while pulpcore still deletes it if a receiver
-# fails.
+# A repository has a new version. Sent with `repository` and `version`. If a receiver fails,
+# pulpcore deletes the version.
 version_made = Signal()
 
 # A publication is complete. Sent with `publication`.

@@ -49,24 +49,42 @@ YES = {"name": "yes", "kind": "approval"}
         pytest.param({"name": None}, ["name", "null"], id="null-as-name"),
         pytest.param({"name": TOO_LONG}, ["name", "128"], id="long-name"),
         pytest.param({"name": "a\0b"}, ["name", "Null characters"], id="null-in-name"),
-        pytest.param({"name": "Team A"}, ["CND0019", "'Team A'", "'unstable'"], id="name-that-is-no-path"),
+        pytest.param(
+            {"name": "Team A"}, ["CND0019", "'Team A'", "'unstable'"], id="name-that-is-no-path"
+        ),
         pytest.param({"name": "../x"}, ["CND0019", "'..'"], id="name-that-leads-out"),
         pytest.param({"name": "taken"}, ["Another lifecycle has this name"], id="taken-name"),
         pytest.param({"base_path": "a//b"}, ["CND0019", "''"], id="empty-part-in-path"),
         pytest.param({"base_path": "/a"}, ["CND0019"], id="path-from-the-root"),
-        pytest.param({"base_path": "taken"}, ["CND0040", "'taken/unstable'", "overlaps", "'base_path'"], id="taken-path"),
-        pytest.param({"base_path": "taken/testing/x"}, ["CND0040", "overlaps"], id="path-below-another"),
+        pytest.param(
+            {"base_path": "taken"},
+            ["CND0040", "'taken/unstable'", "overlaps", "'base_path'"],
+            id="taken-path",
+        ),
+        pytest.param(
+            {"base_path": "taken/testing/x"}, ["CND0040", "overlaps"], id="path-below-another"
+        ),
         pytest.param({"repository": None}, ["repository", "null"], id="no-repository"),
-        pytest.param({"repository": "/pulp/api/v3/repositories/conda/conda/0/"}, ["repository"], id="no-such-repository"),
+        pytest.param(
+            {"repository": "/pulp/api/v3/repositories/conda/conda/0/"},
+            ["repository"],
+            id="no-such-repository",
+        ),
         pytest.param({"stages": "unstable"}, ["stages", "list"], id="stages-are-a-text"),
-        pytest.param({"stages": ["unstable", "testing"]}, ["stages", "dictionary"], id="stages-are-texts"),
+        pytest.param(
+            {"stages": ["unstable", "testing"]}, ["stages", "dictionary"], id="stages-are-texts"
+        ),
         pytest.param({"stages": []}, ["CND0040", "2 to 20"], id="no-stages"),
         pytest.param(_stages("one"), ["CND0040", "2 to 20"], id="one-stage"),
         pytest.param(_stages(*(f"s{n}" for n in range(21))), ["2 to 20"], id="21-stages"),
         pytest.param(_stages("one", "two", "one"), ["CND0040", "'one'"], id="a-name-twice"),
-        pytest.param(_stages("one", "v42"), ["CND0040", "'v42'", "state"], id="the-name-of-a-state"),
+        pytest.param(
+            _stages("one", "v42"), ["CND0040", "'v42'", "state"], id="the-name-of-a-state"
+        ),
         pytest.param(_stages("one", "v42.1"), ["CND0040", "'v42.1'"], id="the-name-of-a-fix"),
-        pytest.param(_stages("one", "noarch"), ["CND0019", "'noarch'", "subdir"], id="the-name-of-a-subdir"),
+        pytest.param(
+            _stages("one", "noarch"), ["CND0019", "'noarch'", "subdir"], id="the-name-of-a-subdir"
+        ),
         pytest.param(_stages("one", ""), ["stages", "blank"], id="stage-without-name"),
         pytest.param(_stages("one", "Two"), ["stages", "name"], id="upper-case"),
         pytest.param(_stages("one", "a/b"), ["stages", "name"], id="slash-in-name"),
@@ -74,34 +92,82 @@ YES = {"name": "yes", "kind": "approval"}
         pytest.param(_stages("one", "a\nb"), ["stages", "name"], id="line-break-in-name"),
         pytest.param(_stages("one", "a" * 65), ["stages", "name"], id="long-stage-name"),
         pytest.param(_stages("one", gates=[]), ["stages", "name", "required"], id="no-stage-name"),
-        pytest.param(_stages("one", name="two", gates="none"), ["CND0041", "'two'", "list"], id="gates-are-no-list"),
-        pytest.param(_stages("one", name="two", gates=None), ["gates", "null"], id="gates-are-null"),
+        pytest.param(
+            _stages("one", name="two", gates="none"),
+            ["CND0041", "'two'", "list"],
+            id="gates-are-no-list",
+        ),
+        pytest.param(
+            _stages("one", name="two", gates=None), ["gates", "null"], id="gates-are-null"
+        ),
         pytest.param(_gates("yes"), ["CND0041", "'testing'", "object"], id="gate-is-a-text"),
         pytest.param(_gates({}), ["CND0041", "name"], id="gate-is-empty"),
-        pytest.param(_gates({**YES, "kind": "luck"}), ["CND0041", "'yes'", "environments, policy, approval"], id="unknown-kind"),
-        pytest.param(_gates({**YES, "kind": ["approval"]}), ["CND0041", "'yes'", "environments, policy, approval"], id="kind-is-a-list"),
-        pytest.param(_gates({**YES, "kind": {}}), ["CND0041", "'yes'", "environments, policy, approval"], id="kind-is-an-object"),
-        pytest.param(_gates({**YES, "action": []}), ["CND0041", "'block' or 'warn'"], id="action-is-a-list"),
-        pytest.param(_gates({**YES, "action": "pray"}), ["CND0041", "'block' or 'warn'"], id="unknown-action"),
-        pytest.param(_gates({**YES, "color": "red"}), ["CND0041", "'yes'", "'color'"], id="unknown-option"),
+        pytest.param(
+            _gates({**YES, "kind": "luck"}),
+            ["CND0041", "'yes'", "environments, policy, approval"],
+            id="unknown-kind",
+        ),
+        pytest.param(
+            _gates({**YES, "kind": ["approval"]}),
+            ["CND0041", "'yes'", "environments, policy, approval"],
+            id="kind-is-a-list",
+        ),
+        pytest.param(
+            _gates({**YES, "kind": {}}),
+            ["CND0041", "'yes'", "environments, policy, approval"],
+            id="kind-is-an-object",
+        ),
+        pytest.param(
+            _gates({**YES, "action": []}), ["CND0041", "'block' or 'warn'"], id="action-is-a-list"
+        ),
+        pytest.param(
+            _gates({**YES, "action": "pray"}), ["CND0041", "'block' or 'warn'"], id="unknown-action"
+        ),
+        pytest.param(
+            _gates({**YES, "color": "red"}), ["CND0041", "'yes'", "'color'"], id="unknown-option"
+        ),
         pytest.param(_gates({**YES, "approvals": 0}), ["CND0041", "1 to 10"], id="no-approvals"),
-        pytest.param(_gates({**YES, "approvals": "2"}), ["CND0041", "1 to 10"], id="approvals-are-a-text"),
-        pytest.param(_gates({**YES, "approvals": True}), ["CND0041", "1 to 10"], id="approvals-are-true"),
-        pytest.param(_gates(YES, YES), ["CND0041", "'yes'", "another gate"], id="two-gates-of-a-name"),
-        pytest.param(_gates(*({**YES, "name": str(n)} for n in range(51))), ["CND0041", "50"], id="51-gates"),
+        pytest.param(
+            _gates({**YES, "approvals": "2"}), ["CND0041", "1 to 10"], id="approvals-are-a-text"
+        ),
+        pytest.param(
+            _gates({**YES, "approvals": True}), ["CND0041", "1 to 10"], id="approvals-are-true"
+        ),
+        pytest.param(
+            _gates(YES, YES), ["CND0041", "'yes'", "another gate"], id="two-gates-of-a-name"
+        ),
+        pytest.param(
+            _gates(*({**YES, "name": str(n)} for n in range(51))), ["CND0041", "50"], id="51-gates"
+        ),
         pytest.param(_gates({**YES, "name": 7}), ["CND0041", "name"], id="gate-name-is-a-number"),
-        pytest.param({"stages": [{"name": "one", "gates": [YES]}, {"name": "two"}]}, ["CND0040", "first"], id="gate-of-the-first"),
-        pytest.param(_stages("one", name="two", distribution="/pulp/api/v3/distributions/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/"), ["distribution", "does not exist"], id="no-such-distribution"),
+        pytest.param(
+            {"stages": [{"name": "one", "gates": [YES]}, {"name": "two"}]},
+            ["CND0040", "first"],
+            id="gate-of-the-first",
+        ),
+        pytest.param(
+            _stages(
+                "one",
+                name="two",
+                distribution="/pulp/api/v3/distributions/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/",
+            ),
+            ["distribution", "does not exist"],
+            id="no-such-distribution",
+        ),
         pytest.param({"retain_days": -1}, ["retain_days", "0"], id="less-than-no-days"),
         pytest.param({"retain_days": 36501}, ["retain_days", "36500"], id="more-than-a-century"),
         pytest.param({"retain_days": "soon"}, ["retain_days"], id="days-are-a-text"),
         pytest.param({"announce": "loudly"}, ["announce"], id="announce-is-a-text"),
-        pytest.param({"webhook_url": "ftp://example.org/x"}, ["CND0061", "https://"], id="webhook-by-ftp"),
-        pytest.param({"webhook_url": "example.org"}, ["CND0061", "https://"], id="webhook-without-scheme"),
+        pytest.param(
+            {"webhook_url": "ftp://example.org/x"}, ["CND0061", "https://"], id="webhook-by-ftp"
+        ),
+        pytest.param(
+            {"webhook_url": "example.org"}, ["CND0061", "https://"], id="webhook-without-scheme"
+        ),
         pytest.param({"webhook_secret": "short"}, ["CND0061", "secret"], id="weak-secret"),
         pytest.param({"color": "red"}, ["color", "Unexpected"], id="unknown-field"),
     ],
-)  # fmt: skip
+)
 def test_a_lifecycle_that_cannot_be_is_not_made(pulp, team, unique, body, words):
     before = _count(pulp)
     whole = {"name": unique, "repository": team.repository, **body}
@@ -174,18 +240,44 @@ def test_a_distribution_of_the_name_that_a_stage_would_have_is_named(pulp, team,
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        pytest.param(_stages("unstable", "stable"), ["CND0040", "'unstable', 'testing', 'stable' are there"], id="remove"),
-        pytest.param(_stages("testing", "unstable", "stable"), ["CND0040", "in this order"], id="reorder"),
-        pytest.param(_stages("unstable", "new", "testing", "stable"), ["CND0040", "go to the end"], id="insert"),
-        pytest.param(_stages("unstable", "tested", "stable"), ["CND0040", "are there and stay"], id="rename"),
+        pytest.param(
+            _stages("unstable", "stable"),
+            ["CND0040", "'unstable', 'testing', 'stable' are there"],
+            id="remove",
+        ),
+        pytest.param(
+            _stages("testing", "unstable", "stable"), ["CND0040", "in this order"], id="reorder"
+        ),
+        pytest.param(
+            _stages("unstable", "new", "testing", "stable"),
+            ["CND0040", "go to the end"],
+            id="insert",
+        ),
+        pytest.param(
+            _stages("unstable", "tested", "stable"), ["CND0040", "are there and stay"], id="rename"
+        ),
         pytest.param({"stages": []}, ["CND0040"], id="remove-all"),
         pytest.param({"name": ""}, ["name", "blank"], id="no-name"),
         pytest.param({"retain_days": -1}, ["retain_days"], id="less-than-no-days"),
         pytest.param({"webhook_url": "gopher://x"}, ["CND0061"], id="webhook-by-gopher"),
-        pytest.param({"stages": [{"name": "unstable"}, {"name": "testing", "gates": 7}, {"name": "stable"}]}, ["CND0041", "'testing'"], id="gates-are-a-number"),
-        pytest.param({"stages": [{"name": "unstable", "gates": [YES]}, {"name": "testing"}, {"name": "stable"}]}, ["CND0040", "first"], id="gate-of-the-first"),
+        pytest.param(
+            {"stages": [{"name": "unstable"}, {"name": "testing", "gates": 7}, {"name": "stable"}]},
+            ["CND0041", "'testing'"],
+            id="gates-are-a-number",
+        ),
+        pytest.param(
+            {
+                "stages": [
+                    {"name": "unstable", "gates": [YES]},
+                    {"name": "testing"},
+                    {"name": "stable"},
+                ]
+            },
+            ["CND0040", "first"],
+            id="gate-of-the-first",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_lifecycle_is_not_changed_to_what_it_cannot_be(pulp, team, body, words):
     before, distributions = team.read(), _count(pulp)
     answer = pulp.try_patch(team.href, **body)
@@ -225,10 +317,16 @@ def test_gates_stay_unless_others_are_given(pulp, team):
         pytest.param({"stages": [{"name": "one"}] * 700_000}, id="stages"),
         pytest.param(_gates(*[YES] * 250_000), id="gates"),
         pytest.param(_gates({**YES, "color": "r" * 10**7}), id="option"),
-        pytest.param(_gates({"name": "p", "kind": "policy", "blocked": [{"spec": "a" * 100}] * 90_000}), id="policy"),
-        pytest.param(_gates({"name": "e", "kind": "environments", "environments": ["x"] * 2_000_000}), id="environments"),
+        pytest.param(
+            _gates({"name": "p", "kind": "policy", "blocked": [{"spec": "a" * 100}] * 90_000}),
+            id="policy",
+        ),
+        pytest.param(
+            _gates({"name": "e", "kind": "environments", "environments": ["x"] * 2_000_000}),
+            id="environments",
+        ),
     ],
-)  # fmt: skip
+)
 def test_ten_megabytes_are_refused_in_a_few_words(pulp, team, unique, body):
     answer = pulp.try_post(
         "conda/lifecycles/", **{"name": unique, "repository": team.repository, **body}

@@ -79,7 +79,7 @@ def test_all_services_do_the_same():
     steps = {
         tuple(
             re.findall(
-                r"\b(?:conda install|pip install|rattler-build|conda create|conda run|pulp [a-z ]+[a-z])",
+                r"\b(?:conda (?:install|create|run)|pip install|rattler-build|pulp [a-z ]+[a-z])",
                 script,
             )
         )

@@ -1,4 +1,4 @@
-"""The quickstart as its users see it: a command, its exit code, and the processes it leaves.
+"""The quickstart as users see it: commands, exit codes, and the processes that are left.
 
 Restarts, kills and signals of whole Pulps are in tests/slow/test_quickstart.py.
 """

@@ -1,6 +1,4 @@
-"""Restarts, kills and signals of whole Pulps: what the quickstart leaves of them, and what it makes
-of what is left.
-"""
+"""Restarts, kills and signals of whole Pulps that the quickstart has started."""
 
 import json
 import os
@@ -110,7 +108,7 @@ def test_a_foreground_stack_ends_when_one_of_its_programs_does(folder):
     assert not processes_of(folder)
 
 
-def test_a_server_that_nobody_recorded_is_left_to_down(folder):
+def test_up_does_not_stop_a_server_that_nobody_recorded(folder):
     run("up", "--background", folder=folder)
     server = status(folder)["pids"]["postgres"]
     facts = json.loads((folder / "state.json").read_text())

@@ -39,7 +39,8 @@ def test_the_installation_brings_all_that_is_needed(tmp_path):
     script = f"""set -eu -o pipefail
 {install.commands}
 cd "$HOME"
-python -c "import pulp_conda.pages as pages; print(pages.__file__, len(pages.render_subdir('x', 'noarch', 1, [])))"
+python -c "import pulp_conda.pages as p; print(p.__file__)
+print(len(p.render_subdir('x', 'noarch', 1, [])))"
 python -m pulp_conda.quickstart status || test $? = 3
 """
     environment = {**os.environ, "HOME": str(tmp_path), "PULP_CONDA_STATE": str(tmp_path / "state")}

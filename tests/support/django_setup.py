@@ -6,6 +6,7 @@ will run, and tests that do not import it see no Django.
 
 import atexit
 import os
+import sys
 from contextlib import ExitStack
 
 from pulp_conda.quickstart.settings import environment
@@ -26,4 +27,13 @@ def _set_up_django():
     return state
 
 
-STATE = _set_up_django()
+def _runs_no_test():
+    """Tell whether other processes run the tests of this one (xdist).
+
+    They would inherit its settings, and with them its database.
+    """
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    return not is_worker and any(arg.startswith(("-n", "--numproc")) for arg in sys.argv)
+
+
+STATE = None if _runs_no_test() else _set_up_django()

@@ -1,18 +1,16 @@
 """What pulp-glue does for each command, made fit for a process that runs many of them."""
 
-import asyncio
 from contextlib import contextmanager
 from unittest.mock import patch
 
 from pulp_glue.common.openapi import OpenAPI
-from requests.adapters import BaseAdapter
 
 
 @contextmanager
 def in_process_glue(in_process):
     """Let what pulp-glue sends to the Pulp of this process get there."""
     pulp = in_process.api("admin", in_process.password)
-    adapter = _WithLoop(pulp.session.get_adapter(in_process.api_url))
+    adapter = pulp.session.get_adapter(in_process.api_url)
     connect = OpenAPI._setup_session
 
     def connect_and_mount(api):
@@ -21,7 +19,6 @@ def in_process_glue(in_process):
 
     with parsed_once(), patch.object(OpenAPI, "_setup_session", connect_and_mount):
         yield
-    asyncio.set_event_loop(_LOOP)
 
 
 @contextmanager
@@ -43,21 +40,3 @@ def parsed_once():
 
 
 _PARSED = {}
-_LOOP = asyncio.new_event_loop()
-
-
-class _WithLoop(BaseAdapter):
-    """Pulp's tasks take the event loop that there is. pulp-glue leaves none, as `asyncio.run`
-    does.
-    """
-
-    def __init__(self, adapter):
-        super().__init__()
-        self._adapter = adapter
-
-    def send(self, *arguments, **options):
-        asyncio.set_event_loop(_LOOP)
-        return self._adapter.send(*arguments, **options)
-
-    def close(self):
-        pass

@@ -141,6 +141,9 @@ def _client():
     return APIClient(raise_request_exception=False)
 
 
+_LOOP = asyncio.new_event_loop()
+
+
 def run_tasks():
     """Run all tasks that wait, in the order in which they were dispatched."""
     waiting = Task.objects.defer(None).select_related("pulp_domain").filter(state="waiting")
@@ -149,6 +152,9 @@ def run_tasks():
         Task.objects.filter(pk=task.pk).update(app_lock=AppStatus.objects.current())
         task.refresh_from_db(fields=["app_lock"])
         task.unblock()
+        # As a worker does: `asyncio.run` in a test before leaves none. It is the same loop for all
+        # tasks, because aiohttp closes what a task left open on the loop of that task.
+        asyncio.set_event_loop(_LOOP)
         with TemporaryDirectory(dir=settings.WORKING_DIRECTORY) as folder:
             os.chdir(folder)
             try:

@@ -37,6 +37,26 @@ def shared_stack(folder, name, **options):
             fcntl.flock(lock, fcntl.LOCK_EX)
 
 
+# Folders and files whose tests take long come first, so that no process is left alone with them.
+_FIRST = (
+    "tests/functional/domains/",
+    "tests/docs/test_tutorial.py",
+    "tests/ansible/",
+    "tests/clients/",
+    "tests/docs/",
+    "tests/cli/",
+    "tests/functional/",
+    "tests/api/",
+    "tests/tasks/",
+    "tests/slow/",
+)
+
+
+def place(path: str) -> int:
+    """Return when the tests of a file have their turn."""
+    return next((place for place, first in enumerate(_FIRST) if path.startswith(first)), 99)
+
+
 class ByFile(LoadScopeScheduling):
     """Gives the tests of a file to one process, and all tests that use `domains` to the same."""
 

@@ -27,5 +27,8 @@ class Skips:
             _path, _line, reason = report.longrepr
             if not any(known in reason for known in self._known):
                 report.outcome = "failed"
-                report.longrepr = f"{reason}\nThis is none of the reasons for which tests may be skipped: see tests/conftest.py"
+                report.longrepr = (
+                    f"{reason}\nThis is none of the reasons for which tests may be skipped: "
+                    "see tests/conftest.py"
+                )
         return report

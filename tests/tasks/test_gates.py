@@ -153,15 +153,26 @@ def test_what_is_not_solved_is_told(pulp, team):
 @pytest.mark.parametrize(
     ("rules", "verdict", "finding"),
     [
-        pytest.param({"blocked": [{"spec": "{lib} <2", "reason": "CVE-1"}]}, "failed", "CVE-1", id="blocked"),
-        pytest.param({"blocked": [{"spec": "{lib} >2", "reason": "CVE-1"}]}, "passed", "", id="other-version"),
+        pytest.param(
+            {"blocked": [{"spec": "{lib} <2", "reason": "CVE-1"}]}, "failed", "CVE-1", id="blocked"
+        ),
+        pytest.param(
+            {"blocked": [{"spec": "{lib} >2", "reason": "CVE-1"}]}, "passed", "", id="other-version"
+        ),
         pytest.param({"required": ["{lib} >=2"]}, "failed", "no package matches", id="required"),
         pytest.param({"minimum_age": {"days": 1}}, "failed", "", id="too-young"),
-        pytest.param({"minimum_age": {"days": 1, "exceptions": ["{lib}", "{app}"]}}, "passed", "", id="excepted"),
-        pytest.param({"licenses": {"denied": ["AGPL-*"], "unknown": "allow"}}, "passed", "", id="license"),
+        pytest.param(
+            {"minimum_age": {"days": 1, "exceptions": ["{lib}", "{app}"]}},
+            "passed",
+            "",
+            id="excepted",
+        ),
+        pytest.param(
+            {"licenses": {"denied": ["AGPL-*"], "unknown": "allow"}}, "passed", "", id="license"
+        ),
         pytest.param({"dependencies": True}, "passed", "", id="nothing-dangles"),
     ],
-)  # fmt: skip
+)
 def test_packages_have_to_keep_rules(team, rules, verdict, finding):
     rules = _filled(rules, team)
     team.set_gates("testing", {"name": "rules", "kind": "policy", **rules})

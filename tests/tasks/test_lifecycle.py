@@ -126,15 +126,19 @@ def test_what_cannot_be_served_is_not_moved_to(pulp, untouched, verb, options, c
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        pytest.param({"stage": "nightly"}, "The stages are 'unstable', 'testing', 'stable'", id="no-stage"),
+        pytest.param(
+            {"stage": "nightly"}, "The stages are 'unstable', 'testing', 'stable'", id="no-stage"
+        ),
         pytest.param({"stage": "unstable"}, "CND0037", id="the-first"),
         pytest.param({"stage": "testing", "source": "stable"}, "CND0037", id="backwards"),
         pytest.param({"stage": "testing", "source": "testing"}, "CND0037", id="to-itself"),
         pytest.param({"stage": "testing", "state": "yesterday"}, "state", id="no-state"),
-        pytest.param({"stage": "testing", "overrides": {"x": "y"}}, "has no gate 'x'", id="no-gate"),
+        pytest.param(
+            {"stage": "testing", "overrides": {"x": "y"}}, "has no gate 'x'", id="no-gate"
+        ),
         pytest.param({}, "required", id="nothing"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_promotion_is_refused_at_once(pulp, untouched, body, words):
     answer = pulp.try_post(f"{untouched.href}promote/", **body)
     assert answer.status_code == 400
@@ -315,10 +319,12 @@ def test_what_is_no_state_is_not_compared(pulp, untouched, text, code):
     ("verb", "body"),
     [
         pytest.param("promote", {"stage": "testing", "dryrun": True}, id="promote"),
-        pytest.param("promote_packages", {"stage": "testing", "specs": ["a"], "dryrun": True}, id="packages"),
+        pytest.param(
+            "promote_packages", {"stage": "testing", "specs": ["a"], "dryrun": True}, id="packages"
+        ),
         pytest.param("rollback", {"stage": "unstable", "state": "v1"}, id="rollback"),
     ],
-)  # fmt: skip
+)
 def test_a_typing_error_in_the_name_of_a_field_moves_nothing(pulp, untouched, verb, body):
     answer = pulp.try_post(f"{untouched.href}{verb}/", **body)
     assert (answer.status_code, "Unexpected field" in answer.text) == (400, True)

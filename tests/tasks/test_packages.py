@@ -146,9 +146,11 @@ def test_a_spec_that_matches_nothing_promotes_nothing(untouched):
         pytest.param({"stage": "stable", "specs": []}, "specs", id="no-spec"),
         pytest.param({"stage": "stable", "specs": ["a=="]}, "CND0007", id="no-matchspec"),
         pytest.param({"stage": "unstable", "specs": ["a"]}, "CND0037", id="into-the-first"),
-        pytest.param({"stage": "testing", "source": "stable", "specs": ["a"]}, "CND0037", id="backwards"),
+        pytest.param(
+            {"stage": "testing", "source": "stable", "specs": ["a"]}, "CND0037", id="backwards"
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_packages_are_refused_at_once(pulp, untouched, body, words):
     answer = pulp.try_post(f"{untouched.href}promote_packages/", **body)
     assert (answer.status_code, words in answer.text) == (400, True)

@@ -150,8 +150,11 @@ def test_the_instructions_of_a_package_are_taken_for_one_subdir(pulp, package, m
     assert "has no 'linux-64/patch_instructions.json'" in refused.value.description
 
 
-def test_a_package_that_was_not_downloaded_has_no_instructions_yet(pulp, upstream, make_mirror):
-    make_channel(upstream.folder, [make_package("some-repodata-patches")])
+def test_a_package_that_was_not_downloaded_has_no_instructions_yet(
+    pulp, upstream, make_mirror, unique
+):
+    package = make_package("some-repodata-patches", f"1.0+{unique}")
+    make_channel(upstream.folder, [package])
     mirror = make_mirror()
     pulp.sync(mirror.repository)
     (patches,) = pulp.get(

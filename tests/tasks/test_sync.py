@@ -304,10 +304,12 @@ def test_what_is_taken_in_bulk_is_what_pulpcore_would_save(
         with stack.connect() as connection:
             rows.append(
                 connection.execute(
-                    "SELECT to_jsonb(content), to_jsonb(artifact), to_jsonb(remote), to_jsonb(member)"
+                    "SELECT to_jsonb(content), to_jsonb(artifact), to_jsonb(remote), "
+                    "to_jsonb(member)"
                     " FROM conda_condapackage"
                     " JOIN core_content AS content ON content.pulp_id = content_ptr_id"
-                    " JOIN core_contentartifact AS artifact ON artifact.content_id = content.pulp_id"
+                    " JOIN core_contentartifact AS artifact ON artifact.content_id = "
+                    "content.pulp_id"
                     " JOIN core_remoteartifact AS remote ON content_artifact_id = artifact.pulp_id"
                     " JOIN core_repositorycontent AS member ON member.content_id = content.pulp_id"
                     " WHERE name = %s",

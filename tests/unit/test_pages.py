@@ -6,7 +6,7 @@ from pulp_conda import pages
 
 
 class _Page(HTMLParser):
-    """Notes links and checks that every element is closed."""
+    """Keeps the links of a page, and checks that every element is closed."""
 
     VOID = {"meta", "br", "hr", "link"}
 

@@ -39,7 +39,8 @@ options:
   ca_bundle:
     description:
       - A file with the certificates of the authorities to trust, in PEM.
-      - If not given, the environment variable E(PULP_CA_BUNDLE) is used, and else what the system trusts.
+      - If not given, the environment variable E(PULP_CA_BUNDLE) is used, and else what the system
+        trusts.
     type: path
   api_root:
     description:
@@ -61,8 +62,10 @@ options:
     default: 1800
   refresh_api_cache:
     description:
-      - Whether to download the description of the API again, which is kept in the user's cache folder.
-      - Needed after a change of the server's plugins. It is done anyway if the kept one does not know of conda.
+      - Whether to download the description of the API again, which is kept in the user's cache
+        folder.
+      - Needed after a change of the server's plugins. It is done anyway if the kept one does not
+        know of conda.
     type: bool
     default: false
 requirements:
@@ -76,9 +79,10 @@ attributes:
     description: Shows what changed, or would change, in diff mode.
     support: full
 notes:
-  - "All modules of this collection are in the action group V(pulp.conda.conda): give the connection once, in
-    C(module_defaults) with the key C(group/pulp.conda.conda)."
-  - In check mode, a resource that does not exist is taken as one that an earlier task would have made, with a warning.
+  - "All modules of this collection are in the action group V(pulp.conda.conda): give the
+    connection once, in C(module_defaults) with the key C(group/pulp.conda.conda)."
+  - In check mode, a resource that does not exist is taken as one that an earlier task would have
+    made, with a warning.
 """
 
     STATE = r"""

@@ -221,7 +221,8 @@ class CondaModule(AnsibleModule):
                 has = pulp.component_versions.get("conda")
                 self.fail(
                     f"{self.server} has {f'pulp_conda {has}' if has else 'no pulp_conda'}. "
-                    f"This collection needs pulp_conda {needed.specifier}: install it on the server."
+                    f"This collection needs pulp_conda {needed.specifier}: install it on the "
+                    "server."
                 )
             self._pulp[is_fake] = pulp
         return self._pulp[is_fake]

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_copy
 short_description: Copy packages between conda repositories
 description:
-  - Copies the packages that match one of some match specs from one repository to another, in one new version, and what
+  - Copies the packages that match one of some match specs from one repository to another, in one
+    new version, and what
     they depend on. Nothing is downloaded or uploaded.
   - What the target has already is not copied again, and nothing is removed from it.
   - In check mode, the server is asked what would be copied.
@@ -50,7 +51,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 copied:
-  description: The packages that were copied, or in check mode would be. Of more than a thousand, the first ones.
+  description: The packages that were copied, or in check mode would be. Of more than a thousand,
+    the first ones.
   type: list
   elements: str
   returned: if both repositories exist

@@ -5,18 +5,22 @@ DOCUMENTATION = r"""
 module: conda_distribution
 short_description: Manage the URLs of conda channels
 description:
-  - Creates, changes and deletes distributions of Pulp's conda plugin. A distribution is the URL of a channel, and says
+  - Creates, changes and deletes distributions of Pulp's conda plugin. A distribution is the URL of
+    a channel, and says
     what is served there.
-  - What the stage of a lifecycle serves is moved by M(pulp.conda.conda_promote); everything else of its distribution,
+  - What the stage of a lifecycle serves is moved by M(pulp.conda.conda_promote); everything else of
+    its distribution,
     such as its content guard, is changed here.
-  - Options that are left out stay as they are; in a new distribution they have the server's default.
+  - Options that are left out stay as they are; in a new distribution they have the server's
+    default.
 options:
   name:
     description: The name of the distribution.
     type: str
     required: true
   base_path:
-    description: The path of the channel below the server's content URL. Required for a new distribution.
+    description: The path of the channel below the server's content URL. Required for a new
+      distribution.
     type: str
   repository:
     description: The name of the repository whose newest publication is served.
@@ -25,10 +29,12 @@ options:
     description: The number of the version of O(repository) to stay at.
     type: int
   publication:
-    description: The href of the publication to serve, from M(pulp.conda.conda_publication) for example.
+    description: The href of the publication to serve, from M(pulp.conda.conda_publication) for
+      example.
     type: str
   content_guard:
-    description: The name of the content guard, which says who may download. An empty text removes it.
+    description: The name of the content guard, which says who may download. An empty text removes
+      it.
     type: str
   hidden:
     description: Whether the channel is left out of the list of channels.
@@ -38,7 +44,8 @@ options:
     type: bool
   notices:
     description:
-      - What clients show to their users. Each notice has a C(message), a C(level) of V(info), V(warning) or V(critical)
+      - What clients show to their users. Each notice has a C(message), a C(level) of V(info),
+        V(warning) or V(critical)
         and C(expires_at); C(id) and C(created_at) have defaults.
     type: list
     elements: dict

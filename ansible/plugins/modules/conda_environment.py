@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_environment
 short_description: Register environments that gates solve
 description:
-  - Registers environments in a repository, or takes them out. Gates of the kind C(environments) try whether they can
+  - Registers environments in a repository, or takes them out. Gates of the kind C(environments) try
+    whether they can
     still be solved, before a stage moves.
   - A repository has one environment of a name; another text takes the place of the one before.
 options:
@@ -35,14 +36,16 @@ options:
     default: default
   platforms:
     description:
-      - The subdirs to solve it for. Left out, they stay as they are; of a new environment, they are those that the file
+      - The subdirs to solve it for. Left out, they stay as they are; of a new environment, they are
+        those that the file
         names.
     type: list
     elements: str
   virtual_packages:
     description:
       - What the machines have, by platform. Write versions in quotes.
-      - Those that are left out stay as they are; of a new environment, they are those of the file and of an ordinary
+      - Those that are left out stay as they are; of a new environment, they are those of the file
+        and of an ordinary
         machine.
     type: dict
 extends_documentation_fragment:
@@ -81,7 +84,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 environment:
-  description: The environment. In check mode, as it would be, without what the server reads from the file.
+  description: The environment. In check mode, as it would be, without what the server reads from
+    the file.
   type: dict
   returned: when O(state=present)
   sample:

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_lifecycle
 short_description: Manage the lifecycles of conda channels
 description:
-  - Creates, changes and deletes lifecycles of Pulp's conda plugin. A lifecycle has stages, each with a URL of its own and
+  - Creates, changes and deletes lifecycles of Pulp's conda plugin. A lifecycle has stages, each
+    with a URL of its own and
     with gates that say what must hold before it moves.
   - Options that are left out stay as they are; in a new lifecycle they have the server's default.
   - With O(state=absent), the distributions stay and serve what they serve, and the history goes.
@@ -15,16 +16,19 @@ options:
     type: str
     required: true
   repository:
-    description: The name of the repository that the first stage follows. Required for a new lifecycle, and not changed.
+    description: The name of the repository that the first stage follows. Required for a new
+      lifecycle, and not changed.
     type: str
   base_path:
     description:
-      - Where the distributions go that a new lifecycle makes, the stage C(testing) to C(<base_path>/testing). The default
+      - Where the distributions go that a new lifecycle makes, the stage C(testing) to
+        C(<base_path>/testing). The default
         is O(name).
     type: str
   stages:
     description:
-      - The stages in their order. All that are there have to be named, in their order; new ones go to the end.
+      - The stages in their order. All that are there have to be named, in their order; new ones go
+        to the end.
       - The default of a new lifecycle are C(unstable), C(testing) and C(stable), without gates.
     type: list
     elements: dict
@@ -38,13 +42,16 @@ options:
         type: str
       gates:
         description:
-          - What must hold before the stage moves. Left out, gates stay as they are; an empty list removes them.
-          - Each has a C(name), a C(kind) of V(environments), V(policy) or V(approval), an C(action) of V(block), the
+          - What must hold before the stage moves. Left out, gates stay as they are; an empty list
+            removes them.
+          - Each has a C(name), a C(kind) of V(environments), V(policy) or V(approval), an C(action)
+            of V(block), the
             default, or V(warn), and the options of its kind.
         type: list
         elements: dict
   retain_days:
-    description: For how many days what a stage served stays installable. With V(-1), as long as the lifecycle exists.
+    description: For how many days what a stage served stays installable. With V(-1), as long as the
+      lifecycle exists.
     type: int
   announce:
     description: Whether the users of a stage are told what moved, in its notices.
@@ -58,7 +65,8 @@ options:
   update_secrets:
     description:
       - When to send O(webhook_secret). The server never shows it, so nobody can compare it.
-      - With V(on_create), it is sent with a new lifecycle or another O(webhook_url). With V(always), it is sent each time,
+      - With V(on_create), it is sent with a new lifecycle or another O(webhook_url). With
+        V(always), it is sent each time,
         which counts as a change.
     type: str
     choices: [on_create, always]

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_package
 short_description: Upload packages to conda repositories, or remove them
 description:
-  - Uploads package files, and all packages in folders, to a repository, in one new version. What the repository has
+  - Uploads package files, and all packages in folders, to a repository, in one new version. What
+    the repository has
     already, by its SHA-256, is not sent again.
   - Removes packages by their file names.
 options:
@@ -21,7 +22,8 @@ options:
     elements: path
   filenames:
     description:
-      - The file names of packages to remove, C(hello-1.0-0.conda), or those of one subdir, C(noarch/hello-1.0-0.conda).
+      - The file names of packages to remove, C(hello-1.0-0.conda), or those of one subdir,
+        C(noarch/hello-1.0-0.conda).
       - Required with O(state=absent).
     type: list
     elements: str
@@ -30,7 +32,8 @@ options:
     type: str
   overwrite:
     description:
-      - Whether a package may replace another file of the same name. Otherwise that is an error, because lock files and
+      - Whether a package may replace another file of the same name. Otherwise that is an error,
+        because lock files and
         caches rely on the bytes behind a name.
     type: bool
     default: false
@@ -73,7 +76,8 @@ present:
   returned: when O(state=present)
   sample: [dist/noarch/tool-1.0-0.conda]
 refused:
-  description: The reason of the server, for each file that it did not take. The module fails then, and others are added.
+  description: The reason of the server, for each file that it did not take. The module fails then,
+    and others are added.
   type: dict
   returned: when O(state=present)
   sample: {}

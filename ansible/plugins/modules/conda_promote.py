@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_promote
 short_description: Promote conda channels from stage to stage
 description:
-  - Lets a stage of a lifecycle serve what the stage before it serves, or puts single packages on top of what it serves.
+  - Lets a stage of a lifecycle serve what the stage before it serves, or puts single packages on
+    top of what it serves.
     The gates of the stage are asked.
   - A stage that serves the same already is not changed, and neither is one that a gate holds.
   - In check mode, the server is asked what would happen.
@@ -23,24 +24,29 @@ options:
       - The stage to take from. The default is the one before; of single packages, the first one.
     type: str
   source_state:
-    description: Something that the source serves or served, such as V(v42). The default is what it serves now.
+    description: Something that the source serves or served, such as V(v42). The default is what it
+      serves now.
     type: str
   specs:
-    description: Match specs of single packages to promote. Left out, the whole state of the source is promoted.
+    description: Match specs of single packages to promote. Left out, the whole state of the source
+      is promoted.
     type: list
     elements: str
   with_dependencies:
-    description: Whether single packages bring what they depend on, as far as the stage does not have it.
+    description: Whether single packages bring what they depend on, as far as the stage does not
+      have it.
     type: bool
     default: true
   reason:
     description: Why, for the history.
     type: str
   overrides:
-    description: Gates to pass whatever they say, each with the reason. It needs a permission of its own.
+    description: Gates to pass whatever they say, each with the reason. It needs a permission of its
+      own.
     type: dict
   fail_on_block:
-    description: Whether the module fails if a gate holds the stage. A promotion that waits for an approval is no failure.
+    description: Whether the module fails if a gate holds the stage. A promotion that waits for an
+      approval is no failure.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -74,7 +80,8 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - What became of it, V(moved), V(unchanged), V(blocked) by a gate or V(waiting) for an approval. In check mode, what
+    - What became of it, V(moved), V(unchanged), V(blocked) by a gate or V(waiting) for an approval.
+      In check mode, what
       would become of it.
   type: str
   returned: unless the lifecycle does not exist yet, in check mode
@@ -84,7 +91,9 @@ summary:
   type: list
   elements: str
   returned: unless the lifecycle does not exist yet, in check mode
-  sample: ["stable moves from v41 to v42 (12 upgraded, 3 new).", "Gate 'rules' (policy) passed: All rules are kept."]
+  sample:
+    - stable moves from v41 to v42 (12 upgraded, 3 new).
+    - "Gate 'rules' (policy) passed: All rules are kept."
 report:
   description: All that the server says of it.
   type: dict

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_publication
 short_description: Publish versions of conda repositories
 description:
-  - Publishes a version of a repository, or deletes its publications. A version that is published already is not
+  - Publishes a version of a repository, or deletes its publications. A version that is published
+    already is not
     published again.
   - A repository with C(autopublish) publishes itself.
 options:
@@ -54,7 +55,8 @@ publication:
   returned: when O(state=present)
   sample:
     pulp_href: /pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/
-    repository_version: /pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/versions/3/
+    repository_version:
+      /pulp/api/v3/repositories/conda/conda/01924e1b-1c4d-7b11-a0e5-d0f1b8b3c920/versions/3/
     package_counts: {noarch: 12}
 """
 

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_remote
 short_description: Manage the upstreams of conda channels
 description:
-  - Creates, changes and deletes remotes of Pulp's conda plugin. A remote is an upstream channel, and says which of its
+  - Creates, changes and deletes remotes of Pulp's conda plugin. A remote is an upstream channel,
+    and says which of its
     packages a sync takes.
   - Options that are left out stay as they are; in a new remote they have the server's default.
 options:
@@ -34,7 +35,8 @@ options:
     elements: str
   policy:
     description:
-      - When package files are downloaded. V(on_demand) is when a client first asks for one, V(immediate) during the sync,
+      - When package files are downloaded. V(on_demand) is when a client first asks for one,
+        V(immediate) during the sync,
         V(streamed) each time a client asks for one, and never kept.
     type: str
     choices: [on_demand, immediate, streamed]
@@ -82,9 +84,11 @@ options:
     type: float
   update_secrets:
     description:
-      - When to send O(remote_username), O(remote_password), O(token), O(client_key), O(proxy_username) and
+      - When to send O(remote_username), O(remote_password), O(token), O(client_key),
+        O(proxy_username) and
         O(proxy_password). The server never shows them, so nobody can compare them.
-      - With V(on_create), those are sent that the remote does not have yet. With V(always), all that are given are sent,
+      - With V(on_create), those are sent that the remote does not have yet. With V(always), all
+        that are given are sent,
         which counts as a change each time.
     type: str
     choices: [on_create, always]

@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_repository
 short_description: Manage conda repositories
 description:
-  - Creates, changes and deletes repositories of Pulp's conda plugin. A repository holds the packages of one channel, in
+  - Creates, changes and deletes repositories of Pulp's conda plugin. A repository holds the
+    packages of one channel, in
     all its subdirs, and keeps its earlier versions.
   - Options that are left out stay as they are; in a new repository they have the server's default.
 options:
@@ -20,7 +21,8 @@ options:
     description: The name of the remote to sync from. An empty text removes it.
     type: str
   autopublish:
-    description: Whether each new version is published at once, so that distributions of the repository serve it.
+    description: Whether each new version is published at once, so that distributions of the
+      repository serve it.
     type: bool
   retain_repo_versions:
     description: How many versions are kept. With V(0), all of them.
@@ -30,7 +32,8 @@ options:
     type: int
   channel_relations:
     description:
-      - Channels that clients shall load with this one, C(base) with a higher priority and C(overrides) with a lower one,
+      - Channels that clients shall load with this one, C(base) with a higher priority and
+        C(overrides) with a lower one,
         as paths from the URL of the channel.
     type: dict
   legacy_metadata:

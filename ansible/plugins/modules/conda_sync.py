@@ -5,7 +5,8 @@ DOCUMENTATION = r"""
 module: conda_sync
 short_description: Sync conda repositories from their upstreams
 description:
-  - Makes a new version of a repository from what the upstream has now, and waits for it. If nothing changed there, no
+  - Makes a new version of a repository from what the upstream has now, and waits for it. If nothing
+    changed there, no
     version is made, and nothing is changed.
 options:
   repository:
@@ -17,7 +18,8 @@ options:
     type: str
   mirror:
     description:
-      - Whether the new version equals the upstream. Otherwise packages that the upstream deleted stay, so that lock files
+      - Whether the new version equals the upstream. Otherwise packages that the upstream deleted
+        stay, so that lock files
         keep working.
     type: bool
     default: false
@@ -30,7 +32,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: The upstream is not asked. A change is foreseen for a repository that was never filled, and for no other.
+    details: The upstream is not asked. A change is foreseen for a repository that was never filled,
+      and for no other.
 author:
   - The pulp_conda developers
 """

@@ -203,4 +203,4 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
 
     def on_new_version(self, version: RepositoryVersion) -> None:
         super().on_new_version(version)
-        version_made.send(CondaRepository, version=version)
+        version_made.send(CondaRepository, repository=self, version=version)

@@ -8,7 +8,7 @@ packages is never loaded as a whole.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pulp_conda.channel.errors import BadMatchSpec, NothingToPromote, shown
 from pulp_conda.channel.layout import NOARCH
@@ -87,7 +87,7 @@ def select(
         NothingToPromote: Names all specs that match nothing in the source.
     """
     queries = [Query(spec) for spec in specs]
-    selected: dict[tuple[str, str, object], Candidate] = {}
+    selected: dict[tuple[str, str, Any], Candidate] = {}
     useless = []
     for query in queries:
         names_of_query: Iterable[str]
@@ -95,7 +95,7 @@ def select(
             names_of_query = [query.exact_name]
         else:
             names_of_query = filter(query.may_match, sorted(names()))
-        found: dict[tuple[str, str, object], Candidate] = {}
+        found: dict[tuple[str, str, Any], Candidate] = {}
         for chunk in _chunks(names_of_query):
             found |= {
                 package.identity: package for package in source(chunk) if query.matches(package)

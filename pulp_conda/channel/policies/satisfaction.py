@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
         depends: The dependencies that the record lists. None or empty if the rules need none.
         indexed_timestamp: When the channel first had it, in milliseconds since 1970, or None.
         is_new: Whether the target does not have it yet.
-        key: The identity that the caller gives it. Another record of the same file has another key.
+        key: What the caller knows the package by. Another record of the same file has another key.
     """
 
     subdir: str
@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
         return package_path(self.subdir, self.filename)
 
     @property
-    def identity(self) -> tuple[str, str, object]:
+    def identity(self) -> tuple[str, str, Any]:
         """What tells two packages apart: path, sha256 and key."""
         return self.path, self.sha256, self.key
 

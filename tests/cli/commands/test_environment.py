@@ -21,7 +21,8 @@ def repository(pulp, unique):
         ),
         pytest.param(
             "pixi.toml",
-            '[workspace]\nchannels = ["x"]\nplatforms = ["linux-64"]\n[dependencies]\nhello = ">=1"\n',
+            '[workspace]\nchannels = ["x"]\nplatforms = ["linux-64"]\n'
+            '[dependencies]\nhello = ">=1"\n',
             "pixi.toml",
             id="of pixi",
         ),

@@ -70,8 +70,9 @@ def _present(pulp, repository):
 _MEMBERS = "LOCK TABLE core_repositorycontent IN SHARE MODE"
 # A package that somebody else is about to store makes a sync wait in the middle of its records.
 _LAST_RECORD = """
-INSERT INTO conda_condapackage (content_ptr_id, _pulp_domain_id, subdir, filename, sha256, record_digest,
-    record, name, version, build, build_number, md5, license, noarch, depends, attestations_sha256, in_v3)
+INSERT INTO conda_condapackage (content_ptr_id, _pulp_domain_id, subdir, filename, sha256,
+    record_digest, record, name, version, build, build_number, md5, license, noarch, depends,
+    attestations_sha256, in_v3)
 SELECT gen_random_uuid(), pulp_id, 'noarch', '{record.filename}', '{record.sha256}',
     '{record.digest}', '', '', '', '', 0, '', '', '', ARRAY[]::text[], '', false
 FROM core_domain WHERE name = 'bulk'

@@ -1,4 +1,4 @@
-"""Candidates for tests of what may come into a stage."""
+"""Candidates for tests of the rules for packages."""
 
 from hashlib import sha256
 
@@ -6,7 +6,7 @@ from pulp_conda.channel.policies.satisfaction import Candidate
 
 
 def make_candidate(name="numpy", version="1.0", build="0", *, subdir="noarch", **fields):
-    """Return a package whose checksum follows from its path, as that of `make_record` does."""
+    """Return a package. Its checksum is made from its path, as `make_record` does it."""
     filename = fields.pop("filename", f"{name}-{version}-{build}.conda")
     defaults = {
         "build_number": 0,

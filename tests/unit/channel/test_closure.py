@@ -6,7 +6,7 @@ from tests.unit.channel.candidates import make_candidate
 
 
 class _Channel:
-    """Packages by name, and a note of who was asked for."""
+    """Gives packages by name, and notes for which names it was asked."""
 
     def __init__(self, *packages):
         self.packages = packages
@@ -176,7 +176,7 @@ def test_a_noarch_package_gets_what_it_needs_on_each_platform():
     assert _paths(app, source) == ["linux-64/lib-2-0", "noarch/lib-1.5-0"]
 
 
-def test_needs_of_needs_go_along_and_cycles_end():
+def test_dependencies_of_dependencies_go_along_and_circles_end():
     source = [
         make_candidate("lib", "2", depends=["chicken", "lib"]),
         make_candidate("chicken", depends=["egg"]),
@@ -191,7 +191,7 @@ def test_each_text_of_a_dependency_is_satisfied():
     assert _paths(app, source) == ["noarch/lib-1-0", "noarch/lib-3-0"]
 
 
-def test_what_neither_side_has_is_told():
+def test_a_dependency_that_neither_side_has_is_unmet():
     source = [make_candidate("lib", "2", depends=["gone"])]
     app = APP._replace(depends=["lib", "a >>1", "missing[when='python']"])
     closed = _closed(app, source, [make_candidate("gone", subdir="win-64", version="1")])
@@ -200,7 +200,7 @@ def test_what_neither_side_has_is_told():
     assert [unmet.depends for unmet in closed.unmet] == ["a >>1", "gone"]
 
 
-def test_odd_versions_are_the_last_choice():
+def test_texts_that_are_no_versions_are_the_last_choice():
     source = [make_candidate("lib", version) for version in ("not_a_version!!", "0.1")]
     app = make_candidate("app", depends=["lib"])
     assert _paths(app, source) == ["noarch/lib-0.1-0"]

@@ -51,7 +51,7 @@ def test_an_environment_file_is_read():
     assert environment.virtual_packages == {}
 
 
-def test_without_platforms_the_specs_are_for_any():
+def test_without_platforms_the_specs_are_for_any_platform():
     environment = _read("dependencies: [numpy]")
     assert environment.platforms == ()
     assert environment.requirements == {"": ("numpy",)}
@@ -91,7 +91,7 @@ def test_selectors_of_dictionaries_choose_entries():
     assert environment.channels == ("conda-forge",)
 
 
-def test_a_list_of_specs_has_one_a_line():
+def test_a_list_has_one_spec_per_line():
     text = """
         # what we need
         numpy >=1.26   # for everybody
@@ -194,7 +194,7 @@ def test_features_bring_targets_and_channels_by_priority():
     assert environment.channels == ("first", "ours", "conda-forge")
 
 
-def test_constraints_hold_only_for_what_is_wanted_anyway():
+def test_a_constraint_holds_only_if_something_else_wants_the_package():
     environment = _pixi("""
         [dependencies]
         requests = "*"
@@ -421,7 +421,7 @@ def test_a_pyproject_adds_its_python_and_its_packages():
         ),
     ],
 )
-def test_an_environment_file_that_says_nothing_clear_is_refused(text, reason):
+def test_a_wrong_environment_file_is_refused_with_a_reason(text, reason):
     assert reason in _reason(text)
 
 
@@ -494,7 +494,7 @@ def test_an_environment_file_that_says_nothing_clear_is_refused(text, reason):
         ),
     ],
 )
-def test_a_manifest_that_says_nothing_clear_is_refused(text, reason):
+def test_a_wrong_manifest_is_refused_with_a_reason(text, reason):
     assert reason in _reason(text, "pixi.toml")
 
 

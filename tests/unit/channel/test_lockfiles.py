@@ -203,11 +203,11 @@ def test_a_pixi_lock_of_version_4_says_which_environment_needs_what():
     assert lock.pip == ("idna==3.7",)
 
 
-def test_version_5_is_read_as_version_4_is():
+def test_version_5_is_read_like_version_4():
     assert read_lock_file(PIXI_4.replace("version: 4", "version: 5", 1)) == read_lock_file(PIXI_4)
 
 
-def test_packages_from_paths_and_sources_are_reported_only():
+def test_packages_from_paths_and_sources_are_only_reported():
     lock = read_lock_file(PIXI_6)
     assert [package.filename for package in lock.packages] == ["zlib-1.3-h1_0.conda"]
     assert lock.local == ("../my-package",)
@@ -218,7 +218,7 @@ def test_a_platform_of_version_7_stands_for_its_subdir():
     lock = read_lock_file(PIXI_7)
     assert _summary(lock) == [
         ("linux-64", "zlib-1.3-h1_0.conda", (("default", "linux-64"),)),
-        # Nothing but the build of a source package needs it.
+        # Only the build of a source package needs it, so no environment has it.
         ("linux-64", "cmake-3.30-h1_0.conda", ()),
     ]
     assert lock.platforms == ("linux-64",)
@@ -242,8 +242,8 @@ def test_a_conda_lock_has_its_categories_as_environments():
     assert lock.pip == ("idna==3.7",)
 
 
-def test_a_pixi_lock_of_version_3_is_read_as_the_conda_lock_that_it_was():
-    # Dependencies became a list, and pip became pypi.
+def test_a_pixi_lock_of_version_3_is_read_like_a_conda_lock():
+    # In version 3 the dependencies are a list, and the manager is called pypi.
     text = LOCK_1.replace("version: 1", "version: 3", 1).replace("manager: pip", "manager: pypi")
     text = text.replace("{}", "[]").replace("\n    __unix: ''", "\n  - __unix")
     assert read_lock_file(text) == read_lock_file(LOCK_1)
@@ -279,7 +279,7 @@ def test_a_url_may_be_of_any_host_and_escaped():
     ]
 
 
-def test_a_file_on_disk_is_reported_only():
+def test_a_file_on_disk_is_only_reported():
     lock = read_lock_file(_explicit("./hello-1.0-0.conda", r"C:\pkgs\hello-1.0-0.conda"))
     assert lock.packages == ()
     assert lock.local == ("./hello-1.0-0.conda", r"C:\pkgs\hello-1.0-0.conda")
@@ -298,7 +298,7 @@ def test_a_package_that_is_listed_with_two_hashes_is_refused():
     assert error.value.facts["reason"] == f"line 3: '{url}' is listed before with another md5"
 
 
-def test_hashes_of_digits_keep_their_zeros_and_capitals_are_made_small():
+def test_hashes_of_digits_keep_their_zeros_and_letters_become_small():
     text = _pixi(
         f"- conda: {FORGE}/noarch/a-1-0.conda\n  md5: {'0' * 32}\n",
         f"- conda: {FORGE}/noarch/b-1-0.conda\n  sha256: {'1' * 64}\n",
@@ -339,7 +339,7 @@ def test_no_part_of_a_lock_file_keeps_a_secret(text):
 
 
 @pytest.mark.parametrize("url", ["https://me:secret@h/x", "https://h/t/secret/noarch/x.conda"])
-def test_no_message_tells_a_secret(url):
+def test_no_message_has_a_secret(url):
     for text in (_explicit(url), _pixi(f"- conda: {url}\n"), _pixi(f"- conda: '{url} '\n")):
         with pytest.raises(BadLockFile) as error:
             read_lock_file(text)
@@ -432,7 +432,7 @@ def test_no_message_tells_a_secret(url):
         ),
     ],
 )
-def test_what_is_no_lock_file_is_refused_with_the_place(text, reason):
+def test_a_wrong_lock_file_is_refused_with_the_place(text, reason):
     with pytest.raises(BadLockFile) as error:
         read_lock_file(text)
     assert reason in error.value.facts["reason"]
@@ -454,12 +454,12 @@ def test_what_is_no_lock_file_is_refused_with_the_place(text, reason):
         "https://h:secret/c/noarch/x-1-0.conda",
     ],
 )
-def test_a_url_that_is_of_no_package_is_refused(url):
+def test_a_url_of_no_package_is_refused(url):
     with pytest.raises(BadLockFile, match="line 2: .* is not the URL of a conda package"):
         read_lock_file(_explicit(url))
 
 
-def test_all_problems_are_told_at_once_and_not_too_many():
+def test_an_error_names_ten_problems_and_counts_the_others():
     with pytest.raises(BadLockFile) as error:
         read_lock_file(_explicit(*["https://h/x"] * 100_000))
     reason = error.value.facts["reason"]
@@ -468,7 +468,7 @@ def test_all_problems_are_told_at_once_and_not_too_many():
     assert reason.endswith("and 99,990 more")
 
 
-def test_an_explicit_format_is_held_to():
+def test_a_file_of_another_format_than_the_given_one_is_refused():
     with pytest.raises(BadLockFile, match="it has no line '@EXPLICIT'"):
         read_lock_file(PIXI_4, format=LockFormat.EXPLICIT)
     with pytest.raises(BadLockFile, match="its version is '4', and 1 to 3 can be read"):
@@ -478,7 +478,7 @@ def test_an_explicit_format_is_held_to():
     assert error.value.facts["format"] == LockFormat.PIXI
 
 
-def test_a_lock_file_without_packages_is_one():
+def test_a_lock_file_may_have_no_packages():
     assert read_lock_file("@EXPLICIT") == LockFile(LockFormat.EXPLICIT, ())
     assert read_lock_file("version: 7\nplatforms: []\nenvironments: {}\npackages: []\n") == (
         LockFile(LockFormat.PIXI, ())

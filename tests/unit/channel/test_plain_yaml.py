@@ -6,7 +6,7 @@ from pulp_conda.channel.environments import plain_yaml
 from pulp_conda.channel.environments.plain_yaml import PlainYamlError, read_plain
 
 
-def test_scalars_stay_the_texts_that_they_are():
+def test_scalars_stay_texts():
     text = "version: 3.10\nmd5: 00012\nyes: no\nnothing: ~\nword: '~'\nempty:\n"
     assert read_plain(text, 100) == {
         "version": "3.10",
@@ -41,13 +41,13 @@ def test_a_text_without_anything_is_none():
         pytest.param("a: !!python/name:os.system ''", "line 1: it uses a YAML tag", id="tag"),
     ],
 )
-def test_what_is_odd_is_refused_with_its_line(text, reason):
+def test_other_yaml_is_refused_with_a_reason(text, reason):
     with pytest.raises(PlainYamlError, match=reason.replace("[", r"\[")):
         read_plain(text, 100)
 
 
 class _StopsAtHundred(yaml.BaseLoader):
-    """A parser with a limit of its own, and with words of its own for it."""
+    """A parser that has a lower limit on brackets, and another message for it."""
 
     def fetch_flow_collection_start(self, token):
         if self.flow_level >= 100:
@@ -88,7 +88,7 @@ def test_a_file_of_brackets_does_not_end_the_process(bracket):
         pytest.param("[a, b, c\nd: [", "line 2: it is not YAML: ", id="two brackets"),
     ],
 )
-def test_what_is_not_nested_too_deeply_is_not_said_to_be(each_loader, text, reason):
+def test_a_text_of_few_levels_is_never_called_too_deep(each_loader, text, reason):
     with pytest.raises(PlainYamlError, match=reason):
         read_plain(text, 100)
 

@@ -61,7 +61,7 @@ def test_the_finding_says_when_a_package_passes():
     )
 
 
-def test_licenses_are_judged_but_for_exceptions():
+def test_packages_need_an_allowed_license_unless_they_are_exceptions():
     packages = [
         make_candidate("numpy", license="BSD-3-Clause"),
         make_candidate("ghostscript", license="AGPL-3.0-only"),
@@ -109,7 +109,7 @@ def test_each_required_spec_needs_a_package():
     assert _subjects(options, packages) == ["python >=3.13", "perl", "odd >=1"]
 
 
-def test_an_empty_stage_lacks_what_is_required():
+def test_an_empty_channel_lacks_what_is_required():
     assert _subjects({"required": ["python"]}, []) == ["python"]
 
 
@@ -126,7 +126,7 @@ def test_dependencies_are_looked_for_in_the_base_channels_too():
     )
 
 
-def test_dependencies_of_new_packages_alone_can_be_judged():
+def test_the_rule_for_dependencies_can_be_for_new_packages_alone():
     packages = [
         make_candidate("old", depends=["gone"]),
         make_candidate("new", depends=["old", "missing"], is_new=True),
@@ -136,7 +136,7 @@ def test_dependencies_of_new_packages_alone_can_be_judged():
     assert _subjects(options, packages) == ["noarch/new-1.0-0.conda"]
 
 
-def test_base_channels_are_told_to_whoever_reads_them():
+def test_a_policy_names_its_base_channels():
     policy = read_policy({"dependencies": {"base_channels": ["conda-forge"]}}, gate="rules")
     assert policy.dependencies.base_channels == ("conda-forge",)
 
@@ -235,7 +235,7 @@ def test_bad_options_are_refused_with_their_place(options, problem):
     assert len(str(refused.value)) < 2000
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_an_error_names_all_that_is_wrong():
     options = {"minimum_age": {"days": 0}, "required": ["a >>1"], "licenses": {"unknown": "x"}}
     with pytest.raises(BadPolicy) as refused:
         read_policy(options, gate="rules")

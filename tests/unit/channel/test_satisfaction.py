@@ -46,7 +46,7 @@ def test_dependencies_are_satisfied_by_name_version_and_build(text, subdir, is_s
     assert [dependency.depends for dependency in unmet] == ([] if is_satisfied else [text])
 
 
-def test_an_unmet_dependency_is_told_once_for_each_subdir():
+def test_an_unmet_dependency_is_reported_once_for_each_subdir():
     packages = [
         make_candidate("app", str(n), subdir=subdir, depends=["perl"])
         for subdir in ("linux-64", "noarch")
@@ -73,7 +73,7 @@ def test_a_dependency_that_nobody_can_read_is_unmet(text):
     assert unmet.reason == "is not a match spec"
 
 
-def test_a_dependency_under_a_condition_is_not_missed():
+def test_a_dependency_with_a_condition_is_never_unmet():
     assert _unmet(make_candidate("app", depends=["perl[when='python >=3.13']"])) == []
 
 
@@ -85,7 +85,7 @@ def test_packages_satisfy_themselves_and_each_other():
     assert _unmet(*packages) == []
 
 
-def test_what_is_added_later_counts():
+def test_packages_that_are_added_later_count():
     offers = Offers(OFFERED)
     dependency = read_dependency("tzdata 2027a")
     assert not offers.satisfy(dependency, "noarch")

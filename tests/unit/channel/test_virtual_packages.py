@@ -33,12 +33,12 @@ def test_platforms_have_what_their_oldest_systems_have(subdir, packages):
     assert all(can_have(subdir, name) for name in packages)
 
 
-def test_what_is_said_of_a_machine_is_laid_over_the_defaults():
+def test_changes_replace_the_defaults_of_a_platform():
     merged = merge_virtual_packages("osx-64", {"__osx": "14.0", "__cuda": "12"}, {"__cuda": None})
     assert merged == {"__archspec": "x86_64", "__osx": "14.0", "__unix": "0"}
 
 
-def test_absent_and_whole_numbers_get_one_form():
+def test_absent_packages_and_whole_numbers_have_one_form():
     given = {"__cuda": False, "__glibc": None, "__osx": 14, "__archspec": "x86_64_v3"}
     assert check_virtual_packages(given) == {
         "__cuda": None,
@@ -70,7 +70,7 @@ def test_absent_and_whole_numbers_get_one_form():
         ),
     ],
 )
-def test_what_is_no_virtual_package_is_refused(mapping, reason):
+def test_wrong_virtual_packages_are_refused_with_a_reason(mapping, reason):
     with pytest.raises(BadEnvironment) as refused:
         check_virtual_packages(mapping)
     assert (

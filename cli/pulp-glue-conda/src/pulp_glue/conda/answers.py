@@ -21,7 +21,8 @@ def sentences(error: PulpHTTPError) -> str:
     """
     if error.status_code == 413:
         return _(
-            "The server, or a proxy before it, takes no request of that size. Send smaller pieces, for example "
+            "The server, or a proxy before it, takes no request of that size. Send smaller "
+            "pieces, for example "
             "with --chunk-size 5MB."
         )
     text = str(error)
@@ -30,7 +31,8 @@ def sentences(error: PulpHTTPError) -> str:
     except ValueError:
         if error.status_code >= 500:
             return _(
-                "The server answered {status}: it, or a proxy before it, has a problem of its own. Its logs say more."
+                "The server answered {status}: it, or a proxy before it, has a problem of its "
+                "own. Its logs say more."
             ).format(status=error.status_code)
         return _("The server answered {status}: {text}").format(
             status=error.status_code, text=_printable(text)[:_LONGEST]

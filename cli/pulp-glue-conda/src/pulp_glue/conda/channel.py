@@ -145,7 +145,8 @@ class Channel:
         if names := [f"'{each['name']}'" for each in self._lifecycles()]:
             raise PulpException(
                 _(
-                    "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. Remove the lifecycle first: "
+                    "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. "
+                    "Remove the lifecycle first: "
                     "pulp conda lifecycle destroy --name NAME"
                 ).format(name=self.name, lifecycles=", ".join(names))
             )
@@ -181,7 +182,8 @@ class Channel:
             if "url" not in remote and there is None:
                 raise PulpException(
                     _(
-                        "Channel '{name}' has no upstream of which {fields} could be said. Give the URL of one."
+                        "Channel '{name}' has no upstream of which {fields} could be said. Give "
+                        "the URL of one."
                     ).format(name=self.name, fields=_(" and ").join(sorted(remote)))
                 )
             changed["remote"] = self._converge(self.remote, remote, {"policy": "on_demand"})

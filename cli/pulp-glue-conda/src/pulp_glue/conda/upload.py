@@ -274,7 +274,8 @@ class Upload:
             path = f"{unit['subdir']}/{unit['filename']}"
             if taken.setdefault(path, unit["sha256"]) != unit["sha256"]:
                 reason = _(
-                    "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 {found}, not {sha256}). "
+                    "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 "
+                    "{found}, not {sha256}). "
                     "Give the new build another build number, or ask for it to be replaced."
                 )
                 self.report.refused[file] = reason.format(

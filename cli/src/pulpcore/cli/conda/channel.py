@@ -180,7 +180,8 @@ def diff(
     elif target[0] != base[0]:
         raise click.UsageError(
             _(
-                "'{base}' and '{target}' are two channels. Compare versions of one, for example '{base}@1', or stages of "
+                "'{base}' and '{target}' are two channels. Compare versions of one, for example "
+                "'{base}@1', or stages of "
                 "a lifecycle: pulp conda lifecycle diff"
             ).format(base=base[0], target=target[0])
         )

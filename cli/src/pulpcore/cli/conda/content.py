@@ -162,7 +162,8 @@ create_options: list[Any] = [
         "--subdir",
         also=_ABOUT_FILES,
         help=_(
-            "The subdir of the records that a patch changes, or of an old package that does not say it."
+            "The subdir of the records that a patch changes, or of an old package that does not "
+            "say it."
         ),
     ),
     _packages(
@@ -170,7 +171,8 @@ create_options: list[Any] = [
         multiple=True,
         callback=_attestations_callback,
         help=_(
-            "A Sigstore bundle as JSON, or @file with one or a list. Can be specified multiple times."
+            "A Sigstore bundle as JSON, or @file with one or a list. Can be specified multiple "
+            "times."
         ),
     ),
     _packages(

@@ -59,7 +59,8 @@ update_options = [
         "--notices",
         callback=load_json_callback,
         help=_(
-            "JSON list, or @file with one, of what clients show to their users: objects with 'message', 'level' and "
+            "JSON list, or @file with one, of what clients show to their users: objects with "
+            "'message', 'level' and "
             "'expires_at'."
         ),
     ),

@@ -124,7 +124,8 @@ def _virtual_packages(
     "--platforms",
     callback=comma_callback,
     help=_(
-        "For which subdirs to solve it, for example 'linux-64,osx-arm64'. The default is what the file says."
+        "For which subdirs to solve it, for example 'linux-64,osx-arm64'. The default is what the "
+        "file says."
     ),
 )
 @click.option(
@@ -133,7 +134,8 @@ def _virtual_packages(
     multiple=True,
     callback=_virtual_packages,
     help=_(
-        "What the machines have, as PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'; without a version, "
+        "What the machines have, as PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'; "
+        "without a version, "
         "what they do not have. Can be specified multiple times."
     ),
 )

@@ -103,7 +103,8 @@ _OPTIONS: dict[str, set[str]] = {
     multiple=True,
     callback=_reasons,
     help=_(
-        "SPEC: REASON of packages that may not be there, for example 'openssl <3.5.5: CVE-2026-1'. Can be specified "
+        "SPEC: REASON of packages that may not be there, for example 'openssl <3.5.5: "
+        "CVE-2026-1'. Can be specified "
         "multiple times."
     ),
 )
@@ -124,7 +125,8 @@ _OPTIONS: dict[str, set[str]] = {
     type=click.File("rb"),
     callback=yaml_callback,
     help=_(
-        "A file, in YAML or JSON, with one gate and all of its options, or with a list of all gates of the stage, "
+        "A file, in YAML or JSON, with one gate and all of its options, or with a list of all "
+        "gates of the stage, "
         "which replaces those that are there."
     ),
 )

@@ -89,7 +89,8 @@ settings_options: list[t.Any] = [
         "--retain-days",
         type=int_or_empty,
         help=_(
-            "For how many days what a stage served stays installable. Empty for as long as the lifecycle exists."
+            "For how many days what a stage served stays installable. Empty for as long as the "
+            "lifecycle exists."
         ),
     ),
     click.option(
@@ -104,7 +105,8 @@ settings_options: list[t.Any] = [
         "--webhook-secret",
         callback=_secret,
         help=_(
-            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with that. Empty for none."
+            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with "
+            "that. Empty for none."
         ),
     ),
     click.option(
@@ -113,7 +115,8 @@ settings_options: list[t.Any] = [
     ),
 ]
 _NEW_STAGE = _(
-    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can be specified "
+    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can "
+    "be specified "
     "multiple times, in order."
 )
 
@@ -283,7 +286,8 @@ def _overrides(
     "--from",
     "source",
     help=_(
-        "The stage to take from. The default is the one before; with --package, the first. Another one is a jump, "
+        "The stage to take from. The default is the one before; with --package, the first. "
+        "Another one is a jump, "
         "which needs a permission of its own."
     ),
 )
@@ -298,7 +302,8 @@ def _overrides(
     "specs",
     multiple=True,
     help=_(
-        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what the stage serves. "
+        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what "
+        "the stage serves. "
         "Can be specified multiple times."
     ),
 )
@@ -314,7 +319,8 @@ def _overrides(
     multiple=True,
     callback=_overrides,
     help=_(
-        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be specified multiple "
+        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be "
+        "specified multiple "
         "times."
     ),
 )

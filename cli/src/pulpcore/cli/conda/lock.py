@@ -79,7 +79,8 @@ def lock(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
     "--digest",
     type=click.Choice(["sha256", "md5"]),
     help=_(
-        "Which hashes a list for conda has: 'md5' for conda before 24.9 and mamba before 2.1. The default is 'sha256'."
+        "Which hashes a list for conda has: 'md5' for conda before 24.9 and mamba before 2.1. The "
+        "default is 'sha256'."
     ),
 )
 @channels_option
@@ -151,8 +152,10 @@ def _find(pulp_ctx: PulpCLIContext, source: tuple[str, int | None]) -> str:
     type=name_and_version,
     metavar="REPOSITORY[@VERSION]",
     help=_(
-        "Where to take the packages from: a repository, of which all versions count, or a version, as in 'forge@42', "
-        "or an href. Can be specified multiple times, the most wanted first. The default is the repository itself."
+        "Where to take the packages from: a repository, of which all versions count, or a "
+        "version, as in 'forge@42', "
+        "or an href. Can be specified multiple times, the most wanted first. The default is the "
+        "repository itself."
     ),
 )
 @_format_option

@@ -81,7 +81,8 @@ channels_option = click.option(
     "--channels",
     callback=comma_callback,
     help=_(
-        "Other channels of this server that may be used, by base path, the one with the highest priority first; "
+        "Other channels of this server that may be used, by base path, the one with the highest "
+        "priority first; "
         "'.' is the channel itself."
     ),
 )

@@ -89,7 +89,8 @@ def _login(error: PulpAuthenticationFailed, pulp_ctx: PulpCLIContext) -> str:
 
 def _permission(error: PulpNotAutorized, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "User '{user}' may not do this ({operation}). Ask for a role on it, see: pulp role list --name-contains conda"
+        "User '{user}' may not do this ({operation}). Ask for a role on it, see: pulp role list "
+        "--name-contains conda"
     ).format(user=pulp_ctx.username, operation=error.operation_id)
 
 
@@ -114,14 +115,16 @@ def _invalid(error: ValidationError, pulp_ctx: PulpCLIContext) -> str:
 
 def _encoding(error: UnicodeError, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "There are characters that cannot be written in the encoding of this terminal. Set another one, for example: "
+        "There are characters that cannot be written in the encoding of this terminal. Set "
+        "another one, for example: "
         "export LC_ALL=C.UTF-8"
     )
 
 
 def _tls(error: requests.exceptions.SSLError, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "No safe connection to {server}: {reason}. If its certificate is from a CA of your own, name the file with that "
+        "No safe connection to {server}: {reason}. If its certificate is from a CA of your own, "
+        "name the file with that "
         "in the environment variable PULP_CA_BUNDLE."
     ).format(server=_server(pulp_ctx), reason=_root(error))
 
@@ -145,7 +148,8 @@ def _no_pulp(error: requests.HTTPError, pulp_ctx: PulpCLIContext) -> str:
         text = _("{server} answered {status}: it, or a proxy before it, has a problem of its own.")
     else:
         text = _(
-            "There is no Pulp at {server}: it answered {status} to {url}. Correct --base-url or --api-root."
+            "There is no Pulp at {server}: it answered {status} to {url}. Correct --base-url or "
+            "--api-root."
         )
     return text.format(server=_server(pulp_ctx), status=status, url=error.response.url)
 
@@ -156,7 +160,8 @@ def _about_api(error: Exception, pulp_ctx: PulpCLIContext) -> str | None:
         if pulp_ctx._api is not None:
             return None
         return _(
-            "There is no Pulp at {server}: what it sends is no description of an API. Correct --base-url or --api-root."
+            "There is no Pulp at {server}: what it sends is no description of an API. Correct "
+            "--base-url or --api-root."
         ).format(server=_server(pulp_ctx))
     operation = error.args[0] if error.args else None
     if isinstance(operation, str) and "_" in operation and operation not in pulp_ctx.api.operations:
@@ -173,7 +178,8 @@ def _plugin(error: BaseException, pulp_ctx: PulpCLIContext) -> str:
     version = pulp_ctx.component_versions.get(needed.name)
     there = _("version {version}").format(version=version) if version else _("none")
     return _(
-        "This command needs the plugin pulp_conda {specifier} on the server, and {server} has {there}. {advice}"
+        "This command needs the plugin pulp_conda {specifier} on the server, and {server} has "
+        "{there}. {advice}"
     ).format(specifier=needed.specifier, server=_server(pulp_ctx), there=there, advice=_advice())
 
 

@@ -42,7 +42,8 @@ selection_options: list[Any] = [
         "--policy",
         type=click.Choice(["on_demand", "immediate", "streamed"], case_sensitive=False),
         help=_(
-            "When to download packages: when a client first asks for one (the default), during the sync, or each "
+            "When to download packages: when a client first asks for one (the default), during "
+            "the sync, or each "
             "time without keeping them."
         ),
     ),
@@ -57,7 +58,8 @@ selection_options: list[Any] = [
         multiple=True,
         callback=lines_callback,
         help=_(
-            "A match spec of packages to take, for example 'numpy>=1.26', or @file with one a line. Can be specified "
+            "A match spec of packages to take, for example 'numpy>=1.26', or @file with one a "
+            "line. Can be specified "
             "multiple times. All by default, or if empty. Dependencies are not added."
         ),
     ),
@@ -67,7 +69,8 @@ selection_options: list[Any] = [
         multiple=True,
         callback=lines_callback,
         help=_(
-            "A match spec of packages to leave out of those, or @file with one a line. Can be specified multiple "
+            "A match spec of packages to leave out of those, or @file with one a line. Can be "
+            "specified multiple "
             "times."
         ),
     ),

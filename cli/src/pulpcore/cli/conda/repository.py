@@ -90,7 +90,8 @@ _UNITS = schema.Schema(
 )
 _units_callback = create_content_json_callback(schema=_UNITS)
 _units_help = _(
-    "JSON list of what to {}, or @file with one: each an object with 'pulp_href', or with 'sha256', or 'filename' and "
+    "JSON list of what to {}, or @file with one: each an object with 'pulp_href', or with "
+    "'sha256', or 'filename' and "
     "'subdir' of a package."
 )
 
@@ -108,7 +109,8 @@ update_options = [
         "--channel-relations",
         callback=load_json_callback,
         help=_(
-            "JSON object, or @file with one, of channels that clients shall load with this one: 'base' and "
+            "JSON object, or @file with one, of channels that clients shall load with this one: "
+            "'base' and "
             "'overrides', as paths from its URL."
         ),
     ),
