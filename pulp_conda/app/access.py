@@ -8,6 +8,11 @@ with it, and a viewer may read it.
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Model
+
+from pulpcore.plugin.util import get_domain
+
 # In the form of pulpcore: a statement, and a policy with its statements and hooks.
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -139,6 +144,11 @@ def content_policy(repository: str, upload_permission: str | None = None) -> Pol
         ],
         "queryset_scoping": {"function": "scope_queryset"},
     }
+
+
+def has_permission(user: AbstractBaseUser, permission: str, instance: Model) -> bool:
+    """Say whether a user has a permission on an object, on the domain, or on everything."""
+    return any(user.has_perm(permission, scope) for scope in (None, get_domain(), instance))
 
 
 def _statement(actions: str | list[str], *conditions: str) -> Statement:

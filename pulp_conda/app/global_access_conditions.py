@@ -3,11 +3,12 @@
 The setting `DRF_ACCESS_POLICY` names this module, so that pulpcore finds them.
 """
 
-from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from pulpcore.plugin.util import get_domain
+
+from pulp_conda.app.access import has_permission
 
 
 def has_lifecycle_perms(
@@ -15,14 +16,16 @@ def has_lifecycle_perms(
 ) -> bool:
     """Allow users with a permission on the lifecycle that the URL names, its domain, or all."""
     lifecycle = view.get_parent_object()
-    return lifecycle.pulp_domain == get_domain() and _has_perm(request, permission, lifecycle)
+    return lifecycle.pulp_domain == get_domain() and has_permission(
+        request.user, permission, lifecycle
+    )
 
 
 def may_override_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
     """Allow a request that overrides gates only to users who may do so on this lifecycle."""
     if not view.validated().get("overrides"):
         return True
-    return _has_perm(request, "conda.override_condalifecycle", view.get_object())
+    return has_permission(request.user, "conda.override_condalifecycle", view.get_object())
 
 
 def may_jump_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
@@ -30,7 +33,7 @@ def may_jump_if_asked(request: Request, view: GenericViewSet, action: str) -> bo
     data = view.validated()
     if data["stage"].position - data["source"].position == 1:
         return True
-    return _has_perm(request, "conda.jump_condalifecycle", view.get_object())
+    return has_permission(request.user, "conda.jump_condalifecycle", view.get_object())
 
 
 def may_use_distributions_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
@@ -48,14 +51,10 @@ def may_use_distributions_if_asked(request: Request, view: GenericViewSet, actio
     serializer.is_valid(raise_exception=True)
     for stage in serializer.validated_data.get("stages", ()):
         if distribution := stage.get("distribution"):
-            if not _has_perm(request, "conda.change_condadistribution", distribution):
+            if not has_permission(request.user, "conda.change_condadistribution", distribution):
                 return False
-        elif "base_path" in stage and not _has_perm(
-            request, "conda.add_condadistribution", get_domain()
+        elif "base_path" in stage and not has_permission(
+            request.user, "conda.add_condadistribution", get_domain()
         ):
             return False
     return True
-
-
-def _has_perm(request: Request, permission: str, instance: Model) -> bool:
-    return any(request.user.has_perm(permission, scope) for scope in (None, get_domain(), instance))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pulp_conda.channel.diff import KINDS, SUMMARIES, ChangeKind, NameChange, Summary
-from pulp_conda.channel.errors import shown
+from pulp_conda.channel.errors import first_of, shown
 
 _HEADINGS: dict[str, str] = {
     Summary.UPGRADED: "Upgraded",
@@ -50,9 +50,11 @@ def render_markdown(title: str, counts: Mapping[str, int], names: Iterable[NameC
     names = list(names)
     for summary in SUMMARIES:
         listed = [_line(change) for change in names if change.summary == summary]
-        more = counts.get(summary, 0) - len(listed)
-        if more > 0:
-            listed.append(f"and {more:,} more" if listed else f"{more:,} not listed")
+        count = counts.get(summary, 0)
+        if listed:
+            listed = first_of(listed, len(listed), count)
+        elif count:
+            listed = [f"{count:,} not listed"]
         if listed:
             lines += ["", f"## {_HEADINGS[summary]}", "", *(f"- {text}" for text in listed)]
     return "\n".join(lines) + "\n"
@@ -87,7 +89,4 @@ def _what(change: NameChange) -> str:
 
 
 def _listed(texts: Sequence[str], most: int) -> str:
-    listed = [escape(text) for text in texts[:most]]
-    if len(texts) > most:
-        listed.append(f"and {len(texts) - most:,} more")
-    return ", ".join(listed)
+    return ", ".join(first_of([escape(text) for text in texts[:most]], most, len(texts)))

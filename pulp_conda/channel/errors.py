@@ -502,10 +502,20 @@ def shown(text: str, longest: int = 200) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def first_of(texts: Sequence[str], most: int, count: int | None = None) -> list[str]:
+    """Return the first `most` texts. If there are more, a last text says how many.
+
+    Args:
+        count: How many there are in all. The default is the length of `texts`.
+    """
+    first = list(texts[:most])
+    more = (len(texts) if count is None else count) - len(first)
+    return [*first, f"and {more:,} more"] if more > 0 else first
+
+
 def listed(problems: Sequence[str], most: int = 10) -> str:
     """Return problems as one text: the first `most` of them, and how many more there are."""
-    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
-    return "; ".join([*problems[:most], *more])
+    return "; ".join(first_of(problems, most))
 
 
 def mask(text: str) -> str:

@@ -13,8 +13,9 @@ from pulpcore.plugin.serializers import (
     IdentityField,
     ModelSerializer,
 )
-from pulpcore.plugin.util import get_domain, get_domain_pk
+from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.access import has_permission
 from pulp_conda.app.errors import BadGate, BadLifecycle
 from pulp_conda.app.lifecycle.gates import channels_of, check_gates
 from pulp_conda.app.lifecycle.gates.case import Gate, find_channel
@@ -24,9 +25,10 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaStage,
 )
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.versions.comparison import compare
+from pulp_conda.app.versions.comparison import count_changes
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.moments import is_like_moment
 from pulp_conda.channel.webhooks import check_secret, check_url
@@ -114,24 +116,25 @@ class CondaStageSerializer(serializers.ModelSerializer):
         return f"{stage.distribution.url}/"
 
     def get_state(self, stage: CondaStage) -> str | None:
-        return stage.current and stage.current.label
+        entry = stage.current
+        return entry and entry.label
 
     def get_since(self, stage: CondaStage) -> str | None:
-        return stage.current and serializers.DateTimeField().to_representation(
-            stage.current.moved_at
-        )
+        entry = stage.current
+        return entry and serializers.DateTimeField().to_representation(entry.moved_at)
 
     def get_package_counts(self, stage: CondaStage) -> dict[str, int]:
-        return stage.publication.package_counts if stage.publication else {}
+        publication = stage.publication
+        return publication.package_counts if publication else {}
 
     def get_behind(self, stage: CondaStage) -> int | None:
         is_one = getattr(self.context.get("view"), "action", None) == "retrieve"
-        ahead = stage.before and stage.before.publication if is_one else None
+        before = stage.before if is_one else None
+        ahead = before and before.publication
         if ahead is None:
             return None
-        base = stage.publication and stage.publication.repository_version
-        with compare(base, ahead.repository_version) as changes:
-            return sum(changes.counts().values())
+        publication = stage.publication
+        return count_changes(publication and version_of(publication), version_of(ahead))
 
     class Meta:
         fields = (
@@ -289,9 +292,8 @@ class CondaLifecycleSerializer(ModelSerializer):
         request = self.context.get("request")
         for gate in stage["gates"] if request else ():
             for channel in channels_of(gate) if gate not in old else ():
-                scopes = (None, get_domain(), find_channel(channel))
-                permission = "conda.view_condadistribution"
-                if not any(request.user.has_perm(permission, scope) for scope in scopes):
+                distribution = find_channel(channel)
+                if not has_permission(request.user, "conda.view_condadistribution", distribution):
                     reason = f"this server has no channel '{channel}'"
                     raise BadGate(gate=gate["name"], stage=stage["name"], reason=reason)
 

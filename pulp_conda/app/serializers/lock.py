@@ -7,9 +7,7 @@ from fnmatch import fnmatchcase
 from gettext import gettext as _
 from typing import Any, NamedTuple
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Model
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -26,17 +24,19 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.util import get_domain
 
+from pulp_conda.app.access import has_permission
 from pulp_conda.app.errors import StageServesNothing, UnknownEnvironment
 from pulp_conda.app.lifecycle.gates import environments as gate
 from pulp_conda.app.lifecycle.gates.case import find_channel
 from pulp_conda.app.models import CondaEnvironment, CondaRepository, CondaStage
+from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
 from pulp_conda.app.vocabulary import GateKind, choices_of
-from pulp_conda.channel.errors import BadLockFile, shown
+from pulp_conda.channel.errors import BadLockFile, first_of, shown
 from pulp_conda.channel.lockfiles.read import LARGEST, LockFormat
 
 _MOST = 100
@@ -118,7 +118,7 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
             gate.check({"channels": given})
         user = self.context["request"].user
         for channel in given:
-            if channel != gate.OWN and not _may(
+            if channel != gate.OWN and not has_permission(
                 user, "conda.view_condadistribution", find_channel(channel)
             ):
                 # The same error as for a channel that does not exist.
@@ -277,7 +277,7 @@ class SourceField(serializers.Field):
 
     def _may_view(self, repository: CondaRepository) -> bool:
         user = self.context["request"].user
-        return repository.pulp_domain_id == get_domain().pk and _may(
+        return repository.pulp_domain_id == get_domain().pk and has_permission(
             user, "conda.view_condarepository", repository
         )
 
@@ -373,7 +373,7 @@ def find_environments(asked: Asked, names: list[str]) -> list[CondaEnvironment]:
     Raises:
         UnknownEnvironment: a name or a pattern matches none.
     """
-    available = environments_of(asked.basis.publication.repository_version)
+    available = environments_of(version_of(asked.basis.publication))
     for name in names:
         if not any(fnmatchcase(environment.name, name) for environment in available):
             raise UnknownEnvironment(
@@ -389,18 +389,13 @@ def find_environments(asked: Asked, names: list[str]) -> list[CondaEnvironment]:
     ]
 
 
-def _may(user: AbstractBaseUser, permission: str, instance: Model) -> bool:
-    return any(user.has_perm(permission, scope) for scope in (None, get_domain(), instance))
-
-
 def _no_platform(platform: str, available: Iterable[str]) -> str:
     names = _listed(sorted(available))
     return _("'{}' is no platform of it, but {}.").format(shown(platform), names)
 
 
 def _listed(names: list[str]) -> str:
-    more = ["…"] if len(names) > _NAMES_SHOWN else []
-    return ", ".join([f"'{name}'" for name in names[:_NAMES_SHOWN]] + more)
+    return ", ".join(first_of([f"'{name}'" for name in names], _NAMES_SHOWN))
 
 
 def _bad(reason: str) -> BadLockFile:

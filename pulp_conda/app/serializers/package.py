@@ -7,9 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import orjson
-from django.conf import settings
 from django.core.files import File
-from django.db import IntegrityError, transaction
 from rest_framework import serializers
 
 from pulpcore.plugin.exceptions import PulpException
@@ -17,14 +15,16 @@ from pulpcore.plugin.models import Artifact, PulpTemporaryFile
 from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
+from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed, mask
 from pulp_conda.channel.package.attestations import read_bundles
-from pulp_conda.channel.package.package import Limits, read_package_with_info
+from pulp_conda.channel.package.package import read_package_with_info
 
 _INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
 
@@ -249,7 +249,7 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
             sha256=artifact.sha256 if artifact else file.hashers["sha256"].hexdigest(),
             md5=_md5(file),
             size=file.size,
-            limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+            limits=package_limits(),
         )
         record = attested(record, data.pop("attestation", []), data.get("repository"))
         data.update(CondaPackage.columns(record))
@@ -343,20 +343,12 @@ def _md5(file: File) -> str:
 
 
 def _saved_artifact(file: File) -> Artifact:
-    """Save a file as an artifact, and return that, or the artifact that has the same bytes.
-
-    Another upload may save the same bytes at the same time.
-    """
+    """Save a file as an artifact, and return that, or the artifact that has the same bytes."""
     artifact = Artifact.init_and_validate(file)
-    same_bytes = Artifact.objects.filter(sha256=artifact.sha256, pulp_domain=get_domain_pk())
-    existing = same_bytes.first()
-    if existing is None:
-        try:
-            with transaction.atomic():
-                artifact.save()
-            return artifact
-        except IntegrityError:
-            existing = same_bytes.get()
+    existing = save_artifact(artifact)
+    if existing is artifact:
+        return artifact
+    # Its file may be gone, and a cleanup of orphans may be about to remove it.
     if not existing.pulp_domain.get_storage().exists(existing.file.name):
         existing.file = file
         existing.save()

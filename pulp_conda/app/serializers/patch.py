@@ -3,7 +3,6 @@ from gettext import gettext as _
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
@@ -12,12 +11,12 @@ from pulpcore.plugin.serializers import DetailRelatedField, NoArtifactContentSer
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackage, CondaPatch
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPatch, ChannelError
 from pulp_conda.channel.metadata.patch_instructions import check_instructions, read_patches_package
-from pulp_conda.channel.package.package import Limits
 
 _SHOWN_FILENAMES = 100
 
@@ -202,7 +201,7 @@ def _instructions_in(package: CondaPackage, subdir: str) -> dict[str, Any]:
             filename=package.filename,
             size=artifact.size,
             subdirs=[subdir],
-            limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+            limits=package_limits(),
         )
     if subdir not in documents:
         member = f"{subdir}/{layout.PATCH_INSTRUCTIONS}"

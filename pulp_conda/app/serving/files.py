@@ -25,7 +25,6 @@ from aiohttp.web import (
     HTTPRequestRangeNotSatisfiable,
     StreamResponse,
 )
-from django.conf import settings
 from django.db import connection
 
 from pulpcore.metrics import artifacts_size_counter
@@ -33,11 +32,11 @@ from pulpcore.plugin.content import Handler
 from pulpcore.plugin.models import Artifact
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
 from pulp_conda.app.serving.answers import Answer, answer, needs_request
 from pulp_conda.app.serving.resolve import Facts, InMemory, Stored, Upstream
 from pulp_conda.channel.package.info import read_info
-from pulp_conda.channel.package.package import Limits
 
 log = logging.getLogger(__name__)
 
@@ -273,7 +272,7 @@ def _remember_info(artifact: Artifact, path: str) -> None:
                 file,
                 filename=path.rpartition("/")[2],
                 size=artifact.size,
-                limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+                limits=package_limits(),
             )
         CondaPackageInfo.remember(artifact.sha256, info)
     except Exception:

@@ -10,6 +10,7 @@ from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.vocabulary import EntryKind
 from pulp_conda.channel import layout
 from pulp_conda.channel.changelog import summary_line
+from pulp_conda.channel.errors import first_of
 from pulp_conda.channel.metadata.atom import FeedEntry, render_feed
 
 _MOST_ENTRIES = 50
@@ -53,11 +54,9 @@ def _text(changes: dict[str, Any] | None) -> str:
     """Say what differs from the state before; of what the first stage publishes, nobody asked."""
     if not changes:
         return ""
-    lines = [summary_line(changes["summaries"]), *(_line(name) for name in changes["names"])]
-    more = sum(changes["summaries"].values()) - len(changes["names"])
-    if more > 0:
-        lines.append(f"and {more:,} more")
-    return "\n".join(lines)
+    names = [_line(name) for name in changes["names"]]
+    count = sum(changes["summaries"].values())
+    return "\n".join([summary_line(changes["summaries"]), *first_of(names, len(names), count)])
 
 
 def _line(name: dict[str, Any]) -> str:

@@ -7,21 +7,19 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.db import IntegrityError, transaction
 
 from pulpcore.plugin.download import DownloadResult
 from pulpcore.plugin.models import Artifact, ContentArtifact, ProgressReport
-from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import checked_sidecars, store_sidecars
+from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo, CondaRemote
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.sync.upstream import Upstream, cancel, run, upstream_errors
 from pulp_conda.channel.errors import BadSidecar, ChannelError, mask
 from pulp_conda.channel.package.attestations import MAX_SIDECAR_SIZE
 from pulp_conda.channel.package.info import PackageInfo, read_info
-from pulp_conda.channel.package.package import Limits
 from pulp_conda.channel.records import PackageRecord
 
 log = logging.getLogger(__name__)
@@ -126,7 +124,7 @@ def _read_info(path: str, filename: str) -> PackageInfo | None:
                 file,
                 filename=filename,
                 size=os.stat(path).st_size,
-                limits=Limits(**settings.CONDA_PACKAGE_LIMITS),
+                limits=package_limits(),
             )
         except ChannelError as error:
             # The file is the one that the upstream's record promises. So the mirror has it too, as
@@ -137,16 +135,7 @@ def _read_info(path: str, filename: str) -> PackageInfo | None:
 
 def _save(content_artifact: UUID, result: DownloadResult, info: PackageInfo | None) -> None:
     """Store a downloaded file as the artifact of its package, with what is in it."""
-    sha256 = result.artifact_attributes["sha256"]
-    same_bytes = Artifact.objects.filter(sha256=sha256, pulp_domain=get_domain_pk())
-    artifact = same_bytes.first()
-    if artifact is None:
-        artifact = Artifact(file=result.path, **result.artifact_attributes)
-        try:
-            with transaction.atomic():
-                artifact.save()
-        except IntegrityError:  # another task stored the same file at this moment
-            artifact = same_bytes.get()
+    artifact = save_artifact(Artifact(file=result.path, **result.artifact_attributes))
     ContentArtifact.objects.filter(pk=content_artifact).update(artifact=artifact)
     if info:
-        CondaPackageInfo.remember(sha256, info)
+        CondaPackageInfo.remember(artifact.sha256, info)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from pulpcore.plugin.models import RepositoryVersion
 
-from pulp_conda.app.versions.sql import keys_of
+from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
 from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest, summarize
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
@@ -127,6 +127,38 @@ FROM (
     CROSS JOIN LATERAL (VALUES (true, base), (false, target)) AS side (older, content)
     JOIN conda_condapackage AS package ON package.content_ptr_id = content
 WHERE number <= COALESCE(%s, number)
+"""
+
+# The next two count the files that differ: packages that only one of two versions has, where two
+# records at one path are one file. The first looks at all keys of both versions.
+_COUNT_BY_KEYS = f"""
+SELECT count(*) FROM (
+    SELECT DISTINCT name, version, subdir, filename
+    FROM ({_MEMBERS} HAVING count(*) = 1) AS only_one
+        JOIN conda_condapackage AS package ON package.content_ptr_id = only_one.content
+) AS file
+"""
+
+# The second looks only at the memberships that began or ended between two versions of a repository.
+_COUNT_BY_MEMBERSHIPS = f"""
+WITH later AS (
+    SELECT pulp_id FROM core_repositoryversion
+    WHERE repository_id = %(repository)s AND number > %(low)s AND number <= %(high)s
+), touched AS (
+    SELECT content_id FROM core_repositorycontent
+    WHERE version_added_id IN (SELECT pulp_id FROM later)
+    UNION
+    SELECT content_id FROM core_repositorycontent
+    WHERE version_removed_id IN (SELECT pulp_id FROM later)
+)
+SELECT count(*) FROM (
+    SELECT DISTINCT package.name, package.version, package.subdir, package.filename
+    FROM touched JOIN conda_condapackage AS package ON package.content_ptr_id = touched.content_id
+        {join_memberships()}
+    WHERE member.repository_id = %(repository)s
+    GROUP BY package.content_ptr_id
+    HAVING bool_or({is_member_at("%(low)s")}) <> bool_or({is_member_at("%(high)s")})
+) AS file
 """
 
 _KEEP_FILES = "(subdir, filename) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
@@ -302,6 +334,25 @@ class Changes:
             ]
             _execute(_SET_SUMMARIES, [list(column) for column in zip(*told)])
             last = rows[-1][0]
+
+
+def count_changes(base: RepositoryVersion | None, target: RepositoryVersion) -> int:
+    """Return how many files differ between two versions: the sum of `Changes.counts`.
+
+    One query without temporary tables. For two versions of one repository, its cost depends on what
+    changed between them, and not on how much they have.
+
+    Args:
+        base: None for an empty state.
+    """
+    if base is not None and base.repository_id == target.repository_id:
+        low, high = sorted((base.number, target.number))
+        facts = {"repository": target.repository_id, "low": low, "high": high}
+        ((count,),) = _rows(_COUNT_BY_MEMBERSHIPS, facts)
+    else:
+        facts = {"base": base and base.pk, "target": target.pk}
+        ((count,),) = _rows(_COUNT_BY_KEYS, facts)
+    return count
 
 
 class NameQuery:

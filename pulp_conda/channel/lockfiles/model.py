@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from pulp_conda.channel.environments.plain_yaml import PlainYaml
-from pulp_conda.channel.errors import BadLockFile, shown
+from pulp_conda.channel.errors import BadLockFile, first_of, shown
 from pulp_conda.channel.layout import EXTENSIONS, is_subdir
 
 _MOST_PACKAGES = 100_000
@@ -101,8 +101,8 @@ class LockFileDraft:
             BadLockFile: Names the first problems, and says how many more there are.
         """
         if self._problems:
-            more = [f"and {self._more_problems} more"] if self._more_problems else []
-            raise self.error("; ".join(self._problems + more))
+            count = len(self._problems) + self._more_problems
+            raise self.error("; ".join(first_of(self._problems, _PROBLEMS_SHOWN, count)))
         return LockFile(
             format=self.format,
             packages=tuple(

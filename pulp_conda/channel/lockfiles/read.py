@@ -38,8 +38,6 @@ class LockFormat(StrEnum):
     EXPLICIT = "explicit"
 
 
-PIXI, CONDA_LOCK, EXPLICIT = LockFormat
-
 EXPLICIT_MARKER = "@EXPLICIT"
 
 # The pixi.lock of a large workspace has a few megabytes, and about 20 values per package.
@@ -86,7 +84,7 @@ def read_lock_file(text: str, *, format: str | None = None) -> LockFile:
     A package that is listed twice is there once. Hashes may be missing.
 
     Args:
-        format: `PIXI`, `CONDA_LOCK` or `EXPLICIT`. If it is None, the text decides.
+        format: The name of a `LockFormat`. If it is None, the text decides.
 
     Raises:
         BadLockFile: Names all that is wrong, each with its place. Also for a text that is no lock
@@ -97,8 +95,8 @@ def read_lock_file(text: str, *, format: str | None = None) -> LockFile:
         reason = f"it has {len(text)} characters, and {LARGEST} are allowed"
         raise BadLockFile(format=name_of_format, reason=reason)
     text = text.removeprefix("\ufeff")
-    if format == EXPLICIT or (format is None and _is_explicit(text)):
-        draft = LockFileDraft(EXPLICIT)
+    if format == LockFormat.EXPLICIT or (format is None and _is_explicit(text)):
+        draft = LockFileDraft(LockFormat.EXPLICIT)
         _read_explicit(text, draft)
         return draft.finish()
     try:
@@ -106,7 +104,7 @@ def read_lock_file(text: str, *, format: str | None = None) -> LockFile:
     except PlainYamlError as error:
         raise BadLockFile(format=name_of_format, reason=str(error)) from error
     draft = LockFileDraft(format or _format_of(document))
-    read = _read_pixi if draft.format == PIXI else _read_conda_lock
+    read = _read_pixi if draft.format == LockFormat.PIXI else _read_conda_lock
     read(draft.as_mapping(document, "the file"), draft)
     return draft.finish()
 
@@ -147,9 +145,9 @@ def _is_explicit(text: str) -> bool:
 def _format_of(document: PlainYaml) -> str:
     if isinstance(document, dict):
         if "environments" in document:
-            return PIXI
+            return LockFormat.PIXI
         if "package" in document:
-            return CONDA_LOCK
+            return LockFormat.CONDA_LOCK
     raise BadLockFile(
         format="of unknown format",
         reason="it has neither 'environments' (pixi.lock) nor 'package' (conda-lock.yml), "

@@ -3,7 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.models import CondaPackage, CondaRepository
-from pulp_conda.app.versions.comparison import NameQuery, compare
+from pulp_conda.app.versions.comparison import NameQuery, compare, count_changes
 from pulp_conda.channel.diff import diff
 from pulp_conda.channel.errors import BadMatchSpec
 from tests.support.builders import make_record
@@ -206,3 +206,48 @@ def test_nothing_stays_behind(versions):
         assert cursor.fetchone() == (0,)
         cursor.execute("SHOW enable_nestloop")
         assert cursor.fetchone() == ("on",)
+
+
+def _count(base, target):
+    with compare(base, target) as changes:
+        return sum(changes.counts().values())
+
+
+@pytest.fixture
+def histories():
+    """Versions of two repositories: some packages go, come back, and are replaced on the way."""
+    back, kept = make_record("back", "1.0"), make_record("kept", "1.0")
+    team = [
+        _version([kept]),
+        _version([*OLD, back, kept]),
+        _version([*NEW, kept]),
+        _version([*NEW, back, kept]),
+        _version([kept, make_record("back", "1.0", license="MIT")]),
+    ]
+    return [None, *team, _version([*OLD, kept], "other")]
+
+
+def test_the_count_of_changes_is_that_of_a_comparison(histories):
+    for base in histories:
+        for target in histories[1:]:
+            assert count_changes(base, target) == _count(base, target), (base, target)
+
+
+def test_the_count_of_changes_is_right_after_a_version_between_is_deleted(histories):
+    _none, first, second, third, fourth, fifth, other = histories
+    expected = {
+        (base, target): _count(base, target)
+        for base in (first, second, fourth, fifth)
+        for target in (first, second, fourth, fifth, other)
+    }
+    third.delete()
+    assert {pair: count_changes(*pair) for pair in expected} == expected
+
+
+def test_one_query_counts_the_changes_without_a_temporary_table(histories):
+    for base in (None, *histories[1:3]):
+        with CaptureQueriesContext(connection) as queries:
+            count_changes(base, histories[-1])
+            count_changes(base, histories[3])
+        assert len(queries) == 2
+        assert not any("CREATE" in query["sql"] for query in queries)

@@ -7,10 +7,7 @@ from hypothesis import strategies as st
 from pulp_conda.channel.errors import BadLockFile
 from pulp_conda.channel.lockfiles.model import LockFile, without_secrets
 from pulp_conda.channel.lockfiles.read import (
-    CONDA_LOCK,
-    EXPLICIT,
     LARGEST,
-    PIXI,
     LockFormat,
     compare,
     read_lock_file,
@@ -188,7 +185,7 @@ def _pixi(*packages):
 
 def test_a_pixi_lock_of_version_4_says_which_environment_needs_what():
     lock = read_lock_file(PIXI_4)
-    assert lock.format == PIXI
+    assert lock.format == LockFormat.PIXI
     assert _summary(lock) == [
         (
             "linux-64",
@@ -230,7 +227,7 @@ def test_a_platform_of_version_7_stands_for_its_subdir():
 
 def test_a_conda_lock_has_its_categories_as_environments():
     lock = read_lock_file(LOCK_1)
-    assert lock.format == CONDA_LOCK
+    assert lock.format == LockFormat.CONDA_LOCK
     assert _summary(lock) == [
         (
             "noarch",
@@ -254,7 +251,7 @@ def test_a_pixi_lock_of_version_3_is_read_like_a_conda_lock():
 
 def test_an_explicit_list_has_hashes_of_three_forms_or_none():
     lock = read_lock_file(LIST)
-    assert lock.format == EXPLICIT
+    assert lock.format == LockFormat.EXPLICIT
     assert [(package.sha256, package.md5) for package in lock.packages] == [
         (None, MD5),
         (SHA256, None),
@@ -468,25 +465,25 @@ def test_an_error_names_ten_problems_and_counts_the_others():
     reason = error.value.facts["reason"]
     assert reason.startswith("line 2: ")
     assert reason.count("is not the URL") == 10
-    assert reason.endswith("and 99990 more")
+    assert reason.endswith("and 99,990 more")
 
 
 def test_a_file_of_another_format_than_the_given_one_is_refused():
     with pytest.raises(BadLockFile, match="it has no line '@EXPLICIT'"):
-        read_lock_file(PIXI_4, format=EXPLICIT)
+        read_lock_file(PIXI_4, format=LockFormat.EXPLICIT)
     with pytest.raises(BadLockFile, match="its version is '4', and 1 to 3 can be read"):
-        read_lock_file(PIXI_4, format=CONDA_LOCK)
+        read_lock_file(PIXI_4, format=LockFormat.CONDA_LOCK)
     with pytest.raises(BadLockFile) as error:
-        read_lock_file(LIST, format=PIXI)
-    assert error.value.facts["format"] == PIXI
+        read_lock_file(LIST, format=LockFormat.PIXI)
+    assert error.value.facts["format"] == LockFormat.PIXI
 
 
 def test_a_lock_file_may_have_no_packages():
-    assert read_lock_file("@EXPLICIT") == LockFile(EXPLICIT, ())
+    assert read_lock_file("@EXPLICIT") == LockFile(LockFormat.EXPLICIT, ())
     assert read_lock_file("version: 7\nplatforms: []\nenvironments: {}\npackages: []\n") == (
-        LockFile(PIXI, ())
+        LockFile(LockFormat.PIXI, ())
     )
-    assert read_lock_file("package: []") == LockFile(CONDA_LOCK, ())
+    assert read_lock_file("package: []") == LockFile(LockFormat.CONDA_LOCK, ())
 
 
 def test_a_lock_file_has_a_largest_size():
@@ -525,7 +522,7 @@ def test_lines_and_texts_have_limits():
         ),
         max_leaves=30,
     ),
-    st.sampled_from([None, PIXI, CONDA_LOCK]),
+    st.sampled_from([None, LockFormat.PIXI, LockFormat.CONDA_LOCK]),
 )
 def test_wrong_types_anywhere_are_refused_or_harmless(document, format):
     if isinstance(document, dict):

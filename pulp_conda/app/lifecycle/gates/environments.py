@@ -18,6 +18,7 @@ from pulp_conda.app.solving.solutions import (
     solve_environments,
 )
 from pulp_conda.app.vocabulary import GateVerdict, SolverVerdict
+from pulp_conda.channel.errors import first_of
 from pulp_conda.channel.layout import check_channel_name, check_subdir
 
 # The channel itself, in a list of channels.
@@ -154,8 +155,7 @@ def _notes(environments: list[CondaEnvironment], gate: Gate) -> Iterator[str]:
 
 
 def _listed(names: list[str]) -> str:
-    text = ", ".join(names[:_SHOWN_NAMES])
-    return f"{text}, …" if len(names) > _SHOWN_NAMES else text
+    return ", ".join(first_of(names, _SHOWN_NAMES))
 
 
 def _worst(verdicts: list[str]) -> GateVerdict:
