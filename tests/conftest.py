@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.docs.steps import Shell, run_parts
 from tests.support.ansible import Ansible
 from tests.support.builders import make_package
 from tests.support.conda import CondaPulp
@@ -100,6 +101,39 @@ def in_process(django_db_setup):
 
     with InProcess() as pulp:
         yield pulp
+
+
+# What the next guide may make as well, in an order in which it can be deleted.
+_MADE = [
+    "conda/lifecycles/",
+    "distributions/conda/conda/",
+    "repositories/conda/conda/",
+    "remotes/conda/conda/",
+]
+
+
+@pytest.fixture(scope="module")
+def docs_stack():
+    """The processes of a Pulp for pages of the docs: they make things of the same names, and each
+    needs it empty.
+    """
+    with running_stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def run_docs(docs_stack, tmp_path):
+    """Run parts of pages against an empty Pulp."""
+    shell = Shell(tmp_path, docs_stack.state.folder)
+    yield lambda parts: run_parts(shell, docs_stack.state.facts["ports"], parts)
+    with CondaPulp(docs_stack.api_url, "admin", docs_stack.password) as pulp:
+        for path in _MADE:
+            for made in pulp.list(path):
+                pulp.delete(made["pulp_href"])
+        for user in pulp.list("users/"):
+            if user["username"] != "admin":
+                pulp.delete(user["pulp_href"])
+        pulp.post("orphans/cleanup/", orphan_protection_time=0)
 
 
 # Channels, mirrors and packages: each test gets its own
