@@ -15,6 +15,7 @@ import yaml
 from pulp_conda.quickstart.sample import HELLO_2, build_package
 from tests.docs.conda import write_conda
 from tests.docs.steps import matches, read_steps
+from tests.support.program import Cli
 
 CHECKOUT = Path(__file__).parents[2]
 PASSWORD = "a-long-Password-1"
@@ -99,8 +100,15 @@ def test_all_services_do_the_same():
 
 
 @pytest.fixture(scope="module")
-def admin(cli):
+def admin(docs_stack, empty_docs_stack, tmp_path_factory):
     """The program `pulp` of the administrator of a Pulp that is prepared as the guide says."""
+    empty_docs_stack()
+    cli = Cli(
+        tmp_path_factory.mktemp("cli"),
+        base_url=docs_stack.api_url,
+        username="admin",
+        password=docs_stack.password,
+    )
     prepare = "\n".join(_blocks("Prepare the server", "bash"))
     path = {"PATH": _path(), "ROBOT_PASSWORD": PASSWORD}
     _bash(prepare, cli.folder, cli.environment | path)
@@ -108,7 +116,7 @@ def admin(cli):
 
 
 @pytest.fixture
-def run_as_github(tmp_path, stack, admin):
+def run_as_github(tmp_path, docs_stack, admin):
     """Run the steps of the workflow in an empty folder, as a job for a branch or a tag, and return
     what it wrote.
     """
@@ -129,7 +137,7 @@ def run_as_github(tmp_path, stack, admin):
             "GITHUB_ENV": str(exported),
             "GITHUB_SHA": "1b9ee3f",
             "GITHUB_REF_NAME": name,
-            "PULP_URL": stack.api_url,
+            "PULP_URL": docs_stack.api_url,
             "PULP_USER": "robot",
             "PULP_PASSWORD": PASSWORD,
         }

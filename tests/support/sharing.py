@@ -52,14 +52,17 @@ _FIRST = (
 )
 
 
+_TOGETHER = ("tests/functional/domains/", "tests/docs/")
+
+
 def place(path: str) -> int:
     """Return when the tests of a file have their turn."""
     return next((place for place, first in enumerate(_FIRST) if path.startswith(first)), 99)
 
 
 class ByFile(LoadScopeScheduling):
-    """Gives the tests of a file to one process, and all tests that use `domains` to the same."""
+    """Gives the tests of a file to one process, and those of a folder whose tests share a Pulp."""
 
     def _split_scope(self, nodeid):
         path = nodeid.partition("::")[0]
-        return "domains" if path.startswith("tests/functional/domains/") else path
+        return next((scope for scope in _TOGETHER if path.startswith(scope)), path)

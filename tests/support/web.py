@@ -1,5 +1,6 @@
 """A web server in a thread of the tests."""
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,6 +26,11 @@ class WebServer(ThreadingHTTPServer):
     def __exit__(self, *exception):
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, request, client_address):
+        # A client that goes away is no error of the server, and nothing to print.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class WebHandler(BaseHTTPRequestHandler):
