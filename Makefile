@@ -6,8 +6,8 @@ SPECS ?=
 SIZE ?= 200000
 ONLY ?=
 CHECK ?=
-# How many processes share the tests.
-JOBS ?= 3
+# How many processes share the tests. They often wait for a server or a program, so more than cores.
+JOBS ?= 4
 # 1: the newest libraries that pyproject.toml allows, instead of the tested ones.
 LATEST ?=
 
