@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -21,20 +21,23 @@ def shared_stack(folder, name, **options):
         options: As ``running_stack`` takes them.
     """
     facts = folder / f"{name}.json"
-    with open(folder / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if facts.exists():
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            state = State(json.loads(facts.read_text()))
-            state.load()
-            yield Stack(state)
-            return
-        with running_stack(**options) as stack:
-            facts.write_text(json.dumps(str(stack.state.folder)))
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield stack
-            # The kernel gives up the lock of a process that ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(folder / f"{name}.users", "w") as users, ExitStack() as until_all_are_done:
+        with open(folder / f"{name}.start", "w") as start:
+            # Who has this lock looks for the stack, and starts it if there is none.
+            fcntl.flock(start, fcntl.LOCK_EX)
+            is_owner = not facts.exists()
+            if is_owner:
+                stack = until_all_are_done.enter_context(running_stack(**options))
+                facts.write_text(json.dumps(str(stack.state.folder)))
+            else:
+                state = State(json.loads(facts.read_text()))
+                state.load()
+                stack = Stack(state)
+            # The kernel gives up the locks of a process that ends, however it ends.
+            fcntl.flock(users, fcntl.LOCK_SH)
+        yield stack
+        if is_owner:
+            fcntl.flock(users, fcntl.LOCK_EX)
 
 
 # Folders and files whose tests take long come first, so that no process is left alone with them.
