@@ -1,7 +1,7 @@
 """Modules and the Pulp that they talk to, both in the process of the tests.
 
-What `ansible-playbook` makes of them is shown by `tests/ansible/test_playbooks.py` and
-`tests/ansible/test_role.py`.
+What `ansible-playbook` makes of them is shown by `tests/slow/test_playbooks.py` and
+`tests/slow/test_role.py`.
 """
 
 import pytest
