@@ -113,7 +113,7 @@ class _Part(NamedTuple):
 class _Case:
     """What the rows of the table ask about facts, guard and request."""
 
-    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None):
+    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None) -> None:
         self.facts = facts
         self.guard = guard
         self._request = request

@@ -84,7 +84,7 @@ def _instead(given: Answer, guard: str | None = None) -> HTTPException:
 class ChannelFile(StreamResponse):
     """A file of a channel, whose answer is decided when aiohttp has the request."""
 
-    def __init__(self, facts: Facts):
+    def __init__(self, facts: Facts) -> None:
         super().__init__()
         self.facts = facts
         self._is_decided = False
@@ -133,7 +133,7 @@ class ChannelFile(StreamResponse):
 class MemoryFile(ChannelFile):
     """A small file that is in memory."""
 
-    def __init__(self, facts: Facts):
+    def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         assert isinstance(facts.where, InMemory)
         self._data = facts.where.data
@@ -146,7 +146,7 @@ class MemoryFile(ChannelFile):
 class StoredFile(ChannelFile):
     """A file in Pulp's storage; clients are sent to an object storage if the domain wants that."""
 
-    def __init__(self, facts: Facts):
+    def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         assert isinstance(facts.where, Stored)
         self._artifact = facts.where.content_artifact.artifact
@@ -207,7 +207,7 @@ class OnDemandPackage(ChannelFile):
     wrong bytes.
     """
 
-    def __init__(self, facts: Facts):
+    def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         assert isinstance(facts.where, Upstream)
         self._content_artifact = facts.where.content_artifact
