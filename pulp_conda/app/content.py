@@ -32,8 +32,6 @@ class ChannelHandler(Handler):
 
     This way is shorter than pulpcore's, which joins nine tables to find the distribution and
     changes threads three times. Paths that belong to no channel are left to pulpcore.
-
-
     """
 
     async def stream_past(self, request: Request) -> StreamResponse:
@@ -53,7 +51,8 @@ class ChannelHandler(Handler):
         channel = self._find_channel([base_path])
         if channel is None:
             return None
-        if guard := self._why_not(request, channel):
+        guard = self._why_not(request, channel)
+        if guard is not None:
             return respond(NOTHING, guard)
         moment, slash, path = past.partition("/")
         if not slash:
@@ -69,7 +68,8 @@ class ChannelHandler(Handler):
         channel = self._find_channel(self._base_paths(path))
         if channel is None:
             return None
-        if guard := self._why_not(request, channel):
+        guard = self._why_not(request, channel)
+        if guard is not None:
             return respond(NOTHING, guard)
         return respond_now(channel, path.removeprefix(channel.base_path).lstrip("/"))
 
@@ -87,13 +87,15 @@ class ChannelHandler(Handler):
         try:
             self._permit(request, channel)
         except HTTPForbidden as refused:
-            return refused.reason
+            # A guard may give no reason.
+            return refused.reason or ""
         return None
 
 
 def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
-    """Return the answer for a path below a channel's URL, whose guard agreed; None leaves it to
-    pulpcore.
+    """Return the answer for a path below a channel's URL, or None to leave it to pulpcore.
+
+    The guard of the channel has let the client in before.
     """
     if not channel.checkpoint:
         return respond(resolve(served_now(channel), path))

@@ -121,6 +121,7 @@ def test_where_no_file_is_sent_the_request_does_not_count():
         (moved, None, 301),
         (METADATA, "not for you", 403),
         (NOTHING, "not for you", 403),
+        (METADATA, "", 403),
     ):
         assert not needs_request(facts, guard)
         assert answer(facts, guard, None).status == status

@@ -5,13 +5,15 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import ClientPayloadError, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from pulpcore.plugin.models import Artifact, ContentArtifact, Domain
 from pulpcore.plugin.util import set_domain
 
+from pulp_conda.app.content import ChannelHandler
+from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serving.files import respond
 from pulp_conda.app.serving.resolve import Facts, Kind, Stored
 
@@ -64,3 +66,21 @@ def test_a_part_comes_from_every_storage(ask):
 def test_a_file_that_lost_bytes_does_not_look_whole(ask):
     with pytest.raises(ClientPayloadError):
         ask(_DATA[:-1])
+
+
+class _Refusing(ChannelHandler):
+    @staticmethod
+    def _permit(request, distribution):
+        raise web.HTTPForbidden(reason="")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("find", "path"),
+    [("_find_file", "team/noarch/repodata.json"), ("_find_past", "team@v1/noarch/repodata.json")],
+)
+def test_a_guard_that_gives_no_reason_refuses_as_well(find, path):
+    CondaDistribution.objects.create(name="team", base_path="team")
+    request = make_mocked_request("GET", "/", match_info={"path": path})
+    with pytest.raises(web.HTTPForbidden):
+        getattr(_Refusing(), find)(request)
