@@ -55,7 +55,12 @@ _FIRST = (
 )
 
 
-_TOGETHER = ("tests/functional/domains/", "tests/docs/")
+# Tests that share a Pulp which no other process uses.
+_TOGETHER = {
+    "tests/functional/domains/": "domains",
+    "tests/docs/": "docs",
+    "tests/functional/test_story.py": "docs",
+}
 
 
 def place(path: str) -> int:
@@ -68,4 +73,4 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid):
         path = nodeid.partition("::")[0]
-        return next((scope for scope in _TOGETHER if path.startswith(scope)), path)
+        return next((name for start, name in _TOGETHER.items() if path.startswith(start)), path)
