@@ -253,8 +253,8 @@ def everything(pulp):
     """Return a function that returns all that a playbook can change, by href, without the times of
     requests.
 
-    With names, which may be globs: what has them, and what belongs to that. Other tests change the
-        rest meanwhile.
+    With names, which may be globs, it returns what has these names and what belongs to that. Other
+    tests may change the rest at the same time.
     """
 
     def named(path, names):
