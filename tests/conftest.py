@@ -254,7 +254,8 @@ def everything(pulp):
     requests.
 
     With names, which may be globs, it returns what has these names and what belongs to that. Other
-    tests may change the rest at the same time.
+    tests may change the rest at the same time. Of content it then returns only which there is:
+    other channels have the same unit, and the first that stores its file changes the unit.
     """
 
     def named(path, names):
@@ -281,7 +282,10 @@ def everything(pulp):
             found += pulp.list("publications/conda/conda/", repository=href, limit=1000)
         for query in within:
             for kind in ("packages", "environments"):
-                found += pulp.list(f"content/conda/{kind}/", limit=1000, **query)
+                content = pulp.list(f"content/conda/{kind}/", limit=1000, **query)
+                found += (
+                    [{"pulp_href": each["pulp_href"]} for each in content] if names else content
+                )
         found += [
             # To ask again for what waits already changes this, and nothing else.
             {**entry, "pulp_last_updated": None}
