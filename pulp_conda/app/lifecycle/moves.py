@@ -12,7 +12,7 @@ from pulp_conda.app.lifecycle import gates
 from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
 from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
-from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.models.publication import served_state, version_of
 from pulp_conda.app.versions.comparison import compare
 from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, GateAction, GateVerdict, MoveOutcome
 from pulp_conda.channel.moments import parse_moment
@@ -188,7 +188,7 @@ def check_is_there(entry: HistoryEntry) -> None:
 
 
 def _changes(before: CondaPublication | None, publication: CondaPublication) -> dict[str, Any]:
-    with compare(before and version_of(before), version_of(publication)) as changes:
+    with compare(before and served_state(before), served_state(publication)) as changes:
         return {
             "counts": changes.counts(),
             "summaries": changes.summaries(),

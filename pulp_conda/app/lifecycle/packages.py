@@ -12,6 +12,7 @@ from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.versions.candidates import candidates_named
+from pulp_conda.app.versions.state import State
 from pulp_conda.channel.policies.satisfaction import Candidate
 
 
@@ -26,8 +27,8 @@ def served_version(stage: CondaStage) -> RepositoryVersion:
     return version_of(stage.publication)
 
 
-def replaced_by(packages: list[Candidate], base: RepositoryVersion) -> list[UUID]:
-    """Return the keys of those packages of a version that have the same path as one of these."""
+def replaced_by(packages: list[Candidate], base: State) -> list[UUID]:
+    """Return the keys of those packages of a state that have the same path as one of these."""
     paths = {package.path for package in packages}
     present = candidates_named(base, sorted({package.name for package in packages}))
     return [package.key for package in present if package.path in paths]

@@ -12,10 +12,10 @@ import orjson
 from django.db import models
 from django.db.models import Q
 
-from pulpcore.plugin.models import Content, RepositoryVersion
+from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.versions.membership import having
+from pulp_conda.app.versions.state import State
 from pulp_conda.channel.metadata.patches import Patches, merge, upstream_document
 
 # One may be some megabytes.
@@ -87,12 +87,12 @@ class CondaPatch(Content):
         return merge([orjson.loads(self.instructions)])
 
     @classmethod
-    def active(cls, repository_version: RepositoryVersion, now: datetime) -> dict[str, Patches]:
-        """Return {subdir: `Patches`} of all that a version has and that has not expired at a
+    def active(cls, state: State, now: datetime) -> dict[str, Patches]:
+        """Return {subdir: `Patches`} of all that a state has and that has not expired at a
         moment.
         """
         rows = (
-            having(repository_version, cls.objects.all())
+            state.having(cls.objects.all())
             .filter(Q(expires_at=None) | Q(expires_at__gt=now))
             .order_by("subdir", "pulp_created", "pk")
             .values_list("subdir", "instructions")
@@ -122,25 +122,23 @@ class CondaPatch(Content):
         return patch
 
     @classmethod
-    def of_upstream(cls, repository_version: RepositoryVersion) -> models.QuerySet:
-        """Return the patches of a version that say what its upstream removed."""
-        return having(repository_version, cls.objects.filter(author=""))
+    def of_upstream(cls, state: State) -> models.QuerySet:
+        """Return the patches of a state that say what its upstream removed."""
+        return state.having(cls.objects.filter(author=""))
 
 
 def diff_patches(
-    base: RepositoryVersion, target: RepositoryVersion, name: str | None = None
+    base: State, target: State, name: str | None = None
 ) -> dict[str, list[CondaPatch]]:
-    """Return the patches that one repository version removed and another added, in the order they
-    were made.
+    """Return the patches that only one of two states has, in the order they were made.
 
     Args:
         name: Look at patches that name a file of this package only.
     """
 
-    def only_in(version: RepositoryVersion, other: RepositoryVersion) -> list[CondaPatch]:
-        patches = CondaPatch.objects.filter(pk__in=version.content_ids_subquery()).exclude(
-            pk__in=other.content_ids_subquery()
-        )
+    def only_in(state: State, other: State) -> list[CondaPatch]:
+        patches = state.having(CondaPatch.objects.all())
+        patches = patches.exclude(pk__in=other.having(CondaPatch.objects.all()).values("pk"))
         if name:
             # Narrows down what is parsed: of 'foo', files of 'foo-bar' are found as well.
             patches = patches.filter(instructions__contains=f'"{name}-')

@@ -11,6 +11,7 @@ from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication, Repository
 from pulp_conda.app.errors import ProtectedState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.versions.state import State, VersionState
 
 
 class CondaPublication(Publication, AutoAddObjPermsMixin):
@@ -42,6 +43,11 @@ def version_of(publication: Publication) -> RepositoryVersion:
         versions = RepositoryVersion.objects
         publication.repository_version = versions.get(pk=publication.repository_version_id)
     return publication.repository_version
+
+
+def served_state(publication: Publication) -> State:
+    """Return what a publication has the files of, as a state."""
+    return VersionState(version_of(publication))
 
 
 @receiver(pre_delete, sender=CondaPublication)

@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
 from django_lifecycle import BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
     CreatedResource,
     Repository,
-    RepositoryContent,
     RepositoryVersion,
     Task,
 )
@@ -30,6 +29,7 @@ from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.app.signals import version_made
 from pulp_conda.app.versions import membership
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 
 
@@ -122,16 +122,14 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         Raises:
             CondaError: `PackageConflict`, for the first such package.
         """
-        # By the memberships of these paths alone: what a version has as a whole may be a million
-        # keys.
-        memberships = RepositoryContent.objects.filter(
-            repository=version.repository_id, version_added__number__lte=version.number
-        ).exclude(version_removed__number__lte=version.number)
-        same_name = CondaPackage.objects.filter(
-            Exists(memberships.filter(content=OuterRef("pk"))),
-            _pulp_domain=OuterRef("_pulp_domain"),
-            subdir=OuterRef("subdir"),
-            filename=OuterRef("filename"),
+        same_name = (
+            VersionState(version)
+            .having(CondaPackage.objects.all())
+            .filter(
+                _pulp_domain=OuterRef("_pulp_domain"),
+                subdir=OuterRef("subdir"),
+                filename=OuterRef("filename"),
+            )
         )
         other_bytes = same_name.exclude(sha256=OuterRef("sha256")).values("sha256")
         if remove_content_pks is not None:

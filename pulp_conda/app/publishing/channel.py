@@ -1,16 +1,15 @@
 """Write the metadata files of a channel: a publication of a repository version."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import chain, groupby, islice
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
@@ -23,44 +22,20 @@ from pulp_conda.app.models import (
     CondaRepository,
 )
 from pulp_conda.app.publishing.shards import remove_unused_shards
-from pulp_conda.app.publishing.subdir import PackageRow, SubdirWriter, store_file
+from pulp_conda.app.publishing.subdir import SubdirWriter, store_file
 from pulp_conda.app.signals import publication_made
-from pulp_conda.app.versions.sql import keys_of
+from pulp_conda.app.versions.records import PackageRow, package_rows
+from pulp_conda.app.versions.state import State, VersionState
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.patches import Patches
 
 log = logging.getLogger(__name__)
 
-# Rows that are fetched from the database at once.
-_BATCH = 2000
-
 # Names that are looked up at once.
 _LOOKUP = 500
 
 _V = TypeVar("_V")
-
-# PostgreSQL expects the array of a version to be short. Without this table, it would look up each
-# package of the version by itself in every table.
-_MEMBERS = f"""
-CREATE TEMP TABLE conda_member AS {keys_of()};
-ANALYZE conda_member
-"""
-
-# Leaves out what became known after the version was made. So a version gives the same files each
-# time that it is published.
-_ROWS = """
-SELECT package.subdir, package.name, package.filename, package.record, package.in_v3,
-    package.version, package.build_number, package.timestamp, package.sha256, info.run_exports,
-    CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END
-FROM conda_member
-    JOIN conda_condapackage AS package ON package.content_ptr_id = content
-    LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = %(repository)s
-        AND indexed.sha256 = package.sha256
-    LEFT JOIN conda_condapackageinfo AS info ON info.pulp_domain_id = package._pulp_domain_id
-        AND info.sha256 = package.sha256 AND info.run_exports_known_at <= %(made)s
-ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
-"""
 
 # Looks up each key by itself, whatever the statistics of the tables say. Otherwise PostgreSQL may
 # compare hundreds of keys with each of a million rows.
@@ -95,53 +70,45 @@ def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> Con
         CondaPublication.create(version, pass_through=True, checkpoint=checkpoint) as publication,
         ProgressReport(message="Publishing packages", code="publish.packages") as progress,
     ):
-        channel = _ChannelWriter(publication, Path(folder))
         progress.total = version.count(content_type="conda.package")
-        with _rows(version) as rows:
-            for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
-                channel.write_subdir(subdir, of_subdir)
-        channel.finish(progress)
+        write_files(publication, VersionState(version), Path(folder), progress)
     publication_made.send(CondaPublication, publication=publication)
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
     return publication
 
 
-@contextmanager
-def _rows(version: RepositoryVersion) -> Iterator[Iterator[PackageRow]]:
-    """Give all packages of a version as a stream.
+def write_files(
+    publication: CondaPublication, state: State, folder: Path, progress: ProgressReport
+) -> None:
+    """Write the channel files of a state, and store them with a publication.
 
-    They are sorted by subdir, name and file name, in the same order whatever the locale is.
+    Args:
+        folder: An empty folder for the files.
+        progress: Counts the packages.
     """
-    facts = {
-        "version": version.pk,
-        "repository": version.repository_id,
-        "made": version.pulp_created,
-    }
-    # In one transaction: PostgreSQL would write all rows to a file for a cursor that outlives its
-    # transaction.
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_MEMBERS, facts)
-        with connection.chunked_cursor() as stream:
-            stream.execute(_ROWS, facts)
-            batches = iter(lambda: stream.fetchmany(_BATCH), [])
-            yield map(PackageRow._make, chain.from_iterable(batches))
-        cursor.execute("DROP TABLE conda_member")
+    channel = _ChannelWriter(publication, state, folder)
+    with package_rows(state) as rows:
+        for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
+            channel.write_subdir(subdir, of_subdir)
+    channel.finish(progress)
 
 
 class _ChannelWriter:
     """Writes and stores the files of a channel.
 
     Args:
+        state: What the channel serves.
         folder: An empty folder for the files.
     """
 
-    def __init__(self, publication: CondaPublication, folder: Path) -> None:
+    def __init__(self, publication: CondaPublication, state: State, folder: Path) -> None:
         self._publication = publication
+        self._state = state
         self._version = publication.repository_version
         self._repository = CondaRepository.objects.get(pk=self._version.repository_id)
         self._folder = folder
-        self._patches = CondaPatch.active(self._version, timezone.now())
+        self._patches = CondaPatch.active(state, timezone.now())
         self._channeldata = Channeldata()
         self._counts: dict[str, int] = {}
         publication.package_counts = self._counts
@@ -195,7 +162,7 @@ class _ChannelWriter:
         facts = {
             "digests": list(digests),
             "domain": self._publication.pulp_domain_id,
-            "made": self._version.pulp_created,
+            "made": self._state.made,
         }
         return {info.sha256: info for info in CondaPackageInfo.objects.raw(_INFOS, facts)}
 

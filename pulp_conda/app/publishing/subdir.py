@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import orjson
 from django.conf import settings
@@ -18,6 +18,7 @@ from pulpcore.plugin.models import PublishedMetadata
 
 from pulp_conda.app.models import CondaPublication, CondaRepository
 from pulp_conda.app.publishing.shards import ShardEntry, ShardStore
+from pulp_conda.app.versions.records import PackageRow
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.current_repodata import select_current
@@ -26,38 +27,6 @@ from pulp_conda.channel.metadata.repodata import RepodataWriter, compress
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter, canonical
 from pulp_conda.channel.metadata.shards import encode_index
 from pulp_conda.channel.metadata.v3 import as_v3, declares_v3
-
-
-class PackageRow(NamedTuple):
-    """A package of a version, with what is known of it besides its record.
-
-    Attributes:
-        record: Canonical JSON.
-        timestamp: When it was built, in milliseconds since 1970, or None.
-        run_exports: Canonical JSON, or None if they are not known.
-        indexed_timestamp: When this channel first offered the file, in milliseconds since 1970.
-            None if the record says it, or if nobody knows.
-    """
-
-    subdir: str
-    name: str
-    filename: str
-    record: str
-    in_v3: bool
-    version: str
-    build_number: int
-    timestamp: int | None
-    sha256: str
-    run_exports: str | None
-    indexed_timestamp: int | None
-
-    @property
-    def canonical(self) -> bytes:
-        """The record as this channel offers it, with its `indexed_timestamp` (CEP 47)."""
-        record = self.record.encode()
-        if self.indexed_timestamp is None:
-            return record
-        return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
 
 
 class SubdirWriter:

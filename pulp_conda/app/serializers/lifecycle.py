@@ -25,7 +25,7 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaStage,
 )
-from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.versions.comparison import count_changes
@@ -134,7 +134,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         if ahead is None:
             return None
         publication = stage.publication
-        return count_changes(publication and version_of(publication), version_of(ahead))
+        return count_changes(publication and served_state(publication), served_state(ahead))
 
     class Meta:
         fields = (

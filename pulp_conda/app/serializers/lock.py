@@ -29,7 +29,7 @@ from pulp_conda.app.errors import StageServesNothing, UnknownEnvironment
 from pulp_conda.app.lifecycle.gates import environments as gate
 from pulp_conda.app.lifecycle.gates.case import find_channel
 from pulp_conda.app.models import CondaEnvironment, CondaRepository, CondaStage
-from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serving.channel import served_at, served_now
@@ -373,7 +373,7 @@ def find_environments(asked: Asked, names: list[str]) -> list[CondaEnvironment]:
     Raises:
         UnknownEnvironment: a name or a pattern matches none.
     """
-    available = environments_of(version_of(asked.basis.publication))
+    available = environments_of(served_state(asked.basis.publication))
     for name in names:
         if not any(fnmatchcase(environment.name, name) for environment in available):
             raise UnknownEnvironment(

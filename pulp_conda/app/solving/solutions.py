@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from pulpcore.plugin.models import ProgressReport, Publication, PublishedMetadata, RepositoryVersion
+from pulpcore.plugin.models import ProgressReport, Publication, PublishedMetadata
 
 from pulp_conda.app.models import CondaEnvironment, CondaPublication, CondaSolution
 from pulp_conda.app.solving.processes import Channel, Job, JobKey, Outcome, solve
+from pulp_conda.app.versions.state import State
 from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
 from pulp_conda.channel.environments.virtual_packages import merge_virtual_packages
@@ -74,11 +75,9 @@ class Basis:
         return {(solution.environment_id, solution.platform): solution for solution in solutions}
 
 
-def environments_of(
-    version: RepositoryVersion, names: Sequence[str] = ("*",)
-) -> list[CondaEnvironment]:
-    """Return the environments of a repository version that match names or patterns, by name."""
-    environments = version.get_content(CondaEnvironment.objects).order_by("name")
+def environments_of(state: State, names: Sequence[str] = ("*",)) -> list[CondaEnvironment]:
+    """Return the environments of a state that match names or patterns, by name."""
+    environments = state.having(CondaEnvironment.objects.all()).order_by("name")
     return [
         environment
         for environment in environments

@@ -13,6 +13,7 @@ from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, Upst
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadShard, ChannelError, mask
 from pulp_conda.channel.matchspec import PackageFilter
@@ -84,7 +85,8 @@ class UpstreamReader:
         Args:
             latest: The version to compare with.
         """
-        patches_before = {patch.subdir: patch for patch in CondaPatch.of_upstream(latest)}
+        upstream_patches = CondaPatch.of_upstream(VersionState(latest))
+        patches_before = {patch.subdir: patch for patch in upstream_patches}
         added, removed = [], []
         for fetched in self._fetched:
             before = patches_before.get(fetched.subdir)

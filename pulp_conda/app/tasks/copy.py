@@ -7,6 +7,7 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import VersionOutcome
 
 
@@ -34,7 +35,7 @@ def copy_packages(
     repository = CondaRepository.objects.get(pk=repository_pk)
     source = _version(CondaRepository.objects.get(pk=source_pk), source_number)
     base = repository.latest_version()
-    found = choose_packages(specs, source, base, with_dependencies)
+    found = choose_packages(specs, VersionState(source), VersionState(base), with_dependencies)
     keys = [package.key for package in found.packages]
     if not overwrite:
         repository.check_content_overwrite(base, keys)

@@ -12,6 +12,7 @@ from pulp_conda.app.lifecycle.packages import (
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
 
 
@@ -40,9 +41,9 @@ def promote_packages(
         CondaError: `StageServesNothing` or `NothingToPromote`.
     """
     stage = CondaStage.objects.get(pk=stage_pk)
-    source = served_version(CondaStage.objects.get(pk=source_pk))
+    source = VersionState(served_version(CondaStage.objects.get(pk=source_pk)))
     base = served_version(stage)
-    found = choose_packages(specs, source, base, with_dependencies)
+    found = choose_packages(specs, source, VersionState(base), with_dependencies)
     requester = get_user_model().objects.filter(pk=requester_pk).first()
     if not found.packages:
         entry = HistoryEntry.make(
@@ -60,7 +61,7 @@ def promote_packages(
         stage,
         base,
         [package.key for package in found.packages],
-        replaced_by(found.packages, base),
+        replaced_by(found.packages, VersionState(base)),
     )
     publication = publication_of(version)
     state = state_of(stage, publication)

@@ -1,14 +1,10 @@
-"""The packages of a repository version, as rules and the promotion of single packages look at
-them.
-"""
+"""The packages of a state, as rules and the promotion of single packages look at them."""
 
 from collections.abc import Iterable, Iterator
 
 from django.db import connection
 
-from pulpcore.plugin.models import RepositoryVersion
-
-from pulp_conda.app.versions.sql import facts_of, is_member_at, join_memberships, keys_of
+from pulp_conda.app.versions.state import State
 from pulp_conda.channel.policies.satisfaction import Candidate
 
 _BATCH = 2000
@@ -20,85 +16,82 @@ _COLUMNS = """
 """
 
 _INDEXED = """
-    LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = %(repository)s
+    LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = member.repository
         AND indexed.sha256 = package.sha256
 """
 
 # The file says whether a package is new: a correction of its record makes no new package. In the
 # select list, where PostgreSQL asks the second question of few rows; as a join it would compare all
 # with all.
-_IS_NEW = f"""
+_IS_NEW = """
     CASE WHEN package.content_ptr_id IN (
-        {keys_of("before_version")}
+        SELECT content FROM ({members}) AS before
     ) THEN false ELSE NOT EXISTS (
-        SELECT FROM conda_condapackage AS same
-            {join_memberships("same")}
+        SELECT FROM conda_condapackage AS same CROSS JOIN LATERAL ({origin}) AS before
         WHERE same._pulp_domain_id = package._pulp_domain_id AND same.subdir = package.subdir
             AND same.filename = package.filename AND same.sha256 = package.sha256
-            AND member.repository_id = %(before_repository)s AND {is_member_at("%(before_number)s")}
     ) END
 """
 
 _ALL = f"""
 SELECT {_COLUMNS}
-FROM conda_condapackage AS package
+FROM ({{members}}) AS member
+    JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
     {_INDEXED}
-WHERE package.content_ptr_id IN (
-    {keys_of()}
-)
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
-# By the members with these names alone, so that the cost does not depend on the size of the
-# version.
+# By the members with these names alone, so that the cost does not depend on the size of the state.
 _NAMED = f"""
 SELECT {_COLUMNS}
-FROM conda_condapackage AS package
-    {join_memberships()}
+FROM conda_condapackage AS package CROSS JOIN LATERAL ({{origin}}) AS member
     {_INDEXED}
-WHERE package.name = ANY(%(names)s) AND member.repository_id = %(repository)s
-    AND {is_member_at("%(number)s")}
+WHERE package.name = ANY(%(names)s)
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
-_NAMES = f"""
+_NAMES = """
 SELECT DISTINCT name FROM conda_condapackage WHERE content_ptr_id IN (
-    {keys_of()}
+    SELECT content FROM ({members}) AS member
 )
 """
 
 
 def candidates(
-    version: RepositoryVersion,
-    before: RepositoryVersion | None = None,
-    with_depends: bool = False,
+    state: State, before: State | None = None, with_depends: bool = False
 ) -> Iterator[Candidate]:
-    """Yield a `Candidate` for each package of a repository version, in the order of their paths.
+    """Yield a `Candidate` for each package of a state, in the order of their paths.
 
     Args:
-        before: A version whose packages are not new, or None.
+        before: A state whose packages are not new, or None.
     """
-    depends = "package.depends" if with_depends else "NULL"
-    statement = _ALL.format(depends=depends, is_new=_IS_NEW if before else "true")
-    facts = facts_of(version)
+    is_new, facts = "true", state.facts("state")
     if before:
-        facts |= {f"before_{name}": value for name, value in facts_of(before).items()}
+        members, origin = before.members("before"), before.origin("same.content_ptr_id", "before")
+        is_new = _IS_NEW.format(members=members, origin=origin)
+        facts |= before.facts("before")
+    statement = _ALL.format(
+        members=state.members("state"),
+        depends="package.depends" if with_depends else "NULL",
+        is_new=is_new,
+    )
     with connection.chunked_cursor() as cursor:
         cursor.itersize = _BATCH
         cursor.execute(statement, facts)
         yield from map(Candidate._make, cursor)
 
 
-def candidates_named(version: RepositoryVersion, names: Iterable[str]) -> list[Candidate]:
+def candidates_named(state: State, names: Iterable[str]) -> list[Candidate]:
     """Return a `Candidate` with its dependencies for each package of these names."""
-    statement = _NAMED.format(depends="package.depends", is_new="true")
+    origin = state.origin("package.content_ptr_id", "state")
+    statement = _NAMED.format(origin=origin, depends="package.depends", is_new="true")
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**facts_of(version), "names": list(names)})
+        cursor.execute(statement, {**state.facts("state"), "names": list(names)})
         return list(map(Candidate._make, cursor.fetchall()))
 
 
-def names_of(version: RepositoryVersion) -> list[str]:
-    """Return the names of all packages of a repository version."""
+def names_of(state: State) -> list[str]:
+    """Return the names of all packages of a state."""
     with connection.cursor() as cursor:
-        cursor.execute(_NAMES, facts_of(version))
+        cursor.execute(_NAMES.format(members=state.members("state")), state.facts("state"))
         return [name for (name,) in cursor.fetchall()]

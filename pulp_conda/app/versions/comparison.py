@@ -1,8 +1,8 @@
-"""What differs between two repository versions, at any size.
+"""What differs between two states, at any size.
 
 PostgreSQL compares the sets and keeps what differs in temporary tables: file by file, and name by
-    name. Of the names only
-versions come to Python, which alone knows their order, and of the files only the records of a page.
+name. Python gets the versions of the names, since it alone knows their order. Of the files it gets
+only the records of a page.
 """
 
 import re
@@ -12,9 +12,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from pulpcore.plugin.models import RepositoryVersion
-
-from pulp_conda.app.versions.sql import is_member_at, join_memberships, keys_of
+from pulp_conda.app.versions.sql import is_member_at, join_memberships
+from pulp_conda.app.versions.state import NOTHING, State, VersionState
 from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest, summarize
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
@@ -28,12 +27,12 @@ _BATCH = 5000
 
 _NAME = re.compile(r"[A-Za-z0-9_.*-]+")
 
-_MEMBERS = f"""
+_MEMBERS = """
 SELECT content, bool_or(older) AS older
 FROM (
-    SELECT content, true FROM ({keys_of("base")}) AS base
+    SELECT content, true FROM ({base}) AS base
     UNION ALL
-    SELECT content, false FROM ({keys_of("target")}) AS target
+    SELECT content, false FROM ({target}) AS target
 ) AS member (content, older)
 GROUP BY content
 """
@@ -129,12 +128,12 @@ FROM (
 WHERE number <= COALESCE(%s, number)
 """
 
-# The next two count the files that differ: packages that only one of two versions has, where two
-# records at one path are one file. The first looks at all keys of both versions.
-_COUNT_BY_KEYS = f"""
+# The next two count the files that differ: packages that only one of two states has, where two
+# records at one path are one file. The first looks at all keys of both states.
+_COUNT_BY_KEYS = """
 SELECT count(*) FROM (
     SELECT DISTINCT name, version, subdir, filename
-    FROM ({_MEMBERS} HAVING count(*) = 1) AS only_one
+    FROM ({members} HAVING count(*) = 1) AS only_one
         JOIN conda_condapackage AS package ON package.content_ptr_id = only_one.content
 ) AS file
 """
@@ -176,20 +175,21 @@ WHERE NOT EXISTS (SELECT FROM conda_changes WHERE conda_changes.name = changed.n
 
 @contextmanager
 def compare(
-    base: RepositoryVersion | None,
-    target: RepositoryVersion,
+    base: State | None,
+    target: State,
     *,
     name: str | None = None,
     subdir: str | None = None,
     kind: str | None = None,
     summary: str | None = None,
 ) -> Iterator["Changes"]:
-    """Give the `Changes` from one repository version to another, for the time of a `with` block.
+    """Give the `Changes` from one state to another, for the time of a `with` block.
 
-    The versions may be of different repositories. Not two comparisons at a time on one connection.
+    They may be of different repositories. A connection makes one comparison at a time, since the
+    temporary tables have fixed names.
 
     Args:
-        base: None for an empty state.
+        base: None for a channel that served nothing.
         name: Look at packages of this name only, or of names like `py*`; or show only changes that
             a MatchSpec of one name matches.
         subdir: Look at this subdir only.
@@ -214,20 +214,21 @@ def compare(
 
 
 class Changes:
-    """What differs between two repository versions; made by `compare`."""
+    """What differs between two states; made by `compare`."""
 
     def __init__(
         self,
-        base: RepositoryVersion | None,
-        target: RepositoryVersion,
+        base: State | None,
+        target: State,
         query: "NameQuery",
         subdir: str | None,
     ):
         where, self._facts = query.condition(subdir)
-        self._facts |= {"base": base and base.pk, "target": target.pk}
+        self._members, facts = _members_of_both(base or NOTHING, target)
+        self._facts |= facts
         self._where = where
         self._has_names = False
-        find = _FILES.format(members=_MEMBERS, where=where)
+        find = _FILES.format(members=self._members, where=where)
         _execute(_BY_NAME.format(statement=find) if query.exact_name else find, self._facts)
 
     def counts(self) -> dict[str, int]:
@@ -320,7 +321,7 @@ class Changes:
         if self._has_names:
             return
         self._has_names = True
-        find = _NAMES.format(members=_MEMBERS, where=self._where)
+        find = _NAMES.format(members=self._members, where=self._where)
         _execute(_BY_NAME.format(statement=find), self._facts)
         last = ""
         while rows := _rows(
@@ -336,22 +337,26 @@ class Changes:
             last = rows[-1][0]
 
 
-def count_changes(base: RepositoryVersion | None, target: RepositoryVersion) -> int:
-    """Return how many files differ between two versions: the sum of `Changes.counts`.
+def count_changes(base: State | None, target: State) -> int:
+    """Return how many files differ between two states: the sum of `Changes.counts`.
 
     One query without temporary tables. For two versions of one repository, its cost depends on what
     changed between them, and not on how much they have.
 
     Args:
-        base: None for an empty state.
+        base: None for a channel that served nothing.
     """
-    if base is not None and base.repository_id == target.repository_id:
-        low, high = sorted((base.number, target.number))
-        facts = {"repository": target.repository_id, "low": low, "high": high}
+    if (
+        isinstance(base, VersionState)
+        and isinstance(target, VersionState)
+        and base.repository == target.repository
+    ):
+        low, high = sorted((base.version.number, target.version.number))
+        facts = {"repository": target.repository, "low": low, "high": high}
         ((count,),) = _rows(_COUNT_BY_MEMBERSHIPS, facts)
     else:
-        facts = {"base": base and base.pk, "target": target.pk}
-        ((count,),) = _rows(_COUNT_BY_KEYS, facts)
+        members, facts = _members_of_both(base or NOTHING, target)
+        ((count,),) = _rows(_COUNT_BY_KEYS.format(members=members), facts)
     return count
 
 
@@ -396,6 +401,12 @@ class NameQuery:
             conditions.append("package.name LIKE %(pattern)s")
             arguments["pattern"] = _like(self._pattern)
         return " AND ".join(conditions), arguments
+
+
+def _members_of_both(base: State, target: State) -> tuple[str, dict[str, Any]]:
+    """Return a query for the content that one of two states has or both, and its parameters."""
+    query = _MEMBERS.format(base=base.members("base"), target=target.members("target"))
+    return query, base.facts("base") | target.facts("target")
 
 
 def _records(names: list[str], most: int | None) -> tuple[list[PackageRecord], list[PackageRecord]]:

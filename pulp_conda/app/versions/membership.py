@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
-from django.db.models import Count, Exists, Func, OuterRef, Subquery
+from django.db.models import Count, Func, Subquery
 
 from pulpcore.plugin.models import Content, Repository, RepositoryContent, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
@@ -185,19 +185,6 @@ def remove_replaced(version: RepositoryVersion) -> None:
     with _table("conda_new", new, _facts(version)):
         for table, same_key in _SAME_KEY.items():
             change_contents(version, removed=_REPLACED.format(table=table, same_key=same_key))
-
-
-def having(version: RepositoryVersion, contents: models.QuerySet) -> models.QuerySet:
-    """Return those of a few content units that a complete version has.
-
-    It asks for the memberships of these units. `get_content` reads the keys of all content.
-    """
-    memberships = RepositoryContent.objects.filter(
-        content=OuterRef("pk"),
-        repository=version.repository_id,
-        version_added__number__lte=version.number,
-    ).exclude(version_removed__number__lte=version.number)
-    return contents.filter(Exists(memberships))
 
 
 def is_new_path_twice(version: RepositoryVersion) -> bool:

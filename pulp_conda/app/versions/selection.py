@@ -1,18 +1,15 @@
-"""Which packages of one repository version go into another: those that specs name, and what these
-need.
-"""
+"""Which packages of one state go into another: those that specs name, and what these need."""
 
 from functools import partial
 from typing import Any
 
-from pulpcore.plugin.models import RepositoryVersion
-
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.versions.candidates import candidates_named, names_of
+from pulp_conda.app.versions.state import State
 from pulp_conda.channel.errors import ChannelError
 from pulp_conda.channel.policies.closure import Closure, closure, select
 
-# Packages in a report; the version has all of them.
+# Packages in a report; the new version has all of them.
 _SHOWN = 1000
 
 _FACTS = ("path", "name", "version", "build", "sha256")
@@ -20,8 +17,8 @@ _FACTS = ("path", "name", "version", "build", "sha256")
 
 def choose_packages(
     specs: list[str],
-    source: RepositoryVersion,
-    target: RepositoryVersion,
+    source: State,
+    target: State,
     with_dependencies: bool,
 ) -> Closure:
     """Return the packages of the source that specs name, without those that the target has.

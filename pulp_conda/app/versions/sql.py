@@ -7,10 +7,6 @@ array is fast for a whole version, memberships are fast for a few content units.
 Code outside of `versions/` does not name `core_repositoryversion` and `core_repositorycontent`.
 """
 
-from typing import Any
-
-from pulpcore.plugin.models import RepositoryVersion
-
 # Let PostgreSQL look up each change by an index, in the order in which the joins are written, so
 # that the cost is that of the change. Its statistics are older than the sync: they may say that a
 # table is empty that has a million rows now. So the statements leave it no choice: a value in a
@@ -88,12 +84,3 @@ def packages_added() -> str:
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content_id
         AND member.repository_id = %(repository)s AND member.version_added_id = %(version)s
 """
-
-
-def facts_of(version: RepositoryVersion) -> dict[str, Any]:
-    """Return the parameters that statements about a version have."""
-    return {
-        "version": version.pk,
-        "number": version.number,
-        "repository": version.repository_id,
-    }

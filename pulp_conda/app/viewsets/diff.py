@@ -5,18 +5,17 @@ from typing import Any
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from pulpcore.plugin.models import RepositoryVersion
-
 from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.versions.comparison import NameQuery, compare
+from pulp_conda.app.versions.state import State
 from pulp_conda.app.viewsets.renderers import wants_markdown
 from pulp_conda.channel.changelog import render_markdown
 
 
 def answer_diff(
     view: GenericViewSet,
-    base: RepositoryVersion,
-    target: RepositoryVersion,
+    base: State,
+    target: State,
     query: dict[str, Any],
     names: tuple[str | int, str | int],
     title: str,

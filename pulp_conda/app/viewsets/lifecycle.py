@@ -53,6 +53,7 @@ from pulp_conda.app.solving.lock_files import (
 from pulp_conda.app.tasks.moves import promote, roll_back
 from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 
@@ -276,7 +277,7 @@ class CondaLifecycleViewSet(
         query = serializer.validated_data
         names = query.pop("base"), query.pop("target")
         with channel_errors_as_validation():
-            base, target = (lifecycle.find_version(name) for name in names)
+            base, target = (VersionState(lifecycle.find_version(name)) for name in names)
         return answer_diff(self, base, target, query, names, f"{lifecycle.name}: {{}} → {{}}")
 
     def validated(self) -> dict[str, Any]:

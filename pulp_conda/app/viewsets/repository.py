@@ -36,6 +36,7 @@ from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.modify import modify
 from pulp_conda.app.tasks.sync import synchronize
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 
@@ -237,7 +238,8 @@ class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
         target = self.get_object()
         base = self._base(target, query.pop("base", None))
         title = f"{target.repository.name}: version {{}} → {{}}"
-        return answer_diff(self, base, target, query, (base.number, target.number), title)
+        states = VersionState(base), VersionState(target)
+        return answer_diff(self, *states, query, (base.number, target.number), title)
 
     def _base(self, target: RepositoryVersion, number: int | None) -> RepositoryVersion:
         """Return the version with a number, or the newest version before that is not deleted."""

@@ -4,6 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pulp_conda.app.models import CondaPackage, CondaRepository
 from pulp_conda.app.versions.comparison import NameQuery, compare, count_changes
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel.diff import diff
 from pulp_conda.channel.errors import BadMatchSpec
 from tests.support.builders import make_record
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _version(records, name="team"):
-    """Return a version of a repository that has exactly these records."""
+    """Return the state of a repository that has exactly these records."""
     repository, _ = CondaRepository.objects.get_or_create(name=name)
     digests = [record.digest for record in records]
     stored = CondaPackage.objects.filter(record_digest__in=digests)
@@ -23,7 +24,7 @@ def _version(records, name="team"):
     with repository.new_version() as version:
         version.remove_content(version.get_content(CondaPackage.objects))
         version.add_content(CondaPackage.objects.filter(record_digest__in=digests))
-    return version
+    return VersionState(version)
 
 
 OLD = [
@@ -240,7 +241,7 @@ def test_the_count_of_changes_is_right_after_a_version_between_is_deleted(histor
         for base in (first, second, fourth, fifth)
         for target in (first, second, fourth, fifth, other)
     }
-    third.delete()
+    third.version.delete()
     assert {pair: count_changes(*pair) for pair in expected} == expected
 
 

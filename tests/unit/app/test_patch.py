@@ -10,6 +10,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPatch, CondaRepository
 from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.serializers import CondaPatchSerializer
+from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel.metadata.patch_instructions import check_instructions
 from tests.support.builders import make_record
 
@@ -41,7 +42,7 @@ def _add(repository, *patches):
 
 
 def _patched(version, now=NOW, subdir="noarch"):
-    patches = CondaPatch.active(version, now)[subdir]
+    patches = CondaPatch.active(VersionState(version), now)[subdir]
     return orjson.loads(patches.apply(NUMPY.filename, NUMPY.canonical))
 
 
@@ -51,7 +52,7 @@ def test_a_version_has_the_patches_that_were_added_and_not_removed(repository):
     with repository.new_version() as second:
         second.remove_content(CondaPatch.objects.all())
     assert _patched(first)["depends"] == ["python"]
-    assert CondaPatch.active(second, NOW) == {}
+    assert CondaPatch.active(VersionState(second), NOW) == {}
 
 
 def test_the_patch_that_was_made_later_wins_whatever_order_they_were_added_in(repository):
@@ -68,7 +69,7 @@ def test_patches_hold_for_their_subdir_only(repository):
     with repository.new_version() as version:
         version.add_content(CondaPackage.objects.all())
         version.add_content(CondaPatch.objects.filter(pk=_patch(subdir="linux-64").pk))
-    assert CondaPatch.active(version, NOW).keys() == {"linux-64"}
+    assert CondaPatch.active(VersionState(version), NOW).keys() == {"linux-64"}
 
 
 def test_a_patch_is_left_out_from_the_moment_it_expires(repository):
@@ -136,7 +137,7 @@ def test_a_patch_may_come_with_its_package_and_outlive_it(repository):
         version.add_content(CondaPatch.objects.filter(pk=patch.pk))
     with repository.new_version() as version:
         version.remove_content(CondaPackage.objects.filter(pk=scipy.pk))
-    assert CondaPatch.active(version, NOW)["noarch"].filenames() == [scipy.filename]
+    assert CondaPatch.active(VersionState(version), NOW)["noarch"].filenames() == [scipy.filename]
 
 
 @pytest.mark.parametrize("count", [1, 10])
@@ -154,8 +155,8 @@ def test_what_an_upstream_removed_is_one_patch_and_needs_no_package(repository):
     assert CondaPatch.for_upstream("linux-64", ["gone-1.0-0.conda"]) != patch
     assert CondaPatch.for_upstream("noarch", ["no package"]) is None
     version = _add(repository, patch, _patch())
-    assert list(CondaPatch.of_upstream(version)) == [patch]
-    assert CondaPatch.active(version, NOW)["noarch"].removed == ["gone-1.0-0.conda"]
+    assert list(CondaPatch.of_upstream(VersionState(version))) == [patch]
+    assert CondaPatch.active(VersionState(version), NOW)["noarch"].removed == ["gone-1.0-0.conda"]
 
 
 def test_versions_are_compared_by_their_patches(repository):
@@ -164,9 +165,18 @@ def test_versions_are_compared_by_their_patches(repository):
     with repository.new_version() as target:
         target.remove_content(CondaPatch.objects.filter(pk=first.pk))
         target.add_content(CondaPatch.objects.filter(pk=third.pk))
-    assert diff_patches(base, target) == {"added": [third], "removed": [first]}
-    assert diff_patches(target, base, "numpy") == {"added": [first], "removed": [third]}
-    assert diff_patches(base, target, "num") == {"added": [], "removed": []}
+    assert diff_patches(VersionState(base), VersionState(target)) == {
+        "added": [third],
+        "removed": [first],
+    }
+    assert diff_patches(VersionState(target), VersionState(base), "numpy") == {
+        "added": [first],
+        "removed": [third],
+    }
+    assert diff_patches(VersionState(base), VersionState(target), "num") == {
+        "added": [],
+        "removed": [],
+    }
 
 
 def _save(**data):

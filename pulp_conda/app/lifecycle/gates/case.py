@@ -8,6 +8,8 @@ from pulpcore.plugin.models import Publication
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaStage, HistoryEntry
+from pulp_conda.app.models.publication import served_state
+from pulp_conda.app.versions.state import State
 from pulp_conda.app.vocabulary import GateVerdict
 
 # People read the reports. A report has this many findings, and the number of all.
@@ -32,6 +34,16 @@ class Case:
     publication: CondaPublication
     before: CondaPublication | None
     entry: HistoryEntry
+
+    @property
+    def state(self) -> State:
+        """What the stage shall serve."""
+        return served_state(self.publication)
+
+    @property
+    def state_before(self) -> State | None:
+        """What the stage serves now, or None."""
+        return self.before and served_state(self.before)
 
 
 @dataclass(frozen=True)

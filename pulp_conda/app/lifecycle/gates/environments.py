@@ -9,7 +9,6 @@ from django.conf import settings
 
 from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
-from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.solving.solutions import (
     Basis,
     PublishedChannel,
@@ -70,8 +69,7 @@ def channels_of(gate: Gate) -> Sequence[str]:
 
 def judge(gate: Gate, case: Case) -> Verdict:
     """Solve the environments, and return `passed` if the solver found a solution for each."""
-    version = version_of(case.publication)
-    environments = environments_of(version, gate["environments"])
+    environments = environments_of(case.state, gate["environments"])
     missing = [
         {
             "environment": name,

@@ -5,11 +5,12 @@ Rules are about age, licenses, blocked and required packages, and dependencies.
 
 from collections.abc import Sequence
 from gettext import gettext as _
+from itertools import chain
 
 from django.utils import timezone
 
 from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
-from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.versions.candidates import candidates
 from pulp_conda.app.vocabulary import GateVerdict
 from pulp_conda.channel.policies.rules import Policy, evaluate, read_policy
@@ -38,17 +39,15 @@ def channels_of(gate: Gate) -> Sequence[str]:
 def judge(gate: Gate, case: Case) -> Verdict:
     """Return `passed` if the packages keep the rules of the gate, and `failed` if not."""
     policy = _read(gate)
-    version = version_of(case.publication)
-    before = case.before and version_of(case.before)
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
         return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
     verdict = evaluate(
         policy,
-        candidates(version, before, with_depends=bool(policy.dependencies)),
+        candidates(case.state, case.state_before, with_depends=bool(policy.dependencies)),
         now=timezone.now(),
-        base=(package for publication in served for package in candidates(version_of(publication))),
+        base=chain.from_iterable(candidates(served_state(publication)) for publication in served),
     )
     findings = [
         {"rule": finding.rule, "subject": finding.subject, "text": finding.text}
