@@ -28,7 +28,7 @@ from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.app.signals import version_made
-from pulp_conda.app.versions import membership
+from pulp_conda.app.versions import membership, overrides
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 
@@ -98,7 +98,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             return version
 
     def initialize_new_version(self, new_version: RepositoryVersion) -> None:
-        membership.change_by_sets(new_version)
+        overrides.change_by_sets(new_version)
 
     def cleanup_old_versions(self) -> None:
         """Delete versions beyond `retain_repo_versions`, without counting all of what the next ones
@@ -107,7 +107,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         if self.retain_repo_versions and not self.versions.filter(complete=False).exists():
             versions = self.versions.complete().exclude(pk__in=self.protected_versions())
             for version in versions.order_by("-number")[self.retain_repo_versions :]:
-                membership.delete(version)
+                overrides.delete(version)
         super().cleanup_old_versions()
 
     def check_content_overwrite(
@@ -162,7 +162,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         if not getattr(new_version, "is_copy", False):
             self._check_patches(new_version)
         IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
-        membership.finish_by_changes(new_version)
+        overrides.finish_by_changes(new_version)
 
     def _check_paths(self, new_version: RepositoryVersion) -> None:
         """Refuse two records for one file name; those that were there before were replaced."""

@@ -1,24 +1,19 @@
 """Which content a repository version has, changed in bulk.
 
-pulpcore loads every key of a version into Python: once to copy what the version before has, and
-again at each `add_content` and `remove_content`. When the version is complete it reads all of its
-content once more. Here PostgreSQL moves the keys as sets, and only the changes are looked at. The
-rows in the database are the same as pulpcore's; tests compare them.
+pulpcore loads every key of a version into Python to copy what the version before has, and again for
+each change. Here PostgreSQL moves the keys as sets. The rows in the database are the same as
+pulpcore's; tests compare them.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, models, transaction
-from django.db.models import Count, Func, Subquery
+from django.db import connection, transaction
+from django.db.models import Subquery
 
-from pulpcore.plugin.models import Content, Repository, RepositoryContent, RepositoryVersion
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.models import Repository, RepositoryContent, RepositoryVersion
 
 from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, MEMBERSHIPS, keys_of
 
@@ -165,7 +160,7 @@ def become(
         added, removed: Keys of content.
     """
     facts = {"base": base.pk, "added": list(added), "removed": list(removed)}
-    with _table("conda_wanted", _WANTED, facts):
+    with keys_in_table("conda_wanted", _WANTED, facts):
         present, wanted = _KEYS.format(version.pk), "SELECT content FROM conda_wanted"
         change_contents(version, f"{wanted} EXCEPT {present}", f"{present} EXCEPT {wanted}")
 
@@ -182,7 +177,7 @@ def remove_replaced(version: RepositoryVersion) -> None:
         new = f"{_KEYS.format(version.pk)} EXCEPT {_KEYS.format(version.base_version_id)}"
     elif _is_true(version, _NOTHING_ELSE):
         return
-    with _table("conda_new", new, _facts(version)):
+    with keys_in_table("conda_new", new, _facts(version)):
         for table, same_key in _SAME_KEY.items():
             change_contents(version, removed=_REPLACED.format(table=table, same_key=same_key))
 
@@ -192,125 +187,13 @@ def is_new_path_twice(version: RepositoryVersion) -> bool:
     return _is_true(version, _TWICE)
 
 
-def change_by_sets(version: RepositoryVersion) -> None:
-    """Make `add_content` and `remove_content` of a version use `change_contents`.
-
-    pulpcore's own tasks call them, too.
-    """
-    version.add_content = partial(_add_content, version)
-    version.remove_content = partial(_remove_content, version)
-
-
-def finish_by_changes(version: RepositoryVersion) -> None:
-    """Make pulpcore look at the changes alone when it completes a version.
-
-    It asks the version for all of its content, to count it and to check its types.
-    """
-    for method in ("added", "removed"):
-        setattr(version, method, _existence(getattr(version, method)))
-    # pulpcore checks the types of content. Those of the version before were checked then.
-    version.get_content = version.added
-    version._compute_counts = partial(_compute_counts, version)
-
-
-def delete(version: RepositoryVersion) -> None:
-    """Delete a complete version as pulpcore does. The next version takes over its changes."""
-
-    def find_next() -> RepositoryVersion:
-        following = RepositoryVersion.next(version)
-        following._compute_counts = partial(_compute_changes, following)
-        return following
-
-    version.next = find_next
-    version.delete()
-
-
-def _add_content(version: RepositoryVersion, content: models.QuerySet) -> None:
-    with _chosen(content) as contents:
-        foreign = Content.objects.exclude(pulp_domain=get_domain_pk())
-        assert not foreign.filter(pk__in=content).exists(), "content of another domain"
-        change_contents(version, added=contents)
-
-
-def _remove_content(version: RepositoryVersion, content: models.QuerySet) -> None:
-    with _chosen(content) as contents:
-        change_contents(version, removed=contents)
-
-
 @contextmanager
-def _chosen(content: models.QuerySet) -> Iterator[str]:
-    """Give a query in SQL for the keys of a queryset."""
-    try:
-        query, parameters = content.values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        yield _NOTHING
-        return
-    with _table("conda_chosen", f"SELECT DISTINCT * FROM ({query}) AS content", parameters):
-        yield "SELECT content FROM conda_chosen"
-
-
-def _compute_counts(version: RepositoryVersion) -> None:
-    """Store how much content a version has: what the version before had, and the changes."""
-    for method in ("add_content", "remove_content", "added", "removed", "get_content"):
-        version.__dict__.pop(method, None)
-    del version._compute_counts
-    before = version.previous().counts.filter(count_type=version.counts.model.PRESENT)
-    added, removed = _changes(version)
-    present = Counter(dict(before.values_list("content_type", "count"))) + added
-    present.subtract(removed)
-    if present.total() == _size(version):
-        _save_counts(version, A=added, P=present, R=removed)
-    else:
-        # The counts of the version before are wrong (pulpcore's issue 7272).
-        version._compute_counts()
-
-
-def _compute_changes(version: RepositoryVersion) -> None:
-    """Store how much content a version adds and removes, after the version before was deleted.
-
-    How much it has in all stays the same.
-    """
-    version.counts.exclude(count_type=version.counts.model.PRESENT).delete()
-    added, removed = _changes(version)
-    _save_counts(version, A=added, R=removed)
-
-
-def _changes(version: RepositoryVersion) -> tuple[Counter[str], Counter[str]]:
-    """Return how much a version adds, and removes, of each type of content."""
-    added, removed = (
-        Counter(dict(members.values_list("content__pulp_type").annotate(Count("pk"))))
-        for members in (version.added_memberships, version.removed_memberships)
-    )
-    return added, removed
-
-
-def _save_counts(version: RepositoryVersion, **counts: Counter[str]) -> None:
-    row = version.counts.model
-    row.objects.bulk_create(
-        row(repository_version=version, count_type=kind, content_type=pulp_type, count=count)
-        for kind, of_kind in counts.items()
-        for pulp_type, count in of_kind.items()
-        if count
-    )
-
-
-def _size(version: RepositoryVersion) -> int:
-    size = Func("content_ids", function="cardinality", output_field=models.IntegerField())
-    return RepositoryVersion.objects.filter(pk=version.pk).values_list(size, flat=True).get()
-
-
-class _Existence(models.QuerySet):
-    def __bool__(self) -> bool:
-        return self.exists()
-
-
-def _existence(method: Callable[..., models.QuerySet]) -> Callable[..., models.QuerySet]:
-    def ask(*arguments: Any, **options: Any) -> models.QuerySet:
-        contents = method(*arguments, **options)
-        contents.__class__ = _Existence
-        return contents
-
-    return ask
+def keys_in_table(name: str, query: str, parameters: Any) -> Iterator[None]:
+    """Keep the keys that a query gives in a temporary table, for the time of a `with` block."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE {name} (content) AS {query}", parameters)
+        yield
+        cursor.execute(f"DROP TABLE {name}")
 
 
 def _is_true(version: RepositoryVersion, question: str) -> bool:
@@ -326,12 +209,3 @@ def _forget_keys(version: RepositoryVersion) -> None:
 
 def _facts(version: RepositoryVersion) -> dict[str, Any]:
     return {"repository": version.repository_id, "version": version.pk}
-
-
-@contextmanager
-def _table(name: str, query: str, parameters: Any) -> Iterator[None]:
-    """Keep the keys that a query gives in a temporary table."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMP TABLE {name} (content) AS {query}", parameters)
-        yield
-        cursor.execute(f"DROP TABLE {name}")

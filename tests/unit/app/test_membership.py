@@ -242,3 +242,17 @@ def _keys(units, letters):
 
 def _members(version, units):
     return "".join(sorted(letter for letter, unit in units.items() if version.contains(unit)))
+
+
+@pytest.mark.parametrize("maker", [CondaRepository, Repository], ids=["we", "pulpcore's importer"])
+def test_a_complete_version_has_the_methods_of_its_class(units, maker):
+    repository = CondaRepository.objects.create(name="team")
+    repository = maker.objects.get(pk=repository.pk)
+    chosen = Content.objects.filter(pk__in=_keys(units, "ab"))
+    with CaptureQueriesContext(connection) as queries:
+        with repository.new_version() as version:
+            version.set_content(chosen)
+    assert any("conda_chosen" in query["sql"] for query in queries)  # changed as sets
+    assert type(version) is RepositoryVersion
+    assert not [name for name, value in vars(version).items() if callable(value)]
+    assert set(version.content.values_list("pk", flat=True)) == {unit.pk for unit in chosen}
