@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from pulp_conda.app.models import CondaPublication, CondaShard
-from pulp_conda.channel.metadata.shards import encode_shard, shard_key
+from pulp_conda.channel.metadata.shards import ShardEntry, encode_shard, shard_key
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,6 @@ DELETE FROM conda_condashard WHERE pulp_id IN (
     FOR UPDATE SKIP LOCKED
 )
 """
-
-# A package in its shard, as `encode_shard` takes it: file name, record as canonical JSON, canonical
-# run_exports or None if not known, and whether it belongs into `v3`.
-ShardEntry = tuple[str, bytes, str | None, bool]
 
 
 class _Shard(NamedTuple):

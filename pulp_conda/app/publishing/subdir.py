@@ -17,15 +17,15 @@ from django.core.files import File
 from pulpcore.plugin.models import PublishedMetadata
 
 from pulp_conda.app.models import CondaPublication, CondaRepository
-from pulp_conda.app.publishing.shards import ShardEntry, ShardStore
+from pulp_conda.app.publishing.shards import ShardStore
 from pulp_conda.app.versions.records import PackageRow
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
-from pulp_conda.channel.metadata.current_repodata import select_current
+from pulp_conda.channel.metadata.current_repodata import CurrentCandidate, select_current
 from pulp_conda.channel.metadata.patches import Patches
 from pulp_conda.channel.metadata.repodata import RepodataWriter, compress
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter, canonical
-from pulp_conda.channel.metadata.shards import encode_index
+from pulp_conda.channel.metadata.shards import ShardEntry, encode_index
 from pulp_conda.channel.metadata.v3 import as_v3, declares_v3
 
 
@@ -194,7 +194,7 @@ class SubdirWriter:
             compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
 
 
-def _as_candidate(filename: str, record: bytes) -> tuple[str, str, str, int, str, list[str]]:
+def _as_candidate(filename: str, record: bytes) -> CurrentCandidate:
     """Return a package as `select_current` takes it."""
     fields = orjson.loads(record)
     return (
