@@ -14,6 +14,7 @@ from pulp_conda.app.models import CondaPackage, PublishedShard
 from pulp_conda.app.publishing import channel, shards
 from pulp_conda.app.serving import resolve
 from pulp_conda.app.sync import batch
+from pulp_conda.app.versions import records
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,7 @@ FACTS = {
 
 # By table and columns of the index: a query that uses it.
 USES = {
-    ("conda_condapackage", "content_ptr_id"): (channel._ROWS, FACTS),
+    ("conda_condapackage", "content_ptr_id"): (records._ROWS, FACTS),
     ("conda_condapackage", "_pulp_domain_id, subdir, filename, sha256, record_digest"): (
         batch._MATCH,
         FACTS,
@@ -56,7 +57,7 @@ USES = {
         FACTS,
     ),
     ("conda_condapackageinfo", "pulp_domain_id, sha256"): (channel._INFOS, FACTS),
-    ("conda_indexedfile", "repository_id, sha256"): (channel._ROWS, FACTS),
+    ("conda_indexedfile", "repository_id, sha256"): (records._ROWS, FACTS),
     ("conda_condashard", "pulp_id"): PublishedShard.objects.filter(publication=KEY).select_related(
         "shard"
     ),
@@ -87,7 +88,7 @@ def test_a_query_uses_the_index(table, columns):
     name = _indexes({table})[table, columns]
     with connection.cursor() as cursor:
         cursor.execute(batch.CREATE)
-        cursor.execute("CREATE TEMP TABLE conda_member (content uuid)")
+        cursor.execute("CREATE TEMP TABLE conda_member (content uuid, repository uuid)")
         cursor.execute(ONLY_INDEXES)
         cursor.execute(f"EXPLAIN {statement}", parameters)
         plan = "\n".join(line for (line,) in cursor.fetchall())
