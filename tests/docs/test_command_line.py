@@ -181,7 +181,7 @@ def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(admin
     assert "testing moves from nothing to v1 (2 new)." in printed
 
     # A job that is run again has nothing to do.
-    assert "No new version: 2 present already." in run_as_github("branch", "main")
+    assert "No new version: 2 already present." in run_as_github("branch", "main")
 
     run_as_github("tag", "v1.0")
     history = admin.json("conda", "lifecycle", "history", "team", "--kind", "promoted")

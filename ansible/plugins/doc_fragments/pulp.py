@@ -39,57 +39,56 @@ options:
   ca_bundle:
     description:
       - A file with the certificates of the authorities to trust, in PEM.
-      - If not given, the environment variable E(PULP_CA_BUNDLE) is used, and else what the system
-        trusts.
+      - If not given, the environment variable E(PULP_CA_BUNDLE) is used. Without that, the
+        certificates of the system are used.
     type: path
   api_root:
     description:
-      - Where the API is on the server.
+      - The path of the API on the server.
       - If not given, the environment variable E(PULP_API_ROOT) is used.
     type: str
     default: /pulp/
   domain:
     description:
-      - The domain of Pulp to work in, on a server that has domains.
+      - The domain of Pulp, if the server has domains.
       - If not given, the environment variable E(PULP_DOMAIN) is used.
     type: str
     default: default
   timeout:
     description:
-      - How many seconds to wait for a task of Pulp. With V(0), as long as it takes.
-      - A task that takes longer goes on; the module fails and names it.
+      - How many seconds to wait for a task of Pulp. With V(0), there is no limit.
+      - If a task takes longer, it continues on the server. The module fails and names the task.
     type: int
     default: 1800
   refresh_api_cache:
     description:
-      - Whether to download the description of the API again, which is kept in the user's cache
-        folder.
-      - Needed after a change of the server's plugins. It is done anyway if the kept one does not
-        know of conda.
+      - Whether to download the description of the API again. It is cached in a folder of the user.
+      - This is needed after the plugins of the server change. It is done automatically if the
+        cached description has no conda plugin.
     type: bool
     default: false
 requirements:
   - Python >= 3.11
-  - pulp-glue-conda, of the version of the collection, where the module runs
+  - pulp-glue-conda, in the same version as the collection, on the host that runs the module
 attributes:
   check_mode:
-    description: Can run in check mode, and then changes nothing.
+    description: Can run in check mode, which changes nothing.
     support: full
   diff_mode:
-    description: Shows what changed, or would change, in diff mode.
+    description: Shows in diff mode what changed or would change.
     support: full
 notes:
-  - "All modules of this collection are in the action group V(pulp.conda.conda): give the
-    connection once, in C(module_defaults) with the key C(group/pulp.conda.conda)."
-  - In check mode, a resource that does not exist is taken as one that an earlier task would have
-    made, with a warning.
+  - "All modules of this collection are in the action group V(pulp.conda.conda). To give the
+    connection only once, use C(module_defaults) with the key C(group/pulp.conda.conda)."
+  - If a resource does not exist in check mode, the module assumes that an earlier task would have
+    made it, and warns.
 """
 
     STATE = r"""
 options:
   state:
     description:
-      - Whether it has to be there.
+      - Whether it must exist.
     type: str
     choices: [present, absent]
     default: present
@@ -99,6 +98,6 @@ options:
 options:
   pulp_labels:
     description:
-      - All its labels, keys and values. Left out, they stay as they are.
+      - All of its labels, as keys and values. Without this option, the labels stay as they are.
     type: dict
 """

@@ -1,5 +1,5 @@
-"""What all modules share: the connection to Pulp, resources by their names, and how changes and
-errors are reported.
+"""Code of all modules: the connection to Pulp, the search for resources by name, and reports of
+changes and errors.
 """
 
 import re
@@ -25,7 +25,7 @@ try:
 
     IMPORT_ERROR = None
 except ImportError:
-    # So that modules can be loaded, and say what is missing.
+    # The modules still load, and report what is missing.
     contexts = vocabulary = PulpException = None
     IMPORT_ERROR = traceback.format_exc()
 
@@ -47,7 +47,7 @@ WAITING = {
 STATE = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 LABELS = {"pulp_labels": {"type": "dict"}}
 
-# What the server never tells. In check mode, what would be made has it.
+# Fields that the server never shows. In check mode, the result would contain them.
 _SECRETS = {
     "client_key",
     "password",
@@ -57,7 +57,7 @@ _SECRETS = {
     "username",
     "webhook_secret",
 }
-# What differs from server to server or from day to day.
+# Fields that differ between servers, or change without a change of the configuration.
 _NOT_SHOWN = _SECRETS | {
     "hidden_fields",
     "no_content_change_since",
@@ -67,17 +67,18 @@ _NOT_SHOWN = _SECRETS | {
     "pulp_last_updated",
 }
 
-# A stage serves nothing, or a channel has no such package.
+# The codes of errors that earlier tasks may prevent: a stage serves nothing, or a channel does not
+# have the package.
 _NOT_YET = ("CND0035", "CND0056")
 
 _CODE = re.compile(r"\[([A-Z]{3}\d{4})\]")
 
 
 def run(work, options, **rules):
-    """Run a module: do its work, and report what that returned, or what went wrong.
+    """Run a module: call its function, and report the results or the error.
 
     Args:
-        work: A function of the module, which returns the results.
+        work: The function of the module, which returns the results.
         options: The argument specification without the connection.
         rules: More arguments of `CondaModule`.
     """
@@ -85,9 +86,9 @@ def run(work, options, **rules):
     try:
         results = work(module)
     except PulpNoWait as notice:
-        module.fail_json(msg=f"{notice} The task goes on: look at it, or raise 'timeout'.")
+        module.fail_json(msg=f"{notice} The task continues. Check it, or increase 'timeout'.")
     except PulpAuthenticationFailed:
-        module.fail(f"{module.server} does not take this login. Check 'username' and 'password'.")
+        module.fail(f"{module.server} refuses this login. Check 'username' and 'password'.")
     except PulpNotAutorized as error:
         user = module.params["username"] or "nobody"
         module.fail(f"{module.server} does not allow '{user}' to do this: {error.operation_id}.")
@@ -97,7 +98,7 @@ def run(work, options, **rules):
 
 
 class CondaModule(AnsibleModule):
-    """A module that speaks to Pulp through pulp-glue."""
+    """A module that uses Pulp through pulp-glue."""
 
     def __init__(self, options, **rules):
         connection = {
@@ -117,39 +118,38 @@ class CondaModule(AnsibleModule):
 
     @property
     def server(self):
-        """How messages call the server."""
+        """The name of the server in messages."""
         return f"'{self.params['pulp_url']}'"
 
     @property
     def pulp(self):
-        """The server, on which nothing can be changed in check mode."""
+        """The connection. In check mode, it cannot change anything."""
         return self._connected(self.check_mode)
 
     @property
     def asking_pulp(self):
-        """The server also in check mode, for requests that only ask, though they are POST
-        requests.
+        """A connection that sends requests in check mode, too.
+
+        It is for POST requests that change nothing, such as a dry run.
         """
         return self._connected(False)
 
     def context(self, kind, pulp=None, **key):
-        """Return the glue context of a kind, `Remote` for example, for what has this natural
-        key.
-        """
+        """Return the glue context of a kind, for example `Remote`, for the entity with this key."""
         return self._context_class(kind)(pulp or self.pulp, entity=key)
 
     def href(self, kind, name):
-        """Return the href of what has this name, or a text in its place if check mode cannot know
-        it.
+        """Return the href of the entity of this name. In check mode, it can be a placeholder.
 
-        None and an empty text are returned as they are: the one leaves a field as it is, the other
-            clears it.
+        None and an empty text are returned unchanged. None leaves a field as it is, and an empty
+        text clears it.
         """
         return self.find(kind, name)["pulp_href"] if name else name
 
     def find(self, kind, name):
-        """Return what has this name, or a stand-in if check mode takes it as made, or if all has to
-        be absent anyway.
+        """Return the entity of this name.
+
+        If there is none, return a stand-in in check mode and with `state: absent`. Otherwise fail.
         """
         try:
             return self.context(kind, name=name).entity
@@ -163,50 +163,52 @@ class CondaModule(AnsibleModule):
                 near = [f"'{other}'" for other in getattr(error, "nearest", list)()]
                 hint = f"Did you mean {' or '.join(near)}?" if near else "Create it first."
                 raise PulpEntityNotFound(f"{text} {hint}") from None
-            self.warn(f"{text} In check mode, it is taken as made by an earlier task.")
+            self.warn(f"{text} In check mode, an earlier task is assumed to make it.")
             return stand_in
 
     def given(self, *options):
-        """Return the options that are given, by name."""
+        """Return those of the options that have a value, by name."""
         return {name: self.params[name] for name in options if self.params[name] is not None}
 
     def converge(self, context, desired):
         """Create, change or delete a resource so that it has these fields.
 
         Args:
-            context: From `context`.
-            desired: The fields it has to have, or None if it has to be absent.
+            context: The context from `context`.
+            desired: The fields of the resource, or None to delete it.
 
         Returns:
-            Whether it was changed, how it was before, and how it is; None stands for nothing.
+            Whether it was changed, the resource before, and the resource after. A resource that
+                does not exist is None.
         """
         before = self.existing(context)
         changed, _before, after = context.converge(desired)
         return changed, before, after
 
     def comes_later(self, error):
-        """Return whether an error is only one of check mode, in which earlier tasks did nothing. It
-        becomes a warning.
+        """Return whether an error only occurs because earlier tasks did nothing in check mode.
+
+        Such an error becomes a warning.
         """
         is_one = self.check_mode and any(code in str(error) for code in _NOT_YET)
         if is_one:
-            self.warn(f"{text_of(error)} In check mode, earlier tasks did nothing about it.")
+            self.warn(f"{text_of(error)} Earlier tasks may prevent this, but not in check mode.")
         return is_one
 
     def existing(self, context):
-        """Return a copy of a resource that no later call changes, or None."""
+        """Return a copy of a resource, or None. Later calls do not change the copy."""
         try:
             return deepcopy(context.entity)
         except PulpEntityNotFound:
             return None
 
     def fail(self, text, **results):
-        """End with an error, and its code if it has one."""
+        """Fail with an error, and with its code if it has one."""
         code = _CODE.search(text)
         self.fail_json(msg=text, **results, **({"code": code[1]} if code else {}))
 
     def _context_class(self, kind):
-        if kind == "ContentGuard":  # of any plugin
+        if kind == "ContentGuard":  # content guards of all plugins
             return PulpContentGuardContext
         return getattr(contexts, f"PulpConda{kind}Context")
 
@@ -215,13 +217,13 @@ class CondaModule(AnsibleModule):
             pulp = self._connect(is_fake, self.params["refresh_api_cache"])
             (needed,) = contexts.PulpCondaRepositoryContext.NEEDS_PLUGINS
             if not pulp.has_plugin(needed):
-                # What is kept may be older than the plugin.
+                # The cached description of the API may be older than the plugin.
                 pulp = self._connect(is_fake, refresh_cache=True)
             if not pulp.has_plugin(needed):
                 has = pulp.component_versions.get("conda")
                 self.fail(
                     f"{self.server} has {f'pulp_conda {has}' if has else 'no pulp_conda'}. "
-                    f"This collection needs pulp_conda {needed.specifier}: install it on the "
+                    f"This collection needs pulp_conda {needed.specifier}. Install it on the "
                     "server."
                 )
             self._pulp[is_fake] = pulp
@@ -232,8 +234,8 @@ class CondaModule(AnsibleModule):
         try:
             pulp.api  # loads the description of the API
         except (PulpException, OSError, LookupError, TypeError, ValueError) as error:
-            # Whatever answers there, it may be anything.
-            self.fail(f"{self.server} is no Pulp that answers: {error}. Check 'pulp_url'.")
+            # Any program may answer at the URL, so many kinds of errors are possible.
+            self.fail(f"{self.server} does not answer as Pulp does: {error}. Check 'pulp_url'.")
         return pulp
 
     def _make_context(self, is_fake, refresh_cache):
@@ -259,10 +261,10 @@ class CondaModule(AnsibleModule):
 
 
 def results(changed, before, after, **returned):
-    """Return the results of a module, with the diff of what it manages. None stands for nothing.
+    """Return the results of a module, with a diff. None is a resource that does not exist.
 
     Args:
-        returned: Resources to return by name, without their secrets.
+        returned: Resources by the name of the result. Their secrets are removed.
     """
     return {
         "changed": changed,

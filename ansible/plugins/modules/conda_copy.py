@@ -1,14 +1,13 @@
 #!/usr/bin/python
-"""Packages from one repository in another."""
+"""Copy packages from one repository to another."""
 
 DOCUMENTATION = r"""
 module: conda_copy
 short_description: Copy packages between conda repositories
 description:
-  - Copies the packages that match one of some match specs from one repository to another, in one
-    new version, and what
-    they depend on. Nothing is downloaded or uploaded.
-  - What the target has already is not copied again, and nothing is removed from it.
+  - Copies packages that match specs, and their dependencies, from one repository to another. This
+    makes one new version. Nothing is downloaded or uploaded.
+  - Packages that the target already has are not copied again. No packages are removed from it.
   - In check mode, the server is asked what would be copied.
 options:
   repository:
@@ -23,12 +22,12 @@ options:
     description: The number of the version of O(source) to copy from. The default is the latest one.
     type: int
   specs:
-    description: Match specs of packages to copy. A name may hold globs.
+    description: Match specs of the packages to copy. Names may contain globs.
     type: list
     elements: str
     required: true
   with_dependencies:
-    description: Whether to copy what they depend on, too, as far as O(repository) does not have it.
+    description: Whether to also copy dependencies that O(repository) does not have.
     type: bool
     default: true
   overwrite:
@@ -42,7 +41,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What the team needs from the mirror
+- name: Copy packages that the team needs from the mirror
   pulp.conda.conda_copy:
     repository: team
     source: forge
@@ -51,8 +50,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 copied:
-  description: The packages that were copied, or in check mode would be. Of more than a thousand,
-    the first ones.
+  description: The packages that were copied, or would be copied in check mode. At most a thousand
+    are listed.
   type: list
   elements: str
   returned: if both repositories exist
@@ -66,7 +65,7 @@ unmet:
 version:
   description: The number of the new version.
   type: int
-  returned: when changed, but in check mode
+  returned: when changed, except in check mode
   sample: 44
 """
 

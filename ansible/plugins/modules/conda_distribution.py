@@ -6,13 +6,11 @@ module: conda_distribution
 short_description: Manage the URLs of conda channels
 description:
   - Creates, changes and deletes distributions of Pulp's conda plugin. A distribution is the URL of
-    a channel, and says
-    what is served there.
-  - What the stage of a lifecycle serves is moved by M(pulp.conda.conda_promote); everything else of
-    its distribution,
-    such as its content guard, is changed here.
-  - Options that are left out stay as they are; in a new distribution they have the server's
-    default.
+    a channel, and defines what is served there.
+  - To change what a stage of a lifecycle serves, use M(pulp.conda.conda_promote). Other settings of
+    its distribution, such as the content guard, are changed with this module.
+  - Options that are not given stay as they are. In a new distribution, they have the default of the
+    server.
 options:
   name:
     description: The name of the distribution.
@@ -26,27 +24,26 @@ options:
     description: The name of the repository whose newest publication is served.
     type: str
   version:
-    description: The number of the version of O(repository) to stay at.
+    description: The number of the version of O(repository) to serve. Newer versions are not served.
     type: int
   publication:
-    description: The href of the publication to serve, from M(pulp.conda.conda_publication) for
-      example.
+    description: The href of the publication to serve, for example from
+      M(pulp.conda.conda_publication).
     type: str
   content_guard:
-    description: The name of the content guard, which says who may download. An empty text removes
+    description: The name of the content guard, which limits who may download. An empty text removes
       it.
     type: str
   hidden:
     description: Whether the channel is left out of the list of channels.
     type: bool
   checkpoint:
-    description: Whether the checkpoints of O(repository) are served, each under its date.
+    description: Whether the checkpoints of O(repository) are served, each at a URL with its date.
     type: bool
   notices:
     description:
-      - What clients show to their users. Each notice has a C(message), a C(level) of V(info),
-        V(warning) or V(critical)
-        and C(expires_at); C(id) and C(created_at) have defaults.
+      - Notices that clients show to their users. Each has a C(message), a C(level) of V(info),
+        V(warning) or V(critical), and C(expires_at). C(id) and C(created_at) have defaults.
     type: list
     elements: dict
 extends_documentation_fragment:
@@ -58,21 +55,21 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Serve what the repository has, for members of the team
+- name: Serve the latest version to members of the team
   pulp.conda.conda_distribution:
     name: forge
     base_path: forge
     repository: forge
     content_guard: team
 
-- name: Stay at version 42 for the course
+- name: Serve version 42 for the course
   pulp.conda.conda_distribution:
     name: course
     base_path: courses/2027
     repository: forge
     version: 42
 
-- name: The course is over
+- name: Delete the distribution of the course
   pulp.conda.conda_distribution:
     name: course
     state: absent
@@ -80,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 distribution:
-  description: The distribution. In check mode, as it would be.
+  description: The distribution. In check mode, the distribution as it would be.
   type: dict
   returned: when O(state=present)
   sample:
@@ -123,7 +120,7 @@ def _served(module):
 
 
 def _are_same(wanted, notices):
-    """Return whether the notices have all that is wanted; the rest are defaults of the server."""
+    """Return whether the notices have all wanted fields. Others are defaults of the server."""
     return len(wanted) == len(notices) and all(
         _comparable(key, value) == _comparable(key, notice.get(key))
         for new, notice in zip(wanted, notices)
@@ -132,7 +129,7 @@ def _are_same(wanted, notices):
 
 
 def _comparable(key, value):
-    """Return a time for the text of one, which can be written in many ways."""
+    """Return a time as a datetime, because the same time has several texts."""
     try:
         return datetime.fromisoformat(value) if key in _TIMES else value
     except (TypeError, ValueError):

@@ -1,52 +1,49 @@
 #!/usr/bin/python
-"""What people install from a channel."""
+"""Register environments that people install from a channel."""
 
 DOCUMENTATION = r"""
 module: conda_environment
 short_description: Register environments that gates solve
 description:
-  - Registers environments in a repository, or takes them out. Gates of the kind C(environments) try
-    whether they can
-    still be solved, before a stage moves.
-  - A repository has one environment of a name; another text takes the place of the one before.
+  - Registers environments in a repository, or removes them. Before a stage moves, gates of the kind
+    C(environments) check that the solver still finds a solution for them.
+  - Names are unique in a repository. A new text replaces the environment of the same name.
 options:
   repository:
     description: The name of the repository.
     type: str
     required: true
   name:
-    description: By which name gates and people speak of the environment.
+    description: The name of the environment. Gates use it, too.
     type: str
     required: true
   source:
-    description: The text of the environment's file.
+    description: The text of the environment file.
     type: str
   src:
-    description: The environment's file, where the module runs.
+    description: The path of the environment file on the host that runs the module.
     type: path
   format:
     description:
-      - What O(source) or O(src) is. V(specs) is one match spec a line.
-      - The default is the name of the file O(src), as far as that tells. Required with O(source).
+      - The format of O(source) or O(src). V(specs) has one match spec on each line.
+      - The default depends on the name of the file O(src). Required with O(source).
     type: str
     choices: [environment.yml, pixi.toml, pyproject.toml, specs]
   section:
-    description: Which environment of a pixi manifest it is.
+    description: The name of the environment in a pixi manifest.
     type: str
     default: default
   platforms:
     description:
-      - The subdirs to solve it for. Left out, they stay as they are; of a new environment, they are
-        those that the file
-        names.
+      - The subdirs to solve it for. Without this option, they stay as they are. The default of a
+        new environment is the subdirs in the file.
     type: list
     elements: str
   virtual_packages:
     description:
-      - What the machines have, by platform. Write versions in quotes.
-      - Those that are left out stay as they are; of a new environment, they are those of the file
-        and of an ordinary
-        machine.
+      - The virtual packages of the machines, by platform. Write versions in quotes.
+      - Virtual packages that are not given stay as they are. The default of a new environment is
+        those in the file and those of an ordinary machine.
     type: dict
 extends_documentation_fragment:
   - pulp.conda.pulp
@@ -56,14 +53,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What the analysts install
+- name: Register the environment of the analysts
   pulp.conda.conda_environment:
     repository: team
     name: analysis
     src: environments/analysis/environment.yml
     platforms: [linux-64, osx-arm64]
 
-- name: What the cluster needs
+- name: Register the environment of the cluster
   pulp.conda.conda_environment:
     repository: team
     name: cluster
@@ -75,7 +72,7 @@ EXAMPLES = r"""
     virtual_packages:
       linux-64: {__glibc: "2.17", __cuda: "12.4"}
 
-- name: The course is over
+- name: Remove the environment of the course
   pulp.conda.conda_environment:
     repository: team
     name: course
@@ -84,8 +81,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 environment:
-  description: The environment. In check mode, as it would be, without what the server reads from
-    the file.
+  description: The environment. In check mode, the environment as it would be, without the fields
+    that the server reads from the file.
   type: dict
   returned: when O(state=present)
   sample:
@@ -126,7 +123,7 @@ def work(module):
 
 
 def _registered(module, repository):
-    """Return the environment as the latest version has it, or None."""
+    """Return the environment in the latest version of the repository, or None."""
     if "is_stand_in" in repository:
         return None
     query = {
@@ -134,22 +131,22 @@ def _registered(module, repository):
         "repository_version": repository["latest_version_href"],
     }
     found = module.context("Environment").list(limit=1, offset=0, parameters=query)
-    # Lists leave the text out.
+    # Lists do not contain the text.
     return module.context("Environment").show(found[0]["pulp_href"]) if found else None
 
 
 def _desired(module):
     source, src = module.params["source"], module.params["src"]
     if (source is None) == (src is None):
-        module.fail("An environment needs either 'source', its text, or 'src', its file.")
+        module.fail("Give either 'source', the text of the environment, or 'src', its file.")
     file_format = module.params["format"] or (src and _FORMATS.get(Path(src).name))
     if file_format is None:
-        module.fail("Say by 'format' what the environment's text is, for example 'specs'.")
+        module.fail("Give the 'format' of the environment, for example 'specs'.")
     if src:
         try:
             source = Path(src).read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            module.fail(f"'{src}' is no text in UTF-8.")
+            module.fail(f"'{src}' is not a text in UTF-8.")
     return {
         "format": file_format,
         "source": source,
@@ -158,8 +155,9 @@ def _desired(module):
 
 
 def _is_same(desired, before):
-    """Return whether the environment has all that is wanted; the rest is what the server read from
-    the file.
+    """Return whether the environment has all wanted values.
+
+    Other values are those that the server read from the file.
     """
     machines = desired.get("virtual_packages", {})
     return (

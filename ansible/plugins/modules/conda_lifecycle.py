@@ -1,15 +1,16 @@
 #!/usr/bin/python
-"""The stages through which a channel moves."""
+"""Manage the stages of a channel."""
 
 DOCUMENTATION = r"""
 module: conda_lifecycle
 short_description: Manage the lifecycles of conda channels
 description:
-  - Creates, changes and deletes lifecycles of Pulp's conda plugin. A lifecycle has stages, each
-    with a URL of its own and
-    with gates that say what must hold before it moves.
-  - Options that are left out stay as they are; in a new lifecycle they have the server's default.
-  - With O(state=absent), the distributions stay and serve what they serve, and the history goes.
+  - Creates, changes and deletes lifecycles of Pulp's conda plugin. A lifecycle has stages. Each
+    stage has its own URL, and gates with conditions that must hold before it moves.
+  - Options that are not given stay as they are. In a new lifecycle, they have the default of the
+    server.
+  - With O(state=absent), the history is deleted. The distributions stay, and serve the same
+    content.
 options:
   name:
     description: The name of the lifecycle.
@@ -17,19 +18,18 @@ options:
     required: true
   repository:
     description: The name of the repository that the first stage follows. Required for a new
-      lifecycle, and not changed.
+      lifecycle. It cannot be changed later.
     type: str
   base_path:
     description:
-      - Where the distributions go that a new lifecycle makes, the stage C(testing) to
-        C(<base_path>/testing). The default
-        is O(name).
+      - The start of the base paths of the distributions that a new lifecycle makes. The stage
+        C(testing) is served at C(<base_path>/testing). The default is O(name).
     type: str
   stages:
     description:
-      - The stages in their order. All that are there have to be named, in their order; new ones go
-        to the end.
-      - The default of a new lifecycle are C(unstable), C(testing) and C(stable), without gates.
+      - The stages in their order. Name all existing stages in their order, and new stages at the
+        end.
+      - The default of a new lifecycle is C(unstable), C(testing) and C(stable), without gates.
     type: list
     elements: dict
     suboptions:
@@ -42,32 +42,31 @@ options:
         type: str
       gates:
         description:
-          - What must hold before the stage moves. Left out, gates stay as they are; an empty list
-            removes them.
-          - Each has a C(name), a C(kind) of V(environments), V(policy) or V(approval), an C(action)
-            of V(block), the
-            default, or V(warn), and the options of its kind.
+          - The conditions that must hold before the stage moves. Without this option, the gates
+            stay as they are. An empty list removes them.
+          - Each gate has a C(name), a C(kind) of V(environments), V(policy) or V(approval), an
+            C(action) of V(block) (the default) or V(warn), and the options of its kind.
         type: list
         elements: dict
   retain_days:
-    description: For how many days what a stage served stays installable. With V(-1), as long as the
-      lifecycle exists.
+    description: For how many days earlier states of a stage stay installable. With V(-1), as long
+      as the lifecycle exists.
     type: int
   announce:
-    description: Whether the users of a stage are told what moved, in its notices.
+    description: Whether the notices of a stage tell its users about its moves.
     type: bool
   webhook_url:
-    description: Where to POST what happens. An empty text removes it.
+    description: The URL to POST events to. An empty text removes it.
     type: str
   webhook_secret:
-    description: With what messages are signed, C(whsec_) and 24 to 64 random bytes in base64.
+    description: The secret to sign messages with. It is C(whsec_) and 24 to 64 random bytes in
+      base64.
     type: str
   update_secrets:
     description:
-      - When to send O(webhook_secret). The server never shows it, so nobody can compare it.
-      - With V(on_create), it is sent with a new lifecycle or another O(webhook_url). With
-        V(always), it is sent each time,
-        which counts as a change.
+      - When to send O(webhook_secret). The server never shows it, so the module cannot compare it.
+      - With V(on_create), it is sent with a new lifecycle or a different O(webhook_url). With
+        V(always), it is sent each time, which counts as a change.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -79,7 +78,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Three stages for a team
+- name: Manage three stages for a team
   pulp.conda.conda_lifecycle:
     name: team
     repository: team
@@ -100,7 +99,7 @@ EXAMPLES = r"""
     webhook_url: https://ci.example.com/hook
     webhook_secret: "{{ webhook_secret }}"
 
-- name: The lifecycle goes, its channels stay
+- name: Delete the lifecycle, but keep its channels
   pulp.conda.conda_lifecycle:
     name: team
     state: absent
@@ -108,7 +107,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lifecycle:
-  description: The lifecycle. In check mode, as it would be.
+  description: The lifecycle. In check mode, the lifecycle as it would be.
   type: dict
   returned: when O(state=present)
   sample:
@@ -131,7 +130,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
     vocabulary,
 )
 
-# What the server adds to a gate of a kind.
+# The fields that the server adds to gates, by kind.
 _DEFAULTS = {
     "environments": {"environments": ["*"], "platforms": [], "channels": []},
     "policy": {},
@@ -157,7 +156,7 @@ def _desired(module, before):
     desired["repository"] = module.href("Repository", module.params["repository"])
     if module.params["retain_days"] is not None:
         days = module.params["retain_days"]
-        desired["retain_days"] = "" if days < 0 else days  # a text clears it
+        desired["retain_days"] = "" if days < 0 else days  # an empty text clears it
     if before is None:
         desired |= module.given("base_path")
     secret = module.params["webhook_secret"]
@@ -174,7 +173,7 @@ def _desired(module, before):
 
 
 def _stage(module, stage, old):
-    """Return a stage as it has to be, with all that stays of the one that is there."""
+    """Return the wanted stage. Fields that are not given come from the existing stage."""
     wanted = {"name": stage["name"]}
     before = old.get(stage["name"])
     if stage["gates"] is not None:
@@ -194,7 +193,7 @@ def _with_defaults(gate):
 
 
 def _configuration(lifecycle):
-    """Return what is set of a lifecycle, without where it stands."""
+    """Return the settings of a lifecycle, without the current states of its stages."""
     if not lifecycle:
         return None
     stages = [

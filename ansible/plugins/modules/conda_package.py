@@ -1,13 +1,12 @@
 #!/usr/bin/python
-"""The packages of a repository."""
+"""Upload and remove the packages of a repository."""
 
 DOCUMENTATION = r"""
 module: conda_package
 short_description: Upload packages to conda repositories, or remove them
 description:
-  - Uploads package files, and all packages in folders, to a repository, in one new version. What
-    the repository has
-    already, by its SHA-256, is not sent again.
+  - Uploads package files, and all packages in folders, to a repository. This makes one new version.
+    Files whose SHA-256 the repository already has are not sent again.
   - Removes packages by their file names.
 options:
   repository:
@@ -16,29 +15,28 @@ options:
     required: true
   src:
     description:
-      - Package files, and folders with packages at any depth, where the module runs.
+      - Package files, and folders with packages at any depth, on the host that runs the module.
       - Required with O(state=present).
     type: list
     elements: path
   filenames:
     description:
-      - The file names of packages to remove, C(hello-1.0-0.conda), or those of one subdir,
-        C(noarch/hello-1.0-0.conda).
+      - The file names of packages to remove, for example C(hello-1.0-0.conda). With a subdir, as in
+        C(noarch/hello-1.0-0.conda), only the file in that subdir is removed.
       - Required with O(state=absent).
     type: list
     elements: str
   subdir:
-    description: The subdir of old packages that do not say it themselves.
+    description: The subdir of old packages that do not name it.
     type: str
   overwrite:
     description:
-      - Whether a package may replace another file of the same name. Otherwise that is an error,
-        because lock files and
-        caches rely on the bytes behind a name.
+      - Whether a package may replace another file with the same name. Without this, it is an error,
+        because lock files and caches expect that the bytes of a file name stay the same.
     type: bool
     default: false
   chunk_size:
-    description: Files with more bytes are sent in pieces of this size.
+    description: Files that are larger than this many bytes are sent in pieces of this size.
     type: int
 extends_documentation_fragment:
   - pulp.conda.pulp
@@ -48,14 +46,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Upload what was built
+- name: Upload new builds
   pulp.conda.conda_package:
     repository: team
     src:
       - dist/
       - extra/tool-1.0-0.conda
 
-- name: Take a broken build back
+- name: Remove a broken build
   pulp.conda.conda_package:
     repository: team
     filenames: [noarch/tool-1.0-0.conda]
@@ -64,25 +62,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 added:
-  description: The files that are in the new version. In check mode, that would be.
+  description: The files that were added, or would be added in check mode.
   type: list
   elements: str
   returned: when O(state=present)
   sample: [dist/noarch/tool-1.1-0.conda]
 present:
-  description: The files that the repository had already.
+  description: The files that the repository already had.
   type: list
   elements: str
   returned: when O(state=present)
   sample: [dist/noarch/tool-1.0-0.conda]
 refused:
-  description: The reason of the server, for each file that it did not take. The module fails then,
-    and others are added.
+  description: The reason of the server for each file that it refused. If there is one, the module
+    fails, but the other files are added.
   type: dict
   returned: when O(state=present)
   sample: {}
 removed:
-  description: The packages that were removed, or in check mode would be.
+  description: The packages that were removed, or would be removed in check mode.
   type: list
   elements: str
   returned: when O(state=absent)
@@ -90,7 +88,7 @@ removed:
 version:
   description: The number of the new version.
   type: int
-  returned: when changed, but in check mode
+  returned: when changed, except in check mode
   sample: 44
 """
 
@@ -104,7 +102,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
 try:
     from pulp_glue.conda.upload import Upload, find_packages
 except ImportError:
-    pass  # the module says so when it runs
+    pass  # the module reports this when it runs
 
 
 def work(module):
@@ -113,7 +111,7 @@ def work(module):
     if module.params["state"] == "absent":
         return _remove(module, repository, found)
     if "is_stand_in" in found:
-        repository.create({"name": found["name"]})  # makes nothing, in check mode
+        repository.create({"name": found["name"]})  # this makes nothing in check mode
     return _upload(module, repository)
 
 

@@ -1,14 +1,13 @@
 #!/usr/bin/python
-"""A stage serves what the stage before it serves, if its gates allow that."""
+"""Promote a channel from one stage to the next, if the gates allow it."""
 
 DOCUMENTATION = r"""
 module: conda_promote
 short_description: Promote conda channels from stage to stage
 description:
-  - Lets a stage of a lifecycle serve what the stage before it serves, or puts single packages on
-    top of what it serves.
-    The gates of the stage are asked.
-  - A stage that serves the same already is not changed, and neither is one that a gate holds.
+  - Lets a stage of a lifecycle serve what the stage before it serves, or adds single packages to
+    what it serves. The gates of the stage are checked first.
+  - A stage is not changed if it already serves the same, or if a gate blocks it.
   - In check mode, the server is asked what would happen.
 options:
   lifecycle:
@@ -21,32 +20,33 @@ options:
     required: true
   source:
     description:
-      - The stage to take from. The default is the one before; of single packages, the first one.
+      - The stage to take from. The default is the stage before. For single packages, the default is
+        the first stage.
     type: str
   source_state:
-    description: Something that the source serves or served, such as V(v42). The default is what it
-      serves now.
+    description: A current or earlier state of the source, such as V(v42). The default is its
+      current state.
     type: str
   specs:
-    description: Match specs of single packages to promote. Left out, the whole state of the source
-      is promoted.
+    description: Match specs of single packages to promote. Without this option, the whole state of
+      the source is promoted.
     type: list
     elements: str
   with_dependencies:
-    description: Whether single packages bring what they depend on, as far as the stage does not
-      have it.
+    description: Whether to also promote dependencies of single packages that the stage does not
+      have.
     type: bool
     default: true
   reason:
-    description: Why, for the history.
+    description: The reason. It is kept in the history.
     type: str
   overrides:
-    description: Gates to pass whatever they say, each with the reason. It needs a permission of its
-      own.
+    description: Gates whose results are ignored, each with the reason. This needs its own
+      permission.
     type: dict
   fail_on_block:
-    description: Whether the module fails if a gate holds the stage. A promotion that waits for an
-      approval is no failure.
+    description: Whether the module fails if a gate blocks the stage. A promotion that waits for an
+      approval is not a failure.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -56,19 +56,19 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Everything that testing has goes to stable
+- name: Promote the state of testing to stable
   pulp.conda.conda_promote:
     lifecycle: team
     stage: stable
     reason: release 7
   register: promoted
 
-- name: Somebody has to approve
+- name: Report that the promotion waits for an approval
   ansible.builtin.debug:
     msg: "Entry {{ promoted.report.entry }} of the history waits for an approval."
   when: promoted.outcome == 'waiting'
 
-- name: A fix that cannot wait
+- name: Promote an urgent fix
   pulp.conda.conda_promote:
     lifecycle: team
     stage: stable
@@ -80,14 +80,13 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - What became of it, V(moved), V(unchanged), V(blocked) by a gate or V(waiting) for an approval.
-      In check mode, what
-      would become of it.
+    - "The outcome: V(moved), V(unchanged), V(blocked) by a gate, or V(waiting) for an approval. In
+      check mode, the outcome that a promotion would have."
   type: str
   returned: unless the lifecycle does not exist yet, in check mode
   sample: moved
 summary:
-  description: The report for people, line by line.
+  description: The report for people, as a list of lines.
   type: list
   elements: str
   returned: unless the lifecycle does not exist yet, in check mode
@@ -95,7 +94,7 @@ summary:
     - stable moves from v41 to v42 (12 upgraded, 3 new).
     - "Gate 'rules' (policy) passed: All rules are kept."
 report:
-  description: All that the server says of it.
+  description: The full report of the server.
   type: dict
   returned: unless the lifecycle does not exist yet, in check mode
 """
@@ -111,7 +110,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
 try:
     from pulp_glue.conda.lifecycle import describe_report
 except ImportError:
-    pass  # the module says so when it runs
+    pass  # the module reports this when it runs
 
 
 def work(module):
@@ -157,7 +156,7 @@ def _promote(module, lifecycle):
 
 
 def _waiting_states(lifecycle, stage):
-    """Return what waits for an approval already: to ask for it again is no change."""
+    """Return the states that already wait for an approval. Another request is not a change."""
     history = contexts.PulpCondaHistoryContext(lifecycle.pulp_ctx, lifecycle)
     query = {"stage": stage, "outcome": vocabulary.EntryOutcome.WAITING.value}
     return {entry["state"] for entry in history.list(limit=0, offset=0, parameters=query)}

@@ -1,14 +1,13 @@
 #!/usr/bin/python
-"""The metadata files of one version of a repository."""
+"""Publish a version of a repository, which writes its metadata files."""
 
 DOCUMENTATION = r"""
 module: conda_publication
 short_description: Publish versions of conda repositories
 description:
-  - Publishes a version of a repository, or deletes its publications. A version that is published
-    already is not
-    published again.
-  - A repository with C(autopublish) publishes itself.
+  - Publishes a version of a repository, or deletes its publications. A version that is already
+    published is not published again.
+  - A repository with C(autopublish) publishes each new version automatically.
 options:
   repository:
     description: The name of the repository.
@@ -19,8 +18,9 @@ options:
     type: int
   checkpoint:
     description:
-      - Whether it has to be a checkpoint, which a checkpoint distribution serves under its date.
-      - With O(state=absent), which publications are deleted; left out, all of the version.
+      - Whether it must be a checkpoint. A checkpoint distribution serves it at a URL with its date.
+      - With O(state=absent), only such publications are deleted. Without this option, all
+        publications of the version are deleted.
     type: bool
 extends_documentation_fragment:
   - pulp.conda.pulp
@@ -30,18 +30,18 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Publish what the repository has now
+- name: Publish the latest version
   pulp.conda.conda_publication:
     repository: team
   register: published
 
-- name: Serve exactly that
+- name: Serve exactly that publication
   pulp.conda.conda_distribution:
     name: team
     base_path: team
     publication: "{{ published.publication.pulp_href }}"
 
-- name: Nobody needs the first version
+- name: Delete the publications of the first version
   pulp.conda.conda_publication:
     repository: team
     version: 1
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 publication:
-  description: The publication. In check mode, what is known of it.
+  description: The publication. In check mode, the fields that are known.
   type: dict
   returned: when O(state=present)
   sample:

@@ -1,14 +1,14 @@
 #!/usr/bin/python
-"""An upstream channel, and which of its packages to take."""
+"""Manage an upstream channel, and the packages to take from it."""
 
 DOCUMENTATION = r"""
 module: conda_remote
 short_description: Manage the upstreams of conda channels
 description:
   - Creates, changes and deletes remotes of Pulp's conda plugin. A remote is an upstream channel,
-    and says which of its
-    packages a sync takes.
-  - Options that are left out stay as they are; in a new remote they have the server's default.
+    and defines the packages that a sync takes from it.
+  - Options that are not given stay as they are. In a new remote, they have the default of the
+    server.
 options:
   name:
     description: The name of the remote.
@@ -16,8 +16,8 @@ options:
     required: true
   url:
     description:
-      - The URL of the upstream channel, which is what stands before the subdir.
-      - Required for a new remote. The token of a C(/t/<token>/) URL goes to O(token).
+      - The URL of the upstream channel, without the subdir.
+      - Required for a new remote. A token in the URL, as in C(/t/<token>/), goes into O(token).
     type: str
   subdirs:
     description: The subdirs to take. An empty list takes all that the channel has.
@@ -25,7 +25,7 @@ options:
     elements: str
   includes:
     description:
-      - Match specs of packages to take. A name may hold globs. An empty list takes all packages.
+      - Match specs of packages to take. Names may contain globs. An empty list takes all packages.
       - Dependencies are not added.
     type: list
     elements: str
@@ -35,9 +35,9 @@ options:
     elements: str
   policy:
     description:
-      - When package files are downloaded. V(on_demand) is when a client first asks for one,
-        V(immediate) during the sync,
-        V(streamed) each time a client asks for one, and never kept.
+      - When package files are downloaded. V(on_demand) downloads a file when a client first
+        requests it. V(immediate) downloads all files during the sync. V(streamed) downloads a file
+        for each request and does not keep it.
     type: str
     choices: [on_demand, immediate, streamed]
   remote_username:
@@ -47,7 +47,8 @@ options:
     description: The password for the upstream. An empty text removes it.
     type: str
   token:
-    description: The token that the upstream wants in front of the path. An empty text removes it.
+    description: The token that the upstream needs at the start of the path. An empty text removes
+      it.
     type: str
   ca_cert:
     description: The certificates of authorities to trust, in PEM. An empty text removes them.
@@ -77,7 +78,7 @@ options:
     description: How many downloads run at the same time.
     type: int
   max_retries:
-    description: How often a download is tried again.
+    description: How many times a failed download is repeated.
     type: int
   total_timeout:
     description: How many seconds a download may take.
@@ -85,11 +86,10 @@ options:
   update_secrets:
     description:
       - When to send O(remote_username), O(remote_password), O(token), O(client_key),
-        O(proxy_username) and
-        O(proxy_password). The server never shows them, so nobody can compare them.
-      - With V(on_create), those are sent that the remote does not have yet. With V(always), all
-        that are given are sent,
-        which counts as a change each time.
+        O(proxy_username) and O(proxy_password). The server never shows them, so the module cannot
+        compare them.
+      - With V(on_create), only secrets that the remote does not have yet are sent. With V(always),
+        all given secrets are sent each time, which counts as a change.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -110,13 +110,13 @@ EXAMPLES = r"""
     includes: ["python >=3.12,<3.13", "numpy >=1.26", libblas]
     excludes: ["numpy 2.0.*"]
 
-- name: A channel that wants a token
+- name: Use a channel that needs a token
   pulp.conda.conda_remote:
     name: partner
     url: https://conda.example.org/partner
     token: "{{ partner_token }}"
 
-- name: The remote is not needed any more
+- name: Delete a remote
   pulp.conda.conda_remote:
     name: partner
     state: absent
@@ -124,7 +124,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 remote:
-  description: The remote, without its secrets. In check mode, as it would be.
+  description: The remote, without its secrets. In check mode, the remote as it would be.
   type: dict
   returned: when O(state=present)
   sample:
@@ -190,9 +190,9 @@ def work(module):
 
 
 def _secrets(module, before):
-    """Return the secrets to send, by field, and the fields of those to remove.
+    """Return the secrets to send, by field, and the fields of secrets to remove.
 
-    The server never shows secrets, so nobody can compare them: it only tells which are set.
+    The server does not show secrets, so they cannot be compared. It only shows which are set.
     """
     given = {field: module.params[option] for field, option in _SECRETS}
     hidden = before["hidden_fields"] if before else ()

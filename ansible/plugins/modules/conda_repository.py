@@ -1,28 +1,28 @@
 #!/usr/bin/python
-"""The packages of a channel."""
+"""Manage the repository of a channel, which has its packages."""
 
 DOCUMENTATION = r"""
 module: conda_repository
 short_description: Manage conda repositories
 description:
-  - Creates, changes and deletes repositories of Pulp's conda plugin. A repository holds the
-    packages of one channel, in
-    all its subdirs, and keeps its earlier versions.
-  - Options that are left out stay as they are; in a new repository they have the server's default.
+  - Creates, changes and deletes repositories of Pulp's conda plugin. A repository has the packages
+    of one channel in all of its subdirs, and keeps its earlier versions.
+  - Options that are not given stay as they are. In a new repository, they have the default of the
+    server.
 options:
   name:
     description: The name of the repository.
     type: str
     required: true
   description:
-    description: What people read about it. An empty text removes it.
+    description: A description for people. An empty text removes it.
     type: str
   remote:
     description: The name of the remote to sync from. An empty text removes it.
     type: str
   autopublish:
-    description: Whether each new version is published at once, so that distributions of the
-      repository serve it.
+    description: Whether each new version is published automatically. Distributions of the
+      repository then serve it.
     type: bool
   retain_repo_versions:
     description: How many versions are kept. With V(0), all of them.
@@ -32,12 +32,11 @@ options:
     type: int
   channel_relations:
     description:
-      - Channels that clients shall load with this one, C(base) with a higher priority and
-        C(overrides) with a lower one,
-        as paths from the URL of the channel.
+      - Channels that clients load together with this one. C(base) has a higher priority, and
+        C(overrides) a lower one. Both are paths relative to the URL of the channel.
     type: dict
   legacy_metadata:
-    description: Whether to publish the files for clients of before 2023, too.
+    description: Whether to also publish the files that clients from before 2023 need.
     type: bool
 extends_documentation_fragment:
   - pulp.conda.pulp
@@ -48,14 +47,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A repository that follows an upstream, and publishes itself
+- name: Manage a repository with an upstream that publishes each version
   pulp.conda.conda_repository:
     name: forge
     remote: forge
     autopublish: true
     retain_repo_versions: 30
 
-- name: A repository that goes with its versions
+- name: Delete a repository and its versions
   pulp.conda.conda_repository:
     name: experiments
     state: absent
@@ -63,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 repository:
-  description: The repository. In check mode, as it would be.
+  description: The repository. In check mode, the repository as it would be.
   type: dict
   returned: when O(state=present)
   sample:
@@ -90,7 +89,7 @@ def work(module):
         return results(*module.converge(repository, None))
     desired = module.given(*_FIELDS)
     for option, number in module.given("retain_repo_versions", "retain_checkpoints").items():
-        desired[option] = number or ""  # which clears it
+        desired[option] = number or ""  # an empty text clears it
     desired["remote"] = module.href("Remote", module.params["remote"])
     changed, before, after = module.converge(repository, desired)
     return results(changed, before, after, repository=after)

@@ -1,30 +1,28 @@
 #!/usr/bin/python
-"""A new version of a repository, from what its upstream has now."""
+"""Sync a repository with its upstream."""
 
 DOCUMENTATION = r"""
 module: conda_sync
 short_description: Sync conda repositories from their upstreams
 description:
-  - Makes a new version of a repository from what the upstream has now, and waits for it. If nothing
-    changed there, no
-    version is made, and nothing is changed.
+  - Makes a new version of a repository from the current packages of the upstream, and waits for it.
+    If the upstream did not change, no version is made.
 options:
   repository:
     description: The name of the repository.
     type: str
     required: true
   remote:
-    description: The name of the remote to sync from. The default is that of the repository.
+    description: The name of the remote to sync from. The default is the remote of the repository.
     type: str
   mirror:
     description:
-      - Whether the new version equals the upstream. Otherwise packages that the upstream deleted
-        stay, so that lock files
-        keep working.
+      - Whether to remove packages that the upstream deleted. Without this, they stay, so that lock
+        files keep working.
     type: bool
     default: false
   optimize:
-    description: Whether to ask the upstream only for what changed since the last sync.
+    description: Whether to fetch only what changed in the upstream since the last sync.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -32,19 +30,19 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: The upstream is not asked. A change is foreseen for a repository that was never filled,
-      and for no other.
+    details: The module sends no request to the upstream. It only predicts a change if the
+      repository has no packages yet.
 author:
   - The pulp_conda developers
 """
 
 EXAMPLES = r"""
-- name: Take what is new
+- name: Sync the mirror
   pulp.conda.conda_sync:
     repository: forge
   register: synced
 
-- name: Say what came
+- name: Show what changed
   ansible.builtin.debug:
     msg: "Version {{ synced.version }}: {{ synced.summaries }}"
   when: synced is changed
@@ -57,14 +55,14 @@ version:
   returned: unless the repository does not exist yet, in check mode
   sample: 43
 counts:
-  description: How many files differ from the version before, by kind.
+  description: How many files differ from the version before, by kind of change.
   type: dict
-  returned: when changed, but in check mode
+  returned: when changed, except in check mode
   sample: {added: 15, removed: 12}
 summaries:
-  description: What became of the names of packages, counted.
+  description: How many package names were upgraded, added and so on.
   type: dict
-  returned: when changed, but in check mode
+  returned: when changed, except in check mode
   sample: {upgraded: 12, new: 3}
 """
 
@@ -76,7 +74,7 @@ def work(module):
     found = module.find("Repository", name)
     remote = module.href("Remote", module.params["remote"])
     if not (remote or found.get("remote") or "is_stand_in" in found):
-        module.fail(f"Repository '{name}' has no remote. Give one here, or set the repository's.")
+        module.fail(f"Repository '{name}' has no remote. Give 'remote', or set it there.")
     if "is_stand_in" in found:
         return results(True, None, {"version": 1})
     before = version_number(found)

@@ -384,8 +384,8 @@ def bad_input(ansible, pulp, tmp_path_factory):
         pytest.param("no folder", None, "There is no file or folder", id="no folder"),
         pytest.param("no match", "CND0056", "nothing-of-it", id="nothing to copy"),
         pytest.param("no version", None, "versions/7/", id="no version"),
-        pytest.param("no format", None, "Say by 'format'", id="no format"),
-        pytest.param("no text", None, "needs either 'source'", id="no text"),
+        pytest.param("no format", None, "Give the 'format'", id="no format"),
+        pytest.param("no text", None, "Give either 'source'", id="no text"),
         pytest.param("environment", "CND0045", "not TOML", id="environment"),
         pytest.param("stages", "CND0040", "2 to 20", id="one stage"),
         pytest.param("gate", "CND0041", "'kind' has to be one of", id="gate"),
@@ -393,8 +393,8 @@ def bad_input(ansible, pulp, tmp_path_factory):
         pytest.param("stage", None, "no stage 'stabel'", id="stage"),
         pytest.param("nothing", "CND0035", "'unstable'", id="nothing to promote"),
         pytest.param("managed", "CND0039", "'bad-stable'", id="stage by hand"),
-        pytest.param("password", None, "does not take this login", id="password"),
-        pytest.param("no server", None, "is no Pulp that answers", id="no server"),
+        pytest.param("password", None, "refuses this login", id="password"),
+        pytest.param("no server", None, "does not answer as Pulp does", id="no server"),
         pytest.param("check", None, "There is no file or folder", id="in check mode"),
     ],
 )
@@ -410,7 +410,7 @@ def test_a_server_that_is_no_pulp_is_told_apart(ansible, upstream):
     upstream.answers["pulp/api/v3/docs/api.json"] = (200, b"<html>Welcome</html>")
     task = _task("conda_remote", name="a", url="https://example.org/a", pulp_url=upstream.url)
     done = ansible.tasks([task], fails=True)
-    assert "is no Pulp that answers" in done.tasks[0]["msg"]
+    assert "does not answer as Pulp does" in done.tasks[0]["msg"]
 
 
 def test_a_server_without_the_plugin_says_so(ansible, upstream, pulp):

@@ -97,7 +97,7 @@ def test_a_release_is_held_mended_approved_and_taken_back(
         held = conda("promote", unique, "--to", "testing", *extra, exit_code=BLOCKED, program=cli)
         report = json.loads(held.stdout)
         assert (report["outcome"], report["before"], report["after"]) == ("blocked", "v3", "v4")
-        assert "testing stays at v3: a gate holds v4 (1 gone)." in held.stderr
+        assert "testing stays at v3: a gate blocks v4 (1 gone)." in held.stderr
         assert f"    desk on linux-64: {app} * cannot be installed" in held.stderr
         assert f"{lib} >=1,<2" in held.stderr
 
@@ -318,7 +318,7 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
         pytest.param(
             "gate set {team} --stage testing --gate x --kind approval --minimum-age 7",
             2,
-            "--minimum-age is an option of gates of kind 'policy', and not of 'approval'",
+            "--minimum-age is an option of gates of kind 'policy', not of kind 'approval'",
             id="option of another kind",
         ),
         pytest.param(

@@ -48,14 +48,18 @@ def test_a_server_that_is_no_pulp(elsewhere, upstream):
     program = elsewhere(base_url=upstream.url)
     refused(program(*SHOW), f"There is no Pulp at '{upstream.url}': it answered 404")
     upstream.answers["pulp/api/v3/docs/api.json"] = (200, b"<html>Hello</html>")
-    refused(program(*SHOW), f"There is no Pulp at '{upstream.url}'", "no description of an API")
+    refused(
+        program(*SHOW),
+        f"There is no Pulp at '{upstream.url}'",
+        "does not send the description of an API",
+    )
     upstream.answers["pulp/api/v3/docs/api.json"] = (502, b"<html>Bad gateway</html>")
     refused(program(*SHOW), f"'{upstream.url}' answered 502")
 
 
 def test_a_wrong_password(elsewhere):
     program = elsewhere(password="wrong")
-    refused(program(*SHOW), "does not know user 'admin' with this password", "pulp config edit")
+    refused(program(*SHOW), "does not accept user 'admin' with this password", "pulp config edit")
 
 
 def test_a_certificate_that_nobody_trusts(elsewhere, make_upstream, tmp_path):
@@ -65,7 +69,11 @@ def test_a_certificate_that_nobody_trusts(elsewhere, make_upstream, tmp_path):
     server = upstream._server
     server.socket = context.wrap_socket(server.socket, server_side=True)
     url = upstream.url.replace("http:", "https:")
-    refused(elsewhere(base_url=url)(*SHOW), f"No safe connection to '{url}'", "PULP_CA_BUNDLE")
+    refused(
+        elsewhere(base_url=url)(*SHOW),
+        f"There is no secure connection to '{url}'",
+        "PULP_CA_BUNDLE",
+    )
 
 
 def self_signed(folder):

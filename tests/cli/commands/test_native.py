@@ -284,7 +284,7 @@ def test_a_dry_run_changes_nothing(conda, cli, unique):
     create = ["conda", "repository", "create", "--name", unique]
     refused = cli("--dry-run", *create)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "With --dry-run, nothing is sent that changes something" in refused.stderr
+    assert "--dry-run does not send requests that change data" in refused.stderr
     assert conda("repository", "list", "--name", unique) == []
 
 

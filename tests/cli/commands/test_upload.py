@@ -66,7 +66,7 @@ def test_a_file_that_is_refused_keeps_no_other_one_away(cli, channel, folder, tm
     assert outcome.exit_code == 1
     assert (report["version"], len(report["added"])) == (1, 3)
     assert report["refused"].keys() == {str(bad), str(cut), str(secret)}
-    assert "It is no conda package" in report["refused"].pop(str(secret))
+    assert "It is not a conda package" in report["refused"].pop(str(secret))
     for file, reason in report["refused"].items():
         assert "[CND0003]" in reason
         assert f"{file}  " in outcome.stderr and reason in outcome.stderr

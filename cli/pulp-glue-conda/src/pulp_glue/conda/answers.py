@@ -1,4 +1,4 @@
-"""What the server says of a request that it does not take, as sentences for people."""
+"""The reasons for which the server refuses a request, as sentences for people."""
 
 import json
 import typing as t
@@ -9,21 +9,21 @@ from pulp_glue.common.i18n import get_translation
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# What is no JSON comes from a proxy or a crash, and can be a whole page.
+# The maximum length of an answer that is not JSON. Such an answer comes from a proxy or a crash,
+# and can be a whole page.
 _LONGEST = 500
 
 
 def sentences(error: PulpHTTPError) -> str:
-    """Return the reasons that an answer gives, each on a line, with the field that it is about.
+    """Return the reasons in an answer with one on each line. A reason starts with its field.
 
     >>> sentences(PulpHTTPError('{"name": ["This field must be unique."]}', 400))
     'name: This field must be unique.'
     """
     if error.status_code == 413:
         return _(
-            "The server, or a proxy before it, takes no request of that size. Send smaller "
-            "pieces, for example "
-            "with --chunk-size 5MB."
+            "The server, or a proxy before it, does not accept a request of that size. Send "
+            "smaller pieces, for example with --chunk-size 5MB."
         )
     text = str(error)
     try:
@@ -31,8 +31,8 @@ def sentences(error: PulpHTTPError) -> str:
     except ValueError:
         if error.status_code >= 500:
             return _(
-                "The server answered {status}: it, or a proxy before it, has a problem of its "
-                "own. Its logs say more."
+                "The server answered {status}: the server, or a proxy before it, has an error. "
+                "See its logs."
             ).format(status=error.status_code)
         return _("The server answered {status}: {text}").format(
             status=error.status_code, text=_printable(text)[:_LONGEST]

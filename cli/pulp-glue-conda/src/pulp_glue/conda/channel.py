@@ -1,4 +1,4 @@
-"""A channel as one thing: the repository, the remote and the distribution of one name."""
+"""A channel: the repository, the remote and the distribution of the same name."""
 
 import typing as t
 from collections.abc import Iterator
@@ -20,9 +20,7 @@ _ = translation.gettext
 
 
 class Channel:
-    """What the server has under the name of a channel. Nothing is asked of it before it is
-    needed.
-    """
+    """The resources of a channel on the server. They are only requested when they are needed."""
 
     def __init__(self, pulp_ctx: PulpContext, name: str) -> None:
         self.name = name
@@ -37,29 +35,30 @@ class Channel:
         repository: dict[str, t.Any] | None = None,
         distribution: dict[str, t.Any] | None = None,
     ) -> dict[str, list[str]]:
-        """Make what is missing, change what is not as wanted, and leave everything else as it is.
+        """Create missing resources, and change fields that differ from the given ones.
 
-        In fake mode, nothing is done, and the answer is what would be changed. Secrets are sent
-        each time, since nobody can compare them, and are not said to be changed.
+        In fake mode, nothing is changed, and the result is what would be changed. The server does
+        not show secrets, so they cannot be compared: they are sent each time, and the result does
+        not contain them.
 
         Parameters:
-            remote: Fields of the remote. Without a url, there has to be one, or nothing to say of
-                it.
-            repository: Fields of the repository; publishes each new version by default.
-            distribution: Fields of the distribution; the base path is the name by default.
+            remote: Fields of the remote. If there is no remote yet and there are fields, they must
+                include `url`.
+            repository: Fields of the repository. A new one publishes each version by default.
+            distribution: Fields of the distribution. The default base path is the name.
 
         Returns:
-            The fields that were changed, by the resource: all of its fields if it was made.
+            The names of the changed fields by resource. A new resource has all of its fields.
 
         Raises:
-            PulpException: the server refuses something of it. What was made is removed again.
+            PulpException: the server refuses a request. Resources that were created are removed.
         """
         changed: dict[str, list[str]] = {}
         try:
             self._converge_all(changed, remote, repository, distribution)
         except PulpException:
-            # Most often it is the path. Half of a channel would be served nowhere, and be in the
-            # way of its name.
+            # Often the path is taken. The new repository and remote would have no URL, and would
+            # block their name.
             with _waiting(self.pulp_ctx):
                 for resource, context in (("repository", self.repository), ("remote", self.remote)):
                     if "name" in changed.get(resource, ()):
@@ -68,7 +67,7 @@ class Channel:
         return {resource: fields for resource, fields in changed.items() if fields}
 
     def describe(self) -> dict[str, t.Any]:
-        """Return what people ask of a channel."""
+        """Return the main settings, the counts and the URLs of a channel."""
         repository = self.repository.entity
         version = self.version().entity
         present = version["content_summary"]["present"]
@@ -90,11 +89,10 @@ class Channel:
         }
 
     def urls(self) -> list[str]:
-        """Return where the channel is served, its own URL first; then those of the stages that it
-        goes through.
+        """Return the URLs of the channel: first its own, then those of its stages.
 
         Raises:
-            PulpException: nowhere.
+            PulpException: there are none.
         """
         urls = self._urls()
         if not urls:
@@ -107,11 +105,11 @@ class Channel:
         """Return a version, the latest by default.
 
         Raises:
-            PulpEntityNotFound: there is none of this number, or not any more.
+            PulpEntityNotFound: no version has this number, or it was deleted.
         """
         version = self.repository.get_version_context(-1 if number is None else number)
         try:
-            version.entity  # noqa: B018  it is looked for now
+            version.entity  # noqa: B018  this sends the request
         except PulpHTTPError as error:
             if error.status_code != 404:
                 raise
@@ -134,20 +132,19 @@ class Channel:
         return t.cast("int | None", answer.get("number"))
 
     def destroy(self) -> list[str]:
-        """Remove all that has the name of the channel, and return what that was.
+        """Remove the resources of the channel, and return their kinds.
 
         A remote stays if another repository uses it.
 
         Raises:
-            PulpException: a lifecycle is made of it, so nothing is removed.
+            PulpException: a lifecycle uses the channel, so nothing is removed.
         """
         repository = self.repository.pulp_href
         if names := [f"'{each['name']}'" for each in self._lifecycles()]:
             raise PulpException(
                 _(
                     "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. "
-                    "Remove the lifecycle first: "
-                    "pulp conda lifecycle destroy --name NAME"
+                    "Remove the lifecycle first: pulp conda lifecycle destroy --name NAME"
                 ).format(name=self.name, lifecycles=", ".join(names))
             )
         removed = []
@@ -155,7 +152,8 @@ class Channel:
             remote = self._entity(self.remote)
             if remote is not None and self._others_with(remote["pulp_href"], repository):
                 remote = None
-            # What the server may refuse comes first. It takes the versions and publications along.
+            # The repository comes first, because the server may refuse to delete it. Its versions
+            # and publications are deleted with it.
             self.repository.delete()
             removed.append("repository")
             if self._entity(self.distribution) is not None:
@@ -176,14 +174,15 @@ class Channel:
         repository, distribution = dict(repository or {}), dict(distribution or {})
         if remote := _given(remote or {}):
             there = self._entity(self.remote)
-            # One with a token is another one: the server keeps that apart, and shows it to nobody.
+            # A URL with a token differs from this one, because the server stores the token apart
+            # and never shows it.
             if there and remote.get("url", "").rstrip("/") == there["url"].rstrip("/"):
                 del remote["url"]
             if "url" not in remote and there is None:
                 raise PulpException(
                     _(
-                        "Channel '{name}' has no upstream of which {fields} could be said. Give "
-                        "the URL of one."
+                        "Channel '{name}' has no upstream, so {fields} cannot be set. Give the URL "
+                        "of an upstream."
                     ).format(name=self.name, fields=_(" and ").join(sorted(remote)))
                 )
             changed["remote"] = self._converge(self.remote, remote, {"policy": "on_demand"})
@@ -211,7 +210,7 @@ class Channel:
         return sorted(field for field in wanted if before.get(field) != after.get(field))
 
     def _entity(self, context: PulpEntityContext) -> dict[str, t.Any] | None:
-        """Return what there is of this name, or None."""
+        """Return the entity of this name, or None."""
         try:
             return context.entity
         except PulpEntityNotFound:
@@ -224,12 +223,12 @@ class Channel:
         return list(dict.fromkeys(urls))
 
     def _is_stage(self) -> bool:
-        """Tell whether a lifecycle says what the distribution of this name serves."""
+        """Return whether the distribution of this name is a stage of a lifecycle."""
         stages = (stage for lifecycle in self._lifecycles() for stage in lifecycle["stages"])
         return self.distribution.pulp_href in {stage["distribution"] for stage in stages}
 
     def _distributions(self) -> list[dict[str, t.Any]]:
-        """Return what serves the repository, with the distribution of its own name first."""
+        """Return the distributions of the repository. The one with the same name comes first."""
         query = {"repository": self.repository.pulp_href}
         found = list(PulpCondaDistributionContext(self.pulp_ctx).list_iterator(query))
         return sorted(found, key=lambda each: (each["name"] != self.name, each["name"]))
@@ -244,7 +243,7 @@ class Channel:
 
 
 def list_channels(pulp_ctx: PulpContext, limit: int, offset: int) -> list[dict[str, t.Any]]:
-    """Return what channels there are, by name, and where they are served."""
+    """Return the channels by name, with their URLs."""
     repositories = PulpCondaRepositoryContext(pulp_ctx).list(limit, offset, {})
     hrefs = [each["pulp_href"] for each in repositories]
     urls: dict[str, list[str]] = {}
@@ -271,7 +270,7 @@ def _given(fields: dict[str, t.Any]) -> dict[str, t.Any]:
 
 @contextmanager
 def _waiting(pulp_ctx: PulpContext) -> Iterator[None]:
-    """Wait for tasks that take a moment, and without which the next step would find nothing."""
+    """Wait for tasks even with --background, because the next step needs their results."""
     background = pulp_ctx.background_tasks
     pulp_ctx.background_tasks = False
     try:

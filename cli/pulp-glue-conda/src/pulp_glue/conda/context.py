@@ -1,7 +1,7 @@
 """A context for each resource of the plugin.
 
-They add to pulp-glue's what the API of conda has in addition, and nothing that is longer than a
-call.
+The contexts extend those of pulp-glue with the additional calls of the conda API. Each method makes
+one call.
 """
 
 import typing as t
@@ -34,9 +34,7 @@ _NEEDS_CONDA = [PluginRequirement("conda", specifier=">=0.1.0.dev0")]
 
 @api_spec_quirk(_NEEDS_CONDA[0])
 def _take_dates_as_texts(api_spec: t.Any) -> t.Any:
-    """Let the dates that are sent be texts, as files and the server itself write them: pulp-glue
-    wants objects.
-    """
+    """Allow texts as dates, as they are in files and in answers. pulp-glue requires objects."""
     for name, schema in api_spec["components"]["schemas"].items():
         if "Conda" in name:
             for field in schema.get("properties", {}).values():
@@ -51,7 +49,7 @@ class _CondaContentContext(PulpContentContext):
 
     def __init_subclass__(cls, model: str, folder: str, **kwargs: t.Any) -> None:
         super().__init_subclass__(**kwargs)
-        # pulp-glue takes them from the type, which is not how they are called here.
+        # pulp-glue derives these from the type, but the plugin has other names for them.
         cls.MODEL = model
         cls.HREF_TEMPLATE = f"content/conda/{folder}/{{pulp_id}}/"
         cls.PRN_TYPE_REGISTRY[f"conda:{model}"] = cls
@@ -102,10 +100,11 @@ class PulpCondaRepositoryVersionContext(PulpRepositoryVersionContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
     def diff(self, **query: t.Any) -> t.Any:
-        """Return what differs from the version before, or from that of the number `base`.
+        """Return the differences from the version before, or from the version number `base`.
 
         Parameters:
-            query: Of the API. With `format="markdown"`, the answer is a text for people.
+            query: Query parameters of the API. With `format="markdown"`, the result is a text for
+                people.
         """
         return _call_for_text(self, "diff", query)
 
@@ -131,10 +130,10 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         """Add content to the repository, or remove some.
 
         Parameters:
-            add_content: The hrefs of what is added.
-            remove_content: The hrefs of what is removed; `["*"]` for everything.
-            base_version: The version that is changed; the latest by default.
-            overwrite: Whether a package may replace another file of its name.
+            add_content: The hrefs of the content to add.
+            remove_content: The hrefs of the content to remove. `["*"]` removes everything.
+            base_version: The version to change. The default is the latest.
+            overwrite: Whether a package may replace another file with the same name.
         """
         if overwrite is None:
             return super().modify(add_content, remove_content, base_version)
@@ -149,7 +148,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         return self.call("modify", parameters={self.HREF: self.pulp_href}, body=_given(body))
 
     def copy(self, source: str, specs: list[str], **body: t.Any) -> t.Any:
-        """Add packages of another repository, found by match specs, and return the report.
+        """Add packages of another repository that match specs, and return the report.
 
         Parameters:
             source: The href of a repository or of a version of one.
@@ -171,7 +170,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         Parameters:
             lock_file: The text of the file.
             sources: The hrefs of repositories or versions to take the packages from.
-            lock_format: `pixi`, `conda-lock` or `explicit`; found out by default.
+            lock_format: `pixi`, `conda-lock` or `explicit`. By default, the server detects it.
             dry_run: Only report.
         """
         return self._send_lock_file(
@@ -181,14 +180,14 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
     def find_lock_file(
         self, lock_file: str, version: int | None = None, lock_format: str | None = None
     ) -> t.Any:
-        """Return the report that says which versions and stages serve what a lock file names."""
+        """Return a report of the versions and stages that have the packages of a lock file."""
         return self._send_lock_file(
             "find_lock_file", lock_file, version=version, lock_format=lock_format
         )
 
     def _send_lock_file(self, action: str, lock_file: str, **body: t.Any) -> t.Any:
-        # As a file, since a server takes no more than 2.5 MB of JSON. The description of the API
-        # has it as a text only.
+        # It is sent as a file, because a server accepts at most 2.5 MB of JSON. The description of
+        # the API only has a text here, so the body is not validated.
         body = {"lock_file": lock_file.encode(), **_given(body)}
         parameters = {self.HREF: self.pulp_href}
         return self.call(action, parameters=parameters, body=body, validate_body=False)
@@ -223,15 +222,16 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
     def preprocess_entity(self, body: EntityDefinition, partial: bool = False) -> EntityDefinition:
-        """Make an href of the number of a version. What else is served then is for the server to
-        forget.
+        """Replace the number of a version by its href.
+
+        The server clears other fields that say what to serve.
         """
         body = super().preprocess_entity(body, partial=partial)
         version = body.pop("version", None)
         if version is not None:
             repository = body.pop("repository", None) or (partial and self._served_repository())
             if not repository:
-                raise PulpException(_("A version is one of a repository. Name that as well."))
+                raise PulpException(_("A version needs a repository. Name the repository, too."))
             body["repository_version"] = f"{repository}versions/{version}/"
         return body
 
@@ -244,8 +244,8 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
 class PulpCondaLifecycleContext(Named, PulpEntityContext):
     """The stages of a channel.
 
-    The moves return the report of the server, in which `outcome` says what became of it. Their body
-    is that of the API; with `dry_run`, the server only reports.
+    The methods that move a stage return the report of the server, which has an `outcome`. Their
+    body is that of the API. With `dry_run`, the server only reports.
     """
 
     PLUGIN = "conda"
@@ -262,28 +262,31 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
     def promote(self, stage: str, **body: t.Any) -> t.Any:
-        """Let a stage serve what the one before it serves. Body: source, state, overrides, reason,
-        dry_run.
+        """Let a stage serve what the stage before it serves.
+
+        Body: source, state, overrides, reason, dry_run.
         """
         return self._post("promote", stage=stage, **body)
 
     def promote_packages(self, stage: str, specs: list[str], **body: t.Any) -> t.Any:
-        """Put packages on top of what a stage serves. Body as of `promote`, and
-        with_dependencies.
+        """Add packages to what a stage serves.
+
+        Body: source, overrides, reason, dry_run, with_dependencies.
         """
         return self._post("promote_packages", stage=stage, specs=specs, **body)
 
     def rollback(self, stage: str, **body: t.Any) -> t.Any:
-        """Let a stage serve what it served before. Body: entry, reason, dry_run."""
+        """Let a stage serve an earlier state again. Body: entry, reason, dry_run."""
         return self._post("rollback", stage=stage, **body)
 
     def solve(self, stage: str, **body: t.Any) -> t.Any:
-        """Start to solve environments, and return the group of tasks. Body: state, channels,
-        environments, platforms.
+        """Start to solve environments, and return the group of tasks.
+
+        Body: state, channels, environments, platforms.
         """
         parameters = {self.HREF: self.pulp_href}
         body = _given({"stage": stage, **body})
-        # Once it is waited for, pulp-glue does not return the group.
+        # If pulp-glue waits for the group, it does not return the group.
         return self.call("solve", non_blocking=True, parameters=parameters, body=body)
 
     def lock(self, stage: str, environment: str, lock_format: str, **query: t.Any) -> str:
@@ -292,8 +295,9 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
         return t.cast(str, _call_for_text(self, "lock", query))
 
     def diff(self, base: str, target: str, **query: t.Any) -> t.Any:
-        """Return what differs between two states. With `format="markdown"`, the answer is a text
-        for people.
+        """Return the differences between two states.
+
+        With `format="markdown"`, the result is a text for people.
         """
         return _call_for_text(self, "diff", {"base": base, "target": target, **query})
 
@@ -302,7 +306,7 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
 
 
 class _LifecyclePartContext(PulpEntityContext):
-    """What belongs to a lifecycle, which is given with it."""
+    """A resource that belongs to a lifecycle."""
 
     NEEDS_PLUGINS = _NEEDS_CONDA
 
@@ -328,13 +332,11 @@ class PulpCondaHistoryContext(_LifecyclePartContext):
     ID_PREFIX = "conda_lifecycles_history"
 
     def approve(self, reason: str | None = None) -> t.Any:
-        """Promote what waits for an answer, if its gates still allow that, and return the
-        report.
-        """
+        """Approve the promotion, run the gates again, and return the report."""
         return self._answer("approve", reason)
 
     def reject(self, reason: str | None = None) -> t.Any:
-        """Close what waits for an answer, and return the entry."""
+        """Reject the promotion, and return the entry."""
         return self._answer("reject", reason)
 
     def _answer(self, action: str, reason: str | None) -> t.Any:
@@ -365,7 +367,7 @@ def _call_for_text(ctx: PulpEntityContext, action: str, query: dict[str, t.Any])
 
 @contextmanager
 def _texts(api: OpenAPI) -> Iterator[None]:
-    """Have answers that are no JSON returned as texts. pulp-glue leaves them out."""
+    """Return answers that are not JSON as texts. pulp-glue returns nothing for them."""
     parse, accept = api._parse_response, api._headers["Accept"]
 
     def parse_text(operation: t.Any, response: t.Any) -> t.Any:

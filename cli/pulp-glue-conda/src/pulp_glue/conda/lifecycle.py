@@ -1,4 +1,4 @@
-"""What people and playbooks do with lifecycles where that is longer than a call."""
+"""Jobs with lifecycles that need several calls, for the commands and for Ansible."""
 
 import typing as t
 
@@ -24,7 +24,7 @@ def find_stage(lifecycle_ctx: PulpCondaLifecycleContext, name: str) -> dict[str,
     """Return a stage of a lifecycle.
 
     Raises:
-        PulpException: it has none of this name.
+        PulpException: no stage has this name.
     """
     stages = lifecycle_ctx.entity["stages"]
     for stage in stages:
@@ -41,14 +41,14 @@ def find_entry(lifecycle_ctx: PulpCondaLifecycleContext, number: int) -> PulpCon
     """Return an entry of the history of a lifecycle by its number.
 
     Raises:
-        PulpEntityNotFound: there is none.
+        PulpEntityNotFound: no entry has this number.
     """
     entry_ctx = PulpCondaHistoryContext(
         lifecycle_ctx.pulp_ctx, lifecycle_ctx, entity={"number": number}
     )
     lifecycle = lifecycle_ctx.entity["name"]
     try:
-        entry_ctx.entity  # noqa: B018  it is looked for now
+        entry_ctx.entity  # noqa: B018  this sends the request
     except PulpEntityNotFound:
         reason = _("The history of lifecycle '{lifecycle}' has no entry {number}.")
         raise PulpEntityNotFound(reason.format(lifecycle=lifecycle, number=number)) from None
@@ -58,10 +58,10 @@ def find_entry(lifecycle_ctx: PulpCondaLifecycleContext, number: int) -> PulpCon
 def find_entry_of_state(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, state: str
 ) -> dict[str, t.Any]:
-    """Return the last entry of the history by which a stage came into a state, such as `v42`.
+    """Return the last history entry that moved a stage to a state, such as `v42`.
 
     Raises:
-        PulpException: it never was in that state.
+        PulpException: the stage never had that state.
     """
     find_stage(lifecycle_ctx, stage)
     history_ctx = PulpCondaHistoryContext(lifecycle_ctx.pulp_ctx, lifecycle_ctx)
@@ -83,11 +83,11 @@ def find_entry_of_state(
 def set_gates(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gates: list[dict[str, t.Any]]
 ) -> list[dict[str, t.Any]]:
-    """Let a stage have these gates and no others, and return them with their defaults."""
+    """Replace all gates of a stage, and return the new ones with their defaults."""
     find_stage(lifecycle_ctx, stage)
     stages: list[dict[str, t.Any]] = []
     for each in lifecycle_ctx.entity["stages"]:
-        # A stage without 'gates' keeps its own.
+        # A stage without 'gates' keeps its gates.
         stages.append({"name": each["name"]} | ({"gates": gates} if each["name"] == stage else {}))
     lifecycle_ctx.update({"stages": stages})
     return t.cast(list[dict[str, t.Any]], find_stage(lifecycle_ctx, stage)["gates"])
@@ -96,9 +96,7 @@ def set_gates(
 def set_gate(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, gate: dict[str, t.Any]
 ) -> list[dict[str, t.Any]]:
-    """Add a gate to a stage, in the place of the one of its name, and return all gates of the
-    stage.
-    """
+    """Add a gate to a stage, or replace the gate of the same name, and return all its gates."""
     gates = find_stage(lifecycle_ctx, stage)["gates"]
     name = gate.get("name")
     if name in [each["name"] for each in gates]:
@@ -111,10 +109,10 @@ def set_gate(
 def remove_gate(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, name: str
 ) -> list[dict[str, t.Any]]:
-    """Take a gate from a stage, and return the others.
+    """Remove a gate from a stage, and return the other gates.
 
     Raises:
-        PulpException: the stage has none of this name.
+        PulpException: the stage has no gate of this name.
     """
     gates = find_stage(lifecycle_ctx, stage)["gates"]
     others = [gate for gate in gates if gate["name"] != name]
@@ -128,8 +126,7 @@ def remove_gate(
 def solve(
     lifecycle_ctx: PulpCondaLifecycleContext, stage: str, **body: t.Any
 ) -> list[dict[str, t.Any]]:
-    """Solve environments of what a stage serves, wait for that, and return what the solver said of
-    each.
+    """Solve environments with the packages of a stage, wait, and return the result of each.
 
     Parameters:
         body: state, channels, environments, platforms.
@@ -146,19 +143,19 @@ def solve(
 
 
 def describe_report(report: dict[str, t.Any]) -> list[str]:
-    """Return in lines for people what became of a move, and for which reasons."""
+    """Return lines for people with the outcome of a move and its reasons."""
     lines = [_headline(report)]
     for gate in report["gates"]:
         lines += _describe_gate(gate)
     unmet = report.get("unmet") or []
     if unmet:
-        lines.append(_("Not in the stage, nor where the packages come from:"))
+        lines.append(_("Dependencies that are neither in the stage nor in the source:"))
         lines += [f"    {each}" for each in unmet[:_SHOWN]] + _more(len(unmet))
     return lines
 
 
 def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
-    """Return in lines for people which environments are solved, and why others are not."""
+    """Return lines for people: how many environments are solved, and why others are not."""
     unsolved = [each for each in solutions if each["verdict"] != SolverVerdict.SOLVED]
     lines = [
         _("{solved} of {all} solved.").format(
@@ -171,13 +168,13 @@ def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
 
 
 def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
-    """Return in lines for people what became of a lock file that was imported."""
+    """Return lines for people with the outcome of the import of a lock file."""
     headlines: dict[str, str] = {
         VersionOutcome.MADE: _(
             "Version {version} has the {packages} packages: {added} added, {removed} removed."
         ),
         VersionOutcome.UNCHANGED: _("The latest version has exactly these {packages} packages."),
-        VersionOutcome.INCOMPLETE: _("No version is made, since packages are not there:"),
+        VersionOutcome.INCOMPLETE: _("No version was made, because packages are missing:"),
     }
     headline = headlines[report["outcome"]]
     if report["outcome"] == VersionOutcome.MADE and report["dry_run"]:
@@ -188,8 +185,9 @@ def describe_lock_report(report: dict[str, t.Any]) -> list[str]:
 
 
 def describe_found(report: dict[str, t.Any]) -> list[str]:
-    """Return in lines for people which versions and stages serve a lock file, or what the nearest
-    one lacks.
+    """Return lines for people: the versions and stages that have the packages of a lock file.
+
+    If there are none, the lines name what the closest version lacks.
     """
     versions = report["versions"]
     lines = [
@@ -212,8 +210,8 @@ def describe_found(report: dict[str, t.Any]) -> list[str]:
 def _headline(report: dict[str, t.Any]) -> str:
     texts: dict[str, str] = {
         MoveOutcome.MOVED: _("{stage} moves from {before} to {after}"),
-        MoveOutcome.UNCHANGED: _("{stage} serves {after} already"),
-        MoveOutcome.BLOCKED: _("{stage} stays at {before}: a gate holds {after}"),
+        MoveOutcome.UNCHANGED: _("{stage} already serves {after}"),
+        MoveOutcome.BLOCKED: _("{stage} stays at {before}: a gate blocks {after}"),
         MoveOutcome.WAITING: _("{stage} stays at {before} until somebody approves {after}"),
     }
     text = texts[report["outcome"]].format(
@@ -242,7 +240,7 @@ def _describe_gate(gate: dict[str, t.Any]) -> list[str]:
 
 
 def _describe_finding(finding: dict[str, t.Any]) -> list[str]:
-    """Return the lines of what a gate or the solver found: about a package, or an environment."""
+    """Return the lines for a finding of a gate or the solver about a package or an environment."""
     if "environment" in finding:
         subject, text = finding["environment"], finding["explanation"]
         if finding.get("platform"):

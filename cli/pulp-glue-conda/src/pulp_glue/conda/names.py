@@ -1,4 +1,4 @@
-"""What is looked for by name, and which name was meant if there is none."""
+"""Entities that are found by name, and suggestions for unknown names."""
 
 import typing as t
 from difflib import get_close_matches
@@ -10,16 +10,16 @@ from pulp_glue.common.i18n import get_translation
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# Suggestions are for people: of a server with more names than that, the first ones do.
+# How many names are compared for a suggestion.
 _MOST_NAMES = 1000
 
 
 class UnknownName(PulpEntityNotFound):
-    """The server has nothing of this kind and name that the user may see.
+    """The server has no entity of this kind and name that the user may see.
 
     Attributes:
-        context: Of what was looked for.
-        name: What was looked for.
+        context: The context of the entity.
+        name: The name of the entity.
     """
 
     def __init__(self, context: PulpEntityContext, name: str) -> None:
@@ -29,28 +29,26 @@ class UnknownName(PulpEntityNotFound):
         self.name = name
 
     def nearest(self) -> list[str]:
-        """Ask the server for the names that it has, and return those that come near, the nearest
-        first.
-        """
+        """Request the names on the server, and return the similar ones, the most similar first."""
         query = {"limit": _MOST_NAMES, "fields": ["name"], **self.context.scope}
         if repository_ctx := getattr(self.context, "repository_ctx", None):
             query["repository_version"] = repository_ctx.entity["latest_version_href"]
         found = self.context.call("list", parameters=query)["results"]
-        # Two environments may have the same name, in different repositories.
+        # Environments in different repositories may have the same name.
         names = dict.fromkeys(each["name"] for each in found)
         return get_close_matches(self.name, list(names))
 
 
 class Named(PulpEntityContext):
-    """Says what is not there in a form that a suggestion can be made of."""
+    """A context that raises `UnknownName` if no entity has the name."""
 
     def find(self, **kwargs: t.Any) -> t.Any:
-        # The server takes no name for any name, which can be the only one that there is.
+        # The server ignores an empty name, and would return an entity of any name.
         if kwargs.get("name") == "":
             raise UnknownName(self, "")
         try:
             return super().find(**kwargs)
-        except UnknownName:  # of the repository where it was looked for
+        except UnknownName:  # from the search for the repository
             raise
         except PulpEntityNotFound:
             if kwargs.keys() != {"name"}:

@@ -1,8 +1,7 @@
-"""Upload many package files to a channel: in one new version, and without what the server has
-already.
+"""Upload many package files to a channel in one new version. Files on the server are not sent.
 
-The files go to the server one by one, and into the channel all at once at the end. Whatever ends an
-upload in between, the next one finds by their hashes those that have arrived.
+The files are sent to the server one by one. At the end, they are added to the channel in one step.
+If an upload is interrupted, the next one finds the files that have arrived by their hashes.
 """
 
 import hashlib
@@ -29,17 +28,18 @@ _ = translation.gettext
 
 EXTENSIONS = (".conda", ".tar.bz2")
 
-# Larger files go in pieces of this size: a request is held in memory as a whole, here and by
-# proxies.
+# Larger files are sent in pieces of this many bytes, because this program and proxies hold a whole
+# request in memory.
 CHUNK_SIZE = 20_000_000
 
-# A hash has 64 characters, and a URL should not have more than a few thousand.
+# How many hashes or names are in one query. A hash has 64 characters, and a URL should not have
+# more than a few thousand.
 _AT_ONCE = 50
 
 
 @dataclass
 class Progress:
-    """How far an upload is. `file` is the one that is sent now, of which `sent` bytes are away."""
+    """The progress of an upload. `sent` is how many bytes of the current `file` were sent."""
 
     count: int
     done: int = 0
@@ -50,13 +50,13 @@ class Progress:
 
 @dataclass
 class Report:
-    """What became of the files. Paths are as they were given.
+    """The result for each file, by its path as it was given.
 
     Attributes:
         version: The number of the new version, or None if nothing was added.
-        added: Files that are in the new version.
-        present: Files that the channel had already.
-        refused: The reason of the server by file.
+        added: Files that were added to the channel.
+        present: Files that the channel already had.
+        refused: The reason of the server for each refused file.
     """
 
     version: int | None = None
@@ -66,11 +66,10 @@ class Report:
 
 
 def find_packages(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the files, and the packages in the folders and all that is below them.
+    """Return the files, and the packages at any depth below the folders.
 
     Raises:
-        PulpException: there is no such path, no package in a folder, or something that cannot be
-            read.
+        PulpException: a path does not exist, a folder has no package, or something cannot be read.
     """
     try:
         return list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
@@ -95,7 +94,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
     def fail(error: OSError) -> t.NoReturn:
         raise error
 
-    # Path.rglob() passes over what it cannot read, and nobody would miss the packages in it.
+    # Path.rglob() ignores folders that it cannot read, so their packages would be missing without
+    # an error.
     for parent, _folders, names in os.walk(folder, onerror=fail):
         yield from (Path(parent, name) for name in names)
 
@@ -105,13 +105,13 @@ def _is_package(path: Path) -> bool:
 
 
 class Upload:
-    """The upload of files to a repository. `report` says at any moment what became of them.
+    """The upload of files to a repository. `report` has the results so far.
 
     Parameters:
-        overwrite: Whether a package may replace another file of its name.
-        subdir: For old packages that do not say where they belong.
-        chunk_size: Of the pieces in which larger files are sent.
-        show: Is told the `Progress` as it changes.
+        overwrite: Whether a package may replace another file with the same name.
+        subdir: The subdir of old packages that do not name it.
+        chunk_size: Larger files are sent in pieces of this many bytes.
+        show: Called with the `Progress` each time it changes.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Upload:
         """Upload the files, and return the report.
 
         Raises:
-            PulpException: the server cannot be used, or has changed its mind at the end.
+            PulpException: the server does not answer as it should, or refuses the last step.
         """
         progress = Progress(len(files))
         hashes = {file: self._hash(file, progress) for file in files}
@@ -171,8 +171,8 @@ class Upload:
         self._show(progress)
         progress.done += 1
         if not file.name.endswith(EXTENSIONS):
-            # Whatever it is, it is not for others to see.
-            reason = _("It is no conda package: its name does not end in {extensions}.")
+            # The file may be private, so it is not sent.
+            reason = _("It is not a conda package: its name does not end in {extensions}.")
             self.report.refused[str(file)] = reason.format(extensions=_extensions())
             return ""
         try:
@@ -183,7 +183,10 @@ class Upload:
             return ""
 
     def _units(self, hashes: set[str], in_channel: bool = False) -> Iterator[dict[str, t.Any]]:
-        """Yield packages with these bytes, if the server has the bytes."""
+        """Yield the packages with these hashes whose files the server has.
+
+        With in_channel, yield those of the channel, even if the server does not have their files.
+        """
         query: dict[str, t.Any] = {"fields": ["sha256", "artifact"]}
         if in_channel:
             if self._repository.entity["pulp_href"] == "<FAKE ENTITY>":
@@ -195,8 +198,9 @@ class Upload:
                     yield unit
 
     def _send(self, file: Path, digest: str, artifact: str | None, progress: Progress) -> t.Any:
-        """Make a package of a file, and return it; or None if it is refused, or in the channel
-        already.
+        """Make a package of a file, and return it.
+
+        Return None if the file was refused, or if it is already in the channel.
         """
         try:
             progress.size = file.stat().st_size
@@ -205,12 +209,12 @@ class Upload:
                     unit = self._send_apart(file, artifact, progress)
                     if unit["sha256"] == digest:
                         return unit
-                    reason = _("It changed while it was sent. When it is done, run this again.")
+                    reason = _("It changed while it was sent. Run this again when it is complete.")
                     self.report.refused[str(file)] = reason
                     return None
                 except PulpNotAutorized:
-                    # Who owns a repository may put files into it, but none beside it: a version for
-                    # each of them.
+                    # An owner of a repository may add files to it, but may not upload files
+                    # without a repository. So each file makes a version.
                     self._one_by_one = True
                 except _ArtifactOfOthers as kept:
                     self._send_into(upload=kept.upload)
@@ -268,15 +272,15 @@ class Upload:
         self.report.version = _number(self._repository.entity["latest_version_href"])
 
     def _add(self, units: dict[str, dict[str, t.Any]]) -> None:
-        """Put the packages into the channel, but for those that would replace another file."""
+        """Add the packages to the channel, except those that would replace another file."""
         taken = {} if self._overwrite else self._taken(units)
         for file, unit in units.items():
             path = f"{unit['subdir']}/{unit['filename']}"
             if taken.setdefault(path, unit["sha256"]) != unit["sha256"]:
                 reason = _(
                     "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 "
-                    "{found}, not {sha256}). "
-                    "Give the new build another build number, or ask for it to be replaced."
+                    "{found}, not {sha256}). Give the new build another build number, or set "
+                    "'overwrite'."
                 )
                 self.report.refused[file] = reason.format(
                     path=path,
@@ -293,7 +297,7 @@ class Upload:
         self.report.added += added
 
     def _taken(self, units: dict[str, dict[str, t.Any]]) -> dict[str, str]:
-        """Return the hashes of the files that the channel has under these names, by their paths."""
+        """Return the hashes of the files of these names in the channel, by their paths."""
         names = sorted({unit["filename"] for unit in units.values()})
         query = {
             "repository_version": self._repository.entity["latest_version_href"],
@@ -307,8 +311,10 @@ class Upload:
 
 
 class _ArtifactOfOthers(Exception):
-    """The server has the bytes that were sent, where this user cannot see them; `upload` is where
-    they are now.
+    """The server already has the sent bytes as an artifact that this user may not see.
+
+    Attributes:
+        upload: The href of the upload, which has the bytes, too.
     """
 
     def __init__(self, upload: str) -> None:

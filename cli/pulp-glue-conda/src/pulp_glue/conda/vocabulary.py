@@ -1,14 +1,14 @@
-"""The words of the API: every field that has one of a few values, and the values.
+"""The enumerations of the API: the fields with a fixed set of values, and the values.
 
-They are the same as on the server. An older server may not know all of them, and a newer one may
-have more.
+The server has the same ones. An older server may not have all values, and a newer one may have
+more.
 """
 
 from enum import StrEnum
 
 
 class EntryKind(StrEnum):
-    """What an entry of the history of a lifecycle is about."""
+    """The kind of an entry in the history of a lifecycle."""
 
     ADOPTED = "adopted"
     PUBLISHED = "published"
@@ -18,7 +18,7 @@ class EntryKind(StrEnum):
 
 
 class EntryOutcome(StrEnum):
-    """What happened to an entry of the history of a lifecycle."""
+    """The outcome of an entry in the history of a lifecycle."""
 
     MOVED = "moved"
     BLOCKED = "blocked"
@@ -28,7 +28,7 @@ class EntryOutcome(StrEnum):
 
 
 class MoveOutcome(StrEnum):
-    """What the report of a promotion or a rollback says."""
+    """The outcome in the report of a promotion or a rollback."""
 
     MOVED = "moved"
     BLOCKED = "blocked"
@@ -37,7 +37,7 @@ class MoveOutcome(StrEnum):
 
 
 class VersionOutcome(StrEnum):
-    """What the report of a copy or of an imported lock file says."""
+    """The outcome in the report of a copy or of an imported lock file."""
 
     MADE = "made"
     UNCHANGED = "unchanged"
@@ -45,7 +45,7 @@ class VersionOutcome(StrEnum):
 
 
 class GateKind(StrEnum):
-    """What a gate asks."""
+    """The kind of a gate."""
 
     ENVIRONMENTS = "environments"
     POLICY = "policy"
@@ -60,7 +60,7 @@ class GateAction(StrEnum):
 
 
 class GateVerdict(StrEnum):
-    """What a gate says."""
+    """The result of a gate."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -69,7 +69,7 @@ class GateVerdict(StrEnum):
 
 
 class SolverVerdict(StrEnum):
-    """What the solver says about an environment on a platform."""
+    """The result of the solver for an environment on a platform."""
 
     SOLVED = "solved"
     UNSOLVABLE = "unsolvable"
@@ -77,7 +77,7 @@ class SolverVerdict(StrEnum):
 
 
 class WebhookEvent(StrEnum):
-    """What a message to a webhook is about."""
+    """The event in a message to a webhook."""
 
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
@@ -86,7 +86,7 @@ class WebhookEvent(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """What happened to a message to a webhook."""
+    """The state of a message to a webhook."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -114,7 +114,7 @@ class Summary(StrEnum):
 
 
 class EnvironmentFormat(StrEnum):
-    """The formats of files that say what people want to install."""
+    """The file formats of environments."""
 
     ENVIRONMENT_YML = "environment.yml"
     PIXI = "pixi.toml"
@@ -131,5 +131,5 @@ class LockFormat(StrEnum):
 
 
 def values_of(words: type[StrEnum]) -> list[str]:
-    """Return words as plain texts."""
+    """Return the values of an enumeration as plain texts."""
     return [word.value for word in words]

@@ -1,4 +1,4 @@
-"""`pulp conda channel`: the short way to what people do with a channel."""
+"""`pulp conda channel`: one short command for each common job with a channel."""
 
 import typing as t
 from pathlib import Path
@@ -25,7 +25,7 @@ from pulpcore.cli.conda.uploading import upload_options
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# Copyable, as the pages of a channel show them.
+# Users copy these lines. The pages of a channel show the same ones.
 _LINES = """\
 # conda
 conda install --override-channels --channel {url} PACKAGE
@@ -41,7 +41,7 @@ name_argument = click.argument("name")
 
 @pulp_group()
 def channel() -> None:
-    """Manage channels: each a repository, its remote and its distribution of one name."""
+    """Manage channels. A channel is a repository, a remote and a distribution of the same name."""
 
 
 @channel.command()
@@ -49,17 +49,17 @@ def channel() -> None:
 @click.option(
     "--upstream",
     "url",
-    help=_("URL of the channel to mirror. Without one, it is a channel for your own packages."),
+    help=_("URL of the channel to mirror. Without it, the channel is for your own packages."),
 )
 @all_of(selection_options)
-@click.option("--base-path", help=_("Where to serve it. The default is its name."))
-@click.option("--description", help=_("What it is for."))
+@click.option("--base-path", help=_("Path to serve the channel at. The default is its name."))
+@click.option("--description", help=_("What the channel is for."))
 @click.option(
     "--retain-repo-versions",
     type=click.IntRange(1, 2**31 - 1),
     help=_("How many versions to keep. The default is all."),
 )
-@click.option("--sync", "and_sync", is_flag=True, help=_("Also sync it, and wait for that."))
+@click.option("--sync", "and_sync", is_flag=True, help=_("Also sync the channel, and wait."))
 @dry_run_option
 @pass_pulp_context
 def create(
@@ -73,11 +73,11 @@ def create(
     dry_run: bool,
     **remote: t.Any,
 ) -> None:
-    """Create a channel that publishes itself, or change one to what is said here.
+    """Create a channel that publishes each new version, or change an existing one.
 
-    What is not said stays as it is, so a second run changes nothing. What else can be said of an
-    upstream, such as a proxy, is said of the remote, which has the name of the channel: `pulp conda
-    remote update`.
+    Settings that are not given stay as they are, so a second run changes nothing. Other settings of
+    the upstream, such as a proxy, belong to the remote. It has the name of the channel: change it
+    with `pulp conda remote update`.
     """
     pulp_ctx.fake_mode = dry_run
     channel = Channel(pulp_ctx, name)
@@ -87,13 +87,13 @@ def create(
         distribution={"base_path": base_path},
     )
     if changed and dry_run:
-        click.echo(_("Nothing is changed. It would be:"), err=True)
+        click.echo(_("Nothing was changed. Without --dry-run, this would happen:"), err=True)
     for resource, fields in changed.items():
         made = _("created") if "name" in fields else _("changed {fields}")
         text = f"{resource}: {made}"
         click.echo(text.format(fields=", ".join(fields)), err=True)
     if not changed:
-        click.echo(_("Channel '{name}' is as wanted already.").format(name=name), err=True)
+        click.echo(_("Channel '{name}' needs no change.").format(name=name), err=True)
     if dry_run:
         pulp_ctx.output_result({"name": name, "changed": changed})
         return
@@ -106,7 +106,7 @@ def create(
 @name_argument
 @pass_pulp_context
 def show(pulp_ctx: PulpCLIContext, /, name: str) -> None:
-    """Show what a channel is made of, what it has, and where it is served."""
+    """Show the settings of a channel, how many packages it has, and its URLs."""
     pulp_ctx.output_result(Channel(pulp_ctx, name).describe())
 
 
@@ -125,7 +125,7 @@ def list_command(pulp_ctx: PulpCLIContext, /, limit: int, offset: int) -> None:
 @click.option(
     "--optimize/--no-optimize",
     default=True,
-    help=_("Ask only for what changed since the last sync, which is the default."),
+    help=_("Fetch only what changed since the last sync. This is the default."),
 )
 @pass_pulp_context
 def sync(pulp_ctx: PulpCLIContext, /, name: str, mirror: bool, optimize: bool) -> None:
@@ -152,8 +152,9 @@ def upload(
 ) -> None:
     """Upload package files, and all packages in folders, as one new version.
 
-    What the server has already is not sent again, so an upload that was interrupted goes on when it
-    is repeated. A file that the server refuses keeps no other one away; the exit code is 1 then.
+    Files that the server already has are not sent again. To continue an interrupted upload, run the
+    command again. If the server refuses a file, the other files are still uploaded, and the exit
+    code is 1.
     """
     upload_files(pulp_ctx, Channel(pulp_ctx, name).repository, paths, **options)
 
@@ -170,19 +171,18 @@ def diff(
     target: tuple[str, int | None] | None,
     **query: t.Any,
 ) -> None:
-    """Show what differs between two versions of a channel, the older one first.
+    """Show the differences between two versions of a channel. Give the older version first.
 
-    A version is written as NAME@NUMBER, and NAME is the latest one. One version alone is compared
-    with the one before.
+    A version is written as NAME@NUMBER. NAME alone is the latest version. If only one version is
+    given, it is compared with the version before it.
     """
     if target is None:
         target = base
     elif target[0] != base[0]:
         raise click.UsageError(
             _(
-                "'{base}' and '{target}' are two channels. Compare versions of one, for example "
-                "'{base}@1', or stages of "
-                "a lifecycle: pulp conda lifecycle diff"
+                "'{base}' and '{target}' are two channels. Compare versions of one channel, for "
+                "example '{base}@1'. To compare stages of a lifecycle: pulp conda lifecycle diff"
             ).format(base=base[0], target=target[0])
         )
     else:
@@ -198,10 +198,10 @@ def diff(
     "--dependencies/--no-dependencies",
     "with_dependencies",
     default=True,
-    help=_("Also copy what they depend on, as far as the target lacks it, which is the default."),
+    help=_("Also copy dependencies that the target does not have. This is the default."),
 )
 @click.option(
-    "--overwrite", is_flag=True, help=_("Let a package replace another file of the same name.")
+    "--overwrite", is_flag=True, help=_("Let a package replace another file with the same name.")
 )
 @dry_run_option
 @pass_pulp_context
@@ -213,8 +213,9 @@ def copy(
     specs: tuple[str, ...],
     **options: bool,
 ) -> None:
-    """Copy packages that match one of the specs from a channel, or a version NAME@NUMBER of it, to
-    another one.
+    """Copy the packages that match one of the specs from one channel to another.
+
+    The source is a channel, or one version of it, written as NAME@NUMBER.
     """
     name, number = source
     channel = Channel(pulp_ctx, name)
@@ -224,12 +225,12 @@ def copy(
     if report["version"] is not None:
         text = _("Version {version}: {count} added.")
     elif report["count"]:
-        text = _("Nothing is changed. It would be: {count} added.")
+        text = _("Nothing was changed. Without --dry-run, {count} would be added.")
     else:
-        text = _("No new version: '{target}' has all of it.")
+        text = _("No new version: '{target}' already has all of these packages.")
     click.echo(text.format(**report, target=target), err=True)
     for unmet in report["unmet"]:
-        click.echo(_("Neither channel has what is needed by {unmet}").format(unmet=unmet), err=True)
+        click.echo(_("No channel has this dependency: {unmet}").format(unmet=unmet), err=True)
 
 
 @channel.command()
@@ -246,7 +247,7 @@ def url(pulp_ctx: PulpCLIContext, /, name: str) -> None:
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_pulp_context
 def destroy(pulp_ctx: PulpCLIContext, /, name: str, yes: bool) -> None:
-    """Remove a channel: its versions, its URL, and its remote if nothing else uses that."""
+    """Remove a channel: its versions, its URL, and its remote if nothing else uses the remote."""
     channel = Channel(pulp_ctx, name)
     count = channel.describe()["packages"]
     if not yes:

@@ -1,6 +1,4 @@
-"""`pulp conda content`: packages, and the patches and environments that repositories hold beside
-them.
-"""
+"""`pulp conda content`: the packages, patches and environments of repositories."""
 
 import json
 from typing import Any
@@ -72,9 +70,7 @@ def _artifact_callback(
 def _attestations_callback(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> str | None:
-    """Make one list of what may come in several files, as the form of an upload takes it: as a
-    text.
-    """
+    """Return the bundles of all files as one JSON list in a text, as the upload form expects it."""
     bundles: list[Any] = []
     for value in values:
         document = load_json_callback(ctx, param, value)
@@ -98,8 +94,8 @@ def _lookup(field: str) -> dict[str, Any]:
     return {"callback": lookup_callback(field, PulpContentContext), "expose_value": False}
 
 
-# By what a command finds one package, patch or environment: also for `pulp conda repository
-# content`.
+# The options that select one package, patch or environment. `pulp conda repository content` uses
+# them, too.
 content_lookup_options: list[Any] = [
     pulp_option(
         "--href",
@@ -124,46 +120,68 @@ list_options: list[Any] = [
         multiple=True,
         help=_("Only of these names. Can be specified multiple times."),
     ),
-    _packages("--name-contains", "name__contains", help=_("Only with this in the name.")),
-    _packages("--version", help=_("Only of this version.")),
-    _packages("--version-startswith", "version__startswith", help=_("As in '1.26'.")),
-    _packages("--build", help=_("Only of this build string.")),
-    _packages("--build-contains", "build__contains", help=_("As in 'py313'.")),
-    _packages("--build-number", type=int, help=_("Only of this build number.")),
+    _packages("--name-contains", "name__contains", help=_("Only with this text in the name.")),
+    _packages("--version", help=_("Only with this version.")),
+    _packages(
+        "--version-startswith",
+        "version__startswith",
+        help=_("Only versions that start with this text, for example '1.26'."),
+    ),
+    _packages("--build", help=_("Only with this build string.")),
+    _packages(
+        "--build-contains",
+        "build__contains",
+        help=_("Only with this text in the build string, for example 'py313'."),
+    ),
+    _packages("--build-number", type=int, help=_("Only with this build number.")),
     _packages("--subdir", also=_ABOUT_FILES, help=_("Only {entities} of this subdir.")),
     _packages("--filename", also=_ABOUT_FILES, help=_("Only {entities} of this file.")),
-    _packages("--filename-contains", "filename__contains", help=_("As in '-py313'.")),
-    _packages("--license", help=_("Only of this license.")),
-    _packages("--license-contains", "license__icontains", help=_("As in 'gpl'.")),
-    _packages("--noarch", help=_("'python' or 'generic'.")),
-    _packages("--depends", help=_("Only what needs a package of this name.")),
-    _packages("--sha256", help=_("Only of this SHA-256.")),
-    _packages("--md5", help=_("Only of this MD5.")),
-    _packages("--size-gte", "size__gte", type=int, help=_("Only of this many bytes or more.")),
-    _packages("--size-lte", "size__lte", type=int, help=_("Only of this many bytes or fewer.")),
+    _packages(
+        "--filename-contains",
+        "filename__contains",
+        help=_("Only with this text in the file name, for example '-py313'."),
+    ),
+    _packages("--license", help=_("Only with this license.")),
+    _packages(
+        "--license-contains",
+        "license__icontains",
+        help=_("Only with this text in the license, for example 'gpl'."),
+    ),
+    _packages("--noarch", help=_("Only noarch packages of this kind: 'python' or 'generic'.")),
+    _packages("--depends", help=_("Only packages that depend on a package of this name.")),
+    _packages("--sha256", help=_("Only with this SHA-256.")),
+    _packages("--md5", help=_("Only with this MD5.")),
+    _packages("--size-gte", "size__gte", type=int, help=_("Only with this many bytes or more.")),
+    _packages("--size-lte", "size__lte", type=int, help=_("Only with this many bytes or fewer.")),
     _patches("--author", help=_("Only by this author.")),
-    _patches("--reason-contains", "reason__icontains", help=_("Only with this in the reason.")),
-    _patches("--expires-after", "expires_at__gt", help=_("Only what expires later."), **_DATE),
-    _patches("--expires-before", "expires_at__lt", help=_("Only what expires before."), **_DATE),
+    _patches(
+        "--reason-contains", "reason__icontains", help=_("Only with this text in the reason.")
+    ),
+    _patches(
+        "--expires-after", "expires_at__gt", help=_("Only if it expires after this."), **_DATE
+    ),
+    _patches(
+        "--expires-before", "expires_at__lt", help=_("Only if it expires before this."), **_DATE
+    ),
     _environments(
-        "--format", "environment_format", help=_("Only of this format, for example 'pixi.toml'.")
+        "--format", "environment_format", help=_("Only in this format, for example 'pixi.toml'.")
     ),
 ]
 create_options: list[Any] = [
     _packages("--file", type=click.File("rb"), help=_("The package file to upload.")),
-    _packages("--file-url", help=_("From where the server is to download the package.")),
+    _packages("--file-url", help=_("The URL from which the server downloads the package.")),
     _packages(
         "--artifact-sha256",
         "artifact",
         callback=_artifact_callback,
-        help=_("SHA-256 of a file that the server has."),
+        help=_("SHA-256 of a file that the server already has."),
     ),
     _packages(
         "--subdir",
         also=_ABOUT_FILES,
         help=_(
-            "The subdir of the records that a patch changes, or of an old package that does not "
-            "say it."
+            "The subdir of the records that a patch changes. For a package: its subdir, if the "
+            "file does not name it, as in old packages."
         ),
     ),
     _packages(
@@ -179,23 +197,29 @@ create_options: list[Any] = [
         "--overwrite",
         is_flag=True,
         default=None,
-        help=_("Replace another file of the same name in the repository."),
+        help=_("Replace another file with the same name in the repository."),
     ),
     _packages(
         "--chunk-size",
         callback=chunk_size_callback,
         help=_("Upload larger files in pieces of this size, for example '10MB'."),
     ),
-    _patches("--reason", required=True, help=_("Why, for people who wonder.")),
-    _patches("--author", help=_("Who wants it; the user by default.")),
-    _patches("--expires-at", help=_("From when on it is left out, as in '2027-01-31T00:00:00Z'.")),
+    _patches("--reason", required=True, help=_("Why the patch is needed.")),
+    _patches("--author", help=_("Who wrote the patch. The default is the user.")),
+    _patches(
+        "--expires-at",
+        help=_("When the patch ends, for example '2027-01-31T00:00:00Z'."),
+    ),
     _patches(
         "--instructions",
         callback=load_json_callback,
         help=_("JSON object as in 'patch_instructions.json', or @file with one."),
     ),
-    _patches("--package", help=_("Href of a package with patches to take, in their place.")),
-    _environments("--name", required=True, help=_("How gates and people call it.")),
+    _patches(
+        "--package",
+        help=_("Href of a package that contains patches. Use it in place of --instructions."),
+    ),
+    _environments("--name", required=True, help=_("Name of the environment.")),
     _environments(
         "--source",
         required=True,
@@ -206,18 +230,18 @@ create_options: list[Any] = [
         "--format",
         required=True,
         type=click.Choice(values_of(EnvironmentFormat)),
-        help=_("What the source is."),
+        help=_("Format of the source."),
     ),
-    _environments("--section", help=_("Which environment of a pixi manifest.")),
+    _environments("--section", help=_("Name of the environment in a pixi manifest.")),
     _environments(
         "--platforms",
         callback=comma_callback,
-        help=_("For which to solve it, as in 'linux-64,osx-arm64'."),
+        help=_("Platforms to solve it for, for example 'linux-64,osx-arm64'."),
     ),
     _environments(
         "--virtual-packages",
         callback=load_json_callback,
-        help=_("JSON object of what the machines have, by platform, or @file."),
+        help=_("JSON object with the virtual packages of each platform, or @file with one."),
     ),
     repository_option,
     pulp_labels_option,
@@ -238,11 +262,13 @@ def upload(
 ) -> None:
     """Upload package files, and all packages in folders, as one new version of a repository.
 
-    What the server has already is not sent again. A file that it refuses keeps no other one away.
+    Files that the server already has are not sent again. If the server refuses a file, the other
+    files are still uploaded.
     """
-    # A command that is only allowed for some types would not be listed in the help of the group.
+    # The type is checked here. A command that is only allowed for some types is not listed in the
+    # help of the group.
     if not isinstance(content_ctx, PulpCondaPackageContext):
-        raise click.UsageError(_("Only packages are uploaded. For other types, there is `create`."))
+        raise click.UsageError(_("Only packages can be uploaded. For other types, use `create`."))
     upload_files(pulp_ctx, repository, **options)
 
 

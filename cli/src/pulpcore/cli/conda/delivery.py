@@ -21,7 +21,7 @@ _ = translation.gettext
 @pass_pulp_context
 @click.pass_context
 def delivery(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
-    """See what the webhook of a lifecycle was told, and tell it again."""
+    """See the messages to the webhook of a lifecycle, and send them again."""
     ctx.obj = PulpCondaLifecycleContext(pulp_ctx)
 
 
@@ -58,7 +58,7 @@ def list_deliveries(
 
 def _href_callback(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if not re.search("/conda/lifecycles/[^/]+/deliveries/[^/]+/$", value):
-        reason = _("'{href}' is no href of a message, as 'pulp conda delivery list' writes it.")
+        reason = _("'{href}' is not the href of a message. See: pulp conda delivery list")
         raise click.BadParameter(reason.format(href=value), param=param)
     return value
 
@@ -71,7 +71,7 @@ _href_argument = click.argument("href", callback=_href_callback)
 @pass_lifecycle_context
 @pass_pulp_context
 def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, href: str) -> None:
-    """Show a message: what it says, and how each try went."""
+    """Show a message, and the result of each attempt to send it."""
     pulp_ctx.output_result(PulpCondaDeliveryContext(pulp_ctx, lifecycle_ctx, pulp_href=href).entity)
 
 
@@ -82,7 +82,7 @@ def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, 
 def redeliver(
     pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, href: str
 ) -> None:
-    """Send a message once more, also if it was delivered or given up.
+    """Send a message again, even if it was delivered or has failed.
 
     Exits with 1 if it does not arrive.
     """
@@ -92,7 +92,7 @@ def redeliver(
     pulp_ctx.output_result(told)
     if told["state"] != DeliveryState.DELIVERED:
         reason = _(
-            "The message did not arrive: see 'attempts'. It is sent again at {next_attempt_at}."
+            "The message did not arrive: see 'attempts'. The next attempt is at {next_attempt_at}."
         )
         raise click.ClickException(reason.format(**told))
 

@@ -43,25 +43,24 @@ update_options = [
     click.option(
         "--version",
         type=int,
-        help=_("Number of the version of the repository to serve; always the latest by default."),
+        help=_("Number of the repository version to serve. The default is always the latest."),
     ),
-    click.option("--publication", help=_("Href of the publication to serve, and no other.")),
+    click.option("--publication", help=_("Href of the one publication to serve.")),
     content_guard_option,
     click.option(
-        "--hidden/--not-hidden", default=None, help=_("Leave it out of the lists of channels.")
+        "--hidden/--not-hidden", default=None, help=_("Whether lists of channels leave it out.")
     ),
     click.option(
         "--checkpoint/--no-checkpoint",
         default=None,
-        help=_("Serve the checkpoints of the repository, each under its date."),
+        help=_("Whether to serve the checkpoints of the repository, each at a URL with its date."),
     ),
     click.option(
         "--notices",
         callback=load_json_callback,
         help=_(
-            "JSON list, or @file with one, of what clients show to their users: objects with "
-            "'message', 'level' and "
-            "'expires_at'."
+            "Notices that clients show to their users, as a JSON list or @file with one. Each is "
+            "an object with 'message', 'level' and 'expires_at'."
         ),
     ),
     pulp_labels_option,

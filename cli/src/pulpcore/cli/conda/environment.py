@@ -1,6 +1,4 @@
-"""`pulp conda environment`: what people install from a channel, which gates and lock files are
-about.
-"""
+"""`pulp conda environment`: the environments that gates solve and lock files pin."""
 
 import typing as t
 from pathlib import PurePath
@@ -43,7 +41,7 @@ pass_environment_context = click.make_pass_decorator(PulpCondaEnvironmentContext
 @pass_pulp_context
 @click.pass_context
 def environment(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
-    """Manage environments: what people install, which gates solve and lock files pin."""
+    """Manage environments: lists of packages that people install together."""
     ctx.obj = PulpCondaEnvironmentContext(pulp_ctx)
 
 
@@ -65,14 +63,12 @@ def _in_repository(**options: t.Any) -> t.Callable[[FC], FC]:
 
 
 _only_in_repository = _in_repository(
-    help=_("Only of the latest version of this repository, by name or href.")
+    help=_("Only in the latest version of this repository, by name or href.")
 )
 
 
 def _lookup(command: FC) -> FC:
-    """Take an environment as the first argument, or by the options that are the same for all of
-    `pulp`.
-    """
+    """Accept an environment as the first argument, or by the options that all of `pulp` has."""
     argument = click.argument(
         "environment",
         required=False,
@@ -93,7 +89,7 @@ def _virtual_packages(
         name, equals, version = package.partition("=")
         if not (platform and colon and name and equals):
             raise click.BadParameter(
-                _("give PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'."), param=param
+                _("write PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'."), param=param
             )
         by_platform.setdefault(platform, {})[name] = version or None
     return by_platform or None
@@ -106,26 +102,26 @@ def _virtual_packages(
 @click.option(
     "--file",
     type=click.File("rb"),
-    help=_("An environment.yml, a manifest of pixi, or a list of specs, one a line."),
+    help=_("An environment.yml, a pixi manifest, or a list of specs with one on each line."),
 )
 @click.option(
     "--spec",
     "specs",
     multiple=True,
-    help=_("A match spec, in place of a file. Can be specified multiple times."),
+    help=_("A match spec. Use it in place of --file. Can be specified multiple times."),
 )
 @click.option(
     "--format",
     type=click.Choice(_FORMATS),
-    help=_("What the file is. The default is what its name says."),
+    help=_("Format of the file. The default depends on the name of the file."),
 )
-@click.option("--section", help=_("Which environment of a manifest of pixi."))
+@click.option("--section", help=_("Name of the environment in a pixi manifest."))
 @click.option(
     "--platforms",
     callback=comma_callback,
     help=_(
-        "For which subdirs to solve it, for example 'linux-64,osx-arm64'. The default is what the "
-        "file says."
+        "Subdirs to solve it for, for example 'linux-64,osx-arm64'. The default is what the file "
+        "says."
     ),
 )
 @click.option(
@@ -134,9 +130,9 @@ def _virtual_packages(
     multiple=True,
     callback=_virtual_packages,
     help=_(
-        "What the machines have, as PLATFORM:NAME=VERSION, for example 'linux-64:__cuda=12.4'; "
-        "without a version, "
-        "what they do not have. Can be specified multiple times."
+        "A virtual package of the machines, as PLATFORM:NAME=VERSION, for example "
+        "'linux-64:__cuda=12.4'. Without a version, the machines do not have it. Can be specified "
+        "multiple times."
     ),
 )
 @pass_environment_context
@@ -152,11 +148,11 @@ def create(
     format: str | None,
     **body: t.Any,
 ) -> None:
-    """Register an environment. In the repository, it replaces the one of its name."""
+    """Register an environment. It replaces an environment of the same name in the repository."""
     if not (name or name_option):
-        raise click.UsageError(_("Say what it is called: give a NAME."))
+        raise click.UsageError(_("The environment needs a name: give a NAME."))
     if bool(file) == bool(specs):
-        raise click.UsageError(_("Say what people install: give either --file or --spec."))
+        raise click.UsageError(_("The environment needs packages: give either --file or --spec."))
     body["name"] = name or name_option
     body["source"] = read_text(file, param_hint="'--file'") if file else "\n".join(specs)
     body["format"] = (format or _format_of(file.name)) if file else "specs"
@@ -167,7 +163,7 @@ def _format_of(filename: str) -> str:
     name = PurePath(filename).name
     found = name if name in _FORMATS else _FORMATS_BY_SUFFIX.get(PurePath(name).suffix)
     if found is None:
-        reason = _("The name of '{name}' does not say what it is: give --format, one of {formats}.")
+        reason = _("The name '{name}' does not show the format. Give --format, one of: {formats}.")
         raise click.UsageError(reason.format(name=name, formats=", ".join(_FORMATS)))
     return found
 
@@ -179,7 +175,7 @@ def _format_of(filename: str) -> str:
 @pass_pulp_context
 def show(pulp_ctx: PulpCLIContext, environment_ctx: PulpCondaEnvironmentContext, /) -> None:
     """Show an environment with its file, and the specs that were read from it."""
-    # What is found by its name comes from a list, which leaves these out.
+    # An entity that was found by name comes from a list, and lists leave these fields out.
     pulp_ctx.output_result(environment_ctx.show())
 
 
@@ -204,7 +200,7 @@ environment.add_command(
                 "--format",
                 "environment_format",
                 type=click.Choice(_FORMATS),
-                help=_("Only of this format."),
+                help=_("Only in this format."),
             ),
         ]
     )

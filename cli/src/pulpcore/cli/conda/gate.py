@@ -1,4 +1,4 @@
-"""`pulp conda lifecycle gate`: what must hold before a stage moves."""
+"""`pulp conda lifecycle gate`: the conditions that must hold before a stage moves."""
 
 import typing as t
 
@@ -26,18 +26,18 @@ _ = translation.gettext
 
 @pulp_group()
 def gate() -> None:
-    """Say what must hold before a stage moves."""
+    """Manage gates: the conditions that must hold before a stage moves."""
 
 
 @gate.command("list")
 @lifecycle_lookup
-@click.option("--stage", help=_("Only those of this stage."))
+@click.option("--stage", help=_("Only the gates of this stage."))
 @pass_lifecycle_context
 @pass_pulp_context
 def list_gates(
     pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, stage: str | None
 ) -> None:
-    """List the gates of the stages, or with --stage of one, as `gate set --file` takes them."""
+    """List the gates of all stages, or of one. With --stage, `gate set --file` takes the output."""
     if stage:
         pulp_ctx.output_result(find_stage(lifecycle_ctx, stage)["gates"])
         return
@@ -50,16 +50,16 @@ def list_gates(
 def _reasons(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> list[dict[str, str]] | None:
-    """Take 'openssl <3.5.5: CVE-2026-1' for a spec and why it is blocked."""
+    """Parse texts such as 'openssl <3.5.5: CVE-2026-1' into a spec and the reason to block it."""
     pairs = [value.partition(": ") for value in values]
     if not all(spec.strip() and reason.strip() for spec, _colon, reason in pairs):
         raise click.BadParameter(
-            _("give 'SPEC: REASON', for example 'openssl <3.5.5: CVE-2026-1'."), param=param
+            _("write 'SPEC: REASON', for example 'openssl <3.5.5: CVE-2026-1'."), param=param
         )
     return [{"spec": spec, "reason": reason} for spec, _colon, reason in pairs] or None
 
 
-# Which options a kind has. What else a policy can say, such as exceptions, stands in a file.
+# The options of each kind of gate. Other settings of a policy, such as exceptions, need a file.
 _OPTIONS: dict[str, set[str]] = {
     GateKind.ENVIRONMENTS: {"environments", "platforms", "channels"},
     GateKind.POLICY: {
@@ -77,57 +77,55 @@ _OPTIONS: dict[str, set[str]] = {
 @gate.command("set")
 @lifecycle_lookup
 @stage_option
-@click.option("--gate", help=_("What people call it. One of this name is replaced."))
-@click.option("--kind", type=click.Choice(values_of(GateKind)), help=_("What it asks for."))
+@click.option("--gate", help=_("Name of the gate. A gate of the same name is replaced."))
+@click.option("--kind", type=click.Choice(values_of(GateKind)), help=_("Kind of the gate."))
 @click.option(
     "--action",
     type=click.Choice(values_of(GateAction)),
-    help=_("Whether it holds the stage, which is the default, or only reports."),
+    help=_("Whether a failed gate blocks the stage or only warns. The default is to block."),
 )
 @environments_option
 @platforms_option
 @channels_option
-@click.option("--minimum-age", type=float, help=_("For how many days new packages have to wait."))
+@click.option("--minimum-age", type=float, help=_("How many days old a new package must be."))
 @click.option(
     "--allowed-licenses",
     callback=comma_callback,
-    help=_("Patterns, one of which has to match the license, for example 'MIT,BSD-*'."),
+    help=_("Patterns of licenses. One of them must match, for example 'MIT,BSD-*'."),
 )
 @click.option(
     "--denied-licenses",
     callback=comma_callback,
-    help=_("Patterns, none of which may match the license, for example 'AGPL-*'."),
+    help=_("Patterns of licenses. None of them may match, for example 'AGPL-*'."),
 )
 @click.option(
     "--blocked",
     multiple=True,
     callback=_reasons,
     help=_(
-        "SPEC: REASON of packages that may not be there, for example 'openssl <3.5.5: "
-        "CVE-2026-1'. Can be specified "
-        "multiple times."
+        "Packages that are not allowed, as SPEC: REASON, for example 'openssl <3.5.5: "
+        "CVE-2026-1'. Can be specified multiple times."
     ),
 )
 @click.option(
     "--required",
     multiple=True,
-    help=_("A spec of a package that has to be there. Can be specified multiple times."),
+    help=_("A spec of a package that must be in the stage. Can be specified multiple times."),
 )
 @click.option(
     "--dependencies",
     is_flag=True,
     default=None,
-    help=_("Every dependency has to be satisfied within the channel."),
+    help=_("The channel must have a package for every dependency."),
 )
-@click.option("--approvals", type=int, help=_("How many people have to say yes."))
+@click.option("--approvals", type=int, help=_("How many people must approve."))
 @click.option(
     "--file",
     type=click.File("rb"),
     callback=yaml_callback,
     help=_(
-        "A file, in YAML or JSON, with one gate and all of its options, or with a list of all "
-        "gates of the stage, "
-        "which replaces those that are there."
+        "A YAML or JSON file. It has one gate with all of its options, or a list of gates that "
+        "replaces all gates of the stage."
     ),
 )
 @pass_lifecycle_context
@@ -140,12 +138,12 @@ def set_(
     file: t.Any,
     **options: t.Any,
 ) -> None:
-    """Add a gate to a stage, or replace one, and list the gates of the stage."""
+    """Add or replace a gate of a stage, and list the gates of the stage."""
     given = {key: value for key, value in options.items() if value is not None and value != ()}
     if file is None:
         gates = set_gate(lifecycle_ctx, stage, _gate(**given))
     elif given:
-        raise click.UsageError(_("A file says all of a gate: give no other options with --file."))
+        raise click.UsageError(_("A file has all options of a gate: give --file without others."))
     elif isinstance(file, dict):
         gates = set_gate(lifecycle_ctx, stage, file)
     else:
@@ -156,13 +154,13 @@ def set_(
 def _gate(
     gate: str = "", kind: str = "", action: str = GateAction.BLOCK.value, **options: t.Any
 ) -> t.Any:
-    """Return the gate that options mean."""
+    """Return the gate that the options describe."""
     if not (gate and kind):
-        raise click.UsageError(_("Name the gate with --gate and --kind, or give a --file."))
+        raise click.UsageError(_("Give --gate and --kind, or --file."))
     for option in options:
         if option not in _OPTIONS[kind]:
             owners = [each for each, own in _OPTIONS.items() if option in own]
-            text = _("--{option} is an option of gates of kind '{kinds}', and not of '{kind}'.")
+            text = _("--{option} is an option of gates of kind '{kinds}', not of kind '{kind}'.")
             raise click.UsageError(
                 text.format(option=option.replace("_", "-"), kinds="', '".join(owners), kind=kind)
             )
@@ -181,7 +179,7 @@ def _gate(
 @gate.command()
 @lifecycle_lookup
 @stage_option
-@click.option("--gate", "gate_name", required=True, help=_("What it is called."))
+@click.option("--gate", "gate_name", required=True, help=_("Name of the gate."))
 @pass_lifecycle_context
 @pass_pulp_context
 def remove(
@@ -191,5 +189,5 @@ def remove(
     stage: str,
     gate_name: str,
 ) -> None:
-    """Take a gate from a stage, and list the others."""
+    """Remove a gate from a stage, and list the other gates."""
     pulp_ctx.output_result(remove_gate(lifecycle_ctx, stage, gate_name))

@@ -75,7 +75,7 @@ _ = translation.gettext
 @pass_pulp_context
 @click.pass_context
 def lifecycle(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
-    """Move a channel through stages, each a URL of its own."""
+    """Move a channel through stages. Each stage has its own URL."""
     ctx.obj = PulpCondaLifecycleContext(pulp_ctx)
 
 
@@ -89,35 +89,35 @@ settings_options: list[t.Any] = [
         "--retain-days",
         type=int_or_empty,
         help=_(
-            "For how many days what a stage served stays installable. Empty for as long as the "
-            "lifecycle exists."
+            "For how many days earlier states of a stage stay installable. Empty means as long as "
+            "the lifecycle exists."
         ),
     ),
     click.option(
         "--announce/--no-announce",
         default=None,
-        help=_("Whether notices tell the users of a stage what moved."),
+        help=_("Whether notices tell the users of a stage about its moves."),
     ),
     click.option(
-        "--webhook-url", help=_("Where to POST what happens to the stages. Empty for nowhere.")
+        "--webhook-url",
+        help=_("URL to POST the events of the stages to. Empty means that none are sent."),
     ),
     click.option(
         "--webhook-secret",
         callback=_secret,
         help=_(
-            "With what messages are signed: 'whsec_' and 24 to 64 bytes in base64, or @file with "
-            "that. Empty for none."
+            "Secret to sign messages with: 'whsec_' and 24 to 64 bytes in base64, or @file with "
+            "it. Empty means that messages are not signed."
         ),
     ),
     click.option(
         "--base-path",
-        help=_("Where the URLs of new stages begin. The default is the name of the lifecycle."),
+        help=_("Start of the paths of new stages. The default is the name of the lifecycle."),
     ),
 ]
 _NEW_STAGE = _(
-    "A stage that is made, or NAME=DISTRIBUTION to make one of a distribution that is there. Can "
-    "be specified "
-    "multiple times, in order."
+    "Name of a new stage, or NAME=DISTRIBUTION to use an existing distribution. Can be specified "
+    "multiple times, in the order of the stages."
 )
 
 
@@ -131,7 +131,7 @@ _NEW_STAGE = _(
     "stages_file",
     type=click.File("rb"),
     callback=yaml_callback,
-    help=_("A file, in YAML or JSON, with a list of stages: objects with 'name' and 'gates'."),
+    help=_("A YAML or JSON file with a list of stages: objects with 'name' and 'gates'."),
 )
 @all_of(settings_options)
 @pass_lifecycle_context
@@ -146,11 +146,9 @@ def create(
     stages_file: t.Any,
     **body: t.Any,
 ) -> None:
-    """Make the stages of a repository: 'unstable', 'testing' and 'stable', unless others are
-    named.
-    """
+    """Make the stages of a repository. The default is 'unstable', 'testing' and 'stable'."""
     if not (name or name_option):
-        raise click.UsageError(_("Say what it is called: give a NAME."))
+        raise click.UsageError(_("The lifecycle needs a name: give a NAME."))
     if stages and stages_file is not None:
         raise click.UsageError(_("Give either --stage or --stages."))
     body["name"] = name or name_option
@@ -171,7 +169,7 @@ def update(
     stages: tuple[str, ...],
     **body: t.Any,
 ) -> None:
-    """Change the settings, and add stages at the end. Gates are changed by `gate set`."""
+    """Change the settings, and add stages at the end. To change gates, use `gate set`."""
     if stages:
         there = [{"name": stage["name"]} for stage in lifecycle_ctx.entity["stages"]]
         body["stages"] = [*there, *_new_stages(pulp_ctx, stages)]
@@ -195,7 +193,7 @@ def _new_stages(pulp_ctx: PulpCLIContext, stages: t.Iterable[str]) -> list[dict[
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_lifecycle_context
 def destroy(lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool) -> None:
-    """Delete the stages and their history. The distributions stay, and serve what they serve."""
+    """Delete the stages and their history. The distributions stay, and serve the same content."""
     name = lifecycle_ctx.entity["name"]
     if not yes:
         text = _("Delete lifecycle '{name}' and the history of its stages?")
@@ -208,8 +206,8 @@ def destroy(lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool) -> None:
 @pass_lifecycle_context
 @pass_pulp_context
 def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
-    """Show the stages with their gates, and what each serves."""
-    # What is found by its name comes from a list, which does not say how far a stage is behind.
+    """Show the stages with their gates and their current states."""
+    # An entity that was found by name comes from a list, and lists leave 'behind' out.
     pulp_ctx.output_result(lifecycle_ctx.show())
 
 
@@ -218,7 +216,7 @@ def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) 
 @pass_lifecycle_context
 @pass_pulp_context
 def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
-    """Show in a table what each stage serves, and what waits for an approval."""
+    """Show a table of the states of all stages, and the promotions that wait for an approval."""
     rows = [
         {
             "stage": stage["name"],
@@ -242,7 +240,7 @@ def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /
 
 def _at_callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     state = state_callback(ctx, param, value)
-    # Nobody else looks at it until a client gets nothing from the URL.
+    # No request is sent, so a wrong value would only fail later, in a client that uses the URL.
     if state is not None and not re.match(r"v\d+(\.\d+)?$|\d{4}-\d\d-\d\d", state):
         reason = _("'{state}' is neither a state such as 'v42' nor a date such as '2026-03-03'.")
         raise click.BadParameter(reason.format(state=state), param=param)
@@ -251,13 +249,15 @@ def _at_callback(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @lifecycle.command()
 @lifecycle_lookup
-@click.option("--stage", help=_("Only this stage: then nothing but its URL is written."))
+@click.option("--stage", help=_("Only this stage. Then the output is only its URL."))
 @click.option(
-    "--at", callback=_at_callback, help=_("As the stages were: a date, or a state such as 'v42'.")
+    "--at",
+    callback=_at_callback,
+    help=_("The URLs of earlier states: a date, or a state such as 'v42'."),
 )
 @pass_lifecycle_context
 def url(lifecycle_ctx: PulpCondaLifecycleContext, /, stage: str | None, at: str | None) -> None:
-    """Print the URLs of the stages, for clients."""
+    """Print the URLs of the stages for clients."""
 
     def _url(stage: dict[str, t.Any]) -> str:
         base = stage["base_url"]
@@ -275,7 +275,7 @@ def _overrides(
 ) -> dict[str, str] | None:
     pairs = [value.partition("=") for value in values]
     if not all(equals and reason.strip() for _gate, equals, reason in pairs):
-        raise click.BadParameter(_("give GATE=REASON."), param=param)
+        raise click.BadParameter(_("write GATE=REASON."), param=param)
     return {gate: reason for gate, _equals, reason in pairs} or None
 
 
@@ -286,32 +286,30 @@ def _overrides(
     "--from",
     "source",
     help=_(
-        "The stage to take from. The default is the one before; with --package, the first. "
-        "Another one is a jump, "
-        "which needs a permission of its own."
+        "The stage to take from. The default is the stage before. With --package, it is the first "
+        "stage. Any other stage is a jump, which needs its own permission."
     ),
 )
 @click.option(
     "--state",
     "--version",
     callback=state_callback,
-    help=_("What the other stage serves or served, for example 'v42', in place of what it serves."),
+    help=_("A state of the other stage, for example 'v42'. The default is its current state."),
 )
 @click.option(
     "--package",
     "specs",
     multiple=True,
     help=_(
-        "Promote only packages that match this spec, for example 'openssl 3.5.5', on top of what "
-        "the stage serves. "
-        "Can be specified multiple times."
+        "Add only the packages that match this spec, for example 'openssl 3.5.5', to what the "
+        "stage serves. Can be specified multiple times."
     ),
 )
 @click.option(
     "--dependencies/--no-dependencies",
     "with_dependencies",
     default=None,
-    help=_("With --package: also promote what they depend on, which is the default."),
+    help=_("With --package: also promote the dependencies. This is the default."),
 )
 @click.option(
     "--override",
@@ -319,9 +317,8 @@ def _overrides(
     multiple=True,
     callback=_overrides,
     help=_(
-        "GATE=REASON: pass a gate whatever it says, which needs a permission of its own. Can be "
-        "specified multiple "
-        "times."
+        "GATE=REASON: ignore the result of a gate. This needs its own permission. Can be specified "
+        "multiple times."
     ),
 )
 @reason_option
@@ -343,9 +340,9 @@ def promote(
     Exits with 3 if a gate blocks it, and with 4 if it waits for an approval.
     """
     if specs and state:
-        raise click.UsageError(_("Single packages come from what a stage serves: no --state."))
+        raise click.UsageError(_("Give --package or --state, but not both."))
     if with_dependencies is not None and not specs:
-        raise click.UsageError(_("Dependencies are those of single packages: name a --package."))
+        raise click.UsageError(_("--dependencies and --no-dependencies need a --package."))
     if specs:
         body["with_dependencies"] = with_dependencies
         report = lifecycle_ctx.promote_packages(stage, list(specs), **body)
@@ -361,12 +358,12 @@ def promote(
     "--state",
     "--version",
     callback=state_callback,
-    help=_("What it shall serve again, for example 'v41'. The default is the last other state."),
+    help=_("The state to go back to, for example 'v41'. The default is the last other state."),
 )
 @click.option(
     "--entry",
     type=int,
-    help=_("The number of the entry of the history by which it came into that state."),
+    help=_("The number of the history entry that moved the stage to that state."),
 )
 @reason_option
 @dry_run_option
@@ -381,7 +378,7 @@ def rollback(
     entry: int | None,
     **body: t.Any,
 ) -> None:
-    """Let a stage serve what it served before, whatever its gates say."""
+    """Let a stage serve an earlier state again. Gates do not apply."""
     if state and entry is not None:
         raise click.UsageError(_("Give either --state or --entry."))
     if state:
@@ -391,7 +388,7 @@ def rollback(
 
 _MOMENT = click.DateTime(formats=DATETIME_FORMATS)
 
-# The rest, reports above all, is for whoever looks at one of them.
+# The fields of a list. The other fields, such as the report, are shown with --entry.
 _HISTORY_FIELDS = [
     "number",
     "stage",
@@ -407,19 +404,19 @@ _HISTORY_FIELDS = [
 
 @lifecycle.command()
 @lifecycle_lookup
-@click.option("--entry", type=int, help=_("Show all of this entry, with its report."))
-@click.option("--stage", help=_("Only of this stage."))
+@click.option("--entry", type=int, help=_("Show this entry with all fields and its report."))
+@click.option("--stage", help=_("Only entries of this stage."))
 @click.option(
     "--kind",
     type=click.Choice(values_of(EntryKind)),
-    help=_("Only what came about in this way."),
+    help=_("Only entries of this kind."),
 )
 @click.option(
     "--outcome",
     type=click.Choice(values_of(EntryOutcome)),
-    help=_("Only what ended like this."),
+    help=_("Only entries with this outcome."),
 )
-@click.option("--requested-by", help=_("Only what this user asked for."))
+@click.option("--requested-by", help=_("Only entries that this user requested."))
 @click.option(
     "--moved-after",
     "moved_at__gte",
@@ -449,7 +446,7 @@ def history(
     offset: int,
     **filters: t.Any,
 ) -> None:
-    """List what happened to the stages, and what was asked for, newest first."""
+    """List the moves of the stages and the requests for moves, newest first."""
     if entry is not None:
         pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).entity)
         return
@@ -477,7 +474,7 @@ def approve(
     entry: int,
     reason: str | None,
 ) -> None:
-    """Say yes to a promotion that waits: ENTRY is its number in the history."""
+    """Approve a promotion that waits. ENTRY is its number in the history."""
     report = find_entry(lifecycle_ctx, entry).approve(reason)
     _end(pulp_ctx, report)
 
@@ -495,7 +492,7 @@ def reject(
     entry: int,
     reason: str | None,
 ) -> None:
-    """Say no to a promotion that waits: ENTRY is its number in the history."""
+    """Reject a promotion that waits. ENTRY is its number in the history."""
     pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).reject(reason))
 
 
@@ -511,9 +508,9 @@ def reject(
 def solve_environments(
     pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, **body: t.Any
 ) -> None:
-    """Solve environments of what a stage serves, for lock files and for gates.
+    """Solve environments with the packages of a stage, for lock files and for gates.
 
-    Exits with 3 if one is not solved.
+    Exits with 3 if an environment has no solution.
     """
     solutions = solve(lifecycle_ctx, **body)
     is_solved = all(solution["verdict"] == SolverVerdict.SOLVED for solution in solutions)
@@ -536,10 +533,10 @@ def diff(
     target: str,
     **query: t.Any,
 ) -> None:
-    """List what differs between two states, the older one first.
+    """List the differences between two states. Give the older state first.
 
-    Each is a stage ('stable'), what a stage served ('stable@v42', 'stable@2026-03-03'), or a
-    version of the repository ('v42', '2026-03-03').
+    A state is a stage ('stable'), an earlier state of a stage ('stable@v42', 'stable@2026-03-03'),
+    or a version of the repository ('v42', '2026-03-03').
     """
     write_diff(pulp_ctx, partial(lifecycle_ctx.diff, base, target), **query)
 

@@ -1,4 +1,4 @@
-"""`pulp conda lock`: lock files from what stages serve, and repository versions from lock files."""
+"""`pulp conda lock`: write lock files of stages, and make repository versions of lock files."""
 
 import typing as t
 
@@ -43,7 +43,7 @@ from pulpcore.cli.conda.outcomes import end
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# What the server takes.
+# The largest lock file that the server takes, in bytes.
 _LARGEST = 32 * 2**20
 
 _format = click.Choice(values_of(LockFormat))
@@ -53,7 +53,7 @@ _format = click.Choice(values_of(LockFormat))
 @pass_pulp_context
 @click.pass_context
 def lock(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
-    """Write lock files, make versions from them, and find what serves one."""
+    """Write lock files, make versions from them, and find the versions that serve one."""
     ctx.obj = PulpCondaLifecycleContext(pulp_ctx)
 
 
@@ -69,18 +69,18 @@ def lock(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
     type=_format,
     default=LockFormat.PIXI.value,
     show_default=True,
-    help=_("What to write: a pixi.lock, a conda-lock.yml, or an @EXPLICIT list for conda."),
+    help=_("Format to write: pixi.lock, conda-lock.yml, or an @EXPLICIT list for conda."),
 )
 @click.option(
     "--platform",
-    help=_("Only this subdir. A list for conda needs it if the environment is for more than one."),
+    help=_("Only this subdir. An @EXPLICIT list needs it if the environment has several subdirs."),
 )
 @click.option(
     "--digest",
     type=click.Choice(["sha256", "md5"]),
     help=_(
-        "Which hashes a list for conda has: 'md5' for conda before 24.9 and mamba before 2.1. The "
-        "default is 'sha256'."
+        "Kind of hashes in an @EXPLICIT list. The default is 'sha256'. Use 'md5' for conda before "
+        "24.9 and mamba before 2.1."
     ),
 )
 @channels_option
@@ -104,7 +104,7 @@ def export(
     output: t.IO[str],
     **query: t.Any,
 ) -> None:
-    """Write the lock file of an environment, with the packages of a stage.
+    """Write a lock file of an environment with the packages of a stage.
 
     Exits with 3 if --solve finds no solution.
     """
@@ -129,7 +129,9 @@ def _read(ctx: click.Context, param: click.Parameter, value: t.IO[bytes]) -> str
 _file_argument = click.argument("file", type=click.File("rb"), callback=_read)
 
 _format_option = click.option(
-    "--lock-format", type=_format, help=_("What the file is. The default is found out.")
+    "--lock-format",
+    type=_format,
+    help=_("Format of the file. By default, the server detects it."),
 )
 
 
@@ -152,10 +154,9 @@ def _find(pulp_ctx: PulpCLIContext, source: tuple[str, int | None]) -> str:
     type=name_and_version,
     metavar="REPOSITORY[@VERSION]",
     help=_(
-        "Where to take the packages from: a repository, of which all versions count, or a "
-        "version, as in 'forge@42', "
-        "or an href. Can be specified multiple times, the most wanted first. The default is the "
-        "repository itself."
+        "Where to take the packages from: a repository with all of its versions, one version such "
+        "as 'forge@42', or an href. Can be specified multiple times: give the preferred source "
+        "first. The default is the repository itself."
     ),
 )
 @_format_option
@@ -171,7 +172,7 @@ def import_(
 ) -> None:
     """Make a version of a repository with exactly the packages of a lock file.
 
-    Exits with 3, and makes none, if packages are not there.
+    If packages are missing, it makes no version and exits with 3.
     """
     report = repository.import_lock_file(
         file, sources=[_find(pulp_ctx, source) for source in sources] or None, **body
@@ -182,7 +183,7 @@ def import_(
 @lock.command()
 @_file_argument
 @required_repository_option
-@click.option("--version", type=click.IntRange(0), help=_("Say what this version lacks."))
+@click.option("--version", type=click.IntRange(0), help=_("Show what this version lacks."))
 @_format_option
 @pass_pulp_context
 def find(
@@ -192,9 +193,10 @@ def find(
     repository: PulpCondaRepositoryContext,
     **body: t.Any,
 ) -> None:
-    """Say which versions of a repository, and which stages, have all packages of a lock file.
+    """Show which versions and stages of a repository have all packages of a lock file.
 
-    Exits with 3 if none has, or if the version that is asked for has not.
+    Exits with 3 if no version has all packages. With --version, exits with 3 if that version does
+    not have them all.
     """
     report = repository.find_lock_file(file, **body)
     asked = report["version"]

@@ -1,4 +1,4 @@
-"""How commands are told which lifecycle is meant, and other options that they share."""
+"""The options that select a lifecycle, and other options that several commands share."""
 
 import re
 import typing as t
@@ -36,19 +36,17 @@ def _lookup(ctx: click.Context, param: click.Parameter, value: str | None) -> No
 lifecycle_option = pulp_option(
     "--lifecycle",
     "lifecycle_option",
-    help=_("The lifecycle, by name or href, in place of the argument."),
+    help=_("The lifecycle, by name or href. Use it in place of the argument."),
     callback=_lookup,
     expose_value=False,
 )
 
-# In front of other arguments, it cannot be left out.
+# This argument is required, because other arguments follow it.
 lifecycle_argument = click.argument("lifecycle", callback=_lookup, expose_value=False)
 
 
 def lifecycle_lookup(command: FC) -> FC:
-    """Take a lifecycle as the first argument, or by one of the options that are the same for all of
-    `pulp`.
-    """
+    """Accept a lifecycle as the first argument, or by the options that all of `pulp` has."""
     argument = click.argument("lifecycle", required=False, callback=_lookup, expose_value=False)
     for option in (href_option, name_option, lifecycle_option, argument):
         command = option(command)
@@ -56,7 +54,7 @@ def lifecycle_lookup(command: FC) -> FC:
 
 
 def state_callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Take '42' for 'v42'."""
+    """Return 'v42' for '42'."""
     return f"v{value}" if value and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
 
 
@@ -64,9 +62,9 @@ stage_option = click.option("--stage", required=True, help=_("The stage, for exa
 state_option = click.option(
     "--state",
     callback=state_callback,
-    help=_("What the stage served before, 'v42' or a date. The default is what it serves now."),
+    help=_("An earlier state of the stage: 'v42' or a date. The default is the current state."),
 )
-reason_option = click.option("--reason", help=_("Why, for the history."))
+reason_option = click.option("--reason", help=_("The reason. It is kept in the history."))
 environments_option = click.option(
     "--environments",
     callback=comma_callback,
@@ -81,15 +79,14 @@ channels_option = click.option(
     "--channels",
     callback=comma_callback,
     help=_(
-        "Other channels of this server that may be used, by base path, the one with the highest "
-        "priority first; "
-        "'.' is the channel itself."
+        "Base paths of other channels of this server that the solver may use. Give the channel "
+        "with the highest priority first. '.' is the channel itself."
     ),
 )
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML, and with it JSON, in which a date stays a text."""
+    """A loader of YAML and JSON that keeps dates as texts."""
 
     yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -98,7 +95,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def yaml_callback(ctx: click.Context, param: click.Parameter, value: t.IO[bytes] | None) -> t.Any:
-    """Return what a file of YAML or JSON says."""
+    """Return the content of a YAML or JSON file."""
     if value is None:
         return None
     text = read_text(value, param=param)

@@ -1,6 +1,4 @@
-"""What people read when a command cannot do what it should: what is wrong, where, and what to do
-next.
-"""
+"""The error messages of commands: what is wrong, where, and what to do next."""
 
 import re
 import typing as t
@@ -29,9 +27,7 @@ _ = translation.gettext
 
 
 class CondaGroup(PulpGroup):
-    """All of `pulp conda`: says in its own words what went wrong below, and shows how far tasks
-    are.
-    """
+    """The group `pulp conda`. It rewrites errors of its commands, and shows progress of tasks."""
 
     def invoke(self, ctx: click.Context) -> t.Any:
         pulp_ctx = ctx.find_object(PulpCLIContext)
@@ -40,14 +36,14 @@ class CondaGroup(PulpGroup):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            # Those that are no more than that are made of errors of pulp-glue.
+            # pulp-cli turns errors of pulp-glue into this class. Subclasses have other sources.
             message = _retold(error, pulp_ctx) if type(error) is click.ClickException else None
             if message is None:
                 raise
             raise click.ClickException(message) from error
         except (requests.RequestException, ValueError, KeyError) as error:
-            # pulp-glue lets pass what goes wrong while it reads the description of the API, and
-            # what that lacks.
+            # pulp-glue does not catch these errors. They occur while it reads the description of
+            # the API, or if that lacks an operation.
             message = _retold(error, pulp_ctx) or _about_api(error, pulp_ctx)
             if message is None:
                 raise
@@ -80,52 +76,50 @@ def _name(error: UnknownName, pulp_ctx: PulpCLIContext) -> str:
 
 def _login(error: PulpAuthenticationFailed, pulp_ctx: PulpCLIContext) -> str:
     if pulp_ctx.username is None:
-        reason = _("{server} wants to know who you are.")
+        reason = _("{server} needs a login.")
     else:
-        reason = _("{server} does not know user '{user}' with this password.")
+        reason = _("{server} does not accept user '{user}' with this password.")
     text = _("Correct --username and --password, or the configuration: pulp config edit")
     return f"{reason.format(server=_server(pulp_ctx), user=pulp_ctx.username)} {text}"
 
 
 def _permission(error: PulpNotAutorized, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "User '{user}' may not do this ({operation}). Ask for a role on it, see: pulp role list "
-        "--name-contains conda"
+        "User '{user}' may not do this ({operation}). Ask an administrator for a role. See: pulp "
+        "role list --name-contains conda"
     ).format(user=pulp_ctx.username, operation=error.operation_id)
 
 
 def _answer(error: PulpHTTPError, pulp_ctx: PulpCLIContext) -> str:
     text = sentences(error)
     if error.status_code >= 500 and (cid := pulp_ctx.api.cid):
-        text += _(" Look for the correlation id '{cid}'.").format(cid=cid)
+        text += _(" Search the logs for the correlation id '{cid}'.").format(cid=cid)
     return text
 
 
 def _unsafe(error: UnsafeCallError, pulp_ctx: PulpCLIContext) -> str:
-    return _("With --dry-run, nothing is sent that changes something: this command ends here.")
+    return _("This command ends here, because --dry-run does not send requests that change data.")
 
 
 def _invalid(error: ValidationError, pulp_ctx: PulpCLIContext) -> str:
-    """Say once what is said of each type of content that a request could have."""
+    """Return the reasons without repeats. pulp-glue lists the same ones for each request type."""
     head, *reasons = re.split(r"^  \S+/\S+: ", str(error), flags=re.MULTILINE)
     text = "\n".join(dict.fromkeys(reason.strip() for reason in reasons)) or head
-    # body[stages][0][name] is stages.0.name in what the server says.
+    # The server writes body[stages][0][name] as stages.0.name.
     return re.sub(r"body((?:\[\w+\])+)", lambda path: path[1][1:-1].replace("][", "."), text)
 
 
 def _encoding(error: UnicodeError, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "There are characters that cannot be written in the encoding of this terminal. Set "
-        "another one, for example: "
-        "export LC_ALL=C.UTF-8"
+        "The encoding of this terminal cannot show some characters of the output. Set another "
+        "encoding, for example: export LC_ALL=C.UTF-8"
     )
 
 
 def _tls(error: requests.exceptions.SSLError, pulp_ctx: PulpCLIContext) -> str:
     return _(
-        "No safe connection to {server}: {reason}. If its certificate is from a CA of your own, "
-        "name the file with that "
-        "in the environment variable PULP_CA_BUNDLE."
+        "There is no secure connection to {server}: {reason}. If its certificate is from your own "
+        "CA, set the environment variable PULP_CA_BUNDLE to the file of that CA."
     ).format(server=_server(pulp_ctx), reason=_root(error))
 
 
@@ -145,7 +139,7 @@ def _no_pulp(error: requests.HTTPError, pulp_ctx: PulpCLIContext) -> str:
     assert error.response is not None
     status = error.response.status_code
     if status >= 500:
-        text = _("{server} answered {status}: it, or a proxy before it, has a problem of its own.")
+        text = _("{server} answered {status}: the server, or a proxy before it, has an error.")
     else:
         text = _(
             "There is no Pulp at {server}: it answered {status} to {url}. Correct --base-url or "
@@ -155,12 +149,12 @@ def _no_pulp(error: requests.HTTPError, pulp_ctx: PulpCLIContext) -> str:
 
 
 def _about_api(error: Exception, pulp_ctx: PulpCLIContext) -> str | None:
-    """Return what is wrong with the description of the API; None if that was not the problem."""
+    """Return what is wrong with the description of the API, or None for any other error."""
     if isinstance(error, ValueError):
         if pulp_ctx._api is not None:
             return None
         return _(
-            "There is no Pulp at {server}: what it sends is no description of an API. Correct "
+            "There is no Pulp at {server}: it does not send the description of an API. Correct "
             "--base-url or --api-root."
         ).format(server=_server(pulp_ctx))
     operation = error.args[0] if error.args else None
@@ -184,19 +178,17 @@ def _plugin(error: BaseException, pulp_ctx: PulpCLIContext) -> str:
 
 
 def _advice() -> str:
-    return _("Update the server; if that is done, read its API again: pulp --refresh-api status")
+    return _("Update the server. If it is up to date, run: pulp --refresh-api status")
 
 
 def _server(pulp_ctx: PulpCLIContext) -> str:
     url = urlsplit(click.get_current_context().find_root().params["base_url"])
-    # A URL can hold a password, which is nothing for logs.
+    # A URL can contain a password, which must not be in logs.
     return f"'{url._replace(netloc=url.netloc.rpartition('@')[2]).geturl()}'"
 
 
 def _root(error: BaseException) -> str:
-    """Return what the operating system or OpenSSL says, from inside of all that is wrapped around
-    it.
-    """
+    """Return the reason from the operating system or OpenSSL inside of the nested errors."""
     text = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
     if not text:
         for each in (getattr(error, "reason", None), *error.args, error.__cause__):
@@ -205,7 +197,7 @@ def _root(error: BaseException) -> str:
     return str(text or error).rstrip(".")
 
 
-# The first that fits is taken: special ones stand before general ones.
+# The first match is used, so subclasses come before their base classes.
 _RETELLINGS: list[tuple[type[BaseException], t.Callable[[t.Any, PulpCLIContext], str]]] = [
     (UnknownName, _name),
     (PulpAuthenticationFailed, _login),

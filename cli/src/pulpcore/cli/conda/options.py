@@ -18,7 +18,7 @@ FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
 
 def all_of(options: Sequence[Any]) -> Callable[[FC], FC]:
-    """Make one decorator of options, which a help page lists in this order."""
+    """Return one decorator for several options. The help page lists them in this order."""
 
     def decorate(command: FC) -> FC:
         for option in reversed(options):
@@ -54,8 +54,8 @@ repository_option = _repository_option()
 required_repository_option = _repository_option(required=True)
 
 
-# As pulp-cli has them, whose help is about the thing that a group manages, and not about what
-# belongs to it.
+# Like the options of pulp-cli. Their help texts name the entity of the group, which is wrong for
+# lists of other entities, such as history entries.
 limit_option = click.option(
     "--limit",
     type=click.IntRange(1),
@@ -72,7 +72,7 @@ _DIFF_OPTIONS = (
         "--package",
         "name",
         help=_(
-            "Only this package: a name, a pattern such as 'py*', or a spec such as 'numpy >=2'."
+            "Only these packages: a name, a pattern such as 'py*', or a spec such as 'numpy >=2'."
         ),
     ),
     click.option("--subdir", help=_("Only this subdir.")),
@@ -84,7 +84,7 @@ _DIFF_OPTIONS = (
     click.option(
         "--summary",
         type=click.Choice(values_of(Summary)),
-        help=_("Only names of which this became."),
+        help=_("Only package names with this summary of their changes."),
     ),
     click.option(
         "--limit",
@@ -100,14 +100,14 @@ _DIFF_OPTIONS = (
 )
 
 
-# What the API can be asked of a diff.
+# The query parameters of a diff in the API.
 diff_options = all_of(_DIFF_OPTIONS)
 
 
 def write_diff(
     pulp_ctx: PulpCLIContext, diff: Callable[..., Any], markdown: bool, **query: Any
 ) -> None:
-    """Write what differs, as `diff_options` say it: a result for programs, or a changelog."""
+    """Write a diff: as a result in the output format, or as a changelog in Markdown."""
     if markdown:
         click.echo(diff(format="markdown", **query), nl=False)
     else:
@@ -115,8 +115,9 @@ def write_diff(
 
 
 def name_and_version(text: str) -> tuple[str, int | None]:
-    """Make of NAME or NAME@NUMBER the name of a repository, and the number of a version or None. A
-    type for click.
+    """Parse NAME or NAME@NUMBER into a repository name, and a version number or None.
+
+    Click uses it as the type of a parameter.
     """
     name, at, number = text.rpartition("@")
     if at and re.fullmatch("v?[0-9]{1,9}", number):
@@ -125,14 +126,12 @@ def name_and_version(text: str) -> tuple[str, int | None]:
 
 
 def dry_run_callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-    """Have `pulp --dry-run` mean the same as the option of a command that can tell what would
-    happen.
-    """
+    """Give `pulp --dry-run` the same meaning as the option --dry-run of the command."""
     if not ctx.find_root().params.get("dry_run"):
         return value
     pulp_ctx = ctx.find_object(PulpCLIContext)
     assert pulp_ctx is not None
-    # pulp-glue would not even let the server be asked.
+    # With its own dry run, pulp-glue refuses the request that reports what would happen.
     pulp_ctx._api_kwargs["dry_run"] = False
     if pulp_ctx._api:
         pulp_ctx._api._dry_run = False
@@ -150,18 +149,14 @@ dry_run_option = click.option(
 def comma_callback(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> list[str] | None:
-    """Make a list of a text with commas. An empty text is an empty list, which is not the same as
-    none.
-    """
+    """Split a text at its commas. An empty text is an empty list. A missing option is None."""
     return None if value is None else [item.strip() for item in value.split(",") if item.strip()]
 
 
 def lines_callback(
     ctx: click.Context, param: click.Parameter, values: Iterable[str]
 ) -> list[str] | None:
-    """Make a list of an option that is there several times, and may name a file with one value a
-    line.
-    """
+    """Return the values of a repeated option. A value @FILE names a file with one value a line."""
     if not values:
         return None
     lines = [line for value in values for line in _lines(param, value)]
@@ -185,8 +180,8 @@ def read_text(file: IO[bytes], most: int = 2**20, **where: Any) -> str:
     """Return the text of a file that a user names.
 
     Parameters:
-        most: How many bytes it may have. By default, more than anybody writes by hand.
-        where: Of `click.BadParameter`: in which option it is named.
+        most: The maximum size in bytes. The default is more than people write by hand.
+        where: Arguments of `click.BadParameter` that name the option or argument.
     """
     content = file.read(most + 1)
     if len(content) > most:
@@ -195,5 +190,5 @@ def read_text(file: IO[bytes], most: int = 2**20, **where: Any) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        reason = _("'{file}' is no text: byte {byte} is not UTF-8.")
+        reason = _("'{file}' is not a text file: byte {byte} is not UTF-8.")
         raise click.BadParameter(reason.format(file=file.name, byte=error.start), **where) from None

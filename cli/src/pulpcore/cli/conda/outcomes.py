@@ -1,4 +1,4 @@
-"""How a command ends when gates, other people or missing packages can hold what it asks for."""
+"""The exit codes of commands that gates, approvals or missing packages can stop."""
 
 import typing as t
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import click
 from pulp_cli.generic import PulpCLIContext
 from pulp_glue.conda.vocabulary import MoveOutcome, VersionOutcome
 
-# In docs/user/reference/exit-codes.md.
+# Documented in docs/user/reference/exit-codes.md.
 BLOCKED = 3
 WAITING = 4
 
@@ -19,12 +19,13 @@ _EXIT_CODES: dict[str, int] = {
 
 
 def end(pulp_ctx: PulpCLIContext, result: t.Any, lines: Iterable[str], outcome: str) -> None:
-    """Write a result for programs to stdout and lines for people to stderr, and exit as the outcome
-    says.
+    """Write a result for programs to stdout and lines for people to stderr, and exit.
+
+    The outcome decides the exit code.
     """
     pulp_ctx.output_result(result)
     for line in lines:
-        # Upstreams choose some of these texts, and a terminal would obey what is not printable.
+        # Some texts come from upstreams. Control characters in them could control the terminal.
         text = "".join(character if character.isprintable() else " " for character in line)
         pulp_ctx.echo(text, err=True)
     if outcome in _EXIT_CODES:

@@ -1,4 +1,4 @@
-"""Wait for tasks as pulp-glue does, and show on a terminal how far they are."""
+"""Wait for tasks as pulp-glue does, and show their progress on a terminal."""
 
 import shutil
 import sys
@@ -16,19 +16,19 @@ from pulp_glue.common.i18n import get_translation
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# Most tasks are short, and the others need not be asked more often than that.
+# In seconds. Most tasks are short. Longer tasks are asked for less often.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 
-# A terminal cannot be redrawn above its first line.
+# A terminal cannot redraw lines above its first line, so the number of bars is limited.
 _MOST_BARS = 10
 _BAR = 24
 
 _UNFINISHED = ("waiting", "running", "canceling")
 
 
-# Nobody waits any more for what is to be done, and the message says how to go on. The exit codes
-# are those of `timeout`, and of programs that a shell interrupted; they are listed in
+# The command stops waiting, but the task continues. The message tells how to wait again. The exit
+# codes are those of `timeout` and of programs that a shell interrupted. They are documented in
 # docs/user/reference/exit-codes.md.
 class TimedOut(ClickNoWait):
     exit_code = 124
@@ -39,9 +39,7 @@ class Interrupted(ClickNoWait):
 
 
 def show_progress(pulp_ctx: PulpCLIContext) -> None:
-    """Have this module wait for the tasks of a context, and keep what the context writes out of the
-    bars.
-    """
+    """Let this module wait for the tasks of a context, and keep its output apart from the bars."""
     pulp_ctx.echo = _echo  # type: ignore[method-assign]
     pulp_ctx.wait_for_task = partial(_wait_for_task, pulp_ctx)  # type: ignore[method-assign]
     pulp_ctx.wait_for_task_group = partial(  # type: ignore[method-assign]
@@ -50,10 +48,10 @@ def show_progress(pulp_ctx: PulpCLIContext) -> None:
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """Progress reports of the API, one a line, on a terminal. Elsewhere a dot for each second.
+    """Progress reports of the API with one on each line. Without a terminal: a dot each second.
 
-    A command has one of these, since two would draw over each other. A task that is waited for
-    within an upload is drawn in the place of the upload, until that goes on.
+    A command has only one of these, because two would draw over each other. If an upload waits for
+    a task, the progress of the task replaces that of the upload until the task is done.
     """
 
     def __init__(self) -> None:
@@ -88,7 +86,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._lines = len(lines)
 
     def make_room(self) -> None:
-        """Let something else be written, below which the next bars are drawn."""
+        """Prepare for other output. The next bars are drawn below it."""
         self._end_line()
         if self._lines:
             self._erase("\x1b[J")
@@ -111,7 +109,7 @@ class Bars(AbstractContextManager["Bars"]):
 
 
 def bars() -> Bars:
-    """Return the bars of the command that runs."""
+    """Return the bars of the running command."""
     return t.cast(Bars, click.get_current_context().meta.setdefault(__name__, Bars()))
 
 
@@ -130,7 +128,7 @@ def _line(report: dict[str, t.Any]) -> str:
         filled = min(_BAR, _BAR * done // total)
         bar = f"[{'#' * filled}{'-' * (_BAR - filled)}]  "
     text = f"{report['message']:<40}  {bar}{counts}"
-    # Upstreams choose parts of it, and a terminal would obey what is not printable.
+    # Parts of it come from upstreams. Control characters in them could control the terminal.
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -184,7 +182,7 @@ def _wait(
 ) -> dict[str, t.Any]:
     if pulp_ctx.background_tasks:
         raise PulpNoWait(
-            _("Not waiting, since --background was given. Look at it: {show}").format(show=show)
+            _("Not waiting, because --background was given. Show it: {show}").format(show=show)
         )
     timeout = pulp_ctx.timeout.total_seconds()
     deadline = time.monotonic() + timeout if timeout else None
@@ -195,7 +193,7 @@ def _wait(
                 drawn.draw(reports(task))
                 if deadline and time.monotonic() > deadline:
                     reason = _(
-                        "It is not done after {timeout:.0f} seconds, and goes on at the server."
+                        "It is not done after {timeout:.0f} seconds. It continues on the server."
                     )
                     raise TimedOut(_still(reason.format(timeout=timeout), show))
                 time.sleep(pause)
@@ -204,7 +202,7 @@ def _wait(
             drawn.draw(reports(task))
         return task
     except KeyboardInterrupt:
-        reason = _("Nobody waits any more, but the task goes on at the server.")
+        reason = _("The command stopped waiting, but the task continues on the server.")
         raise Interrupted("\n" + _still(reason, show)) from None
 
 
@@ -220,11 +218,11 @@ def _reason(task: dict[str, t.Any]) -> str:
 
 
 def _more(href: str) -> str:
-    return _("The task: pulp task show --href {href}").format(href=href)
+    return _("Show the task: pulp task show --href {href}").format(href=href)
 
 
 def _still(reason: str, show: str) -> str:
-    lines = [reason, _("Look at it:  {show}").format(show=show)]
+    lines = [reason, _("Show it:     {show}").format(show=show)]
     if " task show " in show:
         stop = show.replace(" show ", " cancel ")
         lines += [

@@ -31,11 +31,13 @@ def publication() -> None:
 lookup_options = [href_option]
 create_options = [
     required_repository_option,
-    click.option("--version", type=int, help=_("Number of the version; the latest by default.")),
+    click.option(
+        "--version", type=int, help=_("Number of the version. The default is the latest.")
+    ),
     click.option(
         "--checkpoint/--no-checkpoint",
         default=None,
-        help=_("Keep it for distributions that serve checkpoints."),
+        help=_("Whether to make it a checkpoint, which checkpoint distributions serve."),
     ),
 ]
 

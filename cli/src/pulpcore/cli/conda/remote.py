@@ -1,4 +1,4 @@
-"""`pulp conda remote`: upstream channels, and which of their packages to take."""
+"""`pulp conda remote`: upstream channels, and the packages to take from them."""
 
 from typing import Any
 
@@ -36,21 +36,20 @@ def remote() -> None:
     """Manage upstream channels."""
 
 
-# Which packages to take: also for `pulp conda channel`.
+# The options that select packages of an upstream. `pulp conda channel` uses them, too.
 selection_options: list[Any] = [
     click.option(
         "--policy",
         type=click.Choice(["on_demand", "immediate", "streamed"], case_sensitive=False),
         help=_(
-            "When to download packages: when a client first asks for one (the default), during "
-            "the sync, or each "
-            "time without keeping them."
+            "When to download packages. 'on_demand' (the default): when a client first requests "
+            "one. 'immediate': during the sync. 'streamed': for each request, without keeping it."
         ),
     ),
     click.option(
         "--subdirs",
         callback=comma_callback,
-        help=_("Subdirs to take, for example 'linux-64,noarch'. All by default, or if empty."),
+        help=_("Subdirs to take, for example 'linux-64,noarch'. Default, or if empty: all."),
     ),
     click.option(
         "--include",
@@ -58,9 +57,9 @@ selection_options: list[Any] = [
         multiple=True,
         callback=lines_callback,
         help=_(
-            "A match spec of packages to take, for example 'numpy>=1.26', or @file with one a "
-            "line. Can be specified "
-            "multiple times. All by default, or if empty. Dependencies are not added."
+            "A match spec of packages to take, for example 'numpy>=1.26', or @file with one on "
+            "each line. Can be specified multiple times. Default, or if empty: all packages. "
+            "Dependencies are not added."
         ),
     ),
     click.option(
@@ -69,14 +68,13 @@ selection_options: list[Any] = [
         multiple=True,
         callback=lines_callback,
         help=_(
-            "A match spec of packages to leave out of those, or @file with one a line. Can be "
-            "specified multiple "
-            "times."
+            "A match spec of packages to leave out, or @file with one on each line. Can be "
+            "specified multiple times."
         ),
     ),
     click.option(
         "--token",
-        help=_("The token that the upstream wants in its path, as in '/t/<token>/channel'."),
+        help=_("The token that the upstream needs in its path, as in '/t/<token>/channel'."),
     ),
 ]
 lookup_options = [href_option, name_option, remote_lookup_option]

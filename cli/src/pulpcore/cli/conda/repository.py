@@ -1,4 +1,4 @@
-"""`pulp conda repository`: the changing content of channels."""
+"""`pulp conda repository`: the content of channels, and its versions."""
 
 from functools import partial
 from typing import Any
@@ -59,20 +59,21 @@ pass_version_context = click.make_pass_decorator(PulpCondaRepositoryVersionConte
 @pulp_group()
 @type_option(choices={"conda": PulpCondaRepositoryContext})
 def repository() -> None:
-    """Manage repositories, their versions and what is in them."""
+    """Manage repositories, their versions and their content."""
 
 
 def _overwrite_callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         repository_ctx = ctx.find_object(PulpRepositoryContext)
         assert repository_ctx is not None
-        # pulp-cli's commands for content do not know of it.
+        # The content commands of pulp-cli do not have this option.
         repository_ctx.modify = partial(repository_ctx.modify, overwrite=True)  # type: ignore
 
 
 def _look_in_the_repository(ctx: click.Context) -> None:
-    """Have content that is removed be one of the repository, where another one of the server may be
-    called the same.
+    """Look for content to remove only in the repository.
+
+    Other repositories of the server may have content of the same name.
     """
     content_ctx = ctx.find_object(PulpContentContext)
     assert content_ctx is not None
@@ -86,13 +87,12 @@ _UNITS = schema.Schema(
             len,
         )
     ],
-    error=_("It is a list of objects with 'pulp_href', 'sha256', or 'filename' and 'subdir'."),
+    error=_("It must be a list of objects with 'pulp_href', 'sha256', or 'filename' and 'subdir'."),
 )
 _units_callback = create_content_json_callback(schema=_UNITS)
 _units_help = _(
-    "JSON list of what to {}, or @file with one: each an object with 'pulp_href', or with "
-    "'sha256', or 'filename' and "
-    "'subdir' of a package."
+    "JSON list of the content to {}, or @file with one. Each is an object with 'pulp_href', or "
+    "with the 'sha256', or the 'filename' and 'subdir', of a package."
 )
 
 lookup_options = [href_option, name_option, repository_lookup_option]
@@ -103,21 +103,21 @@ update_options = [
     click.option(
         "--autopublish/--no-autopublish",
         default=None,
-        help=_("Publish each new version at once."),
+        help=_("Whether to publish each new version automatically."),
     ),
     click.option(
         "--channel-relations",
         callback=load_json_callback,
         help=_(
-            "JSON object, or @file with one, of channels that clients shall load with this one: "
-            "'base' and "
-            "'overrides', as paths from its URL."
+            "Channels that clients load together with this one, as a JSON object or @file with "
+            "one. It has 'base' and 'overrides', which are paths relative to the URL of the "
+            "channel."
         ),
     ),
     click.option(
         "--legacy-metadata/--no-legacy-metadata",
         default=None,
-        help=_("Also publish what clients of before 2023 read."),
+        help=_("Whether to also publish the files that clients from before 2023 need."),
     ),
     retained_versions_option,
     retain_checkpoints_option,
@@ -129,7 +129,7 @@ overwrite_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_overwrite_callback,
-    help=_("Let a package replace another file of the same name."),
+    help=_("Let a package replace another file with the same name."),
 )
 modify_options: list[Any] = [
     click.option("--add-content", callback=_units_callback, help=_units_help.format(_("add"))),
@@ -147,12 +147,12 @@ repository.add_command(create_command(decorators=create_options))
 repository.add_command(update_command(decorators=lookup_options + update_options))
 repository.add_command(destroy_command(decorators=lookup_options))
 repository.add_command(
-    task_command(decorators=nested_lookup_options, help=_("Look at tasks of a repository."))
+    task_command(decorators=nested_lookup_options, help=_("Show the tasks of a repository."))
 )
 repository.add_command(label_command(decorators=nested_lookup_options, help=_("Manage labels.")))
 repository.add_command(role_command(decorators=lookup_options))
 content: Any = repository_content_command(
-    help=_("Manage what is in a repository."),
+    help=_("Manage the content of a repository."),
     contexts={
         "package": PulpCondaPackageContext,
         "patch": PulpCondaPatchContext,
@@ -168,17 +168,17 @@ content: Any = repository_content_command(
     modify_decorators=modify_options,
 )
 for name, text in {
-    "add": _("Add one thing to a repository, as a new version."),
-    "list": _("Show what is in a version of a repository, the latest by default."),
-    "modify": _("Add and remove several things at once, as one new version."),
-    "remove": _("Remove one thing, or all, from a repository, as a new version."),
+    "add": _("Add one content unit to a repository. This makes a new version."),
+    "list": _("Show the content of a version of a repository. The default is the latest."),
+    "modify": _("Add and remove several content units in one new version."),
+    "remove": _("Remove one content unit, or all, from a repository. This makes a new version."),
 }.items():
-    # pulp-cli says nothing of them.
+    # pulp-cli has no help texts for them.
     content.commands[name].help = text
 repository.add_command(content)
 version = version_command(decorators=nested_lookup_options, help=_("Manage repository versions."))
 assert isinstance(version, click.Group)
-# The server has no such scan of conda packages.
+# The server cannot scan conda packages.
 version.commands.pop("scan")
 repository.add_command(version)
 
@@ -187,7 +187,11 @@ repository.add_command(version)
 @repository_href_option
 @repository_lookup_option
 @version_option
-@click.option("--base", type=int, help=_("Number of the older version; the one before by default."))
+@click.option(
+    "--base",
+    type=int,
+    help=_("Number of the older version. The default is the version before."),
+)
 @diff_options
 @pass_version_context
 @pass_pulp_context
@@ -197,7 +201,7 @@ def diff(
     /,
     **query: Any,
 ) -> None:
-    """Show what differs between two versions."""
+    """Show the differences between two versions."""
     write_diff(pulp_ctx, version_ctx.diff, **query)
 
 
@@ -209,12 +213,12 @@ def diff(
 @click.option(
     "--mirror/--no-mirror",
     default=None,
-    help=_("Also remove what the upstream removed. By default it stays."),
+    help=_("Also remove what the upstream removed. The default is to keep it."),
 )
 @click.option(
     "--optimize/--no-optimize",
     default=None,
-    help=_("Ask only for what changed since the last sync, which is the default."),
+    help=_("Fetch only what changed since the last sync. This is the default."),
 )
 @pass_repository_context
 def sync(
@@ -223,7 +227,7 @@ def sync(
     remote: PulpRemoteContext | None,
     **options: bool | None,
 ) -> None:
-    """Take from an upstream channel what it has now."""
+    """Sync a repository with its upstream channel."""
     body: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if remote:
         body["remote"] = remote

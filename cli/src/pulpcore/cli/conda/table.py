@@ -1,5 +1,6 @@
-"""The output format 'table', which pulp-cli does not have: lists in columns, one thing as lines of
-key and value.
+"""The output format 'table', which pulp-cli does not have.
+
+A list is a table with a column for each field. A single object has a line for each key and value.
 """
 
 import json
@@ -9,7 +10,7 @@ import click
 from pulp_cli.config import FORMAT_CHOICES
 from pulp_cli.generic import REGISTERED_OUTPUT_FORMATTERS
 
-# What of a resource is shown if nobody asks for fields. The rest is for machines, or does not fit.
+# The default columns. Other fields are for programs, or are too wide.
 _COLUMNS = (
     "name",
     "number",
@@ -43,7 +44,7 @@ _COLUMNS = (
 
 
 def add_table_format(main: click.Group) -> None:
-    """Let `pulp --format` take 'table'. pulp-cli made its choices before it loaded plugins."""
+    """Add 'table' to the choices of `pulp --format`. pulp-cli set them before it loaded plugins."""
     if "table" in REGISTERED_OUTPUT_FORMATTERS:
         return
     REGISTERED_OUTPUT_FORMATTERS["table"] = render
@@ -54,7 +55,7 @@ def add_table_format(main: click.Group) -> None:
 
 
 def render(result: Any) -> str:
-    """Return a table of a list, or of the keys of one thing."""
+    """Return a table of a list, or of the keys of one object."""
     if isinstance(result, dict):
         return _aligned([[key, _cell(value)] for key, value in result.items()])
     if not isinstance(result, list) or not all(isinstance(row, dict) for row in result):
@@ -73,7 +74,7 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
     if "pulp_href" not in there:
         return there
     chosen = [column for column in _COLUMNS if column in there]
-    # Without a name, a thing is known by when it was made, and found by its href.
+    # Entities without a name are identified by their date and their href.
     return chosen if "name" in there else [*chosen, "pulp_created", "pulp_href"]
 
 
@@ -85,7 +86,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         value = ", ".join(map(str, value))
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    # Upstreams choose some of these texts, and a terminal would obey what is not printable.
+    # Some texts come from upstreams. Control characters in them could control the terminal.
     return "".join(character if character.isprintable() else " " for character in text)
 
 

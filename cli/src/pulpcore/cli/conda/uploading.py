@@ -1,4 +1,4 @@
-"""Upload many files with a progress bar, for the commands that do it."""
+"""Upload many files with a progress bar. Several commands use this."""
 
 import typing as t
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ upload_options = all_of(
         click.option(
             "--overwrite",
             is_flag=True,
-            help=_("Let a package replace another file of the same name."),
+            help=_("Let a package replace another file with the same name."),
         ),
         click.option(
             "--subdir",
-            help=_("Where old packages belong that do not say it, for example 'linux-64'."),
+            help=_("Subdir of old packages that do not name it, for example 'linux-64'."),
         ),
         click.option(
             "--chunk-size",
@@ -49,8 +49,9 @@ def upload(
     dry_run: bool,
     **options: t.Any,
 ) -> None:
-    """Upload files and the packages in folders, and say what became of them; exit with 1 if any was
-    refused.
+    """Upload files and the packages in folders, and report the result for each file.
+
+    Exits with 1 if the server refused a file.
     """
     try:
         files = find_packages(paths)
@@ -65,7 +66,7 @@ def upload(
         with drawn:
             upload.run(files)
     except KeyboardInterrupt:
-        reason = _("Run it again, and it goes on: what has arrived is not sent again.")
+        reason = _("Run the command again to continue. Files that have arrived are not sent again.")
         raise Interrupted(f"\n{reason}") from None
     finally:
         if report.refused:
@@ -85,7 +86,7 @@ def upload(
 
 
 def _reports(progress: Progress) -> list[dict[str, t.Any]]:
-    """The progress as Pulp's tasks report theirs."""
+    """Return the progress in the form of the progress reports of Pulp's tasks."""
     message = _("Uploading packages") if progress.file or progress.done else _("Reading packages")
     reports: list[dict[str, t.Any]] = [
         {"message": message, "done": progress.done, "total": progress.count}
@@ -99,13 +100,13 @@ def _reports(progress: Progress) -> list[dict[str, t.Any]]:
 
 
 def _sentence(report: Report, dry_run: bool) -> str:
-    parts = [_("{count} added"), _("{count} present already"), _("{count} refused")]
+    parts = [_("{count} added"), _("{count} already present"), _("{count} refused")]
     counts = [len(report.added), len(report.present), len(report.refused)]
     text = ", ".join(
         part.format(count=count) for part, count in zip(parts, counts, strict=True) if count
     )
     if dry_run:
-        return _("Nothing is changed. It would be: {text}.").format(text=text)
+        return _("Nothing was changed. Without --dry-run: {text}.").format(text=text)
     if report.version is None:
         return _("No new version: {text}.").format(text=text)
     return _("Version {version}: {text}.").format(version=report.version, text=text)
