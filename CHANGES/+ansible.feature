@@ -1,1 +1,1 @@
-Added the Ansible collection ``pulp.conda``, with modules for remotes, repositories, syncs, packages, copies, publications, distributions, environments, lifecycles and promotions, and the role ``conda_channel`` that stands up a channel with its stages and gates from one file of variables.
+Added the Ansible collection ``pulp.conda``, with modules for remotes, repositories, syncs, packages, copies, publications, distributions, environments, lifecycles and promotions, and the role ``conda_channel``, which sets up a channel with its stages and gates from one file of variables.

@@ -1,1 +1,1 @@
-Added syncs that take records in bulk, so that large channels are mirrored in minutes.
+Added syncs that read and store records in bulk, so that large channels are mirrored in minutes.

@@ -1,1 +1,1 @@
-Made the sync of a channel that is known already cheaper: packages of which nothing changed are found in one step and left alone, and a version's list of content is written once for what comes and what goes.
+Made repeated syncs of a channel cheaper: unchanged packages are found in one step and skipped, and the list of content of a version is written once for all added and removed packages.

@@ -1,1 +1,1 @@
-Added to ``diff/`` of repository versions what became of each package name (upgraded, downgraded, new, gone, rebuilt, changed), old and new values of updated records, filters by pattern, match spec, subdir, kind and summary, and an answer in Markdown.
+Added to ``diff/`` of repository versions a summary for each package name (upgraded, downgraded, new, gone, rebuilt, changed), old and new values of updated records, filters by pattern, match spec, subdir, kind and summary, and an answer in Markdown.

@@ -1,1 +1,1 @@
-Added copying of packages between repositories by match specs, with or without what they depend on: ``repositories/conda/conda/…/copy/``.
+Added copying of packages between repositories by match specs, with or without their dependencies: ``repositories/conda/conda/…/copy/``.

@@ -1,1 +1,1 @@
-Added gates to the stages of lifecycles: environments that have to solve, policies of age, licenses, blocked and required packages and dependencies, and approvals, each blocking or warning, and overridden only with a reason.
+Added gates to the stages of lifecycles: environments that must have a solution, policies for age, licenses, blocked and required packages and dependencies, and approvals. Each gate blocks or warns, and an override needs a reason.

@@ -1,1 +1,1 @@
-Added ``indexed_timestamp`` to published records: the moment since when a channel has a file, set once and never changed.
+Added ``indexed_timestamp`` to published records: the time when a channel got a file. It is set once and never changed.

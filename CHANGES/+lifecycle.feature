@@ -1,1 +1,1 @@
-Added lifecycles (``conda/lifecycles/``): the stages of a channel, which are promoted one after the other, as a whole or by single packages, with a report and a dry run, rolled back to any earlier state, compared, and described by a history.
+Added lifecycles (``conda/lifecycles/``): the stages of a channel. Stages are promoted in order, as a whole or by single packages, with a report and a dry run. They can be rolled back to any earlier state and compared, and they have a history.

@@ -1,1 +1,1 @@
-Made the last step of syncs and of changes to repositories, in which the new version gets its packages, a matter of sets in the database.
+Made the last step of syncs and of changes to repositories faster: the packages of the new version are added by set operations in the database.

@@ -1,1 +1,1 @@
-Made a change of a few packages in a channel of a million take about a second instead of half a minute, for ``modify``, uploads, copies and the deletion of versions beyond ``retain_repo_versions``.
+Made a change of a few packages in a channel with a million packages take about a second instead of half a minute, for ``modify``, uploads, copies and the deletion of versions beyond ``retain_repo_versions``.

@@ -1,1 +1,1 @@
-Added what a package says of itself to the REST API: ``about``, ``run_exports``, ``licenses``, ``link`` and ``traits`` of its scripts and prefixes, read at upload.
+Added more metadata of packages to the REST API: ``about``, ``run_exports``, ``licenses``, ``link``, and ``traits`` of the scripts and prefixes, which are read during the upload.

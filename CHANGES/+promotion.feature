@@ -1,1 +1,1 @@
-Added promotion and rollback of channels: a distribution is pointed at another publication in one request, and dated checkpoints stay reachable.
+Added promotion and rollback of channels: one request lets a distribution serve another publication, and dated checkpoints stay available.

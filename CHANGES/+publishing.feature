@@ -1,1 +1,1 @@
-Added publications with ``repodata.json`` and ``repodata.json.zst``, written by request or, with ``autopublish``, for every new version.
+Added publications with ``repodata.json`` and ``repodata.json.zst``, written on request or, with ``autopublish``, for every new version.

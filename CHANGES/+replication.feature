@@ -1,1 +1,1 @@
-Added replication: ``pulp upstream-pulp replicate`` keeps the conda channels of another Pulp, if ``pulp-glue-conda`` is installed on the server.
+Added replication: ``pulp upstream-pulp replicate`` copies the conda channels of another Pulp, if ``pulp-glue-conda`` is installed on the server.

@@ -1,1 +1,1 @@
-Made the content app answer with a third to a half less CPU: fewer queries, and those in plain SQL.
+Reduced the CPU time of the content app by a third to a half: it sends fewer queries, which are written in SQL.

@@ -1,1 +1,1 @@
-Added sharded repodata to publications, so that clients fetch only the names they need.
+Added sharded repodata to publications, so that clients only fetch the package names that they need.

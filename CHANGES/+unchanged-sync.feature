@@ -1,1 +1,1 @@
-Made syncs without changes, moves and gates independent of the size of the channel where they had loaded the keys of all its content.
+Made syncs without changes, moves and gates faster in large channels: they no longer load the keys of all content.

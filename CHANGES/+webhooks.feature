@@ -1,1 +1,1 @@
-Added webhooks to lifecycles, signed, retried and with their deliveries listed, and announcements of moves in the ``notices.json`` of stages.
+Added webhooks to lifecycles, which are signed and sent again after failures, a list of their deliveries, and announcements of moves in the ``notices.json`` of stages.
