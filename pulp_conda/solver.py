@@ -2,8 +2,8 @@
 
     python -m pulp_conda.solver
 
-This is a program of its own for two reasons. py-rattler starts threads, which can crash a process
-when it ends. And nobody knows before how much memory and time a solver needs. The program does not
+This is a separate program for two reasons. py-rattler starts threads, which can crash a process
+when it ends. And the memory and time of a solver are not known in advance. The program does not
 load Django, and opens no connection.
 
 Standard input has one line of JSON for all jobs, and then one line for each job. When standard

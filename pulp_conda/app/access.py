@@ -1,8 +1,8 @@
 """Access policies and locked roles, built in the same way for every resource.
 
 Pulp expects them in full on each viewset. Here a viewset names only what is special about it. The
-rest follows the convention of Pulp: whoever creates an object owns it, an owner may do everything
-with it, and a viewer may read it.
+rest follows the convention of Pulp: the user who creates an object owns it, an owner may do
+everything with it, and a viewer may read it.
 """
 
 from collections.abc import Iterable
@@ -122,7 +122,7 @@ def content_policy(repository: str, upload_permission: str | None = None) -> Pol
 
     Args:
         repository: The name of the repository model in lower case.
-        upload_permission: Needed to upload a file without a task. None if nobody can do that.
+        upload_permission: Needed to upload a file without a task. None if that is not possible.
     """
     creating = [
         f"has_required_repo_perms_on_upload:conda.modify_{repository}",

@@ -477,7 +477,7 @@ class FutureMoment(ChannelError):
     code = "CND0059"
     message = _(
         "'{text}' is in the future: it is {now} now. "
-        "Name a day or a moment of the past, or none for what is newest."
+        "Give an earlier day or time, or none for the current state."
     )
 
 

@@ -45,7 +45,7 @@ class State:
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the past, or now.
+    """A time that is not in the future.
 
     Attributes:
         at: The moment in UTC. A change at this microsecond counts, and a later change does not. For

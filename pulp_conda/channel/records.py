@@ -255,7 +255,7 @@ def _file_problems(fields: dict[str, Any]) -> list[str]:
     problems = []
     digest = fields.get("sha256")
     if digest is None:
-        problems.append("it has no sha256, so nobody could check the file")
+        problems.append("it has no sha256, so the file cannot be verified")
     elif not _is_hex(digest, 64):
         problems.append(f"its sha256 '{digest}' is not 64 hexadecimal digits")
     if fields.get("md5") is not None and not _is_hex(fields["md5"], 32):

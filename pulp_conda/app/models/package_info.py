@@ -23,7 +23,7 @@ class CondaPackageInfo(BaseModel):
         run_exports (str): Canonical JSON of what the package adds to those built with it, or None
             if not known.
         run_exports_known_at (datetime): Since when.
-        about (dict): `info/about.json`, or None if nobody has read the file yet.
+        about (dict): `info/about.json`, or None if the file was not read yet.
         link (dict): `info/link.json`, or None if the package has none.
         licenses (list): The names of the license texts in it.
         traits (dict): Which scripts and prefixes it has, by the keys of channeldata.json.

@@ -22,8 +22,9 @@ class UpstreamShards(models.Model):
 
 
 class UpstreamSummary(models.Model):
-    """What an upstream's channeldata.json says of a package name, for packages that nobody has read
-    yet.
+    """The entry of a package name in the channeldata.json of an upstream.
+
+    It is for packages whose files are not downloaded yet.
 
     Fields:
         since (int): The number of the repository version from which on it holds.

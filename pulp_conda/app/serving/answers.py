@@ -19,8 +19,8 @@ from pulpcore.plugin.content import Handler
 
 from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
-# Of a package, a shard or an old sidecar the bytes never change under its name: nobody has to ask
-# again for a year.
+# The bytes of a package, a shard or an old sidecar never change under its name, so clients may
+# cache it for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATED = "public, max-age={max_age}, must-revalidate"
 
@@ -54,7 +54,7 @@ class Answer:
 
     Attributes:
         headers: Besides those that aiohttp adds.
-        start, stop: Which bytes of the file to send; `stop` is None if nobody knows its size.
+        start, stop: Which bytes of the file to send. `stop` is None if its size is not known.
         text: What to send instead of a file, or None for what aiohttp says of the status.
     """
 

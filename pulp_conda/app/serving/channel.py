@@ -1,6 +1,4 @@
-"""What a URL of a channel gives: now, at a checkpoint, or as a stage of a lifecycle at a moment of
-the past.
-"""
+"""Find the publication that a URL serves: the current one, a checkpoint, or an earlier state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +19,8 @@ from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.versions.published import latest_turns, newest_publication
 from pulp_conda.channel.moments import Moment, State, parse_moment
 
-# Seconds for which a state that is over may be used without asking again. Not for good: retention
-# gives states up.
+# Seconds for which clients may cache an earlier state. The time is limited, because retention can
+# remove the state.
 _PAST_MAX_AGE = 60 * 60
 
 # A move may be written a little later than the time that it has.

@@ -259,9 +259,7 @@ _SENDERS = {InMemory: MemoryFile, Stored: StoredFile, Upstream: OnDemandPackage}
 
 
 def _remember_info(artifact: Artifact, path: str) -> None:
-    """Read what a package says of itself, now that it is here; nobody waits for it, so nobody hears
-    of errors.
-    """
+    """Read and store the metadata of a downloaded package. Errors do not fail the request."""
     try:
         if CondaPackageInfo.objects.filter(
             pulp_domain=get_domain_pk(), sha256=artifact.sha256, read_at__isnull=False

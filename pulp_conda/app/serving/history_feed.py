@@ -1,7 +1,7 @@
-"""The history of a stage for feed readers: what it served, newest first.
+"""The history of a stage for feed readers: the states that it served, newest first.
 
-Whoever can read a channel can read its feed, so it tells what moved, and not who moved it, why, or
-what the gates said.
+Everybody who can read a channel can read its feed. So the feed has the moves, but not the users,
+the reasons, or the results of the gates.
 """
 
 from typing import Any

@@ -88,18 +88,18 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a path before anybody looks at the request.
+    """The description of the file at a path, independent of the request.
 
     Attributes:
-        kind: What lies there.
-        filename: Its name, whose extension says of what type it is.
-        where: Its bytes, or where they are.
-        sha256: The digest of its bytes, or None if that is to be made of the bytes in memory.
-        size: In bytes; None if nobody knows, which means no ranges.
+        kind: The kind of the file.
+        filename: The name of the file. Its extension defines the content type.
+        where: The bytes of the file, or their location.
+        sha256: The digest of the bytes, or None if it is computed from the bytes in memory.
+        size: The size in bytes, or None if it is not known. Then there are no ranges.
         last_modified: When the URL began to give these bytes, or None.
-        is_date_unique: False if in the same second it gave other bytes, so that the date proves
-            nothing.
-        max_age: Seconds for which what can change may be used without asking again.
+        is_date_unique: False if the URL had other bytes in the same second, so the date does not
+            identify the bytes.
+        max_age: Seconds for which a file that can change may be used without revalidation.
         location: Where to look instead of a path that has moved.
         reason: Why nothing is there, if there is more to say than that.
     """

@@ -225,7 +225,7 @@ def _newest_releases(lack: _Missing, packages: Iterable[Candidate]) -> list[list
 
 
 def _builds(release: Iterable[Candidate], merged: _Merged) -> list[Candidate]:
-    """Return the builds of a release that have to come along, see `closure`."""
+    """Return the builds of a release that have to be added, see `closure`."""
     # If a build is there in both formats, clients take the `.conda`, so it comes last and stays.
     by_age = sorted(
         release,

@@ -92,9 +92,9 @@ class MinimumAge:
         if any(now <= waiver.end and waiver.query.matches(package) for waiver in self.waivers):
             return None
         if added_ms is None:
-            return "nobody knows since when the channel has it"
+            return "it is not known since when the channel has it"
         if added_ms > now_ms:
-            return "the channel has it since a time that lies in the future"
+            return "the channel has it since a time in the future"
         added = datetime.fromtimestamp(added_ms / 1000, UTC)
         due = added + timedelta(days=self.days)
         return (

@@ -67,7 +67,7 @@ def test_what_a_channel_would_become_can_be_asked_for(cli, unique):
     # Before `conda` it is pulp-cli's own option, and means the same.
     for command in ((*create, "--dry-run"), ("--dry-run", *create)):
         outcome = cli(*command)
-        assert "It would be:\nremote: created\n" in outcome.stderr
+        assert "this would happen:\nremote: created\n" in outcome.stderr
         assert list(json.loads(outcome.stdout)["changed"]) == [
             "remote",
             "repository",
@@ -133,7 +133,7 @@ def test_packages_are_copied_by_specs_with_what_they_need(cli, team, unique):
     copy = ("conda", "channel", "copy", team, target, "numpy >=2")
 
     rehearsed = cli.ok(*copy, "--dry-run")
-    assert "It would be: 1 added" in rehearsed.stderr
+    assert "1 would be added" in rehearsed.stderr
     report = cli.json(*copy)
     assert [package["path"] for package in report["packages"]] == ["noarch/numpy-2.0-0.conda"]
     assert report["unmet"] == ["noarch/numpy-2.0-0.conda: blas"]

@@ -140,7 +140,7 @@ def test_a_file_that_changes_while_it_is_sent_is_left_out(
 def test_a_rehearsal_sends_nothing(cli, channel, folder):
     outcome = cli.ok("conda", "channel", "upload", channel, folder, "--dry-run")
     assert len(json.loads(outcome.stdout)["added"]) == 3
-    assert "It would be: 3 added." in outcome.stderr
+    assert "Without --dry-run: 3 added." in outcome.stderr
     assert cli.json("conda", "channel", "show", channel)["version"] == 0
 
 

@@ -82,7 +82,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     try:
         basis = basis_of(gate, case.publication)
     except ValueError as error:
-        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("The gate has no result: {}.").format(error))
     solutions = solve_environments(
         basis, environments, limits(), platforms=gate["platforms"] or None
     )

@@ -42,7 +42,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
-        return Verdict(GateVerdict.UNKNOWN, _("Nobody can tell: {}.").format(error))
+        return Verdict(GateVerdict.UNKNOWN, _("The gate has no result: {}.").format(error))
     verdict = evaluate(
         policy,
         candidates(case.state, case.state_before, with_depends=bool(policy.dependencies)),
