@@ -17,10 +17,11 @@ from pulp_conda.channel.errors import ChannelError
 
 _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
 
-# Before pulpcore's own route, which takes every path and finds no distribution by a part of a name.
+# This route comes before that of pulpcore. That matches every path, but only finds a distribution by
+# whole parts of a path, and not by the part of a name before the `@`.
 _PAST_ROUTE = _PREFIX + "{path:.+@.*}"
 
-# What clients ask for all the time: the files in a subdir.
+# The most frequent requests: the files in a subdir.
 _FILE_ROUTE = (
     _PREFIX
     + r"{path:.+/(?:noarch|[a-z0-9]+-[a-z0-9]+)/(?:shards/)?[^/]+\.(?:conda|tar\.bz2|json|zst)}"

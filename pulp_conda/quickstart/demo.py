@@ -220,7 +220,7 @@ class Demo:
 
 
 def _client(command: str, url: str, *arguments: str | Path) -> list[dict[str, Any]]:
-    """Run the conda client as a program of its own, and return the packages that it prints."""
+    """Run the conda client in its own process, and return the packages that it prints."""
     program = [sys.executable, "-m", "pulp_conda.quickstart.client", command, url]
     done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:

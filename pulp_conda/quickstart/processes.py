@@ -81,7 +81,7 @@ def spawn(
     stdin: int = subprocess.DEVNULL,
     when_launcher_dies: int | None = None,
 ) -> Child:
-    """Start a process in a session of its own.
+    """Start a process in its own session.
 
     Args:
         log: The file to which its output is appended.
@@ -142,7 +142,7 @@ def _stat(pid: int) -> _Stat | None:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name of the program stands in parentheses before the fields, and may contain anything.
+    # The name of the program is in parentheses before the fields, and may contain any characters.
     fields = text.rpartition(")")[2].split()
     if fields[0] in "ZX":
         return None

@@ -109,7 +109,7 @@ class Stack:
             self.down()
 
     def down(self) -> None:
-        """Stop all programs that run from the state folder, whoever started them."""
+        """Stop all programs that run from the state folder, even if other commands started them."""
         self._acquire_from_launcher()
         self._stop_all()
         self._release()

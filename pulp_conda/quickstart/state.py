@@ -66,7 +66,7 @@ class State:
         return self.logs / f"{name}.log"
 
     def check_folder(self) -> None:
-        """Raise `QuickstartError` if the folder has files of somebody else."""
+        """Raise `QuickstartError` if the folder has other files."""
         if not self.folder.exists() or self.facts_file.exists() or self.lock_file.exists():
             return
         if foreign := sorted(path.name for path in self.folder.iterdir()):

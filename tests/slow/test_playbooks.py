@@ -45,11 +45,14 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     curate = {"upstream": upstream.url, "subdirs": ["noarch"], "curated": ["greeting"]}
     path = PLAYBOOKS / "mirror-and-curate.yml"
     before = everything(*NAMES)
-    assert "Copy what the team needs" in ansible.playbook(path, "--check", **curate).changed()
+    assert (
+        "Copy the packages that the team needs"
+        in ansible.playbook(path, "--check", **curate).changed()
+    )
     assert everything(*NAMES) == before
     first = ansible.playbook(path, **curate)
-    assert first.task("Promote to testing, if the environments can be solved")["outcome"] == "moved"
-    assert first.task("Ask for stable")["outcome"] == "waiting"
+    assert first.task("Promote to testing if the environments can be solved")["outcome"] == "moved"
+    assert first.task("Request a promotion to stable")["outcome"] == "waiting"
     testing = pulp.get("conda/lifecycles/", name="team")["results"][0]["stages"][1]
     assert pulp.names(testing["base_url"]) == ["greeting"]
     before = everything(*NAMES)
@@ -68,10 +71,10 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     ci = {"built": str(built)}
     before = everything(*NAMES)
     foreseen = ansible.playbook(path, "--check", **ci)
-    assert foreseen.changed() == ["Upload what was built"]
+    assert foreseen.changed() == ["Upload the new builds"]
     assert everything(*NAMES) == before
     done = ansible.playbook(path, **ci)
-    assert done.changed() == ["Upload what was built", "Promote to testing"]
+    assert done.changed() == ["Upload the new builds", "Promote to testing"]
     assert done.task("Run the test")["stdout"] == "hello"
     assert pulp.names(testing["base_url"]) == ["greeting", "hello"]
     assert ansible.playbook(path, **ci).changed() == []
@@ -79,7 +82,7 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     # What does not run is not promoted.
     build("2.0", "#!/bin/sh\nexit 1\n")
     failed = ansible.playbook(path, fails=True, **ci)
-    assert failed.changed() == ["Upload what was built"]
+    assert failed.changed() == ["Upload the new builds"]
     assert not [task for task in failed.tasks if task["task"] == "Promote to testing"]
     assert pulp.names(testing["base_url"]) == ["greeting", "hello"]
 

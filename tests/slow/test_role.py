@@ -45,13 +45,13 @@ conda_channel_distributions:
     base_path: "{}-latest"
 """
 ALL = [
-    "The upstream",
-    "The packages",
-    "The environments",
-    "The stages and their gates",
-    "Who may download from the stages",
-    "Other channels of the same packages",
-    "What the upstream has",
+    "Manage the remote",
+    "Manage the repository",
+    "Register the environments",
+    "Manage the stages and their gates",
+    "Set the content guards of the stages",
+    "Manage other distributions of the repository",
+    "Sync the repository with the upstream",
 ]
 
 
@@ -103,10 +103,10 @@ def test_a_lifecycle_stands_after_one_run_and_changes_with_its_variables(
     fewer_gates = copy.deepcopy(variables)
     fewer_gates["conda_channel_stages"][2]["gates"].pop(0)
     fewer_gates["conda_channel_content_guards"] = {}
-    changed = ["The stages and their gates", "Who may download from the stages"]
+    changed = ["Manage the stages and their gates", "Set the content guards of the stages"]
     foreseen = run(fewer_gates, "--check", "--diff")
     assert foreseen.changed() == changed
-    diff = foreseen.task("The stages and their gates")["diff"]
+    diff = foreseen.task("Manage the stages and their gates")["diff"]
     assert {key for key in diff["after"] if diff["after"][key] != diff["before"][key]} == {"stages"}
     assert everything(f"{name}*") == before
     assert run(fewer_gates).changed() == changed
@@ -117,7 +117,7 @@ def test_a_lifecycle_stands_after_one_run_and_changes_with_its_variables(
         **fewer_gates,
         "conda_channel_remote": {"url": variables["conda_channel_remote"]["url"]},
     }
-    assert run(more).changed() == ["The upstream", "What the upstream has"]
+    assert run(more).changed() == ["Manage the remote", "Sync the repository with the upstream"]
     assert pulp.names(team.urls["unstable"]) == ["greeting", "hello", "other"]
 
 

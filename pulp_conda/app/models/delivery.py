@@ -1,4 +1,4 @@
-"""What a lifecycle told its webhook."""
+"""The messages of a lifecycle to its webhook."""
 
 from django.db import models
 

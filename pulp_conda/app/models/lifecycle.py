@@ -254,7 +254,7 @@ class CondaStage(BaseModel):
                 # Two moves of one moment would leave nobody to say which came first.
                 now = max(now, current.moved_at + timedelta(microseconds=1))
                 HistoryEntry.objects.filter(pk=current.pk).update(until=now)
-            # A request that waits for an answer asks for a move from what was there.
+            # A waiting request is for a move from the earlier state, so it is superseded.
             waiting = HistoryEntry.objects.filter(stage=self, outcome=EntryOutcome.WAITING)
             waiting.exclude(pk=entry.pk).update(outcome=EntryOutcome.SUPERSEDED)
             entry.set_before(current)
@@ -318,7 +318,7 @@ class HistoryEntry(BaseModel):
         unique_together = ("lifecycle", "number")
         ordering = ("-number",)
         indexes = [
-            # What a stage served at a moment.
+            # Finds the state of a stage at a time.
             models.Index(fields=["stage", "moved_at"], name="conda_history_moments")
         ]
 
@@ -371,12 +371,13 @@ class HistoryEntry(BaseModel):
         return entry
 
     def answer(self, user: Any, is_approved: bool, reason: str) -> None:
-        """Note what somebody says to this request. A yes is followed by another try to move; a no
-        closes it.
+        """Store the answer of a user to this request. A rejection closes it.
+
+        After an approval, the caller tries to move the stage again.
 
         Raises:
-            NothingWaits: it is no request, or is closed.
-            OwnRequest: the user asked for it.
+            NothingWaits: the entry is not a request, or is closed.
+            OwnRequest: the user made the request.
         """
         facts = {"number": self.number, "lifecycle": self.lifecycle.name}
         if self.outcome != EntryOutcome.WAITING:
@@ -414,7 +415,7 @@ class HistoryEntry(BaseModel):
         self.answers = now.answers
 
     def requested_again(self, overrides: dict[str, Any]) -> None:
-        """Take note that somebody asked for a move that waits for an answer."""
+        """Add the overrides of a repeated request to this waiting request."""
         self.report["overrides"] = {**self.report.get("overrides", {}), **overrides}
 
     def set_before(self, current: "HistoryEntry | None") -> None:

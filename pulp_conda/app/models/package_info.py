@@ -38,7 +38,7 @@ class CondaPackageInfo(BaseModel):
     licenses = ArrayField(models.TextField(), default=list)
     traits = models.JSONField(default=dict)
     read_at = models.DateTimeField(null=True)
-    # No index of its own, here and elsewhere: that of the unique key begins with it.
+    # It needs no separate index, because the index of the unique key begins with it.
     pulp_domain = models.ForeignKey(
         "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
     )

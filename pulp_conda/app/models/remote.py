@@ -54,9 +54,9 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         return downloader
 
     def for_url(self, url: str) -> "CondaRemote":
-        """Return the remote, or for a URL of another host a copy of it that knows no secrets.
+        """Return the remote, or for a URL of another host a copy of it without secrets.
 
-        Repodata may point to another host (`base_url`, CEP 15), which has no business with them.
+        Repodata may point to another host (`base_url`, CEP 15), which must not get the secrets.
         """
         if self._knows_no_secrets or urlsplit(url).netloc == urlsplit(self.url).netloc:
             return self

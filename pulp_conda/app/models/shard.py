@@ -23,7 +23,7 @@ class CondaShard(BaseModel):
     key = models.BinaryField(max_length=32)
     sha256 = models.BinaryField(max_length=32, db_index=True)
     data = models.BinaryField()
-    # No index of its own, here and elsewhere: that of the unique key begins with it.
+    # It needs no separate index, because the index of the unique key begins with it.
     pulp_domain = models.ForeignKey(
         "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
     )

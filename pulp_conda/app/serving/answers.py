@@ -44,18 +44,18 @@ _CONTENT_TYPES = {
     "atom": "application/atom+xml",
 }
 
-# Several ranges at once, which no client of channels asks for, are answered with the whole file.
+# A request for several ranges gets the whole file, because no client of channels sends one.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How a request is answered.
+    """The answer to a request.
 
     Attributes:
-        headers: Besides those that aiohttp adds.
+        headers: The headers, in addition to those of aiohttp.
         start, stop: Which bytes of the file to send. `stop` is None if its size is not known.
-        text: What to send instead of a file, or None for what aiohttp says of the status.
+        text: The text to send instead of a file, or None for the default text of the status.
     """
 
     status: int
@@ -66,10 +66,10 @@ class Answer:
 
 
 def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answer:
-    """Return how to answer a request for a path: by the first row of the table that applies.
+    """Return the answer to a request for a path, from the first row of the table that applies.
 
     Args:
-        guard: Why the client may not read the channel, or None if it may.
+        guard: The reason why the client may not read the channel, or None if it may.
         request: May be None where `needs_request` says so.
     """
     case = _Case(facts, guard, request)
@@ -168,13 +168,13 @@ class _Case:
 
     @cached_property
     def date(self) -> datetime | None:
-        # A date of the future is not allowed, so the fraction goes.
+        # A date must not be in the future, so the fraction is cut off.
         date = self.facts.last_modified
         return date and date.replace(microsecond=0)
 
     @cached_property
     def part(self) -> "_Part | None":
-        """The range that is asked for, or None for the whole file."""
+        """The requested range, or None for the whole file."""
         size, request = self.facts.size, self.request
         # Ranges are defined for GET alone.
         if request.method != "GET" or size is None:

@@ -37,12 +37,13 @@ class Served:
     """The publication that a URL gives, and how long a client may count on it.
 
     Attributes:
-        distribution: Of the URL.
-        find_date: Returns when the URL began to give it, and whether it gave no other one in the
-            same second, without which the date proves nothing. A query, which packages do not need.
-        max_age: Seconds for which its metadata can be used without asking again.
-        entry: Of the history of a stage, or None if the URL is none.
-        moment: What stands behind the `@` of the URL, or None.
+        distribution: The distribution of the URL.
+        find_date: Returns the time since which the URL serves the publication, and whether it
+            served no other one in the same second. If it did, the date does not identify the
+            bytes. This needs a query, so it is not called for packages.
+        max_age: Seconds for which its metadata can be used without revalidation.
+        entry: The history entry, or None if the URL is not that of a stage.
+        moment: The text after the `@` of the URL, or None.
     """
 
     distribution: CondaDistribution
@@ -54,13 +55,13 @@ class Served:
 
     @property
     def date(self) -> dict[str, Any]:
-        """What answers are to know of dates."""
+        """The fields of `Facts` about dates."""
         since, is_unique = self.find_date()
         return {"last_modified": since, "is_date_unique": is_unique}
 
 
 def served_now(distribution: CondaDistribution) -> Served | None:
-    """Return what the plain URL gives, or None."""
+    """Return what the URL without `@` serves, or None."""
     if stage := stage_of(distribution):
         entry = stage.states.defer(*_STORY).first()
         return entry and _state(distribution, stage, entry, max_age=settings.CONDA_METADATA_MAX_AGE)
@@ -72,13 +73,13 @@ def served_now(distribution: CondaDistribution) -> Served | None:
 
 
 def served_at(distribution: CondaDistribution, moment: str) -> Served:
-    """Return what the URL gave at a moment, a text as it stands behind the `@`.
+    """Return what the URL served at a time, which is the text after the `@`.
 
-    What the history does not keep any more is not there, also if nothing has removed it yet.
+    A state that the history no longer keeps is not served, even if it was not removed yet.
 
     Raises:
-        NoHistory: the distribution is no stage.
-        BadMoment, FutureMoment, UnknownState: as the text says.
+        NoHistory: the distribution is not a stage.
+        BadMoment, FutureMoment, UnknownState: there is no state for the text.
     """
     stage = stage_of(distribution)
     if stage is None:
@@ -202,12 +203,12 @@ def _why_not(stage: CondaStage, entry: HistoryEntry | None, meant: State | Momen
 
 
 def _turn(distribution: CondaDistribution, publication: CondaPublication) -> tuple[datetime, bool]:
-    """Return since when a URL that is no stage gives a publication, and whether it gave no other in
-    that second.
+    """Return since when a URL that is not a stage serves a publication, and whether it served no
+    other publication in that second.
     """
     turns = latest_turns(distribution.pk)
     if not turns:
-        # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0 nobody notes them.
+        # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0, they are not stored.
         return max(publication.pulp_last_updated, distribution.pulp_last_updated), True
     (newest, since), *before = turns
     moment = max(publication.pulp_last_updated, since)

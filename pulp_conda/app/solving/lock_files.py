@@ -28,12 +28,11 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """The state of a stage on which somebody wants environments to be solved.
+    """The requested state of a stage, whose packages are used to solve environments.
 
     Attributes:
         stage: The stage.
-        state: The state that the user asked for, `v42` or a date. None for what the stage serves
-            now.
+        state: The state in the request, `v42` or a date. None is the current state.
         label: The label of that state.
         channels: The base paths of other channels, as in a gate of environments.
         basis: The records of the stage and of these channels.

@@ -45,7 +45,7 @@ def promote(
 
 
 def answer(entry_pk: str) -> Report:
-    """Try a promotion again that waits for approval, after somebody approved. Return the report.
+    """Continue a promotion that waits, after a user approved it. Return the report.
 
     Raises:
         CondaError: `NothingWaits` or `StateGone`.

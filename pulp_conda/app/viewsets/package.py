@@ -63,7 +63,7 @@ class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"
-    # pulpcore's part of the serializer asks for the report of each package.
+    # The base serializer of pulpcore reads the report of each package.
     queryset = CondaPackage.objects.prefetch_related("_artifacts", "core_vulnerabilityreport")
     serializer_class = CondaPackageSerializer
     filterset_class = CondaPackageFilter

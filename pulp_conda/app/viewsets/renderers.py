@@ -30,7 +30,7 @@ class MarkdownRenderer(BaseRenderer):
         return data.encode()
 
 
-# JSON stays the default, for clients that ask for no format.
+# JSON is the default for requests without a format.
 WITH_MARKDOWN = [*api_settings.DEFAULT_RENDERER_CLASSES, MarkdownRenderer]
 
 

@@ -33,7 +33,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """A package file that a lock file asks for.
+    """A package file in a lock file.
 
     Attributes:
         url: The URL without credentials, token, query and fragment.

@@ -21,7 +21,7 @@ Gate = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A move that somebody asked for.
+    """A requested move of a stage.
 
     Attributes:
         stage: The stage that shall move.

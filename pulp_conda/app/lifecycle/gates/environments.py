@@ -141,7 +141,7 @@ def limits() -> dict[str, int]:
 
 
 def _notes(environments: list[CondaEnvironment], gate: Gate) -> Iterator[str]:
-    """Yield warnings about environments: a solution does not cover all that they ask for."""
+    """Yield warnings about parts of environments that a solution does not cover."""
     if names := [environment.name for environment in environments if environment.pip]:
         yield _("What these want from PyPI is not solved: {}.").format(_listed(names))
     own = {channel for environment in environments for channel in environment.channels}
