@@ -17,8 +17,8 @@ from pulp_conda.channel.errors import ChannelError
 
 _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
 
-# This route comes before that of pulpcore. That matches every path, but only finds a distribution by
-# whole parts of a path, and not by the part of a name before the `@`.
+# This route comes before that of pulpcore. That matches every path, but only finds a distribution
+# by whole parts of a path, and not by the part of a name before the `@`.
 _PAST_ROUTE = _PREFIX + "{path:.+@.*}"
 
 # The most frequent requests: the files in a subdir.
