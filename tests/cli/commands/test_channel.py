@@ -33,7 +33,7 @@ def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp
 
     again = cli.ok(*create, *options)
     assert json.loads(again.stdout) == made | {"changed": {}}
-    assert "as wanted already" in again.stderr
+    assert "needs no change" in again.stderr
 
     changed = cli.json("conda", "channel", "create", name, "--include", "", "--policy", "immediate")
     assert changed["changed"] == {"remote": ["includes", "policy"]}
