@@ -83,7 +83,7 @@ def test_an_environment_is_made_replaced_and_removed(cli, repository):
         pytest.param(
             "create desk --file {folder}/desk.lock",
             2,
-            "does not say what it is: give --format",
+            "does not show the format. Give --format",
             id="file of no known name",
         ),
         pytest.param(

@@ -274,7 +274,7 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
             "promote {team} --to testing --package 'app ==='", 1, "[CND0007]", id="bad spec"
         ),
         pytest.param(
-            "promote {team} --to testing --package app --state 1", 2, "no --state", id="both"
+            "promote {team} --to testing --package app --state 1", 2, "but not both", id="both"
         ),
         pytest.param(
             "promote {team} --to testing --override yes", 2, "GATE=REASON", id="no reason"
