@@ -69,3 +69,8 @@ def test_secrets_in_urls_are_masked(url, masked):
 def test_a_fact_of_any_kind_is_shown_in_a_reasonable_length():
     error = WrongSubdir(url="https://example.org", found=list(range(100_000)), subdir="noarch")
     assert len(str(error)) < 2000
+
+
+def test_of_a_long_fact_the_first_1000_characters_are_shown():
+    error = WrongSubdir(url="https://example.org", found="x" * 1001, subdir="noarch")
+    assert f"{'x' * 1000}…" in str(error)

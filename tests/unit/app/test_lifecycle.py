@@ -18,6 +18,7 @@ from pulp_conda.app.models import (
     CondaRepository,
     HistoryEntry,
 )
+from pulp_conda.app.tasks.moves import answer, roll_back
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
@@ -220,3 +221,21 @@ def test_a_stage_follows_no_repository_whatever_its_distribution_did(repository,
     publish()
     distribution.refresh_from_db()
     assert distribution.get_repository_publication_and_version() == (None, None, None)
+
+
+def test_the_second_of_two_approvals_at_a_time_finds_the_stage_moved(stage, publish):
+    moved = _move(stage, publish())
+    report = answer(str(moved.pk))
+    assert (report["outcome"], report["dry_run"], report["after"]) == ("moved", False, "v1")
+    assert stage.states.count() == 1
+
+
+def test_a_rollback_is_no_dry_run_unless_that_is_said(stage, publish):
+    user = get_user_model().objects.create(username="mina")
+    first, second = publish(), publish()
+    _move(stage, first)
+    _move(stage, second)
+    assert roll_back(str(stage.pk), user.pk, dry_run=True)["dry_run"]
+    assert _served(stage) == second.pk
+    assert not roll_back(str(stage.pk), user.pk)["dry_run"]
+    assert _served(stage) == first.pk

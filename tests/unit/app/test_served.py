@@ -1,12 +1,23 @@
 """What a channel's URL gives, and what finding it costs."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from pulp_conda.app.models import CondaDistribution, CondaPublication, CondaRepository
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaLifecycle,
+    CondaPublication,
+    CondaRepository,
+    HistoryEntry,
+)
 from pulp_conda.app.models.publication import version_of
-from pulp_conda.app.serving.channel import served_now
+from pulp_conda.app.serving.channel import served_at, served_checkpoint, served_now
+from pulp_conda.app.serving.history_feed import render_history
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +82,68 @@ def test_the_version_of_a_publication_comes_without_the_keys_of_its_content(repo
         version = version_of(publication)
     assert len(queries) == 1 and "content_ids" not in queries[0]["sql"]
     assert publication.repository_version is version is version_of(publication)
+
+
+@pytest.fixture
+def stage(repository):
+    """A stage that was promoted an hour ago."""
+    lifecycle = CondaLifecycle.objects.create(name="team", repository=repository)
+    distribution = CondaDistribution.objects.create(name="stable", base_path="stable")
+    stage = lifecycle.stages.create(position=0, name="stable", distribution=distribution)
+    publication = CondaPublication.objects.filter(complete=True).first()
+    stage.move(HistoryEntry.make(stage, "promoted", publication, (1, 0)))
+    HistoryEntry.objects.update(moved_at=timezone.now() - timedelta(hours=1))
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_over"),
+    [
+        pytest.param(30, False, id="half a minute ago"),
+        pytest.param(120, True, id="two minutes ago"),
+    ],
+)
+def test_a_moment_is_over_when_no_move_can_come_into_it_any_more(stage, seconds, is_over):
+    moment = f"{timezone.now() - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    now = settings.CONDA_METADATA_MAX_AGE
+    assert now < 3600
+    assert served_at(stage.distribution, moment).max_age == (3600 if is_over else now)
+
+
+def test_a_feed_has_the_last_50_moves(stage):
+    now, (first,) = timezone.now(), stage.states
+    later = []
+    for number in range(2, 52):
+        entry = HistoryEntry.make(stage, "promoted", first.publication, (number, 0))
+        entry.number, entry.outcome, entry.moved_at = number, "moved", now
+        now += timedelta(seconds=1)
+        later.append(entry)
+    HistoryEntry.objects.bulk_create(later)
+    feed = render_history(stage, "https://conda.example.org/stable").decode()
+    assert feed.count("<entry>") == 50
+    assert "to v51<" in feed and "to v2<" in feed and "to v1<" not in feed
+
+
+def test_a_date_serves_the_checkpoint_of_that_second_and_nothing_else(repository):
+    since = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+    version = repository.latest_version()
+    checkpoint, *others = (
+        CondaPublication.objects.create(repository_version=version, **facts)
+        for facts in (
+            {"checkpoint": True, "complete": True},
+            {"checkpoint": True, "complete": False},
+            {"checkpoint": False, "complete": True},
+            {"checkpoint": True, "complete": True},
+        )
+    )
+    moments = [since + timedelta(seconds=seconds) for seconds in (0.5, 0.6, 0.7, 1)]
+    for publication, moment in zip([checkpoint, *others], moments, strict=True):
+        CondaPublication.objects.filter(pk=publication.pk).update(pulp_created=moment)
+    distribution = CondaDistribution.objects.create(
+        name="team", base_path="team", repository=repository, checkpoint=True
+    )
+    served, path = served_checkpoint(distribution, "20260601T120000Z/noarch/repodata.json")
+    assert (served.publication, path) == (checkpoint, "noarch/repodata.json")
+    assert served.max_age == settings.CONDA_METADATA_MAX_AGE
+    assert served_checkpoint(distribution, "20260601T115959Z/") == (None, "")
+    assert served_checkpoint(distribution, "noarch/repodata.json") == (None, "repodata.json")

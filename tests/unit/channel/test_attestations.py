@@ -84,6 +84,8 @@ def test_the_example_of_cep_27_is_good():
         ({"predicate": {}}, "'targetChannel' must be a URL"),
         ({"predicate": {"targetChannel": f"{CHANNEL}/"}}, "'targetChannel' must be a URL"),
         ({"predicate": {"targetChannel": "team"}}, "'targetChannel' must be a URL"),
+        ({"predicate": {"targetChannel": "https:team"}}, "'targetChannel' must be a URL"),
+        ({"predicate": {"targetChannel": "//h/team"}}, "'targetChannel' must be a URL"),
         ({"predicate": {"targetChannel": "https://[h"}}, "'targetChannel' must be a URL"),
         ({"predicate": {"targetChannel": CHANNEL + "a" * 2083}}, "'targetChannel' must be a URL"),
         ({"predicate": {"targetChannel": ["a"]}}, "'targetChannel' must be a URL"),

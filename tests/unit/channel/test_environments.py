@@ -508,6 +508,12 @@ def test_an_unknown_section_is_refused_with_those_that_are_there():
     assert "has no section 'test'" in _reason("dependencies: [x]", section="test")
 
 
+def test_an_unknown_section_is_refused_with_the_first_ten_of_many():
+    many = "".join(f"e{number} = []\n" for number in range(1, 20))
+    reason = _reason(f"{WORKSPACE}[environments]\n{many}", "pixi.toml", section="tset")
+    assert reason.endswith("'default', " + ", ".join(f"'e{number}'" for number in range(1, 10)))
+
+
 def test_an_unknown_format_is_refused():
     assert all(name in _reason("x", "conda-lock.yml") for name in EnvironmentFormat)
 

@@ -66,6 +66,19 @@ def test_patterns_with_an_exception_come_first(text, is_taken):
     assert _is_taken(text, **rule) is is_taken
 
 
+@pytest.mark.parametrize(
+    "text, is_taken",
+    [
+        pytest.param("(" * 20 + "MIT" + ")" * 20, True, id="20 levels"),
+        pytest.param("(" * 21 + "MIT" + ")" * 21, False, id="21 levels"),
+        pytest.param("MIT AND" + " " * 990 + "MIT", True, id="1000 characters"),
+        pytest.param("MIT AND" + " " * 991 + "MIT", False, id="1001 characters"),
+    ],
+)
+def test_a_text_beyond_the_limits_is_no_expression(text, is_taken):
+    assert _is_taken(text, allowed=["MIT"]) is is_taken
+
+
 def test_what_is_denied_is_not_allowed_by_another_pattern():
     assert not _is_taken("GPL-3.0-only", allowed=["GPL-*"], denied=["GPL-3.0-*"])
 

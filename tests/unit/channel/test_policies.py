@@ -52,6 +52,11 @@ def test_new_packages_have_a_minimum_age(package, is_taken):
     assert _evaluate({"minimum_age": options}, [package]).passed is is_taken
 
 
+@pytest.mark.parametrize("days", [0.5, 1, 3650])
+def test_a_minimum_age_is_a_part_of_a_day_up_to_ten_years(days):
+    assert read_policy({"minimum_age": {"days": days}}, gate="rules").minimum_age.days == days
+
+
 def test_the_finding_says_when_a_package_passes():
     [finding] = _evaluate({"minimum_age": {"days": 7}}, [_aged(2)]).findings
     assert finding == Finding(
@@ -179,6 +184,13 @@ def test_long_texts_of_packages_are_shortened():
             {"minimum_age": {"days": float("nan")}}, "'minimum_age.days' is nan", id="not a number"
         ),
         pytest.param({"minimum_age": {"days": -1}}, "'minimum_age.days' is -1", id="negative"),
+        pytest.param({"minimum_age": {"days": 0}}, "'minimum_age.days' is 0", id="no day"),
+        pytest.param({"minimum_age": {"days": 3651}}, "up to 3650", id="more than ten years"),
+        pytest.param(
+            {"minimum_age": {"days": "x" * 80}},
+            f"'minimum_age.days' is '{'x' * 79}…, not a number",
+            id="long text",
+        ),
         pytest.param(
             {"minimum_age": {"days": 7, "exceptions": ["a >>1"]}},
             "'minimum_age.exceptions[0]' is 'a >>1', not a match spec",
