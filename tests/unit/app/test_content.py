@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientPayloadError, ClientTimeout, web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -19,6 +19,9 @@ from pulp_conda.app.serving.resolve import Facts, Kind, Stored
 
 _DISK = "pulpcore.app.models.storage.FileSystem"
 _MEMORY = "django.core.files.storage.InMemoryStorage"
+
+# An answer that announces more bytes than come has no end.
+_TIMEOUT = ClientTimeout(20)
 
 # More than one piece, and the last one is short.
 _DATA = bytes(range(250)) * 10_000
@@ -44,7 +47,7 @@ def ask(request, settings):
         async def talk():
             app = web.Application()
             app.router.add_get("/", answer)
-            async with TestClient(TestServer(app)) as client:
+            async with TestClient(TestServer(app), timeout=_TIMEOUT) as client:
                 response = await client.get("/", headers=headers)
                 return response.status, await response.read()
 
