@@ -1,8 +1,9 @@
 import json
+import time
 
 import pytest
 
-from tests.support.builders import make_channel, make_package
+from tests.support.builders import add_shards, make_channel, make_package
 
 INFO = ("about", "run_exports", "licenses", "link", "traits")
 ABOUT = {"summary": "Greets", "home": "https://hello.example.org", "extra": {"a": [1, None]}}
@@ -101,3 +102,22 @@ def test_nothing_is_said_of_a_mirrored_file_before_it_is_read(pulp, unique, upst
     assert pulp.upload(package)["pulp_href"] == unit["pulp_href"]
     told = pulp.get(unit["pulp_href"])
     assert (told["about"], told["licenses"][0]) == (ABOUT, "LICENSE.txt")
+
+
+def test_a_mirrored_file_is_read_when_it_comes_also_where_its_run_exports_are_known(
+    pulp, unique, upstream, make_mirror
+):
+    package, known = _package(f"far-{unique}"), {"weak": ["upstream"]}
+    make_channel(upstream.folder, [package])
+    add_shards(upstream.folder, run_exports={package.filename: known})
+    mirror = make_mirror()
+    pulp.sync(mirror.repository)
+    (unit,) = pulp.get("content/conda/packages/", name=f"far-{unique}")["results"]
+    assert _told(unit) == dict.fromkeys(INFO) | {"run_exports": known}
+    assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+    # The content app reads it when the client has it.
+    deadline = time.monotonic() + 60
+    while pulp.get(unit["pulp_href"])["about"] is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    told = pulp.get(unit["pulp_href"])
+    assert (told["about"], told["run_exports"]) == (ABOUT, known)

@@ -124,6 +124,47 @@ def test_a_feed_has_the_last_50_moves(stage):
     assert "to v51<" in feed and "to v2<" in feed and "to v1<" not in feed
 
 
+@pytest.fixture
+def date_of(repository):
+    """Return a function that lets a URL give publications, each from some seconds after a moment
+    on, and returns what is then said of the date, in seconds after that moment.
+    """
+    start = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+    publications = list(CondaPublication.objects.filter(complete=True)[:2])
+    CondaPublication.objects.update(pulp_last_updated=start)
+
+    def ask(*turns, renamed):
+        distribution = CondaDistribution.objects.create(
+            name="team", base_path="team", publication=publications[0]
+        )
+        made = distribution.core_distributedpublications
+        made.all().delete()
+        for seconds, of_turn in turns:
+            turn = made.create(publication=publications[of_turn])
+            made.filter(pk=turn.pk).update(pulp_last_updated=start + timedelta(seconds=seconds))
+        moment = start + timedelta(seconds=renamed)
+        CondaDistribution.objects.filter(pk=distribution.pk).update(pulp_last_updated=moment)
+        date = served_now(CondaDistribution.objects.get()).date
+        return (date["last_modified"] - start).total_seconds(), date["is_date_unique"]
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("turns", "date"),
+    [
+        pytest.param([(5, 0)], (5, True), id="its first turn"),
+        pytest.param([(-5, 0)], (0, True), id="published while the URL waited for it"),
+        pytest.param([(3, 1), (5, 0)], (5, True), id="another one before"),
+        pytest.param([(5, 1), (5.5, 0)], (5.5, False), id="another one in the same second"),
+        pytest.param([(3, 0), (5, 1)], (5, False), id="another one meanwhile"),
+        pytest.param([], (9, True), id="nobody notes the turns"),
+    ],
+)
+def test_a_file_has_the_date_since_when_the_url_gives_it(date_of, turns, date):
+    assert date_of(*turns, renamed=9) == date
+
+
 def test_a_date_serves_the_checkpoint_of_that_second_and_nothing_else(repository):
     since = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
     version = repository.latest_version()
