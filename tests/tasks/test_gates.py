@@ -179,6 +179,8 @@ def test_packages_have_to_keep_rules(team, rules, verdict, finding):
     report = team.promote("testing")
     (gate,) = report["gates"]
     assert gate["verdict"] == verdict
+    words = {"passed": "All rules are kept.", "failed": f"Against the rules: {gate['count']} "}
+    assert gate["summary"].startswith(words[verdict])
     assert report["outcome"] == {"passed": "moved", "failed": "blocked"}[verdict]
     assert finding in str(gate["findings"])
 
