@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from aiohttp.web import HTTPForbidden, Request, StreamResponse, get
+from aiohttp.web import HTTPForbidden, HTTPNotFound, Request, StreamResponse, get
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
@@ -28,12 +28,19 @@ _FILE_ROUTE = (
 )
 
 
+# No path of anything has a NUL. PostgreSQL, which would be asked, cannot even look for one.
+_NUL_ROUTE = _PREFIX + r"{path:(?s:.*\x00.*)}"
+
+
 class ChannelHandler(Handler):
     """Serves the channel as it was (`<base_path>@<moment>/<path>`), and the files in subdirs.
 
     This way is shorter than pulpcore's, which joins nine tables to find the distribution and
     changes threads three times. Paths that belong to no channel are left to pulpcore.
     """
+
+    async def refuse(self, request: Request) -> StreamResponse:
+        raise HTTPNotFound
 
     async def stream_past(self, request: Request) -> StreamResponse:
         return await self._stream(request, self._find_past)
@@ -108,4 +115,10 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
 CondaDistribution.responder = respond_now
 
 _handler = ChannelHandler()
-app.add_routes([get(_PAST_ROUTE, _handler.stream_past), get(_FILE_ROUTE, _handler.stream_file)])
+app.add_routes(
+    [
+        get(_NUL_ROUTE, _handler.refuse),
+        get(_PAST_ROUTE, _handler.stream_past),
+        get(_FILE_ROUTE, _handler.stream_file),
+    ]
+)

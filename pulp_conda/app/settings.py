@@ -14,6 +14,12 @@ CONDA_METADATA_MAX_AGE = 0
 # `pulp_conda.channel.package.package.Limits`. A field that is not here has its default.
 CONDA_PACKAGE_LIMITS: dict[str, int] = {}
 
+# How many bytes a package may unpack to that is uploaded without a task, and how many seconds of
+# CPU time it may take to read it. Meanwhile the API process answers nobody else, and gunicorn kills
+# it after 30 to 90 seconds.
+CONDA_SYNCHRONOUS_UPLOAD_SIZE = 256 * 2**20
+CONDA_SYNCHRONOUS_UPLOAD_SECONDS = 5
+
 # The path of a `trusted_root.json`. It names the Sigstore instances whose signatures of
 # attestations count. None means Sigstore's public instance, as py-rattler knows it.
 CONDA_SIGSTORE_TRUSTED_ROOT: str | None = None

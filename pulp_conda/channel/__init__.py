@@ -7,6 +7,7 @@ records                        PackageRecord: one entry of repodata, canonical, 
 versions                       the order of package versions
 matchspec                      MatchSpec, and filters that say why a package is left out
 moments                        texts that say which state of a channel is meant
+storable                       which texts and JSON values can be stored
 errors                         every way a package, a record or a channel can be wrong, with codes
 
 A package file:

@@ -13,7 +13,8 @@
     │   ├── UnsafeMember            CND0010
     │   ├── PackageTooLarge         CND0011
     │   ├── MissingSubdir           CND0021
-    │   └── DownloadFailed          CND0024
+    │   ├── DownloadFailed          CND0024
+    │   └── TooLargeToWait          CND0065
     ├── BadMatchSpec                CND0007
     ├── UpstreamError           a channel that we mirror
     │   ├── UpstreamStatus          CND0004
@@ -39,7 +40,8 @@
     ├── NothingToPromote        CND0056
     ├── BadMoment               CND0058
     ├── FutureMoment            CND0059
-    └── BadWebhook              CND0061
+    ├── BadWebhook              CND0061
+    └── BadRequestValue         CND0064
 
 An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
 tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
@@ -210,6 +212,16 @@ class DownloadFailed(PackageError):
     message = _(
         "'{url}' cannot be downloaded: {reason}. Check the URL and 'downloader_config', "
         "and that this server may connect to it."
+    )
+
+
+class TooLargeToWait(PackageError):
+    """To read the package would take more than a request without a task may take."""
+
+    code = "CND0065"
+    message = _(
+        "'{filename}' is too large to be read while you wait: {reason}. "
+        "Upload it as a task, with a POST request to 'content/conda/packages/'."
     )
 
 
@@ -487,6 +499,16 @@ class BadWebhook(ChannelError):
     code = "CND0061"
     message = _(
         "the {what} of the webhook is wrong: {reason}. Correct it, or give null to go without."
+    )
+
+
+class BadRequestValue(ChannelError):
+    """A request has a value that can be neither stored nor looked for."""
+
+    code = "CND0064"
+    message = _(
+        "the request has a value that can be neither stored nor looked for: {reason}. "
+        "Correct the value, or leave it out."
     )
 
 

@@ -18,6 +18,7 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPackageName
 from pulp_conda.channel.metadata.run_exports import check_run_exports
 from pulp_conda.channel.metadata.v3 import declares_v3
+from pulp_conda.channel.storable import find_unstorable, has_nul, text_problem
 
 # A `timestamp` up to this counts seconds (this is the year 9999), and a larger one counts
 # milliseconds. rattler reads it in the same way.
@@ -34,6 +35,10 @@ class RecordError(ValueError):
 
     The caller knows where the record comes from, and raises a `ChannelError` instead.
     """
+
+
+class RecordTextError(RecordError):
+    """A text of a record, or a key, cannot be stored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +175,10 @@ def check_record(
             later is refused.
 
     Raises:
-        RecordError: the entry cannot be served. The text has all problems.
+        RecordTextError: the entry has a text that cannot be stored.
+        RecordError: the entry cannot be served for other reasons. The text has all of them.
     """
+    entry = fields
     if not isinstance(fields, dict):
         raise RecordError(f"it is a {_json_type(fields)}, not an object")
     # rattler-index writes "unknown" if a package does not say its subdir.
@@ -187,14 +194,25 @@ def check_record(
         run_exports, problems_of_exports = _checked_run_exports(fields.pop("run_exports"))
         problems += problems_of_exports
     if problems:
+        _check_texts(filename, entry)
         raise RecordError("; ".join(problems))
     in_v3 = in_v3 or declares_v3(fields)
     record = PackageRecord(subdir, filename, fields, run_exports, in_v3)
     try:
-        record.canonical
+        # To look into each text would cost more than all other checks of a good record.
+        if has_nul(record.canonical):
+            _check_texts(filename, entry)
     except orjson.JSONEncodeError as error:
+        _check_texts(filename, entry)
         raise RecordError(f"it cannot be written as JSON ({error})") from None
     return record
+
+
+def _check_texts(filename: str, fields: object) -> None:
+    if problem := text_problem(filename):
+        raise RecordTextError(f"its file name {problem}")
+    if bad := find_unstorable(fields):
+        raise RecordTextError(f"'{bad.place}' {bad.reason}")
 
 
 def index_problems(fields: dict[str, Any]) -> list[str]:
@@ -302,14 +320,13 @@ def _is_hex(value: object, length: int) -> bool:
 
 def _is_list_of_strings(values: object) -> bool:
     try:
-        return isinstance(values, list) and "\0" not in "".join(values)
+        return isinstance(values, list) and "".join(values) is not None
     except TypeError:
         return False
 
 
 def _text(value: object) -> str:
-    # JSON allows a NUL in a string, and PostgreSQL does not allow it in a text.
-    return value.replace("\0", "") if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def _json_type(value: object) -> str:

@@ -48,7 +48,7 @@ YES = {"name": "yes", "kind": "approval"}
         pytest.param({"name": ""}, ["name", "blank"], id="no-name"),
         pytest.param({"name": None}, ["name", "null"], id="null-as-name"),
         pytest.param({"name": TOO_LONG}, ["name", "128"], id="long-name"),
-        pytest.param({"name": "a\0b"}, ["name", "Null characters"], id="null-in-name"),
+        pytest.param({"name": "a\0b"}, ["CND0064", "'name' holds a NUL"], id="null-in-name"),
         pytest.param(
             {"name": "Team A"}, ["CND0019", "'Team A'", "'unstable'"], id="name-that-is-no-path"
         ),

@@ -1,6 +1,7 @@
 import hashlib
 
 import pytest
+from django.test import override_settings
 
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
@@ -132,6 +133,38 @@ def test_a_refused_file_is_stored_nowhere(pulp, unique, change, code):
     assert code in at_once.text
     assert _stored(pulp) == before
     assert pulp.upload(make_package(f"after-{unique}"))["name"] == f"after-{unique}"
+
+
+@pytest.mark.parametrize(
+    "files, setting, value",
+    [
+        ({"share/zeros": bytes(2**20)}, "CONDA_SYNCHRONOUS_UPLOAD_SIZE", 2**20),
+        ({f"share/{n}": b"" for n in range(256)}, "CONDA_SYNCHRONOUS_UPLOAD_SIZE", 2**20),
+        ({"share/a": b"a"}, "CONDA_SYNCHRONOUS_UPLOAD_SIZE", 100),
+        ({"share/a": b"a"}, "CONDA_SYNCHRONOUS_UPLOAD_SECONDS", 0),
+    ],
+    ids=["bytes", "members", "packed", "seconds"],
+)
+@pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
+def test_what_takes_too_long_while_the_client_waits_is_left_to_a_task(
+    pulp, unique, extension, files, setting, value
+):
+    package = make_package(f"large-{unique}", extension=extension, files=files)
+    before = _stored(pulp)
+
+    def at_once():
+        return pulp.post_bytes("content/conda/packages/upload/", package.filename, package.data)
+
+    with override_settings(**{setting: value}):
+        answer = at_once()
+        assert answer.status_code == 400, answer.text
+        assert "[CND0065]" in answer.text
+        assert setting in answer.text
+        assert "'content/conda/packages/'" in answer.text
+        assert _stored(pulp) == before
+        href = pulp.upload(package)["pulp_href"]
+    # By default the same package is small enough.
+    assert at_once().json()["pulp_href"] == href
 
 
 def test_a_url_that_gives_nothing_is_a_clear_error(pulp, upstream):

@@ -9,6 +9,7 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
@@ -19,7 +20,7 @@ ENVIRONMENT_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"
 _GIVEN = ("format", "source", "section", "platforms", "virtual_packages")
 
 
-class CondaEnvironmentSummarySerializer(NoArtifactContentSerializer):
+class CondaEnvironmentSummarySerializer(StrictFields, NoArtifactContentSerializer):
     """An environment without its file, as lists show it."""
 
     name = serializers.RegexField(

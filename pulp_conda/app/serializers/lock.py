@@ -267,7 +267,7 @@ class SourceField(serializers.Field):
         field = self._version if "/versions/" in source else self._repository
         try:
             found = field.to_internal_value(source)
-        except serializers.ValidationError:
+        except (serializers.ValidationError, ValueError):  # a URL that does not parse
             found = None
         repository = getattr(found, "repository", found)
         repository = repository and repository.cast()
@@ -288,7 +288,7 @@ class _SourcesField(serializers.ListField):
     child = SourceField()
 
     def to_internal_value(self, data: Any) -> list[Source]:
-        if isinstance(data, list) and len(data) == 1 and str(data[0]).startswith("["):
+        if isinstance(data, list) and [str] == list(map(type, data)) and data[0].startswith("["):
             try:
                 data = json.loads(data[0])
             except ValueError:

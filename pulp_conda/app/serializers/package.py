@@ -18,11 +18,13 @@ from pulpcore.plugin.util import get_domain, get_domain_pk
 from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.limits import package_limits
+from pulp_conda.app.limits import UploadBudget, package_limits
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed, mask
+from pulp_conda.channel.package.archive import spend_freely
 from pulp_conda.channel.package.attestations import read_bundles
 from pulp_conda.channel.package.package import read_package_with_info
 
@@ -39,7 +41,7 @@ class CondaPackageListSerializer(serializers.ListSerializer):
         return super().to_representation(listed)
 
 
-class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
+class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer):
     """A package file and its record. Everything is read from the file itself."""
 
     subdir = serializers.CharField(
@@ -234,14 +236,21 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
         key = {field: validated_data[field] for field in CondaPackage.natural_key_fields()}
         return CondaPackage.objects.filter(**key).first()
 
-    def _with_record(self, data: dict[str, Any], filename: str | None) -> dict[str, Any]:
+    def _with_record(
+        self, data: dict[str, Any], filename: str | None, budget: UploadBudget | None = None
+    ) -> dict[str, Any]:
         """Read the package file, and add the columns of the package and its artifact to the data.
+
+        Args:
+            budget: What it may take while a client waits. None in a task.
 
         Raises:
             ChannelError: something is wrong with the package.
         """
         artifact = data.get("artifact")
         file = artifact.file if artifact else data.pop("file")
+        if budget:
+            budget.check_size(file.size)  # Before its bytes are read to compute the MD5.
         record, data["info"] = read_package_with_info(
             file,
             filename=filename,
@@ -250,6 +259,7 @@ class CondaPackageSerializer(SingleArtifactContentUploadSerializer):
             md5=_md5(file),
             size=file.size,
             limits=package_limits(),
+            spend=budget.spend if budget else spend_freely,
         )
         record = attested(record, data.pop("attestation", []), data.get("repository"))
         data.update(CondaPackage.columns(record))
@@ -308,7 +318,8 @@ class CondaPackageUploadSerializer(CondaPackageSerializer):
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         with channel_errors_as_validation():
-            return self._with_record(data, data["file"].name if "file" in data else None)
+            filename = data["file"].name if "file" in data else None
+            return self._with_record(data, filename, UploadBudget(filename or "the package"))
 
     class Meta(CondaPackageSerializer.Meta):
         fields = tuple(

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from pulpcore.plugin.serializers import DetailRelatedField, PublicationSerializer
 
 from pulp_conda.app.models import CondaPublication
+from pulp_conda.app.serializers.strict import StrictFields
 
 
 @extend_schema_serializer(
@@ -21,7 +22,7 @@ from pulp_conda.app.models import CondaPublication
         )
     ]
 )
-class CondaPublicationSerializer(PublicationSerializer):
+class CondaPublicationSerializer(StrictFields, PublicationSerializer):
     """The metadata files of one state of a channel."""
 
     checkpoint = serializers.BooleanField(

@@ -11,6 +11,7 @@ from pulpcore.plugin.serializers import RemoteSerializer
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl, mask
 from pulp_conda.channel.matchspec import Query
@@ -32,7 +33,7 @@ from pulp_conda.channel.matchspec import Query
         )
     ]
 )
-class CondaRemoteSerializer(RemoteSerializer):
+class CondaRemoteSerializer(StrictFields, RemoteSerializer):
     """An upstream channel, and which of its packages to take."""
 
     url = serializers.CharField(
@@ -86,7 +87,11 @@ class CondaRemoteSerializer(RemoteSerializer):
     )
 
     def validate_url(self, url: str) -> str:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            with channel_errors_as_validation():
+                raise BadUpstreamUrl(url=mask(url), reason=str(error)) from None
         if parts.scheme not in ("http", "https", "file"):
             reason = "it does not start with 'https://', 'http://' or 'file://'"
         elif parts.scheme != "file" and not parts.hostname:

@@ -12,6 +12,7 @@ from pulpcore.plugin.serializers import (
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel.metadata.relations import check_relations
 
 
@@ -31,7 +32,7 @@ from pulp_conda.channel.metadata.relations import check_relations
         )
     ]
 )
-class CondaRepositorySerializer(RepositorySerializer):
+class CondaRepositorySerializer(StrictFields, RepositorySerializer):
     """A channel's changing content: the packages of all its subdirs."""
 
     autopublish = serializers.BooleanField(
@@ -78,7 +79,7 @@ class CondaRepositorySerializer(RepositorySerializer):
         OpenApiExample("Keep what the upstream deleted", value={"mirror": False}, request_only=True)
     ]
 )
-class CondaSyncSerializer(RepositorySyncURLSerializer):
+class CondaSyncSerializer(StrictFields, RepositorySyncURLSerializer):
     """How to sync a channel from its upstream."""
 
     mirror = serializers.BooleanField(
@@ -115,7 +116,7 @@ class CondaSyncSerializer(RepositorySyncURLSerializer):
         )
     ]
 )
-class CondaModifySerializer(RepositoryAddRemoveContentSerializer):
+class CondaModifySerializer(StrictFields, RepositoryAddRemoveContentSerializer):
     """Packages and patches to add to a repository, or to remove from it."""
 
     overwrite = serializers.BooleanField(

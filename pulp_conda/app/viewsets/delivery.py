@@ -22,6 +22,7 @@ from pulp_conda.app.models import WebhookDelivery
 from pulp_conda.app.serializers import WebhookDeliverySerializer
 from pulp_conda.app.tasks.webhooks import deliver
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
+from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import DeliveryState
 
 
@@ -35,7 +36,9 @@ class WebhookDeliveryFilter(BaseFilterSet):
         fields = {"state": ["in"], "event": ["in"]}
 
 
-class WebhookDeliveryViewSet(NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin):
+class WebhookDeliveryViewSet(
+    CheckedRequests, NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin
+):
     """A WebhookDelivery is a message to the webhook of a lifecycle, with its attempts."""
 
     endpoint_name = "deliveries"

@@ -3,6 +3,8 @@ from pulpcore.plugin.viewsets import DistributionViewSet, RolesMixin
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers import CondaDistributionSerializer
+from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.channel.errors import BadNotice
 
 _MAY_SEE_WHAT_IT_SERVES = [
     "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.view_condarepository",
@@ -10,13 +12,14 @@ _MAY_SEE_WHAT_IT_SERVES = [
 ]
 
 
-class CondaDistributionViewSet(DistributionViewSet, RolesMixin):
+class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin):
     """A CondaDistribution is the URL of a channel."""
 
     endpoint_name = "conda"
     queryset = CondaDistribution.objects.all()
     serializer_class = CondaDistributionSerializer
     queryset_filtering_required_permission = "conda.view_condadistribution"
+    own_errors = {"notices": BadNotice}
 
     DEFAULT_ACCESS_POLICY = model_policy(
         "condadistribution",

@@ -20,8 +20,10 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
+from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import EnvironmentFormat
+from pulp_conda.channel.errors import BadEnvironment
 
 
 class CondaEnvironmentFilter(ContentFilter):
@@ -37,13 +39,14 @@ class CondaEnvironmentFilter(ContentFilter):
         fields = {"name": NAME_FILTER_OPTIONS}
 
 
-class CondaEnvironmentViewSet(NoArtifactContentViewSet):
+class CondaEnvironmentViewSet(CheckedRequests, NoArtifactContentViewSet):
     """A CondaEnvironment is what a team installs from a channel. Gates check that it solves."""
 
     endpoint_name = "environments"
     queryset = CondaEnvironment.objects.all()
     serializer_class = CondaEnvironmentSerializer
     filterset_class = CondaEnvironmentFilter
+    own_errors = {"source": BadEnvironment}
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -30,7 +30,7 @@ from pulp_conda.app.access import (
     model_roles,
     statement,
 )
-from pulp_conda.app.errors import NotSolved, UnknownEnvironment
+from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
 from pulp_conda.app.models import CondaLifecycle
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
@@ -56,6 +56,9 @@ from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
+from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.storable import Unstorable
 
 _MODEL = "condalifecycle"
 
@@ -67,6 +70,7 @@ class CondaLifecycleFilter(BaseFilterSet):
 
 
 class CondaLifecycleViewSet(
+    CheckedRequests,
     NamedModelViewSet,
     mixins.RetrieveModelMixin,
     mixins.ListModelMixin,
@@ -111,6 +115,15 @@ class CondaLifecycleViewSet(
         ],
         "conda.condalifecycle_approver": [f"conda.view_{_MODEL}", f"conda.approve_{_MODEL}"],
     }
+
+    def error_for(self, found: Unstorable, values: Mapping[str, Any]) -> ChannelError:
+        match found.path:
+            case ("stages", int(stage), "gates", int(gate), *rest):
+                in_gate = Unstorable(tuple(rest), found.reason)
+                name = values["stages"][stage].get("name")
+                reason = f"'{in_gate.place}' {in_gate.reason}"
+                return BadGate(gate=gate + 1, stage=name, reason=reason)
+        return super().error_for(found, values)
 
     def async_reserved_resources(
         self, instance: CondaLifecycle, **kwargs: Any

@@ -21,6 +21,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.serializers import CondaPackageSerializer, CondaPackageUploadSerializer
+from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _NUMBER_FILTERS = ["exact", "lt", "lte", "gt", "gte", "range"]
 
@@ -59,7 +60,7 @@ class CondaPackageFilter(ContentFilter):
         }
 
 
-class CondaPackageViewSet(SingleArtifactContentUploadViewSet):
+class CondaPackageViewSet(CheckedRequests, SingleArtifactContentUploadViewSet):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"

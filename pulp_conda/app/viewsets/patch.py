@@ -15,6 +15,8 @@ from pulpcore.plugin.viewsets import ContentFilter, NoArtifactContentViewSet
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPatch
 from pulp_conda.app.serializers import CondaPatchSerializer, CondaPatchSummarySerializer
+from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.channel.errors import BadPatch
 
 
 class CondaPatchFilter(ContentFilter):
@@ -37,7 +39,7 @@ class CondaPatchFilter(ContentFilter):
         }
 
 
-class CondaPatchViewSet(NoArtifactContentViewSet):
+class CondaPatchViewSet(CheckedRequests, NoArtifactContentViewSet):
     """A CondaPatch corrects records of packages, and does not change the packages."""
 
     endpoint_name = "patches"
@@ -45,6 +47,7 @@ class CondaPatchViewSet(NoArtifactContentViewSet):
     serializer_class = CondaPatchSerializer
     filterset_class = CondaPatchFilter
     parser_classes = [JSONParser]
+    own_errors = {"instructions": BadPatch}
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")
 

@@ -14,9 +14,10 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication
 from pulp_conda.app.serializers import CondaPublicationSerializer
 from pulp_conda.app.tasks.publish import publish
+from pulp_conda.app.viewsets.requests import CheckedRequests
 
 
-class CondaPublicationViewSet(PublicationViewSet, RolesMixin):
+class CondaPublicationViewSet(CheckedRequests, PublicationViewSet, RolesMixin):
     """A CondaPublication holds the metadata files of one version of a channel."""
 
     endpoint_name = "conda"

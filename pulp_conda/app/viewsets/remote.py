@@ -3,9 +3,10 @@ from pulpcore.plugin.viewsets import RemoteViewSet, RolesMixin
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.serializers import CondaRemoteSerializer
+from pulp_conda.app.viewsets.requests import CheckedRequests
 
 
-class CondaRemoteViewSet(RemoteViewSet, RolesMixin):
+class CondaRemoteViewSet(CheckedRequests, RemoteViewSet, RolesMixin):
     """A CondaRemote is an upstream channel, and which of its packages to take."""
 
     endpoint_name = "conda"

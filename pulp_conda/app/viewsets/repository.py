@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -39,11 +40,15 @@ from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
+from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.channel.errors import BadChannelRelations, BadLockFile
 
 _MAY_SEE_REMOTE = "has_remote_param_model_or_domain_or_obj_perms:conda.view_condaremote"
 
 
-class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, RolesMixin):
+class CondaRepositoryViewSet(
+    CheckedRequests, RepositoryViewSet, ModifyRepositoryActionMixin, RolesMixin
+):
     """A CondaRepository is a channel's changing content: the packages of all its subdirs."""
 
     endpoint_name = "conda"
@@ -51,6 +56,10 @@ class CondaRepositoryViewSet(RepositoryViewSet, ModifyRepositoryActionMixin, Rol
     serializer_class = CondaRepositorySerializer
     queryset_filtering_required_permission = "conda.view_condarepository"
     modify_task = staticmethod(modify)
+    own_errors = {
+        "channel_relations": BadChannelRelations,
+        "lock_file": partial(BadLockFile, format="of unknown format"),
+    }
 
     DEFAULT_ACCESS_POLICY = model_policy(
         "condarepository",
@@ -202,7 +211,7 @@ def _keep(text: str) -> str:
     return str(file.pk)
 
 
-class CondaRepositoryVersionViewSet(RepositoryVersionViewSet):
+class CondaRepositoryVersionViewSet(CheckedRequests, RepositoryVersionViewSet):
     """A CondaRepositoryVersion is one frozen state of a channel."""
 
     parent_viewset = CondaRepositoryViewSet

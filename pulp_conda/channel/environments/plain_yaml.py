@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from pulp_conda.channel.storable import text_problem
+
 PlainYaml: TypeAlias = "str | None | list[PlainYaml] | dict[str, PlainYaml]"
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -99,6 +101,8 @@ def _check_event(event: Any, count: int, most_nodes: int) -> None:
         raise _error(
             event, "it uses a YAML alias ('*name'), and aliases are not read: write it out"
         )
+    if isinstance(event, yaml.ScalarEvent) and (problem := text_problem(event.value)):
+        raise _error(event, f"a text {problem}")  # YAML has escapes for both.
     if event.tag not in (None, "!"):
         raise _error(event, "it uses a YAML tag ('!name'), and tags are not read")
 

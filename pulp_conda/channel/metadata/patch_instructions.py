@@ -24,6 +24,7 @@ from pulp_conda.channel.errors import (
 from pulp_conda.channel.matchspec import LONGEST, check_matchspec
 from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, Patches, merge
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, read_member
+from pulp_conda.channel.storable import find_unstorable
 
 # The most bytes of a document in a request. It is checked while the client waits.
 MAX_SIZE = 2**20
@@ -129,6 +130,8 @@ def _read_document(text: bytes, max_size: int) -> dict[str, Any] | None:
 
 
 def _checked(document: object, max_size: int) -> Patches:
+    if bad := find_unstorable(document):
+        raise BadPatch(reason=f"'{bad.place}' {bad.reason}")
     try:
         size = len(orjson.dumps(document))
     except TypeError as error:

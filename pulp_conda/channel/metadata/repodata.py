@@ -24,10 +24,13 @@ from pulp_conda.channel.errors import (
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, ObjectWriter, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
-from pulp_conda.channel.records import PackageRecord, RecordError, check_record
+from pulp_conda.channel.records import PackageRecord, RecordError, RecordTextError, check_record
 
 # Why some entries of `v3` are left out: they are no conda packages, but wheels, for example.
 OTHER_FORMAT = "neither '.conda' nor '.tar.bz2'"
+
+# Why a record is left out that cannot be stored. It would be refused for `depends` with this code.
+BAD_TEXT = f"a text in the record holds a NUL or half of a surrogate pair [{BadRecord.code}]"
 
 # The keys in `v3` are the extensions of package files without the dot.
 V3_EXTENSIONS = tuple(extension.removeprefix(".") for extension in layout.EXTENSIONS)
@@ -91,7 +94,8 @@ class Repodata:
         """Yield an entry for every package, in the order of the file.
 
         Raises:
-            BadRecord: a record cannot be served, and the filter does not leave the package out.
+            BadRecord: a record cannot be served, and the filter does not leave the package out. A
+                record that only cannot be stored, because of a text in it, is left out.
             BadRepodata: the file is broken, which is raised when the reading gets to that place. Or
                 a package is taken and also listed as removed, which is raised at the end.
         """
@@ -108,8 +112,7 @@ class Repodata:
                 if filename is None:
                     yield None, OTHER_FORMAT
                     continue
-                record = self._record(filename, value, path[0] == "v3", package_filter)
-                reason = package_filter.reason_against(record)
+                record, reason = self._record(filename, value, path[0] == "v3", package_filter)
                 if reason is None:
                     taken.append(hash(filename))
                 yield record, reason
@@ -150,14 +153,12 @@ class Repodata:
 
     def _record(
         self, filename: str, fields: object, in_v3: bool, package_filter: PackageFilter
-    ) -> PackageRecord:
+    ) -> Entry:
         try:
-            return check_record(self.subdir, filename, fields, in_v3=in_v3, now_ms=self.now_ms)
+            record = check_record(self.subdir, filename, fields, in_v3=in_v3, now_ms=self.now_ms)
         except RecordError as error:
-            record = named_by(self.subdir, filename)
-            if record is None or package_filter.reason_against(record) is None:
-                raise BadRecord(filename=filename, url=self.url, reason=str(error)) from None
-            return record
+            return left_out(self.subdir, filename, error, package_filter, self.url)
+        return record, package_filter.reason_against(record)
 
     def _add_removed(self, removed: set[str], path: KeyPath, name: object) -> None:
         if len(path) != 2 or not isinstance(path[1], int):
@@ -206,6 +207,25 @@ def resolve_url(channel_url: str, subdir: str, url: object) -> str:
     if parts.netloc or parts.query or not query:
         return resolved
     return f"{resolved}?{query}"  # Some channels have a token in the query string.
+
+
+def left_out(
+    subdir: str, filename: str, error: RecordError, package_filter: PackageFilter, url: str
+) -> Entry:
+    """Return the entry of a record that is wrong, with the reason why it is left out.
+
+    Args:
+        error: What `check_record` says of it.
+        url: Where it came from, without secrets.
+
+    Raises:
+        BadRecord: nothing leaves it out.
+    """
+    record = named_by(subdir, filename)
+    reason = record and package_filter.reason_against(record)
+    if reason is None and not isinstance(error, RecordTextError):
+        raise BadRecord(filename=filename, url=url, reason=str(error)) from None
+    return record, reason or BAD_TEXT
 
 
 def named_by(subdir: str, filename: str) -> PackageRecord | None:

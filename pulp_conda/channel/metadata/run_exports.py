@@ -10,6 +10,7 @@ import orjson
 
 from pulp_conda.channel.errors import BadUpstreamFile, shown
 from pulp_conda.channel.metadata.stream import MAX_SIZE, ObjectWriter, read_json
+from pulp_conda.channel.storable import has_nul
 
 KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
 
@@ -39,7 +40,8 @@ def check_run_exports(value: object) -> dict[str, Any]:
                 raise ValueError(f"'{key}' is not a list of strings")
         checked[key] = specs
     try:
-        canonical(checked)
+        if has_nul(canonical(checked)):
+            raise ValueError("a text in them holds a NUL, which no text can have")
     except orjson.JSONEncodeError as error:
         raise ValueError(f"they cannot be written as JSON ({error})") from None
     return checked

@@ -22,7 +22,6 @@ import zstandard
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     BadChannelRelations,
-    BadRecord,
     BadShard,
     BadShardIndex,
     ChannelError,
@@ -37,7 +36,7 @@ from pulp_conda.channel.metadata.repodata import (
     OTHER_FORMAT,
     V3_EXTENSIONS,
     Entry,
-    named_by,
+    left_out,
     resolve_url,
     section_of,
     split_v3,
@@ -190,10 +189,8 @@ def read_shard(
             if record.name != name:
                 raise RecordError(f"it is in the shard of '{name}'")
         except RecordError as error:
-            named = named_by(subdir, filename)
-            if named is None or package_filter.reason_against(named) is None:
-                raise BadRecord(filename=filename, url=url, reason=str(error)) from None
-            record = named
+            records.append(left_out(subdir, filename, error, package_filter, url))
+            continue
         reason = package_filter.reason_against(record)
         if reason is None:
             if filename in taken:
@@ -316,6 +313,8 @@ def _unpack(data: bytes, url: str, max_size: int, fail: _Fail) -> dict[Any, Any]
             object_hook=budget.spend,
             list_hook=budget.spend,
             max_array_len=_MAX_LIST,
+            # A text that is not UTF-8 makes the record bad that has it, and not the whole file.
+            unicode_errors="surrogateescape",
         )
     except msgpack.exceptions.StackError:
         raise fail("it is nested too deeply") from None

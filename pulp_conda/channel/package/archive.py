@@ -80,6 +80,17 @@ class Limits:
     zstd_window: int = 128 * 2**20
 
 
+# Called with each number of bytes that was unpacked. It may raise an error to end the reading.
+Spend = Callable[[int], None]
+
+# What a member costs besides its data, in bytes that could be unpacked in the same time.
+MEMBER_COST = 4096
+
+
+def spend_freely(size: int) -> None:
+    """Set no limit besides those of `Limits`."""
+
+
 # Makes an object that decompresses, with limits.
 _NewDecompressor = Callable[[], "zstd.ZstdDecompressor | bz2.BZ2Decompressor"]
 
@@ -106,6 +117,7 @@ class PackageArchive:
         size: int,
         limits: Limits,
         keep: Mapping[str, int] | None = None,
+        spend: Spend = spend_freely,
     ) -> None:
         """Prepare to read an open package.
 
@@ -116,12 +128,14 @@ class PackageArchive:
             limits: What it may unpack to.
             keep: The names of the members to keep, each with the most bytes that it may have. A
                 larger member is not kept.
+            spend: Told how much was unpacked. A member counts as `MEMBER_COST` bytes more.
         """
         self._file = file
         self.filename = filename
         self._limits = limits
         self._window_log = limits.zstd_window.bit_length() - 1
         self._keep: Mapping[str, int] = keep or {}
+        self._spend = spend
         self._tree = PackageTree(filename, limits.member_count)
         self._allowed_size = max(_HARMLESS, size * limits.expansion)
         self._size = 0
@@ -242,12 +256,13 @@ class PackageArchive:
 
     def _read_tar(self, file: IO[bytes], new_decompressor: _NewDecompressor) -> None:
         """Check all members of a compressed tar archive, and keep those that were asked for."""
-        unpacked = _Unpacked(file, new_decompressor, self.filename, self._window_log)
+        unpacked = _Unpacked(file, new_decompressor, self.filename, self._window_log, self._spend)
         end = 0
         for tar, member in tar_generator(unpacked, partial(tarfile.open, bufsize=_CHUNK)):
             # Some readers would apply a global header to all members.
             if tar.pax_headers.keys() - {"comment"}:
                 self._fail("its tar archive has global headers")
+            self._spend(MEMBER_COST)
             self._check_size(member, tar.offset - end)
             end = tar.offset
             unpacked.limit = end + _OVERHEAD
@@ -311,9 +326,15 @@ class _Unpacked:
     """
 
     def __init__(
-        self, file: IO[bytes], new_decompressor: _NewDecompressor, filename: str, window_log: int
+        self,
+        file: IO[bytes],
+        new_decompressor: _NewDecompressor,
+        filename: str,
+        window_log: int,
+        spend: Spend,
     ) -> None:
         self._file = file
+        self._spend = spend
         self._largest_window = 2**window_log
         self._new_decompressor = new_decompressor
         self._decompressor = new_decompressor()
@@ -339,6 +360,7 @@ class _Unpacked:
                 if not packed:
                     _unreadable(self._filename, "its compressed data ends in the middle")
             data = self._decompress(packed, size)
+        self._spend(len(data))
         if content := data.rstrip(b"\0"):
             self.end_of_data = self._position + len(content)
         self._position += len(data)

@@ -18,7 +18,7 @@ from pulp_conda.channel.errors import (
     PackageMismatch,
     shown,
 )
-from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive
+from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, Spend, spend_freely
 from pulp_conda.channel.package.info import PackageInfo, kept_members, parse_info
 from pulp_conda.channel.records import (
     PackageRecord,
@@ -46,6 +46,7 @@ def read_package_with_info(
     sha256: str,
     size: int,
     limits: Limits = Limits(),
+    spend: Spend = spend_freely,
 ) -> tuple[PackageRecord, PackageInfo]:
     """Check a package, and return its record and its other metadata. The file is read once.
 
@@ -60,6 +61,7 @@ def read_package_with_info(
         sha256: The sha256 of the file in hex.
         size: The bytes of the file.
         limits: What the package may unpack to.
+        spend: Told how much was unpacked, as `PackageArchive` does.
 
     Raises:
         PackageError: the file is damaged, hostile or too large, or its content does not agree with
@@ -70,7 +72,7 @@ def read_package_with_info(
     if subdir is not None:
         layout.check_subdir(subdir)
     keep = kept_members(limits)
-    archive = PackageArchive(file, filename or "the package", size, limits, keep)
+    archive = PackageArchive(file, filename or "the package", size, limits, keep, spend)
     archive.read()
     index = _parse_index(archive)
     name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)

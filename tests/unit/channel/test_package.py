@@ -208,7 +208,9 @@ def test_an_index_that_is_no_object_with_the_needed_fields_is_refused(extension,
             id="CEP 26",
         ),
         pytest.param({"name": "a\0b"}, ["is not a name"], id="NUL in the name"),
-        pytest.param({"depends": ["a\0b"]}, ["'depends' is not a list"], id="NUL in depends"),
+        pytest.param({"license": "a\0b"}, ["'license' holds a NUL"], id="NUL in license"),
+        pytest.param({"x": {"a\0": 1}}, [r"'x.a\x00' holds a NUL"], id="NUL in an unknown key"),
+        pytest.param({"depends": ["a\0b"]}, ["'depends[0]' holds a NUL"], id="NUL in depends"),
     ],
 )
 def test_all_that_is_wrong_in_the_index_is_said_at_once(index, reasons):

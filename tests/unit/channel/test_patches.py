@@ -260,7 +260,19 @@ def test_the_same_instructions_have_one_canonical_form():
             "needs 'patch_instructions_version' 2",
             id="run_exports in version 1",
         ),
-        pytest.param(_conda(license="\ud800"), "it cannot be written as JSON", id="half surrogate"),
+        pytest.param(_conda(license="\ud800"), ".license' holds half", id="half surrogate"),
+        *(
+            pytest.param(_conda(**{key: value}), "holds a NUL", id=f"NUL in {key}")
+            for key, value in (
+                ("license", "\0"),
+                ("license_family", "\0"),
+                ("track_features", "\0"),
+                ("features", "\0"),
+                ("purls", ["pkg:\0"]),
+                ("depends", ["a \0"]),
+                ("\0", 1),
+            )
+        ),
         pytest.param({"remove": [2**70]}, "it cannot be written as JSON", id="huge number"),
         pytest.param(_conda(license="x" * MAX_SIZE), "it is larger than", id="too large"),
     ],

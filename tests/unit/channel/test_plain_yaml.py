@@ -33,6 +33,8 @@ def test_a_text_without_anything_is_none():
         pytest.param("a:\n\t- b", "line 2: ", id="tab"),
         pytest.param("a: b\0c", "characters that are not allowed", id="NUL"),
         pytest.param("a: \ud800", "characters that are not allowed", id="half a surrogate pair"),
+        pytest.param('a: 1\nb: "\\0"', "line 2: a text holds a NUL", id="NUL as escape"),
+        pytest.param('"\\uD800": 1', "line 1: ", id="half a surrogate pair as escape"),
         pytest.param("a: 1\nb: 2\na: 3", "line 3: the key 'a' is there twice", id="key twice"),
         pytest.param("[a]: b", "line 1: a key is not a text", id="list as key"),
         pytest.param("~: b", "line 1: a key is not a text", id="null as key"),

@@ -1,7 +1,12 @@
 import orjson
 import pytest
 
-from pulp_conda.channel.records import PackageRecord, RecordError, check_record
+from pulp_conda.channel.records import (
+    PackageRecord,
+    RecordError,
+    RecordTextError,
+    check_record,
+)
 from tests.support.builders import make_record
 
 
@@ -72,7 +77,6 @@ def test_early_ways_of_noarch_are_understood(noarch, word):
         ),
         pytest.param({"build_number": True}, "'build_number' is True", id="boolean build number"),
         pytest.param({"depends": "python"}, "'depends' is not a list of strings", id="depends"),
-        pytest.param({"depends": ["a\0b"]}, "'depends' is not a list of strings", id="NUL"),
         pytest.param({"subdir": "osx-64"}, "its subdir is 'osx-64', not 'noarch'", id="subdir"),
         pytest.param({"subdir": "../x"}, "'../x' is not a subdir", id="path as subdir"),
         pytest.param({"x": 2**64}, "it cannot be written as JSON", id="number beyond 64 bits"),
@@ -107,3 +111,37 @@ def test_a_subdir_that_an_indexer_did_not_know_is_no_reason_to_refuse():
     record = make_record("old", subdir="linux-64")
     fields = record.fields | {"subdir": "unknown"}
     assert check_record("linux-64", record.filename, fields).fields == fields
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800", "\udfff"], ids=ascii)
+@pytest.mark.parametrize(
+    "change, place",
+    [
+        (lambda odd: {"depends": ["x", odd]}, "depends[1]"),
+        (lambda odd: {"license": odd}, "license"),
+        (lambda odd: {"license_family": odd}, "license_family"),
+        (lambda odd: {"track_features": odd}, "track_features"),
+        (lambda odd: {"purls": [odd]}, "purls[0]"),
+        (lambda odd: {"run_exports": {"weak": [odd]}}, "run_exports.weak[0]"),
+        (lambda odd: {"run_exports": {"unknown": odd}}, "run_exports.unknown"),
+        (lambda odd: {"unknown": {"key": [odd]}}, "unknown.key[0]"),
+        (lambda odd: {odd: 1}, None),
+        (lambda odd: {"unknown": {odd: 1}}, None),
+        # Nobody could say which of two errors comes first.
+        (lambda odd: {"license": odd, "sha256": None}, "license"),
+    ],
+)
+def test_a_text_that_cannot_be_stored_makes_a_record_that_can_be_left_out(change, place, odd):
+    good = make_record("numpy")
+    with pytest.raises(RecordTextError) as refused:
+        check_record("noarch", good.filename, good.fields | change(odd))
+    text = str(refused.value)
+    assert text.isprintable()
+    assert "NUL" in text or "surrogate" in text
+    assert place is None or f"'{place}' holds" in text
+
+
+def test_a_backslash_before_u0000_is_no_nul():
+    good = make_record("numpy")
+    record = check_record("noarch", good.filename, good.fields | {"license": "\\u0000"})
+    assert record.license == "\\u0000"

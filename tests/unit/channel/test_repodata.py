@@ -6,7 +6,13 @@ import zstandard
 
 from pulp_conda.channel.errors import BadRecord, BadRepodata, RepodataTooLarge, WrongSubdir
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.repodata import OTHER_FORMAT, Repodata, RepodataWriter, compress
+from pulp_conda.channel.metadata.repodata import (
+    BAD_TEXT,
+    OTHER_FORMAT,
+    Repodata,
+    RepodataWriter,
+    compress,
+)
 from pulp_conda.channel.records import PackageRecord
 from tests.support.builders import make_record
 
@@ -282,6 +288,22 @@ def test_a_bad_record_can_be_left_out_as_its_error_says():
     assert [r.name for r in _records(_repodata(_document(bad, good)), package_filter)] == ["b"]
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800"], ids=ascii)
+def test_a_record_that_cannot_be_stored_is_left_out_and_counted(odd):
+    bad, good = make_record("a", license=odd), make_record("b")
+    document = _document(bad, good)
+    document["packages.conda"][f"c-{odd}-0.conda"] = make_record("c").fields
+    entries = list(_repodata(document).records(EVERYTHING))
+    assert [(record and record.name, reason) for record, reason in entries] == [
+        ("a", BAD_TEXT),
+        ("b", None),
+        (None, BAD_TEXT),
+    ]
+    excludes = PackageFilter(excludes=["a"])
+    (_, reason), *_ = _repodata(_document(bad)).records(excludes)
+    assert reason == "excluded by 'a'"
+
+
 def test_a_name_that_is_a_path_is_refused():
     bad = {"packages.conda": {"../../etc/a-1-0.conda": make_record("a").fields}}
     with pytest.raises(BadRecord):
@@ -352,7 +374,6 @@ def test_run_exports_inside_of_a_record_come_out_beside_it(inside, beside):
         pytest.param(
             {"extra_depends": ["a"]}, "'extra_depends' is not an object of lists", id="groups"
         ),
-        pytest.param({"x": "\ud800"}, "it cannot be written as JSON", id="half a character"),
     ],
 )
 def test_a_record_that_would_break_clients_is_refused(fields, reason):

@@ -13,7 +13,7 @@ from pulp_conda.channel.errors import (
     WrongSubdir,
 )
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.repodata import OTHER_FORMAT
+from pulp_conda.channel.metadata.repodata import BAD_TEXT, OTHER_FORMAT
 from pulp_conda.channel.metadata.shards import (
     MAX_SIZE,
     encode_index,
@@ -445,6 +445,20 @@ def test_a_bad_record_can_be_left_out_as_its_error_says():
     content = {"packages.conda": LISTED | {"a-2.0-0.conda": {}}}
     shard = _read_shard(content, package_filter=PackageFilter(excludes=["a 2.0"]))
     assert [record.filename for record in _taken(shard)] == ["a-1.0-0.conda"]
+
+
+@pytest.mark.parametrize("odd", ["a\0b", b"\xff", b"\xed\xa0\x80"], ids=repr)
+def test_a_record_that_cannot_be_stored_is_left_out_and_counted(odd):
+    # msgpack writes half of a surrogate pair only as bytes of a text that is not UTF-8.
+    text = odd.encode() if isinstance(odd, str) else odd
+    records = {"a-1.0-0.conda": make_record("a", license="?" * len(text)).fields}
+    records["a-2.0-0.conda"] = make_record("a", "2.0").fields
+    packed = msgpack.packb({"packages.conda": records}).replace(b"?" * len(text), text)
+    shard = _read_shard(zstandard.compress(packed))
+    assert [(record.version, reason) for record, reason in shard.records] == [
+        ("1.0", BAD_TEXT),
+        ("2.0", None),
+    ]
 
 
 def test_a_shard_larger_than_the_limit_is_refused():

@@ -11,8 +11,7 @@ The module of a kind has three functions. `check(gate)` returns the gate with it
 the other channels that the gate reads.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pulp_conda.app.errors import BadGate
@@ -20,6 +19,7 @@ from pulp_conda.app.lifecycle.gates import approval, environments, policy
 from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
 from pulp_conda.app.vocabulary import GateAction, GateKind
 from pulp_conda.channel.errors import BadPolicy, ChannelError
+from pulp_conda.channel.storable import find_unstorable
 
 KINDS = {
     GateKind.ENVIRONMENTS: environments,
@@ -29,9 +29,6 @@ KINDS = {
 
 # More gates in a stage are a mistake, and each may take minutes.
 _MOST = 50
-
-# Characters that JSON in PostgreSQL cannot have.
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 __all__ = [
     "KINDS",
@@ -81,6 +78,8 @@ def check_gates(gates: Any, stage: str) -> list[Gate]:
 def _check_gate(gate: Any, names: list[str]) -> Gate:
     if not isinstance(gate, dict):
         raise ValueError("it has to be an object with 'name', 'kind' and 'action'")
+    if bad := find_unstorable(gate):
+        raise ValueError(f"'{bad.place}' {bad.reason}")
     name, kind, action = (
         gate.get("name"),
         gate.get("kind"),
@@ -94,22 +93,7 @@ def _check_gate(gate: Any, names: list[str]) -> Gate:
         raise ValueError(f"its 'kind' has to be one of {', '.join(KINDS)}")
     if not isinstance(action, str) or action not in list(GateAction):
         raise ValueError("its 'action' has to be 'block' or 'warn'")
-    gate = KINDS[GateKind(kind)].check({**gate, "action": action})
-    if any(map(_NO_TEXT.search, _texts(gate))):
-        raise ValueError("it holds a NUL or half a character, which no text has")
-    return gate
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield all texts in a JSON value, except the keys of objects."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
+    return KINDS[GateKind(kind)].check({**gate, "action": action})
 
 
 def channels_of(gate: Gate) -> Sequence[str]:
