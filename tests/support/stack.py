@@ -5,6 +5,7 @@ cache folder, and another one is made when a version, a migration or a role of a
 changes.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -96,25 +97,23 @@ def migrated_template():
     """The state folder to copy, made now if it is not in the cache."""
     cache = _cache()
     template = cache / fingerprint()[:16]
-    if not template.exists():
-        with _folder(dir=cache) as folder:
-            state = State(folder / "state")
-            Stack(state, postgres_options=POSTGRES_OPTIONS).prepare()
-            _publish(state.folder, template)
-    os.utime(template)
+    with open(cache / "lock", "w") as lock:
+        # All processes of a run ask at the same moment, and one makes it for all.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            with _folder(dir=cache) as folder:
+                state = State(folder / "state")
+                Stack(state, postgres_options=POSTGRES_OPTIONS).prepare()
+                state.folder.rename(template)
+            _remove_old(cache)
+        os.utime(template)
     return template
 
 
-def _publish(fresh, template):
-    """Give the folder its final name, unless another run was faster."""
-    try:
-        fresh.rename(template)
-    except OSError:
-        if not template.exists():
-            raise
-    # Other runs may be copying or making templates right now: only what nobody used for a day goes.
-    for old in template.parent.iterdir():
-        if time.time() - old.stat().st_mtime > DAY:
+def _remove_old(cache):
+    """Remove what nobody used for a day: other runs may be copying templates right now."""
+    for old in cache.iterdir():
+        if old.is_dir() and time.time() - old.stat().st_mtime > DAY:
             shutil.rmtree(old, ignore_errors=True)
 
 
