@@ -96,7 +96,7 @@ def domains():
 
 
 @pytest.fixture(scope="session")
-def in_process(django_db_setup):
+def in_process():
     """A Pulp in this process."""
     from tests.support.in_process import InProcess  # sets Django up
 

@@ -19,7 +19,7 @@ from pulp_conda.quickstart.migrations import fingerprint
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.postgres import Postgres
 from pulp_conda.quickstart.services import Stack
-from pulp_conda.quickstart.settings import database, write_settings
+from pulp_conda.quickstart.settings import write_settings
 from pulp_conda.quickstart.state import State
 
 # What a crash of the machine does to a test database does not matter.
@@ -59,8 +59,7 @@ def running_stack(*, workers=1, **settings):
 def running_database():
     """Pulp's tables in a PostgreSQL that runs, and a ``State`` with the settings file for them.
 
-    Django's test runner copies its database from these tables, which is faster than migrating once
-    more.
+    `tests/support/databases.py` makes copies of it.
     """
     with copied_state() as state:
         state.load()
@@ -69,9 +68,7 @@ def running_database():
         options = POSTGRES_OPTIONS | {"autovacuum": "off"}
         with _running(Postgres(state.folder / "postgres", state.log("postgres"), options)):
             socket_folder = state.folder / "postgres" / "socket"
-            databases = {"default": database(socket_folder) | {"TEST": {"TEMPLATE": "pulp"}}}
-            origin = "http://content.example.com"
-            extra = SETTINGS | {"DATABASES": databases, "CONTENT_ORIGIN": origin}
+            extra = SETTINGS | {"CONTENT_ORIGIN": "http://content.example.com"}
             write_settings(state, socket_folder, extra)
             yield state
 
