@@ -71,13 +71,23 @@ def trusted_root(sigstore, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def stack(trusted_root, tmp_path_factory, worker_id):
-    """The processes of `default`. No test stops one of them: another process may be using them."""
+def run_folder(tmp_path_factory, worker_id):
+    """The folder that all processes of this run share."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def glue_cache(run_folder):
+    """Where clients keep the description of an API, which takes a server seconds to make."""
+    return run_folder / "cache"
+
+
+@pytest.fixture(scope="session")
+def stack(trusted_root, run_folder):
+    """The processes of `default`. No test stops one of them: another process may be using them."""
     settings = {"CONDA_SIGSTORE_TRUSTED_ROOT": trusted_root}
-    with shared_stack(folder, "default", workers=2, **settings) as stack:
+    with shared_stack(run_folder, "default", workers=2, **settings) as stack:
         yield stack
 
 
@@ -216,7 +226,7 @@ def make_packages(pulp, unique):
 
 
 @pytest.fixture(scope="session")
-def cli(stack, tmp_path_factory):
+def cli(stack, glue_cache, tmp_path_factory):
     """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server
     through its API.
 
@@ -225,6 +235,7 @@ def cli(stack, tmp_path_factory):
     """
     return Cli(
         tmp_path_factory.mktemp("cli"),
+        glue_cache,
         base_url=stack.api_url,
         username="admin",
         password=stack.password,

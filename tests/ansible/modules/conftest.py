@@ -11,10 +11,11 @@ from tests.support.in_process_fixtures import _active, copied, pulp, stack  # no
 
 
 @pytest.fixture(scope="session")
-def ansible(in_process, tmp_path_factory):
+def ansible(in_process, glue_cache, tmp_path_factory):
     """The modules of this checkout, without the programs of Ansible."""
     return ModulesInside(
         tmp_path_factory.mktemp("ansible"),
+        XDG_CACHE_HOME=str(glue_cache),
         PULP_URL=in_process.api_url,
         PULP_USERNAME="admin",
         PULP_PASSWORD=in_process.password,

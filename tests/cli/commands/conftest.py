@@ -12,11 +12,12 @@ from tests.support.program import Cli
 
 
 @pytest.fixture(scope="session")
-def cli(in_process, tmp_path_factory):
+def cli(in_process, glue_cache, tmp_path_factory):
     """The commands of `pulp`, as the administrator of the Pulp in this process."""
     return Inside(
         Cli(
             tmp_path_factory.mktemp("cli"),
+            glue_cache,
             base_url=in_process.api_url,
             username="admin",
             password=in_process.password,
