@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 
-from tests.docs.steps import Shell, run_parts
 from tests.support.ansible import Ansible
 from tests.support.builders import make_package
 from tests.support.conda import CondaPulp
@@ -71,13 +70,23 @@ def trusted_root(sigstore, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def stack(trusted_root, tmp_path_factory, worker_id):
-    """The processes of `default`. No test stops one of them: another process may be using them."""
+def run_folder(tmp_path_factory, worker_id):
+    """The folder that all processes of this run share."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def glue_cache(run_folder):
+    """Where clients keep the description of an API, which takes a server seconds to make."""
+    return run_folder / "cache"
+
+
+@pytest.fixture(scope="session")
+def stack(trusted_root, run_folder):
+    """The processes of `default`. No test stops one of them: another process may be using them."""
     settings = {"CONDA_SIGSTORE_TRUSTED_ROOT": trusted_root}
-    with shared_stack(folder, "default", workers=2, **settings) as stack:
+    with shared_stack(run_folder, "default", workers=2, **settings) as stack:
         yield stack
 
 
@@ -96,53 +105,12 @@ def domains():
 
 
 @pytest.fixture(scope="session")
-def in_process(django_db_setup):
+def in_process():
     """A Pulp in this process."""
     from tests.support.in_process import InProcess  # sets Django up
 
     with InProcess() as pulp:
         yield pulp
-
-
-# What the next guide may make as well, in an order in which it can be deleted.
-_MADE = [
-    "conda/lifecycles/",
-    "distributions/conda/conda/",
-    "repositories/conda/conda/",
-    "remotes/conda/conda/",
-]
-
-
-@pytest.fixture(scope="session")
-def docs_stack():
-    """The processes of a Pulp for pages of the docs, which make things of the same names."""
-    with running_stack() as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def empty_docs_stack(docs_stack):
-    """Return a function that removes what other pages made."""
-
-    def empty():
-        with CondaPulp(docs_stack.api_url, "admin", docs_stack.password) as pulp:
-            for path in _MADE:
-                for made in pulp.list(path):
-                    pulp.delete(made["pulp_href"])
-            for user in pulp.list("users/"):
-                if user["username"] != "admin":
-                    pulp.delete(user["pulp_href"])
-            pulp.post("orphans/cleanup/", orphan_protection_time=0)
-
-    return empty
-
-
-@pytest.fixture
-def run_docs(docs_stack, empty_docs_stack, tmp_path):
-    """Run parts of pages against an empty Pulp."""
-    empty_docs_stack()
-    shell = Shell(tmp_path, docs_stack.state.folder)
-    return lambda parts: run_parts(shell, docs_stack.state.facts["ports"], parts)
 
 
 # Channels, mirrors and packages: each test gets its own
@@ -216,7 +184,7 @@ def make_packages(pulp, unique):
 
 
 @pytest.fixture(scope="session")
-def cli(stack, tmp_path_factory):
+def cli(stack, glue_cache, tmp_path_factory):
     """The program `pulp` as the administrator of the running Pulp; `pulp` is the same server
     through its API.
 
@@ -225,6 +193,7 @@ def cli(stack, tmp_path_factory):
     """
     return Cli(
         tmp_path_factory.mktemp("cli"),
+        glue_cache,
         base_url=stack.api_url,
         username="admin",
         password=stack.password,

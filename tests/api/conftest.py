@@ -2,4 +2,4 @@
 of the tests.
 """
 
-from tests.tasks.conftest import _active, pulp, stack  # noqa: F401
+from tests.support.in_process_fixtures import _active, copied, pulp, stack  # noqa: F401

@@ -109,7 +109,7 @@ class ModulesInside:
     def __init__(self, folder, **variables):
         _link_collection(folder)
         self.path = str(folder)
-        self.environment = {"XDG_CACHE_HOME": str(folder / "cache"), **variables}
+        self.environment = variables
 
     def tasks(self, tasks, *arguments, fails=False):
         """Run tasks up to the first that fails. The arguments are `--check` and `--diff` of

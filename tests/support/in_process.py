@@ -13,14 +13,12 @@ import io
 import json
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 
-import psycopg
 import requests
 from aiohttp import web
 from django.conf import settings
-from django.db import connections
 from django.test import override_settings
 from rest_framework.renderers import JSONRenderer
 from rest_framework.test import APIClient
@@ -33,6 +31,7 @@ from pulpcore.tasking.tasks import execute_task
 
 from pulp_conda.app import content  # noqa: F401  adds its routes
 from pulp_conda.quickstart.ports import free_port
+from tests.support import databases
 from tests.support.conda import CondaPulp
 from tests.support.django_setup import STATE
 
@@ -44,8 +43,7 @@ class InProcess:
     context lasts.
 
     Only inside of `active` are its database and its content app what the process uses: other tests
-        have a database where
-    nothing stays.
+    have a database where nothing stays.
     """
 
     state = STATE
@@ -53,6 +51,8 @@ class InProcess:
     password = STATE.password
 
     def __enter__(self):
+        self._until_exit = ExitStack()
+        self._database = self._until_exit.enter_context(databases.copied(databases.MIGRATED))
         self._content = _ContentApp()
         self._content.start()
         # What was imported stays: the collector need not look at it again and again.
@@ -62,12 +62,13 @@ class InProcess:
 
     def __exit__(self, *reason):
         self._content.stop()
+        self._until_exit.close()
 
     @contextmanager
     def active(self, **settings):
         """Let the process work with this Pulp, with these settings."""
         settings = {"CONTENT_ORIGIN": self._content.url, **settings}
-        with _database(STATE), override_settings(**settings):
+        with databases.used(self._database), override_settings(**settings):
             AppStatus.objects.filter(name=_NAME).delete()
             AppStatus.objects._current_app_status = None
             AppStatus.objects.create(name=_NAME, app_type="worker")
@@ -75,14 +76,7 @@ class InProcess:
 
     def connect(self):
         """Open a connection to the database, for looking behind the API."""
-        facts = connections["default"].settings_dict
-        return psycopg.connect(
-            host=facts["HOST"],
-            port=facts["PORT"],
-            user=facts["USER"],
-            dbname=facts["NAME"],
-            autocommit=True,
-        )
+        return databases.connect(databases.current())
 
     def api(self, user, password):
         """Return the API as a user."""
@@ -162,21 +156,6 @@ def run_tasks():
             finally:
                 os.chdir(here)
         Task.objects.filter(pk=task.pk).update(app_lock=None)
-
-
-@contextmanager
-def _database(state):
-    """Use the database that the private Pulp of this process has, instead of the copy that
-    pytest-django made of it.
-    """
-    connection = connections["default"]
-    connection.close()
-    before, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "pulp"
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"] = before
 
 
 class _ContentApp:

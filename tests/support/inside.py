@@ -16,6 +16,7 @@ class Inside(Cli):
 
     def __init__(self, cli):
         self.folder = cli.folder
+        self.cache = cli.cache
         self.settings = cli.settings
 
     def __call__(self, *args, stdin="", environment=None):

@@ -22,7 +22,8 @@ class Outcome:
 
 class Cli:
     """The program with a config file in a folder. Settings are those of the file: `base_url`,
-    `username`, `plugins`…
+    `username`, `plugins`… What it knows of the API of a server, which this makes in seconds, is in
+    the folder `cache`, or in one of its own.
 
     `cli("conda", "remote", "list")` runs a command and returns its `Outcome`, however it ended.
     `cli.ok(…)` demands exit code 0, `cli.json(…)` also parses what was written. `cli.start(…)`
@@ -30,8 +31,9 @@ class Cli:
     username="bob")` is the same program with other settings.
     """
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, cache=None, **settings):
         self.folder = folder
+        self.cache = cache or folder / ".cache"
         self.settings = settings
         lines = (f"{key} = {json.dumps(value)}" for key, value in settings.items())
         config = folder / ".config" / "pulp" / "cli.toml"
@@ -80,7 +82,9 @@ class Cli:
         return process.wait(60), drawn.decode()
 
     def configured(self, folder, **settings):
-        return Cli(folder, **{**self.settings, **settings})
+        # Another server may have the port of one before.
+        cache = None if "base_url" in settings else self.cache
+        return Cli(folder, cache, **{**self.settings, **settings})
 
     @property
     def environment(self):
@@ -90,8 +94,9 @@ class Cli:
         keys = ("PATH", "LANG", "LD_LIBRARY_PATH")
         kept = {key: os.environ[key] for key in keys if key in os.environ}
         folders = {
-            f"XDG_{name}_HOME": str(self.folder / path)
-            for name, path in {"CONFIG": ".config", "CACHE": ".cache", "DATA": ".data"}.items()
+            "XDG_CONFIG_HOME": str(self.folder / ".config"),
+            "XDG_CACHE_HOME": str(self.cache),
+            "XDG_DATA_HOME": str(self.folder / ".data"),
         }
         return kept | folders | {"HOME": str(self.folder), "COLUMNS": "100"}
 

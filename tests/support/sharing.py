@@ -43,10 +43,11 @@ def shared_stack(folder, name, **options):
 # Folders and files whose tests take long come first, so that no process is left alone with them.
 _FIRST = (
     "tests/functional/domains/",
-    "tests/docs/test_tutorial.py",
+    "tests/slow/domains/",
+    "tests/slow/test_guides.py",
+    "tests/slow/test_command_line.py",
     "tests/ansible/",
     "tests/clients/",
-    "tests/docs/",
     "tests/cli/",
     "tests/functional/",
     "tests/api/",
@@ -58,8 +59,9 @@ _FIRST = (
 # Tests that share a Pulp which no other process uses.
 _TOGETHER = {
     "tests/functional/domains/": "domains",
-    "tests/docs/": "docs",
-    "tests/functional/test_story.py": "docs",
+    "tests/slow/domains/": "domains",
+    "tests/slow/test_guides.py": "docs",
+    "tests/slow/test_command_line.py": "docs",
 }
 
 

@@ -5,6 +5,7 @@ cache folder, and another one is made when a version, a migration or a role of a
 changes.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pulp_conda.quickstart.migrations import fingerprint
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.postgres import Postgres
 from pulp_conda.quickstart.services import Stack
-from pulp_conda.quickstart.settings import database, write_settings
+from pulp_conda.quickstart.settings import write_settings
 from pulp_conda.quickstart.state import State
 
 # What a crash of the machine does to a test database does not matter.
@@ -58,8 +59,7 @@ def running_stack(*, workers=1, **settings):
 def running_database():
     """Pulp's tables in a PostgreSQL that runs, and a ``State`` with the settings file for them.
 
-    Django's test runner copies its database from these tables, which is faster than migrating once
-    more.
+    `tests/support/databases.py` makes copies of it.
     """
     with copied_state() as state:
         state.load()
@@ -68,9 +68,7 @@ def running_database():
         options = POSTGRES_OPTIONS | {"autovacuum": "off"}
         with _running(Postgres(state.folder / "postgres", state.log("postgres"), options)):
             socket_folder = state.folder / "postgres" / "socket"
-            databases = {"default": database(socket_folder) | {"TEST": {"TEMPLATE": "pulp"}}}
-            origin = "http://content.example.com"
-            extra = SETTINGS | {"DATABASES": databases, "CONTENT_ORIGIN": origin}
+            extra = SETTINGS | {"CONTENT_ORIGIN": "http://content.example.com"}
             write_settings(state, socket_folder, extra)
             yield state
 
@@ -96,25 +94,23 @@ def migrated_template():
     """The state folder to copy, made now if it is not in the cache."""
     cache = _cache()
     template = cache / fingerprint()[:16]
-    if not template.exists():
-        with _folder(dir=cache) as folder:
-            state = State(folder / "state")
-            Stack(state, postgres_options=POSTGRES_OPTIONS).prepare()
-            _publish(state.folder, template)
-    os.utime(template)
+    with open(cache / "lock", "w") as lock:
+        # All processes of a run ask at the same moment, and one makes it for all.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            with _folder(dir=cache) as folder:
+                state = State(folder / "state")
+                Stack(state, postgres_options=POSTGRES_OPTIONS).prepare()
+                state.folder.rename(template)
+            _remove_old(cache)
+        os.utime(template)
     return template
 
 
-def _publish(fresh, template):
-    """Give the folder its final name, unless another run was faster."""
-    try:
-        fresh.rename(template)
-    except OSError:
-        if not template.exists():
-            raise
-    # Other runs may be copying or making templates right now: only what nobody used for a day goes.
-    for old in template.parent.iterdir():
-        if time.time() - old.stat().st_mtime > DAY:
+def _remove_old(cache):
+    """Remove what nobody used for a day: other runs may be copying templates right now."""
+    for old in cache.iterdir():
+        if old.is_dir() and time.time() - old.stat().st_mtime > DAY:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,80 +1,12 @@
-"""What tasks do: requests and tasks are carried out in the process of the tests, see
-`tests/support/in_process.py`.
-"""
+"""What tasks do: requests and tasks are carried out in the process of the tests."""
 
-from uuid import uuid4
-
-import pytest
-
-import tests.support.django_setup  # noqa: F401
-from tests.support.builders import make_package
-
-SETTINGS = {
-    # A program of the solver takes a second to start, and does several platforms one after the
-    # other.
-    "CONDA_SOLVER_PROCESSES": 1,
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _active(in_process, trusted_root, django_db_blocker):
-    settings = SETTINGS | {"CONDA_SIGSTORE_TRUSTED_ROOT": trusted_root}
-    with django_db_blocker.unblock(), in_process.active(**settings):
-        yield
-
-
-@pytest.fixture(scope="session")
-def stack(in_process):
-    return in_process
-
-
-@pytest.fixture(scope="session")
-def pulp(in_process):
-    with in_process.api("admin", in_process.password) as pulp:
-        yield pulp
-
-
-# What fixtures of whole modules can use as well, and what a module needs to upload only once
-
-
-@pytest.fixture(scope="session")
-def make_repository(pulp):
-    def make(**options):
-        return pulp.post("repositories/conda/conda/", name=uuid4().hex, **options)["pulp_href"]
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def upload_once(pulp, make_repository):
-    """Upload what `make_package` makes of these arguments, unless the module did, and return its
-    href.
-    """
-    # So that no orphan cleanup takes them.
-    keeper = make_repository()
-    uploaded = {}
-
-    def upload(*arguments, **options):
-        package = make_package(*arguments, **options)
-        path = (package.subdir, package.filename, package.data)
-        if path not in uploaded:
-            uploaded[path] = pulp.upload(package, repository=keeper)["pulp_href"]
-        return uploaded[path]
-
-    return upload
-
-
-@pytest.fixture(scope="module")
-def word():
-    """A short word that no other module has, fit for package names."""
-    return uuid4().hex[:8]
-
-
-@pytest.fixture(scope="module")
-def make_packages(upload_once, word):
-    """Give packages of these names, as hrefs. Names end in a word of the module."""
-
-    def make(*names):
-        return [upload_once(f"{name}-{word}") for name in names]
-
-    return make
+from tests.support.in_process_fixtures import (  # noqa: F401
+    _active,
+    copied,
+    make_packages,
+    make_repository,
+    pulp,
+    stack,
+    upload_once,
+    word,
+)

@@ -8,33 +8,24 @@ GATE = {"name": "environments", "kind": "environments"}
 
 
 @pytest.fixture(scope="module")
-def make_team(pulp, make_repository, upload_once, word):
-    """Make a lifecycle with an app that needs a library, and an environment that needs the app."""
-
-    def make():
-        repository = make_repository()
-        app, lib = f"app-{word}", f"lib-{word}"
-        packages = [upload_once(app, "1.0", depends=[f"{lib} >=1,<2"]), upload_once(lib, "1.0")]
-        pulp.modify(repository, add=packages)
-        pulp.patch(repository, autopublish=True)
-        pulp.environment(repository, "analysis", f"{app}\n")
-        team = pulp.lifecycle(repository)
-        team.set_gates("testing", GATE)
-        team.app, team.lib = app, lib
-        return team
-
-    return make
+def untouched(pulp, make_repository, upload_once, word):
+    """A lifecycle with an app that needs a library, and an environment that needs the app."""
+    repository = make_repository()
+    app, lib = f"app-{word}", f"lib-{word}"
+    packages = [upload_once(app, "1.0", depends=[f"{lib} >=1,<2"]), upload_once(lib, "1.0")]
+    pulp.modify(repository, add=packages)
+    pulp.patch(repository, autopublish=True)
+    pulp.environment(repository, "analysis", f"{app}\n")
+    team = pulp.lifecycle(repository)
+    team.set_gates("testing", GATE)
+    team.app, team.lib = app, lib
+    return team
 
 
 @pytest.fixture
-def team(make_team):
-    return make_team()
-
-
-@pytest.fixture(scope="module")
-def untouched(make_team):
-    """A team for all tests after which it is what it was before."""
-    return make_team()
+def team(untouched, copied):
+    """The same, for a test that changes it."""
+    return untouched
 
 
 def test_an_environment_that_solves_lets_a_stage_move(team):

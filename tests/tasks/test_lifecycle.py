@@ -7,27 +7,18 @@ from tests.support.conda import TaskFailed
 
 
 @pytest.fixture(scope="module")
-def make_team(pulp, make_repository, make_packages):
-    """Make a lifecycle whose unstable stage has one package."""
-
-    def make():
-        (one,) = make_packages("one")
-        repository = make_repository(autopublish=True)
-        pulp.modify(repository, add=[one])
-        return pulp.lifecycle(repository)
-
-    return make
+def untouched(pulp, make_repository, make_packages):
+    """A lifecycle whose unstable stage has one package."""
+    (one,) = make_packages("one")
+    repository = make_repository(autopublish=True)
+    pulp.modify(repository, add=[one])
+    return pulp.lifecycle(repository)
 
 
 @pytest.fixture
-def team(make_team):
-    return make_team()
-
-
-@pytest.fixture(scope="module")
-def untouched(make_team):
-    """A team for all tests after which it is what it was before."""
-    return make_team()
+def team(untouched, copied):
+    """The same, for a test that changes it."""
+    return untouched
 
 
 def test_a_lifecycle_is_made_in_one_request(pulp, untouched):

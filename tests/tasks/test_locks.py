@@ -20,11 +20,12 @@ def make_team(pulp, make_repository, upload_once, word):
     def make():
         repository = make_repository()
         app, lib = f"app-{word}", f"lib-{word}"
-        for package in (
+        packages = [
             upload_once(app, "1.0", depends=[f"{lib} >=1,<2"]),
             upload_once(lib, "1.0", subdir="linux-64"),
             upload_once(lib, "1.0", subdir="osx-arm64"),
-        ):
+        ]
+        for package in packages:
             pulp.modify(repository, add=[package])
         pulp.patch(repository, autopublish=True)
         pulp.environment(repository, "analysis", f"{app}\n")
@@ -35,9 +36,15 @@ def make_team(pulp, make_repository, upload_once, word):
     return make
 
 
-@pytest.fixture
-def team(make_team):
+@pytest.fixture(scope="module")
+def untouched(make_team):
     return make_team()
+
+
+@pytest.fixture
+def team(untouched, copied):
+    """A team that the test may change."""
+    return untouched
 
 
 @pytest.fixture(scope="module")

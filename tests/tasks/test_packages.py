@@ -6,40 +6,31 @@ from tests.support.conda import TaskFailed
 
 
 @pytest.fixture(scope="module")
-def make_team(pulp, make_repository, upload_once, word):
-    """Make a team whose stable serves an app with its library; unstable has a fix of both, and
+def untouched(pulp, make_repository, upload_once, word):
+    """A team whose stable serves an app with its library; unstable has a fix of both, and
     something else that is new.
     """
+    repository = make_repository(autopublish=True)
+    team = pulp.lifecycle(repository)
+    team.app, team.lib, team.new = f"app-{word}", f"lib-{word}", f"new-{word}"
 
-    def make():
-        repository = make_repository(autopublish=True)
-        team = pulp.lifecycle(repository)
-        team.app, team.lib, team.new = f"app-{word}", f"lib-{word}", f"new-{word}"
+    def add(*args, **fields):
+        pulp.modify(repository, add=[upload_once(*args, **fields)])
 
-        def add(*args, **fields):
-            pulp.modify(repository, add=[upload_once(*args, **fields)])
-
-        add(team.app, "1.0", depends=[f"{team.lib} >=1"])
-        add(team.lib, "1.0")
-        team.promote("testing")
-        team.promote("stable")
-        add(team.lib, "1.1")
-        add(team.app, "1.1", depends=[f"{team.lib} >=1.1"])
-        add(team.new, "1.0")
-        return team
-
-    return make
+    add(team.app, "1.0", depends=[f"{team.lib} >=1"])
+    add(team.lib, "1.0")
+    team.promote("testing")
+    team.promote("stable")
+    add(team.lib, "1.1")
+    add(team.app, "1.1", depends=[f"{team.lib} >=1.1"])
+    add(team.new, "1.0")
+    return team
 
 
 @pytest.fixture
-def team(make_team):
-    return make_team()
-
-
-@pytest.fixture(scope="module")
-def untouched(make_team):
-    """A team for all tests after which it is what it was before."""
-    return make_team()
+def team(untouched, copied):
+    """The same, for a test that changes it."""
+    return untouched
 
 
 def _files(pulp, url):

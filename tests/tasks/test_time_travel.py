@@ -70,47 +70,36 @@ def _shift(stack, lifecycle, age):
 
 
 @pytest.fixture(scope="module")
-def make_past(pulp, tmp_path_factory):
-    """Make a lifecycle whose `testing` was at v1 and is at v2: other bytes under the same name, on
+def past(pulp, tmp_path_factory):
+    """A lifecycle whose `testing` was at v1 and is at v2: other bytes under the same name, on
     demand.
     """
-
-    def make():
-        name = f"same-{uuid4().hex[:8]}"
-        packages = {
-            label: make_package(name, files={"share/word": label.encode()})
-            for label in ("v1", "v2")
-        }
-        with Upstream(tmp_path_factory.mktemp("upstream")) as upstream:
-            remote = pulp.post("remotes/conda/conda/", name=name, url=upstream.url)["pulp_href"]
-            repository = pulp.post(
-                "repositories/conda/conda/", name=name, remote=remote, autopublish=True
-            )["pulp_href"]
-            lifecycle = pulp.lifecycle(repository)
-            url = lifecycle.urls["testing"]
-            files = {}
-            for label, package in packages.items():
-                make_channel(upstream.folder, [package])
-                pulp.sync(repository)
-                lifecycle.promote("testing")
-                # Before the upstream replaces the bytes.
-                paths = [*FILES, f"noarch/{package.filename}"]
-                files[label] = {path: pulp.fetch(url, path).content for path in paths}
-        return Past(pulp, lifecycle, url.rstrip("/"), files, packages)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def past(make_past):
-    """For tests that only read."""
-    return make_past()
+    name = f"same-{uuid4().hex[:8]}"
+    packages = {
+        label: make_package(name, files={"share/word": label.encode()}) for label in ("v1", "v2")
+    }
+    with Upstream(tmp_path_factory.mktemp("upstream")) as upstream:
+        remote = pulp.post("remotes/conda/conda/", name=name, url=upstream.url)["pulp_href"]
+        repository = pulp.post(
+            "repositories/conda/conda/", name=name, remote=remote, autopublish=True
+        )["pulp_href"]
+        lifecycle = pulp.lifecycle(repository)
+        url = lifecycle.urls["testing"]
+        files = {}
+        for label, package in packages.items():
+            make_channel(upstream.folder, [package])
+            pulp.sync(repository)
+            lifecycle.promote("testing")
+            # Before the upstream replaces the bytes.
+            paths = [*FILES, f"noarch/{package.filename}"]
+            files[label] = {path: pulp.fetch(url, path).content for path in paths}
+    return Past(pulp, lifecycle, url.rstrip("/"), files, packages)
 
 
 @pytest.fixture
-def moving(make_past):
-    """For tests that change something."""
-    return make_past()
+def moving(past, copied):
+    """The same, for a test that changes it."""
+    return past
 
 
 def test_every_file_of_the_past_comes_byte_for_byte(past):

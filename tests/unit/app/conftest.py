@@ -3,6 +3,14 @@
 import pytest
 
 import tests.support.django_setup  # noqa: F401
+from tests.support import databases
+
+
+@pytest.fixture(scope="session")
+def django_db_setup():
+    """A copy of the migrated database. What pytest-django makes would be migrated once more."""
+    with databases.copied(databases.MIGRATED) as copy, databases.used(copy):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -356,7 +356,7 @@ def test_packages_that_are_none_are_passed_over(value):
 
 def test_the_size_is_limited():
     with pytest.raises(RepodataTooLarge) as caught:
-        read(upstream(**{f"a{n}": {"summary": "a" * 1000} for n in range(10_000)}), max_size=10**6)
+        read(upstream(**{f"a{n}": {"summary": "a" * 1000} for n in range(1100)}), max_size=10**6)
     assert caught.value.facts["limit"] == 10**6
 
 

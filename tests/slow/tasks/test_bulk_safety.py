@@ -14,7 +14,7 @@ from tests.support.invariants import check_invariants
 @pytest.fixture
 def records(unique):
     """More than one batch of them."""
-    return [make_record(f"p{number:04}-{unique}") for number in range(6000)]
+    return [make_record(f"p{number:04}-{unique}") for number in range(5100)]
 
 
 @pytest.fixture

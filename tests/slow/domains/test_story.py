@@ -12,21 +12,8 @@ import pytest
 
 from pulp_conda.channel.lockfiles.read import read_lock_file
 from tests.support.builders import make_channel, make_package
-from tests.support.conda import CondaPulp
 
 CLIENT = [sys.executable, "-m", "pulp_conda.quickstart.client"]
-
-
-@pytest.fixture
-def stack(docs_stack):
-    """Not the one that other processes use: the story clears orphans away without a protection."""
-    return docs_stack
-
-
-@pytest.fixture
-def pulp(stack):
-    with CondaPulp(stack.api_url, "admin", stack.password) as pulp:
-        yield pulp
 
 
 @pytest.fixture

@@ -1,25 +1,21 @@
-"""The guides to the command line and to CI services.
-
-The recipes for CI are one story in three languages, of which the steps of one are run.
+"""Runs the guide to the command line, and the recipe of one CI service: tests/docs/test_ci.py shows
+that the others do the same.
 """
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pulp_conda.quickstart.sample import HELLO_2, build_package
+from tests.docs.ci import read_blocks, read_github
 from tests.docs.conda import write_conda
-from tests.docs.steps import matches, read_steps
+from tests.docs.steps import CHECKOUT, matches, read_steps
 from tests.support.program import Cli
 
-CHECKOUT = Path(__file__).parents[2]
 PASSWORD = "a-long-Password-1"
-GUIDE = (CHECKOUT / "docs/user/guides/ci.md").read_text()
 
 # The sample channel stands for what a recipe builds: conda's build tools are on no package index.
 BUILD = """\
@@ -33,72 +29,6 @@ for package in (GREETING, HELLO):
 """
 
 
-def _blocks(chapter, language):
-    text = GUIDE.partition(f"\n## {chapter}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def _github():
-    (workflow,) = _blocks("GitHub Actions", "yaml")
-    (job,) = yaml.safe_load(workflow)["jobs"].values()
-    return [step for step in job["steps"] if "run" in step]
-
-
-def _gitlab():
-    (pipeline,) = _blocks("GitLab CI", "yaml")
-    pipeline = yaml.safe_load(pipeline)
-    return (
-        pipeline["default"]["before_script"],
-        pipeline["testing"]["script"],
-        pipeline["stable"]["script"],
-    )
-
-
-def _jenkins():
-    (pipeline,) = _blocks("Jenkins", "groovy")
-    assert pipeline.count("{") == pipeline.count("}")
-    return [
-        long or short
-        for long, short in re.findall(r"sh (?:'''(.*?)'''|'(.*?)')", pipeline, re.DOTALL)
-    ]
-
-
-SCRIPTS = {
-    "github": "\n".join(step["run"] for step in _github()),
-    "gitlab": "\n".join(line for script in _gitlab() for line in script),
-    "jenkins": "\n".join(_jenkins()),
-}
-
-
-@pytest.mark.parametrize("service", SCRIPTS)
-def test_a_recipe_is_a_script_that_bash_understands(service):
-    done = subprocess.run(["bash", "-n"], input=SCRIPTS[service], text=True, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_all_services_do_the_same():
-    steps = {
-        tuple(
-            re.findall(
-                r"\b(?:conda (?:install|create|run)|pip install|rattler-build|pulp [a-z ]+[a-z])",
-                script,
-            )
-        )
-        for script in SCRIPTS.values()
-    }
-    assert len(steps) == 1
-    (steps,) = steps
-    verbs = [step for step in steps if step.startswith("pulp ")]
-    assert [verb.removeprefix("pulp conda ") for verb in verbs] == [
-        "pulp config create",
-        "channel upload team dist",
-        "channel show team",
-        "lifecycle url team",
-        "lifecycle promote team",
-        "lifecycle promote team",
-    ]
-
-
 @pytest.fixture(scope="module")
 def admin(docs_stack, empty_docs_stack, tmp_path_factory):
     """The program `pulp` of the administrator of a Pulp that is prepared as the guide says."""
@@ -109,7 +39,7 @@ def admin(docs_stack, empty_docs_stack, tmp_path_factory):
         username="admin",
         password=docs_stack.password,
     )
-    prepare = "\n".join(_blocks("Prepare the server", "bash"))
+    prepare = "\n".join(read_blocks("Prepare the server", "bash"))
     path = {"PATH": _path(), "ROBOT_PASSWORD": PASSWORD}
     _bash(prepare, cli.folder, cli.environment | path)
     return cli
@@ -142,7 +72,7 @@ def run_as_github(tmp_path, docs_stack, admin):
             "PULP_PASSWORD": PASSWORD,
         }
         printed = ""
-        for step in _github():
+        for step in read_github():
             # The programs are here already, and so is their configuration in the second job.
             if step["name"] == "Install the tools" or (home / ".config").exists() and "env" in step:
                 continue

@@ -1,0 +1,14 @@
+"""What kills workers, or takes long and has to be alone: in a Pulp in which domains are enabled."""
+
+from tests.support.domains import (  # noqa: F401
+    api,
+    check,
+    held,
+    kill_worker_of,
+    make_domain,
+    packages,
+    paused_publish,
+    pulp,
+    stack,
+    team,
+)
