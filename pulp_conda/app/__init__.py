@@ -2,7 +2,7 @@ from importlib import import_module
 
 from pulpcore.plugin import PulpPluginAppConfig
 
-from pulp_conda.app.logs import mask_tokens
+from pulp_conda.app.logs import mask_logs
 
 
 class PulpCondaPluginAppConfig(PulpPluginAppConfig):
@@ -16,6 +16,6 @@ class PulpCondaPluginAppConfig(PulpPluginAppConfig):
 
     def ready(self) -> None:
         super().ready()
-        mask_tokens()
+        mask_logs()
         # Not above: they need the models, which Django has loaded by now.
         import_module("pulp_conda.app.receivers")

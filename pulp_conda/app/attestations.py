@@ -25,7 +25,7 @@ from django.utils import timezone
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaRepository, CondaSidecar
-from pulp_conda.channel.errors import BadAttestation, BadSidecar, mask, shown
+from pulp_conda.channel.errors import BadAttestation, BadSidecar, shown
 from pulp_conda.channel.package.attestations import check_sidecar, make_sidecar
 from pulp_conda.channel.records import PackageRecord
 
@@ -150,18 +150,18 @@ def checked_sidecars(mirrored: list[MirroredSidecar]) -> list[StoredSidecar]:
             reason = _("it has the sha256 '{}', and the record says '{}'").format(
                 digest, shown(record.attestations_sha256)
             )
-            raise BadSidecar(url=mask(url), reason=reason)
+            raise BadSidecar(url=url, reason=reason)
         try:
             check_sidecar(data, filename=record.filename, sha256=record.sha256)
         except ValueError as error:
-            raise BadSidecar(url=mask(url), reason=str(error)) from None
+            raise BadSidecar(url=url, reason=str(error)) from None
     if settings.CONDA_VERIFY_MIRRORED_ATTESTATIONS:
         verdicts = verify(
             [Claim(data, record.filename, record.sha256) for record, _url, data in mirrored]
         )
         for (_record, url, _data), verdict in zip(mirrored, verdicts, strict=True):
             if verdict.problem:
-                raise BadSidecar(url=mask(url), reason=verdict.problem)
+                raise BadSidecar(url=url, reason=verdict.problem)
     return [(record.attestations_sha256, data) for record, _url, data in mirrored]
 
 

@@ -8,6 +8,7 @@ versions                       the order of package versions
 matchspec                      MatchSpec, and filters that say why a package is left out
 moments                        texts that say which state of a channel is meant
 storable                       which texts and JSON values can be stored
+secrets                        what a secret in a URL or a header looks like, and texts without it
 errors                         every way a package, a record or a channel can be wrong, with codes
 
 A package file:

@@ -50,13 +50,11 @@ each code.
 The errors that speak of repositories, stages and lifecycles are in `pulp_conda.app.errors`.
 """
 
-import re
 from collections.abc import Sequence
 from gettext import gettext as _
 from typing import Any, ClassVar, Self
 
-_PASSWORD = re.compile(r"(?<=:)(?<!//:)[^/@\s:]+(?=@)")
-_TOKEN = re.compile(r"(?<=/t/)[^/\s'\"]+(?=/)")
+from pulp_conda.channel.secrets import mask
 
 
 class ChannelError(Exception):
@@ -66,7 +64,7 @@ class ChannelError(Exception):
         code: Tells errors apart for programs, for example `CND0001`. It never changes. It is empty
             for the classes that only group others.
         message: The sentence, with a place in braces for each fact.
-        facts: What stands in these places, by name.
+        facts: What stands in these places, by name. Texts are without secrets.
         where: What the sentence is about, for example ``Remote 'forge'``, or None.
     """
 
@@ -74,6 +72,9 @@ class ChannelError(Exception):
     message: ClassVar[str] = ""
 
     def __init__(self, **facts: Any) -> None:
+        facts = {
+            name: mask(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+        }
         super().__init__(facts)
         self.facts = facts
         self.where: str | None = None
@@ -86,7 +87,7 @@ class ChannelError(Exception):
     @property
     def text(self) -> str:
         """The sentence without the code. All of its characters are printable."""
-        facts = {key: shown(str(value), longest=1000) for key, value in self.facts.items()}
+        facts = {key: shown(mask(str(value)), longest=1000) for key, value in self.facts.items()}
         text = self.message.format(**facts)
         return f"{self.where}: {text}" if self.where else text
 
@@ -265,7 +266,7 @@ class UpstreamStatus(UpstreamError):
         advice = self.ADVICE.get(status)
         if advice is None:
             advice = _("The upstream is in trouble: sync again later.")
-        super().__init__(url=mask(url), status=status, advice=advice)
+        super().__init__(url=url, status=status, advice=advice)
 
 
 class BadRecord(UpstreamError):
@@ -538,8 +539,3 @@ def first_of(texts: Sequence[str], most: int, count: int | None = None) -> list[
 def listed(problems: Sequence[str], most: int = 10) -> str:
     """Return problems as one text: the first `most` of them, and how many more there are."""
     return "; ".join(first_of(problems, most))
-
-
-def mask(text: str) -> str:
-    """Return a text without the secrets in its URLs: ``https://user:***@host/t/***/channel``."""
-    return _TOKEN.sub("***", _PASSWORD.sub("***", text))

@@ -23,7 +23,7 @@ from pulp_conda.app.models import CondaPackage, CondaPackageInfo
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed, mask
+from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed
 from pulp_conda.channel.package.archive import spend_freely
 from pulp_conda.channel.package.attestations import read_bundles
 from pulp_conda.channel.package.package import read_package_with_info
@@ -224,8 +224,8 @@ class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer
         try:
             return super().download(url, **expected)
         except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
-            reason = mask(str(error)).rstrip(".")
-            raise DownloadFailed(url=mask(url), reason=reason) from None
+            reason = str(error).rstrip(".")
+            raise DownloadFailed(url=url, reason=reason) from None
 
     def create(self, validated_data: dict[str, Any]) -> CondaPackage:
         # Before a version has the package: a publication of that version uses this information.

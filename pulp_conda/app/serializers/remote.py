@@ -13,7 +13,7 @@ from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadUpstreamUrl, mask
+from pulp_conda.channel.errors import BadUpstreamUrl
 from pulp_conda.channel.matchspec import Query
 
 
@@ -101,7 +101,7 @@ class CondaRemoteSerializer(StrictFields, RemoteSerializer):
         else:
             return super().validate_url(url)
         with channel_errors_as_validation():
-            raise BadUpstreamUrl(url=mask(url), reason=reason)
+            raise BadUpstreamUrl(url=url, reason=reason)
 
     def validate_subdirs(self, subdirs: list[str]) -> list[str]:
         with channel_errors_as_validation():

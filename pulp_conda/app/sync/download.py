@@ -17,7 +17,7 @@ from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo, CondaRemote
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.sync.upstream import Upstream, cancel, run, upstream_errors
-from pulp_conda.channel.errors import BadSidecar, ChannelError, mask
+from pulp_conda.channel.errors import BadSidecar, ChannelError
 from pulp_conda.channel.package.attestations import MAX_SIDECAR_SIZE
 from pulp_conda.channel.package.info import PackageInfo, read_info
 from pulp_conda.channel.records import PackageRecord
@@ -82,7 +82,7 @@ def _fetch_sidecars(
             url = _beside(package.url, ".sigs")
             (answer,) = upstream.fetch_all([url], MAX_SIDECAR_SIZE)
             if isinstance(answer, str):
-                raise BadSidecar(url=mask(url), reason=answer)
+                raise BadSidecar(url=url, reason=answer)
         sidecars.append((package.record, url, answer))
     return sidecars
 

@@ -15,7 +15,7 @@ from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadShard, ChannelError, mask
+from pulp_conda.channel.errors import BadShard, ChannelError
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.repodata import Repodata, named_by
 from pulp_conda.channel.metadata.run_exports import canonical, read_run_exports
@@ -121,7 +121,7 @@ class UpstreamReader:
         with open(fetched.new_path, "rb") as file:
             repodata = Repodata(
                 file,
-                mask(fetched.url),
+                fetched.url,
                 fetched.subdir,
                 settings.CONDA_MAX_REPODATA_SIZE,
                 self._now_ms,
@@ -158,7 +158,7 @@ class UpstreamReader:
 
     def _read_shard(self, index: ShardIndex, name: str, data: bytes | str) -> Shard:
         """Check a shard; `data` is what `Upstream.fetch_all` gave for it."""
-        url = mask(index.shard_url(name))
+        url = index.shard_url(name)
         if isinstance(data, str):
             raise BadShard(url=url, name=name, reason=data)
         return read_shard(
@@ -175,7 +175,7 @@ class UpstreamReader:
     def _read_index(self, fetched: FetchedSubdir, data: bytes) -> ShardIndex:
         return read_index(
             data,
-            url=mask(fetched.url),
+            url=fetched.url,
             subdir=fetched.subdir,
             channel_url=self._remote.url,
             max_size=settings.CONDA_MAX_REPODATA_SIZE,
@@ -205,9 +205,7 @@ class UpstreamReader:
     def _read_run_exports(self, file: FetchedFile) -> Iterator[tuple[str, str]]:
         max_size = settings.CONDA_MAX_REPODATA_SIZE
         with open(file.path, "rb") as opened:
-            for filename, run_exports in read_run_exports(
-                opened, url=mask(file.url), max_size=max_size
-            ):
+            for filename, run_exports in read_run_exports(opened, url=file.url, max_size=max_size):
                 if layout.is_filename(filename):
                     yield filename, canonical(run_exports).decode()
 

@@ -7,7 +7,6 @@ from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.models import CondaPackage, UpstreamSummary
 from pulp_conda.app.sync.upstream import FetchedFile
-from pulp_conda.channel.errors import mask
 from pulp_conda.channel.metadata.channeldata import read_channeldata
 
 
@@ -26,9 +25,7 @@ def keep_summaries(version: RepositoryVersion, file: FetchedFile) -> None:
     packages = version.get_content(CondaPackage.objects)
     names = set(packages.values_list("name", flat=True).distinct())
     with open(file.path, "rb") as opened, transaction.atomic():
-        entries = read_channeldata(
-            opened, url=mask(file.url), max_size=settings.CONDA_MAX_REPODATA_SIZE
-        )
+        entries = read_channeldata(opened, url=file.url, max_size=settings.CONDA_MAX_REPODATA_SIZE)
         changed = (
             UpstreamSummary(
                 repository_id=version.repository_id,

@@ -33,7 +33,6 @@ from pulp_conda.channel.errors import (
     RepodataTooLarge,
     UpstreamStatus,
     UpstreamUnreachable,
-    mask,
 )
 from pulp_conda.channel.metadata import shards
 from pulp_conda.channel.metadata.stream import is_zstd
@@ -153,7 +152,7 @@ class _MetadataDownloader(HttpDownloader):
         """Raise a `ChannelError` if a file of this size is too large."""
         if size > settings.CONDA_MAX_REPODATA_SIZE:
             raise RepodataTooLarge(
-                url=mask(self.url),
+                url=self.url,
                 limit=settings.CONDA_MAX_REPODATA_SIZE,
                 setting="CONDA_MAX_REPODATA_SIZE",
             )
@@ -220,7 +219,7 @@ class Upstream:
             if isinstance(error, BaseException) and not self._may_be_absent(subdir, error, fetched):
                 raise error
         if not fetched:
-            raise EmptyUpstream(url=mask(self._remote.url))
+            raise EmptyUpstream(url=self._remote.url)
         return fetched
 
     async def fetch_channeldata(self) -> FetchedFile | None:
@@ -402,12 +401,12 @@ def upstream_errors(url: str) -> Iterator[None]:
     except (DigestValidationError, SizeValidationError) as error:
         what = "sha256" if isinstance(error, DigestValidationError) else "size"
         reason = f"{what} {error.actual}, not {error.expected}"
-        raise DigestMismatch(url=mask(error.url or url), reason=reason) from None
+        raise DigestMismatch(url=error.url or url, reason=reason) from None
     except TimeoutException:
-        raise UpstreamUnreachable(url=mask(url), reason="it did not answer in time") from None
+        raise UpstreamUnreachable(url=url, reason="it did not answer in time") from None
     except (aiohttp.ClientError, UnicodeError) as error:
         # A URL like 'http://a..b/' is a UnicodeError.
-        raise UpstreamUnreachable(url=mask(url), reason=mask(str(error))) from None
+        raise UpstreamUnreachable(url=url, reason=str(error)) from None
 
 
 def _is_shard_index(url: str) -> bool:
@@ -427,7 +426,7 @@ def _conditions_of(seen: Seen) -> dict[str, str]:
 def _check_index_size(url: str, size: int) -> None:
     if size > shards.MAX_SIZE:
         reason = f"it is larger than {shards.MAX_SIZE} bytes"
-        raise BadShardIndex(url=mask(url), reason=reason)
+        raise BadShardIndex(url=url, reason=reason)
 
 
 def _starts_like(path: str, test: Callable[[BinaryIO], bool]) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from pulp_conda.channel.environments.plain_yaml import PlainYaml
 from pulp_conda.channel.errors import BadLockFile, first_of, shown
 from pulp_conda.channel.layout import EXTENSIONS, is_subdir
+from pulp_conda.channel.secrets import without_secrets
 
 _MOST_PACKAGES = 100_000
 _LONGEST = 4096  # characters of a name or a URL
@@ -16,9 +17,6 @@ _LONGEST = 4096  # characters of a name or a URL
 _PROBLEMS_SHOWN = 10
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_AFTER_SCHEME = re.compile(r"://\S*")
-_HOST = re.compile(r"([^:]*|\[[0-9a-fA-F:.]+\])(:[0-9]*)?")
-_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _FILENAME = re.compile(r"[^/\\]+-[^/\\-]+-[^/\\-]+")
 _HEX_DIGITS = re.compile(r"[0-9a-f]+")
 _HASH_LENGTHS = {"md5": 32, "sha256": 64}
@@ -249,24 +247,6 @@ def quoted(value: PlainYaml) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else "missing"
-
-
-def without_secrets(text: str) -> str:
-    """Return a text whose URLs have no user, password, token, query and fragment.
-
-    If the host of a URL may be part of a password, nothing of the URL but its scheme is kept.
-    """
-    return _AFTER_SCHEME.sub(_without_secrets, text)
-
-
-def _without_secrets(match: re.Match[str]) -> str:
-    host, slash, path = match.group()[3:].partition("/")
-    host, *rest = re.split("[?#]", host.rpartition("@")[2], maxsplit=1)
-    if not _HOST.fullmatch(host):
-        return "://***"
-    if rest:
-        return f"://{host}"
-    return f"://{host}" + _TOKEN.sub("", slash + re.split("[?#]", path, maxsplit=1)[0])
 
 
 def _parse_url(url: str) -> LockedPackage | None:

@@ -18,9 +18,9 @@ import orjson
 import yaml
 
 from pulp_conda.channel.layout import NOARCH
-from pulp_conda.channel.lockfiles.model import without_secrets
 from pulp_conda.channel.lockfiles.read import EXPLICIT_MARKER
 from pulp_conda.channel.matchspec import leading_name
+from pulp_conda.channel.secrets import without_secrets
 
 # An entry of repodata with its `url`.
 _Record: TypeAlias = Mapping[str, Any]

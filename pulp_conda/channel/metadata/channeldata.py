@@ -189,7 +189,7 @@ def read_channeldata(
 
     Args:
         file: JSON, or zstd of it, seekable.
-        url: Where it came from, without secrets.
+        url: Where it came from. Errors name it.
         max_size: The most bytes that it may unpack to.
 
     Raises:

@@ -51,7 +51,7 @@ class Repodata:
 
     Attributes:
         file: JSON, or zstd of it, seekable.
-        url: Where it came from, without secrets. Errors name it.
+        url: Where it came from. Errors name it.
         subdir: The subdir that it should be of.
         max_size: The most bytes that it may unpack to.
         now_ms: The time now in milliseconds since 1970, to refuse records from the future.

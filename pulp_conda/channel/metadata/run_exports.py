@@ -59,7 +59,7 @@ def read_run_exports(
 
     Args:
         file: The file, seekable.
-        url: Where it came from, without secrets.
+        url: Where it came from. Errors name it.
         max_size: The most bytes that it may unpack to.
 
     Raises:

@@ -112,7 +112,7 @@ def read_index(
 
     Args:
         data: The file.
-        url: Where it came from, without secrets.
+        url: Where it came from. Errors name it.
         subdir: The subdir that it should be of.
         channel_url: The URL of the channel, to which URLs in the index may be relative.
         max_size: The most bytes that it may unpack to.
@@ -158,7 +158,7 @@ def read_shard(
 
     Args:
         data: The file.
-        url: Where it came from, without secrets.
+        url: Where it came from. Errors name it.
         name: Its package name in the index.
         digest: Its sha256 in the index, in binary.
         subdir: The subdir of the index.

@@ -74,7 +74,7 @@ def read_json(
         file: JSON, or zstd of it, seekable.
         depths: The length of paths, by their first key. With 1 the value of that key is yielded as
             a whole, and with 2 its members are yielded. For other keys the length is 3.
-        url: Where the file came from, without secrets.
+        url: Where the file came from. Errors name it.
         error: The class of the error for a broken file. It takes a url and a reason.
         max_size: The most bytes that the file may unpack to.
 

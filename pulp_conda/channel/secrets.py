@@ -1,0 +1,104 @@
+"""What a secret in a URL or a header looks like, and texts without it.
+
+In a URL these are the user info, the token behind `/t/`, and all values in the query and the
+fragment: no list has the names of all parameters by which somebody signs a URL. Nobody can see
+whether a header is a secret, so all are but a few.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# What stands in the place of a secret.
+MASK = "***"
+
+_AFTER_SCHEME = re.compile(r"://\S*")
+# In messages, URLs stand in quotes and brackets.
+_AFTER_SCHEME_IN_TEXT = re.compile(r"://[^\s'\"<>]*")
+_PUNCTUATION = re.compile(r"[.,:;!)}]*$")
+
+# A password may have quotes in it.
+_USER = re.compile(r"(?<=://)[^/\s]*@")
+_HOST = re.compile(r"([^:]*|\[[0-9a-fA-F:.]+\])(:[0-9]*)?")
+_TOKEN = re.compile(r"(?<=/t/)[^/?#\s'\"<>]+")
+_TOKEN_AND_NAME = re.compile(r"/t/[^/]+(?=/|$)")
+_PARAMETER = re.compile(r"([^=?#&;]*=)?[^?#&;]+")
+_WEBHOOK_SECRET = re.compile(r"(?<=whsec_)[A-Za-z0-9+/=]+")
+
+# Headers of a request whose values are shown.
+_HARMLESS = {"accept", "accept-encoding", "accept-language", "cache-control", "user-agent"}
+
+
+def mask(text: str) -> str:
+    """Return a text with `***` in the place of secrets: ``https://***@host/t/***/channel?sig=***``.
+
+    If the host of a URL may be part of a password, nothing of the URL but its scheme is kept. A
+    text that was masked before stays as it is.
+    """
+    if "://" in text:
+        text = _AFTER_SCHEME_IN_TEXT.sub(_masked, _USER.sub(f"{MASK}@", text))
+    if "/t/" in text:
+        text = _TOKEN.sub(MASK, text)
+    return _WEBHOOK_SECRET.sub(MASK, text) if "whsec_" in text else text
+
+
+def without_secrets(text: str) -> str:
+    """Return a text whose URLs have no user, password, token, query and fragment.
+
+    If the host of a URL may be part of a password, nothing of the URL but its scheme is kept.
+    """
+    return _AFTER_SCHEME.sub(_bare, text)
+
+
+def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with `***` in the place of values that may be secrets."""
+    return {name: MASK if may_be_secret(name) else value for name, value in headers.items()}
+
+
+def may_be_secret(header: str) -> bool:
+    """Say whether the value of a header of a request may be a secret."""
+    return header.lower() not in _HARMLESS
+
+
+class _Parts(NamedTuple):
+    """What follows the scheme of a URL.
+
+    Fields:
+        user: With its `@`.
+        path: With the first slash, or empty.
+        query: With the fragment and the first `?` or `#`, or empty.
+    """
+
+    user: str
+    host: str
+    path: str
+    query: str
+
+
+def _parts(url: str) -> _Parts | None:
+    """Split what follows the scheme; None if the host may be part of a password."""
+    authority, slash, path = url.removeprefix("://").partition("/")
+    user, at, authority = authority.rpartition("@")
+    host, *_ = re.split("[?#]", authority, maxsplit=1)
+    if not _HOST.fullmatch(host):
+        return None
+    rest = authority[len(host) :] + slash + path
+    path, *_ = re.split("[?#]", rest, maxsplit=1)
+    return _Parts(user + at, host, path, rest[len(path) :])
+
+
+def _masked(match: re.Match[str]) -> str:
+    url = _PUNCTUATION.sub("", match.group())
+    end = match.group()[len(url) :]
+    parts = _parts(url)
+    if parts is None:
+        return f"://{MASK}{end}"
+    query = _PARAMETER.sub(lambda parameter: f"{parameter[1] or ''}{MASK}", parts.query)
+    return f"://{parts.user}{parts.host}{parts.path}{query}{end}"
+
+
+def _bare(match: re.Match[str]) -> str:
+    parts = _parts(match.group())
+    if parts is None:
+        return f"://{MASK}"
+    return f"://{parts.host}{_TOKEN_AND_NAME.sub('', parts.path)}"
