@@ -17,6 +17,7 @@ class Upstream:
         requests: (method, path, status) of each answer, in order.
         answers: By path, a (status, body) that is given instead of a file, or a list of them that
             are given once each. A body of several pieces is sent without saying how long it is.
+        redirects: By path, the URL to which a request is sent.
         gates: By path, an event that a request waits for; `reached` tells that one waits.
     """
 
@@ -25,6 +26,7 @@ class Upstream:
         self.requests = []
         self.headers = []
         self.answers = {}
+        self.redirects = {}
         self.gates = {}
         self.reached = threading.Event()
         upstream = self
@@ -64,7 +66,9 @@ class _Handler(WebHandler):
         if gate := upstream.gates.get(path):
             upstream.reached.set()
             gate.wait(60)
-        status, body = self._answer(path) or self._file(upstream.folder / path)
+        location = upstream.redirects.get(path)
+        redirect = location and (302, b"")
+        status, body = redirect or self._answer(path) or self._file(upstream.folder / path)
         if not isinstance(body, bytes):
             self._note(path, status)
             self._send_pieces(status, body)
@@ -76,6 +80,8 @@ class _Handler(WebHandler):
         self.send_response(status)
         if status in (200, 304):
             self.send_header("ETag", etag)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

@@ -5,9 +5,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.functional import cached_property
 
-from pulpcore.plugin.download import BaseDownloader
+from pulpcore.plugin.download import BaseDownloader, DownloaderFactory
 from pulpcore.plugin.models import AutoAddObjPermsMixin, EncryptedTextField, Remote, RemoteArtifact
+
+from pulp_conda.app.downloads import HomeDownloader, is_at_home
 
 # `headers` may have an authorization in them.
 _SECRETS = {"username", "password", "token", "headers", "client_cert", "client_key"}
@@ -37,14 +40,19 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
             ("manage_roles_condaremote", "Can manage roles on conda remotes"),
         ]
 
+    @cached_property
+    def download_factory(self) -> DownloaderFactory:
+        """Makes downloaders that keep the secrets on the upstream's own server."""
+        return DownloaderFactory(self, {"http": HomeDownloader, "https": HomeDownloader})
+
     def get_downloader(
         self,
         remote_artifact: RemoteArtifact | None = None,
         url: str | None = None,
         **kwargs: Any,
     ) -> BaseDownloader:
-        """Return a downloader that uses the secrets of the remote on the upstream's own host
-        only.
+        """Return a downloader that uses the secrets of the remote on the upstream's own server
+        only. A `download_factory` has to make subclasses of `HomeDownloader`.
         """
         remote = self.for_url(url or (remote_artifact and remote_artifact.url) or self.url)
         if remote is not self:
@@ -54,11 +62,11 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         return downloader
 
     def for_url(self, url: str) -> "CondaRemote":
-        """Return the remote, or for a URL of another host a copy of it without secrets.
+        """Return the remote, or for a URL of another server a copy of it without secrets.
 
-        Repodata may point to another host (`base_url`, CEP 15), which must not get the secrets.
+        Repodata may point to another server (`base_url`, CEP 15), which must not get the secrets.
         """
-        if self._knows_no_secrets or urlsplit(url).netloc == urlsplit(self.url).netloc:
+        if self._knows_no_secrets or is_at_home(url, self.url):
             return self
         if self._without_secrets is None:
             remote = type(self)(

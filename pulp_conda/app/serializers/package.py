@@ -19,7 +19,7 @@ from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import UploadBudget, package_limits
-from pulp_conda.app.models import CondaPackage, CondaPackageInfo
+from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRemote
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
@@ -43,6 +43,9 @@ class CondaPackageListSerializer(serializers.ListSerializer):
 
 class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer):
     """A package file and its record. Everything is read from the file itself."""
+
+    # With which pulpcore downloads 'file_url'.
+    REMOTE_CLASS = CondaRemote
 
     subdir = serializers.CharField(
         help_text=_(

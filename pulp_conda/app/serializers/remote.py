@@ -91,7 +91,7 @@ class CondaRemoteSerializer(StrictFields, RemoteSerializer):
             parts = urlsplit(url)
         except ValueError as error:
             with channel_errors_as_validation():
-                raise BadUpstreamUrl(url=mask(url), reason=str(error)) from None
+                raise BadUpstreamUrl(url=url, reason=str(error)) from None
         if parts.scheme not in ("http", "https", "file"):
             reason = "it does not start with 'https://', 'http://' or 'file://'"
         elif parts.scheme != "file" and not parts.hostname:

@@ -21,9 +21,10 @@ from typing import Any, BinaryIO, NamedTuple, TypedDict, TypeVar
 import aiohttp
 from django.conf import settings
 
-from pulpcore.plugin.download import DownloaderFactory, HttpDownloader
+from pulpcore.plugin.download import DownloaderFactory
 from pulpcore.plugin.exceptions import DigestValidationError, SizeValidationError, TimeoutException
 
+from pulp_conda.app.downloads import HomeDownloader
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
@@ -127,7 +128,7 @@ class _FileTooLarge(Exception):
     """A file of the upstream is larger than such files may be."""
 
 
-class _MetadataDownloader(HttpDownloader):
+class _MetadataDownloader(HomeDownloader):
     """A downloader that notices the status 304, and stops at a limit before it fills the disk.
 
     An error that would come again at a second try does not become an error in the log: upstreams
@@ -413,7 +414,7 @@ def _is_shard_index(url: str) -> bool:
     return url.partition("?")[0].endswith(f"/{layout.SHARD_INDEX}")
 
 
-def _factory(remote: CondaRemote, downloader: type[HttpDownloader]) -> DownloaderFactory:
+def _factory(remote: CondaRemote, downloader: type[HomeDownloader]) -> DownloaderFactory:
     return DownloaderFactory(remote, {"http": downloader, "https": downloader})
 
 
