@@ -7,7 +7,7 @@ whether a header is a secret, so all are but a few.
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # What stands in the place of a secret.
 MASK = "***"
@@ -58,6 +58,23 @@ def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def may_be_secret(header: str) -> bool:
     """Say whether the value of a header of a request may be a secret."""
     return header.lower() not in _HARMLESS
+
+
+def restore(given: Any, shown: Any, stored: Any) -> Any:
+    """Return what is stored where somebody gives back what was shown in its place.
+
+    Args:
+        given: What a request has.
+        shown: What answers show of what is stored: without its secrets.
+
+    Raises:
+        ValueError: something else has `***` in it, so a secret would be lost.
+    """
+    if stored is not None and given == shown:
+        return stored
+    if MASK in str(given):
+        raise ValueError(f"'{MASK}' stands in the place of a secret: give the secret itself")
+    return given
 
 
 class _Parts(NamedTuple):

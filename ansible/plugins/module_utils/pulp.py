@@ -278,6 +278,12 @@ def text_of(error):
     return sentences(error) if isinstance(error, PulpHTTPError) else str(error)
 
 
+def is_shown_as(shown, url):
+    """Return whether the server shows a URL so: with `***` in the place of secrets."""
+    pattern = ".*".join(re.escape(part) for part in (shown or "").split("***"))
+    return re.fullmatch(pattern, url) is not None
+
+
 def version_number(repository):
     """Return the number of the latest version of a repository."""
     return int(repository["latest_version_href"].rstrip("/").rpartition("/")[2])

@@ -64,9 +64,10 @@ options:
     type: str
   update_secrets:
     description:
-      - When to send O(webhook_secret). The server never shows it, so the module cannot compare it.
-      - With V(on_create), it is sent with a new lifecycle or a different O(webhook_url). With
-        V(always), it is sent each time, which counts as a change.
+      - When to send O(webhook_secret), and other secrets in the query of O(webhook_url). The server
+        never shows them, so the module cannot compare them.
+      - With V(on_create), they are sent with a new lifecycle or a different O(webhook_url). With
+        V(always), they are sent each time, which counts as a change.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -125,6 +126,7 @@ lifecycle:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
     STATE,
+    is_shown_as,
     results,
     run,
     vocabulary,
@@ -161,8 +163,11 @@ def _desired(module, before):
         desired |= module.given("base_path")
     secret = module.params["webhook_secret"]
     url = module.params["webhook_url"]
-    is_new = before is None or (url is not None and (before["webhook_url"] or "") != url)
-    if secret is not None and (is_new or module.params["update_secrets"] == "always"):
+    is_always = module.params["update_secrets"] == "always"
+    is_same_url = before is not None and (url is None or is_shown_as(before["webhook_url"], url))
+    if url and is_same_url and not is_always:
+        del desired["webhook_url"]
+    if secret is not None and (is_always or not is_same_url):
         desired["webhook_secret"] = secret
     if module.params["stages"] is not None:
         old = {stage["name"]: stage for stage in before["stages"]} if before else {}

@@ -86,8 +86,8 @@ options:
   update_secrets:
     description:
       - When to send O(remote_username), O(remote_password), O(token), O(client_key),
-        O(proxy_username) and O(proxy_password). The server never shows them, so the module cannot
-        compare them.
+        O(proxy_username), O(proxy_password), and an O(url) that differs only in secrets. The server
+        never shows them, so the module cannot compare them.
       - With V(on_create), only secrets that the remote does not have yet are sent. With V(always),
         all given secrets are sent each time, which counts as a change.
     type: str
@@ -138,7 +138,13 @@ remote:
 
 from urllib.parse import urlsplit
 
-from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STATE, results, run
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
+    LABELS,
+    STATE,
+    is_shown_as,
+    results,
+    run,
+)
 
 _FIELDS = (
     "url",
@@ -182,6 +188,9 @@ def work(module):
         module.fail(
             f"There is no remote '{module.params['name']}' yet, and a new one needs a 'url'."
         )
+    if before and "url" in desired and module.params["update_secrets"] != "always":
+        if is_shown_as(before["url"], desired["url"]):
+            del desired["url"]
     secrets, removed = _secrets(module, before)
     changed, before, after = module.converge(remote, desired | secrets)
     if removed:

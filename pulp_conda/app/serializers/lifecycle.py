@@ -28,6 +28,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.secrets import MaskedUrlField
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.versions.comparison import count_changes
 from pulp_conda.channel.layout import check_channel_name
@@ -223,9 +224,10 @@ class CondaLifecycleSerializer(StrictFields, ModelSerializer):
         default=False,
         required=False,
     )
-    webhook_url = serializers.CharField(
+    webhook_url = MaskedUrlField(
         help_text=_(
-            "Where to POST what happens, for example 'https://ci.example.com/hook'. "
+            "Where to POST what happens, for example 'https://ci.example.com/hook'. '***' stands "
+            "for secrets in its query, and can be given back as it is shown. "
             "The default, null, is nowhere."
         ),
         allow_null=True,

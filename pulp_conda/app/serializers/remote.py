@@ -11,6 +11,7 @@ from pulpcore.plugin.serializers import RemoteSerializer
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.secrets import MaskedHeadersField, MaskedUrlField
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl
@@ -36,12 +37,21 @@ from pulp_conda.channel.matchspec import Query
 class CondaRemoteSerializer(StrictFields, RemoteSerializer):
     """An upstream channel, and which of its packages to take."""
 
-    url = serializers.CharField(
+    url = MaskedUrlField(
         help_text=_(
             "The URL of the upstream channel: the part before the subdir, for example "
             "'https://conda.anaconda.org/conda-forge'. The token of a '/t/<token>/' URL is stored "
-            "separately and never shown again."
+            "separately and never shown again. '***' stands for other secrets, and can be given "
+            "back as it is shown."
         ),
+    )
+    headers = MaskedHeadersField(
+        help_text=_(
+            "Headers of the requests to the upstream's own server, for example "
+            "[{'X-Api-Key': 'secret'}]. '***' stands for values that may be secrets, and can be "
+            "given back as it is shown."
+        ),
+        required=False,
     )
     policy = serializers.ChoiceField(
         help_text=_(

@@ -166,19 +166,22 @@ def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
         options = {"name": unique, "url": "https://conda.example.org/a", **options}
         return {"name": name, "pulp.conda.conda_remote": options}
 
+    signed = "https://conda.example.org/a?sig=one"
     done = ansible.tasks(
         [
             remote("made"),
             remote("set", token="a-secret-word"),
             remote("another", token="another-word"),
             remote("always", token="another-word", update_secrets="always"),
-            remote("foreseen", token="") | {"check_mode": True},
-            remote("removed", token=""),
-            remote("removed again", token=""),
+            remote("signed", url=signed),
+            remote("signed again", url="https://conda.example.org/a?sig=two"),
+            remote("foreseen", token="", url=signed) | {"check_mode": True},
+            remote("removed", token="", url=signed),
+            remote("removed again", token="", url=signed),
         ],
         "--diff",
     )
-    assert done.changed() == ["made", "set", "always", "foreseen", "removed"]
+    assert done.changed() == ["made", "set", "always", "signed", "foreseen", "removed"]
     assert "-word" not in done.output
     (found,) = pulp.get("remotes/conda/conda/", name=unique)["results"]
     assert {"name": "token", "is_set": False} in found["hidden_fields"]
