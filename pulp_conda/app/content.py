@@ -1,6 +1,7 @@
 """The routes of channels in the content app. Imported by the content app only."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiohttp.web import HTTPForbidden, HTTPNotFound, Request, StreamResponse, get
 from asgiref.sync import sync_to_async
@@ -10,6 +11,7 @@ from pulpcore.plugin.content import Handler, app
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.serving.answers import headers_for_pulpcore
 from pulp_conda.app.serving.channel import served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
@@ -27,6 +29,8 @@ _FILE_ROUTE = (
     + r"{path:.+/(?:noarch|[a-z0-9]+-[a-z0-9]+)/(?:shards/)?[^/]+\.(?:conda|tar\.bz2|json|zst)}"
 )
 
+# The statuses with which files are sent.
+_FILES = (200, 206, 304)
 
 # No path of anything has a NUL. PostgreSQL, which would be asked, cannot even look for one.
 _NUL_ROUTE = _PREFIX + r"{path:(?s:.*\x00.*)}"
@@ -56,32 +60,36 @@ class ChannelHandler(Handler):
 
     def _find_past(self, request: Request) -> ChannelFile | None:
         base_path, _, past = request.match_info["path"].partition("@")
-        channel = self._find_channel([base_path])
+        channel = self.find_channel([base_path])
         if channel is None:
             return None
         guard = self._why_not(request, channel)
         if guard is not None:
-            return respond(NOTHING, guard)
+            return _respond(channel, NOTHING, guard)
         moment, slash, path = past.partition("/")
         if not slash:
-            return respond(Facts(Kind.MOVED, location=f"{request.path}/"))
+            return _respond(channel, Facts(Kind.MOVED, location=f"{request.path}/"))
         try:
             state = served_at(channel, moment)
         except ChannelError as error:
-            return respond(Facts(Kind.NOTHING, reason=str(error)))
-        return respond(resolve(state, path))
+            return _respond(channel, Facts(Kind.NOTHING, reason=str(error)))
+        return _respond(channel, resolve(state, path))
 
     def _find_file(self, request: Request) -> ChannelFile | None:
         path = request.match_info["path"]
-        channel = self._find_channel(self._base_paths(path))
+        channel = self.find_channel(self._base_paths(path))
         if channel is None:
             return None
         guard = self._why_not(request, channel)
         if guard is not None:
-            return respond(NOTHING, guard)
+            return _respond(channel, NOTHING, guard)
         return respond_now(channel, path.removeprefix(channel.base_path).lstrip("/"))
 
-    def _find_channel(self, base_paths: list[str]) -> CondaDistribution | None:
+    def paths_above(self, path: str) -> list[str]:
+        """Return the paths at which the channel may be that has this one."""
+        return [path.strip("/"), *self._base_paths(path)]
+
+    def find_channel(self, base_paths: list[str]) -> CondaDistribution | None:
         """Return the channel at one of these paths, if there is one."""
         channels = CondaDistribution.objects.select_related("stage").filter(
             pulp_domain=get_domain_pk(), base_path__in=base_paths
@@ -106,10 +114,33 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
     The guard of the channel has let the client in before.
     """
     if not channel.checkpoint:
-        return respond(resolve(served_now(channel), path))
+        return _respond(channel, resolve(served_now(channel), path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
-    return respond(resolve(state, path)) if state else None
+    return _respond(channel, resolve(state, path)) if state else None
+
+
+def _respond(channel: CondaDistribution, facts: Facts, guard: str | None = None) -> ChannelFile:
+    """Return the answer of a channel; see `respond`."""
+    return respond(replace(facts, is_guarded=channel.content_guard_id is not None), guard)
+
+
+async def protect(request: Request, response: StreamResponse) -> None:
+    """Add the headers of channels to what pulpcore answers about one.
+
+    Called by aiohttp before it sends an answer. pulpcore itself answers for the root of a channel
+    without its slash, for paths that no channel has, and for the list of checkpoints, and it asks
+    the guard before.
+    """
+    is_ours = isinstance(response, ChannelFile) or "X-Content-Type-Options" in response.headers
+    is_file = response.status in _FILES and response.content_type != "text/html"
+    path = request.match_info.get("path", "\0")
+    if is_ours or is_file or "\0" in path:
+        return
+    find = sync_to_async(_handler.find_channel)
+    if channel := await find(_handler.paths_above(path)):
+        is_guarded = channel.content_guard_id is not None
+        response.headers.update(headers_for_pulpcore(response.status, is_guarded))
 
 
 CondaDistribution.responder = respond_now
@@ -122,3 +153,4 @@ app.add_routes(
         get(_FILE_ROUTE, _handler.stream_file),
     ]
 )
+app.on_response_prepare.append(protect)

@@ -107,3 +107,21 @@ def test_a_guarded_channel_lets_nobody_in_without_the_key(
     path = "noarch/guarded-1.0-0.conda"
     assert pulp.fetch(mirror.url, path).status_code == 403
     assert pulp.fetch(mirror.url, "noarch/repodata.json").status_code == 403
+    key = {"X-Key": "b3Blbg=="}
+    assert pulp.fetch(mirror.url, path, headers=key).status_code == 200
+    paths = [path, "noarch/repodata.json", "noarch/absent.json", "noarch", "", "notices.json", "x"]
+    for asked in [mirror.url.rstrip("/"), *(mirror.url + path for path in paths)]:
+        for headers in ({}, key):
+            answer = pulp.fetch(asked, "", headers=headers, allow_redirects=False)
+            assert answer.headers["Cache-Control"].startswith("private, "), asked
+            assert answer.headers["Vary"] == "Authorization", asked
+
+
+def test_what_browsers_show_of_a_channel_is_told_apart_from_its_files(pulp, channel):
+    url, _ = channel
+    for path in ("", "noarch/", "noarch", "absent", "noarch/absent.json"):
+        headers = pulp.fetch(url, path, allow_redirects=False).headers
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Referrer-Policy"] == "no-referrer", path
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; "), path
+        assert "Vary" not in headers

@@ -1,3 +1,6 @@
+import base64
+import hashlib
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -62,3 +65,18 @@ def test_names_are_text_and_never_markup():
     html = _channel(name="<script>alert(1)</script>")
     assert "<script>" not in html
     _Page(html)
+
+
+@pytest.mark.parametrize(
+    "html", [_channel(), pages.render_subdir("team", "noarch", 1, ["repodata.json"])]
+)
+def test_the_policy_allows_the_style_of_the_page_and_nothing_else(html):
+    (style,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert pages.SECURITY_POLICY.split("; ") == [
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    assert not re.search(r"style=|<script|<form|<img|\bon\w+=", html)

@@ -17,12 +17,18 @@ from aiohttp.web import BaseRequest, HTTPFound
 
 from pulpcore.plugin.content import Handler
 
+from pulp_conda import pages
 from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
 # The bytes of a package, a shard or an old sidecar never change under its name, so clients may
 # cache it for a year.
-_IMMUTABLE = "public, max-age=31536000, immutable"
-_REVALIDATED = "public, max-age={max_age}, must-revalidate"
+_IMMUTABLE = "{reach}, max-age=31536000, immutable"
+_REVALIDATED = "{reach}, max-age={max_age}, must-revalidate"
+
+# A cache must not give to others what a guard protects. An error or a redirect may change as soon
+# as the guard decides otherwise, so no cache keeps it.
+_PUBLIC, _GUARDED = "public", "private"
+_NOT_KEPT = "private, no-store"
 
 _CACHE_CONTROL = {
     Kind.PACKAGE: _IMMUTABLE,
@@ -34,6 +40,9 @@ _CACHE_CONTROL = {
     Kind.HISTORY_FEED: _REVALIDATED,
     Kind.PAGE: _REVALIDATED,
 }
+
+# For what browsers show to people: nothing from elsewhere, and no frame around it.
+_POLICY = f"{pages.SECURITY_POLICY}; frame-ancestors 'none'"
 
 _CONTENT_TYPES = {
     "json": "application/json",
@@ -74,14 +83,25 @@ def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answ
     """
     case = _Case(facts, guard, request)
     row = next(row for row in _TABLE if row.applies(case))
-    headers = {name: value for name in row.headers if (value := case.header(name)) is not None}
+    headers = {
+        name: value for name in row.headers if (value := case.header(name, row.status)) is not None
+    }
     if row.status == 302:
         # As the storage says, with a signature in the URL.
-        headers = dict(case.redirect or {})
+        headers = {**(case.redirect or {}), **headers}
     start, stop = 0, facts.size
     if row.status in (206, 302) and case.part:
         start, stop = case.part.start, case.part.stop
     return Answer(row.status, headers, start, stop, case.text(row.status))
+
+
+def headers_for_pulpcore(status: int, is_guarded: bool) -> dict[str, str]:
+    """Return the headers that belong to an answer about a channel that pulpcore gives: a redirect,
+    an error, or the list of checkpoints.
+    """
+    case = _Case(Facts(Kind.PAGE, is_guarded=is_guarded), None, None)
+    values = {name: case.header(name, status) for name in _ERROR}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def needs_request(facts: Facts, guard: str | None) -> bool:
@@ -144,6 +164,9 @@ class _Case:
         date = self.request.if_modified_since
         return bool(date) and self.facts.is_date_unique and self.date == date
 
+    def is_lost(self) -> bool:
+        return self.facts.is_lost
+
     def is_beyond_the_end(self) -> bool:
         return self.part is not None and self.part.start >= self.part.size
 
@@ -172,6 +195,14 @@ class _Case:
         date = self.facts.last_modified
         return date and date.replace(microsecond=0)
 
+    @property
+    def etag(self) -> str:
+        return f'"{self.sha256}"'
+
+    @property
+    def last_modified(self) -> str | None:
+        return format_datetime(self.date, usegmt=True) if self.date else None
+
     @cached_property
     def part(self) -> "_Part | None":
         """The requested range, or None for the whole file."""
@@ -182,10 +213,10 @@ class _Case:
         match = _RANGE.fullmatch(request.headers.get("Range", ""))
         if not match or match.groups() == ("", ""):
             return None
-        validators = {self.header("ETag")}
+        validators: set[str | None] = {self.etag}
         if self.facts.is_date_unique:
-            validators.add(self.header("Last-Modified"))
-        if request.headers.get("If-Range", self.header("ETag")) not in validators:
+            validators.add(self.last_modified)
+        if request.headers.get("If-Range", self.etag) not in validators:
             return None
         first, last = (int(number) if number else None for number in match.groups())
         if first is None:
@@ -202,34 +233,56 @@ class _Case:
         """
         if not isinstance(self.facts.where, Stored):
             return None
-        given = Handler()._build_response_from_content_artifact(
-            self.facts.where.content_artifact,
-            {"Content-Type": content_type(self.facts)},
-            self.request,
-        )
+        try:
+            given = Handler()._build_response_from_content_artifact(
+                self.facts.where.content_artifact,
+                {"Content-Type": content_type(self.facts)},
+                self.request,
+            )
+        except FileNotFoundError:
+            # Whoever sends the file looks for it again, see `Facts.is_lost`.
+            return None
         return given.headers if isinstance(given, HTTPFound) else None
 
     def text(self, status: int) -> str | None:
+        if status == 503:
+            return f"503: this server has lost '{self.facts.filename}'. Its log names the file."
         return f"404: {self.facts.reason}" if status == 404 and self.facts.reason else None
 
-    def header(self, name: str) -> str | None:
-        """Return the value of a header, or None if the answer has none of it."""
+    def cache_control(self, status: int) -> str | None:
+        """Return who may keep the answer, and for how long, or None to leave that to caches."""
+        reach = _GUARDED if self.facts.is_guarded else _PUBLIC
+        if status in _FILE_STATUSES:
+            return _CACHE_CONTROL[self.facts.kind].format(reach=reach, max_age=self.facts.max_age)
+        return _NOT_KEPT if self.facts.is_guarded else None
+
+    def header(self, name: str, status: int) -> str | None:
+        """Return the value of a header, or None if an answer of this status has none of it."""
         facts = self.facts
+        is_shown = status not in _FILE_STATUSES or facts.kind is Kind.PAGE
         match name:
             case "Accept-Ranges":
                 return "bytes"
             case "Cache-Control":
-                return _CACHE_CONTROL[facts.kind].format(max_age=facts.max_age)
+                return self.cache_control(status)
             case "Content-Range":
                 return str(self.part)
+            case "Content-Security-Policy":
+                return _POLICY if is_shown else None
             case "Content-Type":
                 return content_type(facts)
             case "ETag":
-                return f'"{self.sha256}"'
+                return self.etag
             case "Last-Modified":
-                return format_datetime(self.date, usegmt=True) if self.date else None
+                return self.last_modified
             case "Location":
                 return facts.location
+            case "Referrer-Policy":
+                return "no-referrer" if is_shown else None
+            case "Vary":
+                return "Authorization" if facts.is_guarded else None
+            case "X-Content-Type-Options":
+                return "nosniff" if is_shown else None
             case "X-PULP-ARTIFACT-SIZE":
                 is_artifact = isinstance(facts.where, Stored | Upstream) and facts.size is not None
                 return str(facts.size) if is_artifact else None
@@ -242,19 +295,25 @@ class _Row(NamedTuple):
     headers: tuple[str, ...] = ()
 
 
-_VALIDATORS = ("Cache-Control", "ETag", "Last-Modified")
-_FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges")
+_FILE_STATUSES = (200, 206, 304)
+
+_CACHING = ("Cache-Control", "Vary")
+_SHOWN = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
+_ERROR = (*_CACHING, *_SHOWN)
+_VALIDATORS = (*_CACHING, "ETag", "Last-Modified")
+_FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges", *_SHOWN)
 
 # The first row that applies is the answer. Errors have none of the headers of a file: nobody shall
 # keep one for a year.
 _TABLE = (
-    _Row(403, _Case.is_refused),
-    _Row(404, _Case.is_nothing),
-    _Row(301, _Case.is_moved, ("Location",)),
-    _Row(412, _Case.is_not_what_was_meant),
+    _Row(403, _Case.is_refused, _ERROR),
+    _Row(404, _Case.is_nothing, _ERROR),
+    _Row(301, _Case.is_moved, (*_ERROR, "Location")),
+    _Row(412, _Case.is_not_what_was_meant, _ERROR),
     _Row(304, _Case.is_known, _VALIDATORS),
-    _Row(416, _Case.is_beyond_the_end, ("Content-Range",)),
-    _Row(302, _Case.lies_elsewhere),
+    _Row(416, _Case.is_beyond_the_end, (*_ERROR, "Content-Range")),
+    _Row(302, _Case.lies_elsewhere, _CACHING),
+    _Row(503, _Case.is_lost, _ERROR),
     _Row(206, _Case.is_part, (*_FILE, "Content-Range")),
     _Row(200, _Case.is_file, _FILE),
 )

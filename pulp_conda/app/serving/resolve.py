@@ -102,6 +102,8 @@ class Facts:
         max_age: Seconds for which a file that can change may be used without revalidation.
         location: Where to look instead of a path that has moved.
         reason: Why nothing is there, if there is more to say than that.
+        is_guarded: Whether a guard says who may read the channel.
+        is_lost: Whether the bytes should be in the storage, and are not.
     """
 
     kind: Kind
@@ -114,6 +116,8 @@ class Facts:
     max_age: int = 0
     location: str = ""
     reason: str = ""
+    is_guarded: bool = False
+    is_lost: bool = False
 
 
 NOTHING = Facts(Kind.NOTHING)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from pulp_conda import pages
 from pulp_conda.app.serving.answers import answer, needs_request
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Upstream
 
@@ -21,6 +22,14 @@ METADATA = Facts(
     max_age=60,
 )
 PACKAGE = replace(METADATA, kind=Kind.PACKAGE, filename="a-1.0-0.conda")
+FILES = [kind for kind in Kind if kind not in (Kind.NOTHING, Kind.MOVED)]
+
+# What browsers are told of what they show.
+SHOWN = {
+    "Content-Security-Policy": f"{pages.SECURITY_POLICY}; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def ask(facts, method="GET", **headers):
@@ -84,7 +93,7 @@ def test_a_date_that_two_files_share_proves_nothing():
     assert ask(shared, Range="bytes=2-4", If_Range=DATE).status == 200
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in (Kind.NOTHING, Kind.MOVED)])
+@pytest.mark.parametrize("kind", FILES)
 def test_what_never_changes_is_kept_for_a_year_and_the_rest_is_asked_for(kind):
     given = ask(replace(METADATA, kind=kind)).headers["Cache-Control"]
     is_fixed = kind in (Kind.PACKAGE, Kind.SHARD, Kind.OLD_SIDECAR)
@@ -103,8 +112,8 @@ def test_a_file_has_its_headers_and_an_error_has_none_of_them():
         "ETag": '"ab"',
         "Last-Modified": DATE,
     }
-    assert ask(PACKAGE, If_Match='"cd"').headers == {}
-    assert ask(PACKAGE, Range="bytes=10-").headers == {"Content-Range": "bytes */10"}
+    assert ask(PACKAGE, If_Match='"cd"').headers == SHOWN
+    assert ask(PACKAGE, Range="bytes=10-").headers == {"Content-Range": "bytes */10", **SHOWN}
     assert ask(PACKAGE, If_None_Match='"ab"').headers.keys() == {
         "Cache-Control",
         "ETag",
@@ -125,6 +134,47 @@ def test_where_no_file_is_sent_the_request_does_not_count():
     ):
         assert not needs_request(facts, guard)
         assert answer(facts, guard, None).status == status
-    assert answer(moved, None, None).headers == {"Location": "noarch/"}
+    assert answer(moved, None, None).headers == {"Location": "noarch/", **SHOWN}
     assert answer(missing, None, None).text == "404: it served nothing then"
     assert needs_request(METADATA, None)
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(
+    "headers", [{}, {"Range": "bytes=2-4"}, {"If_None_Match": '"ab"'}], ids=["200", "206", "304"]
+)
+def test_of_a_guarded_file_no_cache_keeps_a_copy_for_others(kind, headers):
+    public, guarded = (
+        ask(replace(METADATA, kind=kind, is_guarded=is_guarded), **headers).headers
+        for is_guarded in (False, True)
+    )
+    assert "Vary" not in public
+    assert guarded == {
+        **public,
+        "Cache-Control": public["Cache-Control"].replace("public", "private"),
+        "Vary": "Authorization",
+    }
+
+
+def test_of_a_guarded_channel_nobody_keeps_what_is_no_file():
+    files = replace(PACKAGE, is_guarded=True)
+    answers = [
+        answer(replace(files, kind=Kind.NOTHING), None, None),
+        answer(replace(files, kind=Kind.MOVED, location="noarch/"), None, None),
+        answer(files, "not for you", None),
+        ask(files, If_Match='"cd"'),
+        ask(files, Range="bytes=10-"),
+        ask(replace(files, is_lost=True)),
+    ]
+    assert [given.status for given in answers] == [404, 301, 403, 412, 416, 503]
+    for given in answers:
+        assert given.headers["Cache-Control"] == "private, no-store"
+        assert given.headers["Vary"] == "Authorization"
+
+
+def test_pages_and_errors_tell_browsers_to_trust_nothing_in_them():
+    page = replace(METADATA, kind=Kind.PAGE, filename=".html")
+    missing = answer(NOTHING, None, None)
+    for given in (ask(page), ask(page, "HEAD"), missing):
+        assert SHOWN.items() <= given.headers.items()
+    assert not SHOWN.keys() & ask(PACKAGE).headers.keys()
