@@ -1,19 +1,25 @@
 """Store files as artifacts of Pulp."""
 
+import logging
+
 from django.db import IntegrityError, transaction
 
 from pulpcore.plugin.models import Artifact
 from pulpcore.plugin.util import get_domain_pk
 
+log = logging.getLogger(__name__)
+
 
 def save_artifact(artifact: Artifact) -> Artifact:
     """Save a new artifact, unless this domain has one with the same bytes. Return the saved one.
 
-    Another task or request may save the same bytes at the same time.
+    Another task or request may save the same bytes at the same time. If the file of the artifact
+    that is there is lost or cut, the new one takes its place.
     """
     same_bytes = Artifact.objects.filter(sha256=artifact.sha256, pulp_domain=get_domain_pk())
     existing = same_bytes.first()
     if existing is not None:
+        _heal(existing, artifact)
         return existing
     try:
         with transaction.atomic():
@@ -21,3 +27,28 @@ def save_artifact(artifact: Artifact) -> Artifact:
     except IntegrityError:
         return same_bytes.get()
     return artifact
+
+
+def stored_size(artifact: Artifact) -> int | None:
+    """Return how many bytes the file of an artifact has in the storage, or None if it is lost."""
+    try:
+        return artifact.file.storage.size(artifact.file.name)
+    except FileNotFoundError:
+        return None
+
+
+def _heal(artifact: Artifact, new: Artifact) -> None:
+    """Give an artifact the file of a new one with the same digest, unless its own is whole."""
+    size = stored_size(artifact)
+    if size == artifact.size:
+        return
+    log.warning(
+        "The file '%s' had %s bytes and not %d. It is stored again.",
+        artifact.file.name,
+        "no" if size is None else size,
+        artifact.size,
+    )
+    # A storage on the disk leaves a file that is there as it is.
+    artifact.file.storage.delete(artifact.file.name)
+    artifact.file = new.file
+    artifact.save()

@@ -1,7 +1,10 @@
 import hashlib
+from pathlib import Path
 
 import pytest
 from django.test import override_settings
+
+from pulpcore.plugin.models import Artifact
 
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
@@ -165,6 +168,23 @@ def test_what_takes_too_long_while_the_client_waits_is_left_to_a_task(
         href = pulp.upload(package)["pulp_href"]
     # By default the same package is small enough.
     assert at_once().json()["pulp_href"] == href
+
+
+@pytest.mark.parametrize("damage", [b"", b"cut", None], ids=["empty", "cut", "lost"])
+def test_an_upload_heals_what_the_storage_lost(pulp, make_repository, unique, damage):
+    package = make_package(f"heal-{unique}")
+    repository = make_repository(autopublish=True)
+    pulp.upload(package, repository=repository)
+    url = pulp.distribute(repository=repository)
+    artifact = Artifact.objects.get(sha256=package.record.sha256)
+    stored = Path(artifact.file.path)
+    stored.unlink()
+    if damage is not None:
+        stored.write_bytes(damage)
+    path = f"noarch/{package.filename}"
+    assert pulp.fetch(url, path).status_code == 503
+    pulp.upload(package, repository=repository)
+    assert pulp.fetch(url, path).content == package.data
 
 
 def test_a_url_that_gives_nothing_is_a_clear_error(pulp, upstream):

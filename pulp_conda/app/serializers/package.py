@@ -359,12 +359,8 @@ def _md5(file: File) -> str:
 def _saved_artifact(file: File) -> Artifact:
     """Save a file as an artifact, and return that, or the artifact that has the same bytes."""
     artifact = Artifact.init_and_validate(file)
-    existing = save_artifact(artifact)
-    if existing is artifact:
-        return artifact
-    # Its file may be gone, and a cleanup of orphans may be about to remove it.
-    if not existing.pulp_domain.get_storage().exists(existing.file.name):
-        existing.file = file
-        existing.save()
-    existing.touch()
-    return existing
+    saved = save_artifact(artifact)
+    if saved is not artifact:
+        # A cleanup of orphans may be about to remove it.
+        saved.touch()
+    return saved

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import NoReturn
 
 from aiohttp.abc import AbstractStreamWriter
@@ -23,6 +24,7 @@ from aiohttp.web import (
     HTTPNotModified,
     HTTPPreconditionFailed,
     HTTPRequestRangeNotSatisfiable,
+    HTTPServiceUnavailable,
     StreamResponse,
 )
 from django.db import connection
@@ -32,6 +34,7 @@ from pulpcore.plugin.content import Handler
 from pulpcore.plugin.models import Artifact
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.artifacts import stored_size
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
 from pulp_conda.app.serving.answers import Answer, answer, needs_request
@@ -47,6 +50,7 @@ _INSTEAD = {
     304: HTTPNotModified,
     412: HTTPPreconditionFailed,
     416: HTTPRequestRangeNotSatisfiable,
+    503: HTTPServiceUnavailable,
 }
 
 # One thread: reading what a package says of itself must not take the time of those who wait for
@@ -95,6 +99,8 @@ class ChannelFile(StreamResponse):
             return await super().prepare(request)
         self._is_decided = True
         given = answer(self.facts, None, request)
+        if given.status in (200, 206) and not await self._has_bytes():
+            given = answer(replace(self.facts, is_lost=True), None, request)
         self._count(request, given)
         if given.status not in (200, 206):
             return await self._send_instead(request, _instead(given))
@@ -107,6 +113,10 @@ class ChannelFile(StreamResponse):
             except HTTPException as error:
                 return await self._send_instead(request, error)
         return await super().prepare(request)
+
+    async def _has_bytes(self) -> bool:
+        """Say whether the file can be sent."""
+        return True
 
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
         """Send the headers, by `prepare`, and these bytes of the file."""
@@ -149,7 +159,22 @@ class StoredFile(ChannelFile):
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         assert isinstance(facts.where, Stored)
-        self._artifact = facts.where.content_artifact.artifact
+        self._content_artifact = facts.where.content_artifact
+        self._artifact = self._content_artifact.artifact
+
+    async def _has_bytes(self) -> bool:
+        # In a thread, with the domain that is in the context: it says where the file is.
+        size = await asyncio.to_thread(stored_size, self._artifact)
+        if size != self._artifact.size:
+            log.error(
+                "'%s' cannot be served: its file '%s' has %s bytes in the storage, and had %d. "
+                "Upload the package again, repair the repository version, or restore the file.",
+                self._content_artifact.relative_path,
+                self._artifact.file.name,
+                "no" if size is None else size,
+                self._artifact.size,
+            )
+        return size == self._artifact.size
 
     def _count(self, request: BaseRequest, given: Answer) -> None:
         if request.method == "GET" and given.status in (200, 206, 302):

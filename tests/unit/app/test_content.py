@@ -14,7 +14,7 @@ from pulpcore.plugin.util import set_domain
 
 from pulp_conda.app.content import ChannelHandler
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.serving.files import respond
+from pulp_conda.app.serving.files import StoredFile, respond
 from pulp_conda.app.serving.resolve import Facts, Kind, Stored
 
 _DISK = "pulpcore.app.models.storage.FileSystem"
@@ -29,16 +29,18 @@ _DATA = bytes(range(250)) * 10_000
 
 @pytest.fixture(params=[_DISK, _MEMORY], ids=["disk", "memory"])
 def ask(request, settings):
-    """Ask for a file that is stored with some bytes, with headers, and return the answer's status
-    and body.
+    """Ask for a file that is stored with some bytes, or lost, and return the answer's status and
+    body.
     """
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": request.param}}
     domain = Domain(name="default", storage_class=request.param, redirect_to_object_storage=False)
 
-    def ask(data, **headers):
-        name = default_storage.save(f"artifact/{uuid4().hex}", ContentFile(data))
+    def ask(data, method="GET", respond=respond, **headers):
+        name = f"artifact/{uuid4().hex}"
+        if data is not None:
+            default_storage.save(name, ContentFile(data))
         artifact = Artifact(file=name, size=len(_DATA), sha256="0" * 64)
-        stored = Stored(ContentArtifact(artifact=artifact, relative_path="x.conda"))
+        stored = Stored(ContentArtifact(artifact=artifact, relative_path="noarch/x.conda"))
         facts = Facts(Kind.PACKAGE, "x.conda", stored, artifact.sha256, artifact.size)
 
         async def answer(request):
@@ -46,9 +48,9 @@ def ask(request, settings):
 
         async def talk():
             app = web.Application()
-            app.router.add_get("/", answer)
+            app.router.add_get("/", answer)  # and HEAD
             async with TestClient(TestServer(app), timeout=_TIMEOUT) as client:
-                response = await client.get("/", headers=headers)
+                response = await client.request(method, "/", headers=headers)
                 return response.status, await response.read()
 
         return asyncio.run(talk())
@@ -66,9 +68,30 @@ def test_a_part_comes_from_every_storage(ask):
     assert ask(_DATA, Range="bytes=1000000-2300000") == (206, _DATA[1_000_000:2_300_001])
 
 
-def test_a_file_that_lost_bytes_does_not_look_whole(ask):
+@pytest.mark.parametrize("data", [None, _DATA[:-1], b""], ids=["lost", "cut", "empty"])
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}], ids=["whole", "range"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_file_that_lost_bytes_is_named_to_the_administrator(ask, caplog, method, headers, data):
+    status, body = ask(data, method, **headers)
+    assert status == 503
+    assert body == (
+        b"503: this server has lost 'x.conda'. Its log names the file." * (method == "GET")
+    )
+    (line,) = [record for record in caplog.records if record.name.startswith("pulp_conda")]
+    assert line.levelname == "ERROR"
+    assert line.getMessage().startswith("'noarch/x.conda' cannot be served: its file 'artifact/")
+
+
+class _Late(StoredFile):
+    """A file that is cut when it was looked at, and is not sent yet."""
+
+    async def _has_bytes(self):
+        return True
+
+
+def test_a_file_that_loses_bytes_while_it_is_sent_does_not_look_whole(ask):
     with pytest.raises(ClientPayloadError):
-        ask(_DATA[:-1])
+        ask(_DATA[:-1], respond=_Late)
 
 
 class _Refusing(ChannelHandler):
