@@ -1,5 +1,7 @@
 """Stages: promotion, rollback, and what the history says of them."""
 
+import re
+
 import pytest
 
 from tests.support.builders import make_channel, make_package
@@ -332,3 +334,78 @@ def test_what_a_lifecycle_says_of_its_stages_can_be_sent_back(pulp, untouched):
     before = untouched.read()["stages"]
     pulp.patch(untouched.href, stages=before)
     assert untouched.read()["stages"] == before
+
+
+# Guards
+
+
+@pytest.fixture
+def guard(pulp, unique):
+    return pulp.post("contentguards/core/rbac/", name=unique)["pulp_href"]
+
+
+def _guards(team):
+    return {stage["name"]: stage["content_guard"] for stage in team.read()["stages"]}
+
+
+def _warned(resource):
+    return [re.findall("stage '(.*?)'", warning)[0] for warning in resource["warnings"]]
+
+
+def test_new_stages_have_the_guard_of_the_others(pulp, make_repository, guard):
+    repository = make_repository()
+    private = pulp.distribution(repository=repository, content_guard=guard)["pulp_href"]
+    names = ("unstable", "testing", "stable")
+    stages = [{"name": name} for name in names]
+    stages[1]["distribution"] = private
+    team = pulp.lifecycle(repository, stages=stages)
+    assert _guards(team) == dict.fromkeys(names, guard)
+    for stage in team.read()["stages"]:
+        assert pulp.get(stage["distribution"])["content_guard"] == guard
+    pulp.patch(team.href, stages=[*({"name": name} for name in names), {"name": "old"}])
+    assert _guards(team)["old"] == guard
+    assert team.read()["warnings"] == []
+
+
+def test_a_stage_is_public_beside_others_only_if_that_is_said(pulp, make_repository, guard):
+    repository = make_repository()
+    public = pulp.distribution(repository=repository)["pulp_href"]
+    stages = [
+        {"name": "unstable", "content_guard": guard},
+        {"name": "stable", "distribution": public},
+    ]
+    body = {"name": "guarded", "repository": repository, "stages": stages}
+    answer = pulp.try_post("conda/lifecycles/", **body)
+    assert answer.status_code == 400
+    assert "[CND0040] Stage 'stable'" in answer.text and "'content_guard'" in answer.text
+    stages[1]["content_guard"] = None
+    stages.append({"name": "past"})
+    team = pulp.lifecycle(repository, stages=stages)
+    assert _guards(team) == {"unstable": guard, "stable": None, "past": guard}
+    assert _warned(team.read()) == ["stable"]
+
+
+def test_a_guard_is_taken_from_a_stage_with_a_warning(pulp, make_repository, guard):
+    stages = [{"name": "unstable", "content_guard": guard}, {"name": "stable"}]
+    team = pulp.lifecycle(make_repository(), stages=stages)
+    stages[1]["content_guard"] = None
+    answer = pulp.try_patch(team.href, stages=stages)
+    assert answer.status_code == 400 and "it keeps its content guard" in answer.text
+    stable = team.stage("stable")["distribution"]
+    done = pulp.patch(stable, content_guard=None)
+    assert _warned(done["result"]) == ["stable"]
+    assert _warned(pulp.get(stable)) == _warned(team.read()) == ["stable"]
+    assert (
+        pulp.get("distributions/conda/conda/", name=team.name + "-stable")["results"][0]["warnings"]
+        is None
+    )
+    pulp.patch(team.stage("unstable")["distribution"], content_guard=None)
+    assert pulp.get(stable)["warnings"] == team.read()["warnings"] == []
+
+
+def test_an_adopted_distribution_gets_the_guard_that_is_said(pulp, make_repository, guard):
+    repository = make_repository()
+    public = pulp.distribution(repository=repository)["pulp_href"]
+    stages = [{"name": "unstable", "distribution": public, "content_guard": guard}]
+    team = pulp.lifecycle(repository, stages=[*stages, {"name": "stable"}])
+    assert _guards(team) == {"unstable": guard, "stable": guard}

@@ -40,6 +40,12 @@ options:
       distribution:
         description: The name of the distribution that becomes the stage. The default is a new one.
         type: str
+      content_guard:
+        description:
+          - The name of the content guard of a new stage. An empty text lets everybody read it. The
+            default is the guard of the other stages.
+          - To change the guard of an existing stage, use M(pulp.conda.conda_distribution).
+        type: str
       gates:
         description:
           - The conditions that must hold before the stage moves. Without this option, the gates
@@ -150,6 +156,8 @@ def work(module):
     if before is None and not module.params["repository"]:
         module.fail(f"There is no lifecycle '{name}' yet, and a new one needs a 'repository'.")
     changed, before, after = module.converge(lifecycle, _desired(module, before))
+    for warning in after.get("warnings", ()) if changed else ():
+        module.warn(warning)
     return results(changed, _configuration(before), _configuration(after), lifecycle=after)
 
 
@@ -189,6 +197,8 @@ def _stage(module, stage, old):
         wanted["distribution"] = module.href("Distribution", stage["distribution"])
     elif before:
         wanted["distribution"] = before["distribution"]
+    if stage["content_guard"] is not None and not before:
+        wanted["content_guard"] = module.href("ContentGuard", stage["content_guard"]) or None
     return wanted
 
 
@@ -215,6 +225,7 @@ def main():
     stage = {
         "name": {"type": "str", "required": True},
         "distribution": {"type": "str"},
+        "content_guard": {"type": "str"},
         "gates": {"type": "list", "elements": "dict"},
     }
     run(

@@ -13,6 +13,7 @@ from django.utils import timezone
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
     BaseModel,
+    ContentGuard,
     EncryptedTextField,
     Publication,
     RepositoryVersion,
@@ -70,7 +71,8 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
         serves.
 
         Args:
-            stages: Dictionaries of `name`, `gates` and either `distribution` or `base_path`.
+            stages: Dictionaries of `name`, `gates` and either `distribution` or `base_path`. With
+                `content_guard`, the distribution has that guard, or none, from then on.
         """
         for position, facts in enumerate(stages, start=self.stages.count()):
             distribution = facts.get("distribution") or CondaDistribution.objects.create(
@@ -78,6 +80,9 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
                 base_path=facts["base_path"],
                 pulp_domain=self.pulp_domain,
             )
+            if "content_guard" in facts:
+                distribution.content_guard = facts["content_guard"]
+                distribution.save()
             served = distribution.get_repository_publication_and_version()[2]
             stage = self.stages.create(
                 position=position,
@@ -93,6 +98,13 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
                 stage.move(HistoryEntry.make(stage, kind, served, state))
             else:
                 stage.serve(None)
+
+    @property
+    def public_stages(self) -> list[str]:
+        """The names of the stages that everybody may read, if a guard protects another stage."""
+        stages = list(self.stages.all())
+        public = [stage.name for stage in stages if stage.distribution.content_guard_id is None]
+        return public if len(public) < len(stages) else []
 
     def _newest_publication(self) -> CondaPublication | None:
         publications = CondaPublication.objects.filter(
@@ -185,6 +197,11 @@ class CondaStage(BaseModel):
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = (("lifecycle", "name"), ("lifecycle", "position"))
         ordering = ("position",)
+
+    @property
+    def content_guard(self) -> ContentGuard | None:
+        """Who may read the stage; None if everybody may."""
+        return self.distribution.content_guard
 
     @property
     def publication(self) -> CondaPublication | None:

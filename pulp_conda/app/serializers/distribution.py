@@ -10,7 +10,7 @@ from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializ
 
 from pulp_conda.app.errors import ManagedByLifecycle
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.models.distribution import SERVED_FIELDS
+from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel.layout import check_channel_name
@@ -100,6 +100,20 @@ class CondaDistributionSerializer(StrictFields, DistributionSerializer):
         required=False,
     )
 
+    warnings = serializers.SerializerMethodField(
+        help_text=_(
+            "What is allowed, and may be a mistake: a stage without the guard of other stages. "
+            "Null in lists."
+        )
+    )
+
+    def get_warnings(self, distribution: CondaDistribution) -> list[str] | None:
+        if getattr(self.context.get("view"), "action", None) == "list":
+            return None
+        stage = stage_of(distribution)
+        is_warned = stage and stage.name in stage.lifecycle.public_stages
+        return [public_stage(stage.name, stage.lifecycle.name)] if is_warned else []
+
     def validate_notices(self, notices: Any) -> list[dict[str, Any]]:
         with channel_errors_as_validation():
             return check_notices(notices, timezone.now())
@@ -135,5 +149,18 @@ class CondaDistributionSerializer(StrictFields, DistributionSerializer):
             )
 
     class Meta:
-        fields = DistributionSerializer.Meta.fields + ("publication", "checkpoint", "notices")
+        fields = DistributionSerializer.Meta.fields + (
+            "publication",
+            "checkpoint",
+            "notices",
+            "warnings",
+        )
         model = CondaDistribution
+
+
+def public_stage(stage: str, lifecycle: str) -> str:
+    """Return the warning that everybody may read a stage, while a guard protects another."""
+    return _(
+        "Everybody may read stage '{stage}', and other stages of lifecycle '{lifecycle}' have a "
+        "content guard."
+    ).format(stage=stage, lifecycle=lifecycle)

@@ -8,7 +8,9 @@ from rest_framework.serializers import ValidationError
 from pulp_conda.channel.errors import ChannelError
 
 
-class _Errors(list[ChannelError]):
+class ChannelErrors(list[ChannelError]):
+    """The errors of one request."""
+
     @contextmanager
     def at(self, where: str | None) -> Iterator[None]:
         """Note an error and go on, so that one answer names all that is wrong in a request.
@@ -23,13 +25,13 @@ class _Errors(list[ChannelError]):
 
 
 @contextmanager
-def channel_errors_as_validation() -> Iterator[_Errors]:
+def channel_errors_as_validation() -> Iterator[ChannelErrors]:
     """Turn channel errors, raised or noted with `at`, into one `ValidationError`.
 
     Raises:
         ValidationError: with the texts of all errors and the code of the first.
     """
-    errors = _Errors()
+    errors = ChannelErrors()
     with errors.at(None):
         yield errors
     if errors:

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from gettext import gettext as _
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db.models import Model
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from pulpcore.plugin.models import Distribution
+from pulpcore.plugin.models import ContentGuard, Distribution
 from pulpcore.plugin.serializers import (
     DetailRelatedField,
     IdentityField,
@@ -26,8 +26,8 @@ from pulp_conda.app.models import (
     CondaStage,
 )
 from pulp_conda.app.models.publication import served_state
-from pulp_conda.app.serializers.distribution import CondaDistributionSerializer
-from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.distribution import CondaDistributionSerializer, public_stage
+from pulp_conda.app.serializers.errors import ChannelErrors, channel_errors_as_validation
 from pulp_conda.app.serializers.secrets import MaskedUrlField
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.versions.comparison import count_changes
@@ -66,6 +66,18 @@ class CondaStageSerializer(serializers.ModelSerializer):
         required=False,
         queryset=CondaDistribution.objects.all(),
         view_name_pattern=r"distributions(-.*/.*)?-detail",
+    )
+    content_guard = _HrefField(
+        help_text=_(
+            "The content guard of the distribution. A new stage has that of the stages before it, "
+            "and without one of those, that of a stage behind it. Null makes it public: say so if "
+            "another stage has a guard. To change that of a stage that exists, change its "
+            "distribution."
+        ),
+        required=False,
+        allow_null=True,
+        queryset=ContentGuard.objects.all(),
+        view_name_pattern=r"contentguards(-.*/.*)?-detail",
     )
     base_url = serializers.SerializerMethodField(help_text=_("The URL that clients use."))
     gates = serializers.JSONField(
@@ -142,6 +154,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         fields = (
             "name",
             "distribution",
+            "content_guard",
             "base_url",
             "gates",
             "state",
@@ -243,6 +256,13 @@ class CondaLifecycleSerializer(StrictFields, ModelSerializer):
         write_only=True,
     )
 
+    warnings = serializers.SerializerMethodField(
+        help_text=_("What is allowed, and may be a mistake: stages without the guard of others.")
+    )
+
+    def get_warnings(self, lifecycle: CondaLifecycle) -> list[str]:
+        return [public_stage(name, lifecycle.name) for name in lifecycle.public_stages]
+
     def validate_name(self, name: str) -> str:
         others = CondaLifecycle.objects.filter(name=name, pulp_domain=get_domain_pk())
         if others.exclude(pk=self.instance and self.instance.pk).exists():
@@ -322,6 +342,7 @@ class CondaLifecycleSerializer(StrictFields, ModelSerializer):
                         check_channel_name(stage["base_path"])
                         name = data.get("name") or self.instance.name
                         _check_free(f"{name}-{stage['name']}", stage["base_path"])
+            _settle_guards(data.get("stages", ()), old, errors)
         return data
 
     def create(self, validated_data: dict[str, Any]) -> CondaLifecycle:
@@ -356,6 +377,7 @@ class CondaLifecycleSerializer(StrictFields, ModelSerializer):
             "announce",
             "webhook_url",
             "webhook_secret",
+            "warnings",
         )
         model = CondaLifecycle
 
@@ -379,6 +401,50 @@ def _check_names(stages: list[dict[str, Any]], old: list[str]) -> None:
 def _check_same(distribution: CondaDistribution | None, stage: CondaStage) -> None:
     if distribution and distribution != stage.distribution:
         raise BadLifecycle(reason="it keeps its distribution")
+
+
+def _settle_guards(
+    stages: Sequence[dict[str, Any]], old: dict[str, CondaStage], errors: ChannelErrors
+) -> None:
+    """Set the `content_guard` of new stages, so that none is public by mistake.
+
+    Args:
+        stages: The validated data of all stages.
+        old: The stages that exist, by name.
+    """
+    distributions = [
+        old[stage["name"]].distribution if stage["name"] in old else stage.get("distribution")
+        for stage in stages
+    ]
+    guards = [
+        stage.get("content_guard", distribution and distribution.content_guard)
+        for stage, distribution in zip(stages, distributions, strict=True)
+    ]
+    for position, (stage, distribution) in enumerate(zip(stages, distributions, strict=True)):
+        nearest = [*reversed(guards[:position]), *guards[position + 1 :]]
+        guard = next(filter(None, nearest), None)
+        with errors.at(f"Stage '{stage['name']}'"):
+            if stage["name"] in old:
+                _check_same_guard(stage, old[stage["name"]].distribution)
+            elif "content_guard" in stage:
+                continue
+            elif distribution is None:
+                stage["content_guard"] = guard
+            elif guard and not distribution.content_guard:
+                raise BadLifecycle(
+                    reason=f"distribution '{distribution.name}' has no content guard, and another "
+                    f"stage has '{guard.name}'; give 'content_guard', which is null for a stage "
+                    "that everybody may read"
+                )
+
+
+def _check_same_guard(stage: dict[str, Any], distribution: CondaDistribution) -> None:
+    guard = stage.get("content_guard", distribution.content_guard)
+    if (guard and guard.pk) != distribution.content_guard_id:
+        raise BadLifecycle(
+            reason="it keeps its content guard; change that of its distribution "
+            f"'{distribution.name}'"
+        )
 
 
 def _check_free(name: str, base_path: str) -> None:

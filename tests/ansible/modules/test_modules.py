@@ -161,6 +161,27 @@ def _task(module, **options):
     return {"name": module, f"pulp.conda.{module}": options}
 
 
+def test_a_new_stage_has_a_guard_unless_that_is_said(ansible, pulp, make_repository, unique):
+    name = pulp.get(make_repository())["name"]
+    pulp.post("contentguards/core/rbac/", name=unique)
+    stages = [{"name": "a", "content_guard": unique}, {"name": "b", "content_guard": ""}]
+    options = {"name": unique, "repository": name}
+    done = ansible.tasks(
+        [
+            _task("conda_lifecycle", **options, stages=stages),
+            _task("conda_lifecycle", **options, stages=[*stages, {"name": "c"}])
+            | {"name": "added"},
+            _task("conda_lifecycle", **options, stages=[*stages, {"name": "c"}])
+            | {"name": "again"},
+        ]
+    )
+    assert done.changed() == ["conda_lifecycle", "added"]
+    assert "Everybody may read stage 'b'" in done.output
+    (made,) = pulp.get("conda/lifecycles/", name=unique)["results"]
+    a, b, c = (stage["content_guard"] for stage in made["stages"])
+    assert a == c and b is None
+
+
 def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
     def remote(name, **options):
         options = {"name": unique, "url": "https://conda.example.org/a", **options}

@@ -219,6 +219,25 @@ def test_stages_and_gates_can_be_made_of_one_file(conda, repository, unique, tmp
     assert [gate["name"] for gate in gates["weekly"]] == ["yes please"]
 
 
+def test_a_stage_that_is_public_beside_a_guarded_one_is_a_warning(
+    pulp, conda, repository, unique, tmp_path
+):
+    guard = pulp.post("contentguards/core/rbac/", name=unique)["pulp_href"]
+    stages = tmp_path / "stages.json"
+    stages.write_text(
+        json.dumps([{"name": "a", "content_guard": guard}, {"name": "b", "content_guard": None}])
+    )
+    made = conda("create", unique, "--repository", unique, "--stages", str(stages))
+    warning = "Warning: Everybody may read stage 'b', and other stages of lifecycle"
+    assert made.stderr.splitlines()[-1].startswith(warning)
+    added = conda("update", unique, "--add-stage", "c")
+    assert warning in added.stderr
+    assert (
+        pulp.get("conda/lifecycles/", name=unique)["results"][0]["stages"][2]["content_guard"]
+        == guard
+    )
+
+
 def test_a_gate_is_passed_by_name_and_with_a_reason(conda, team):
     conda("gate", "set", team, "--stage", "testing", "--gate", "yes", "--kind", "approval")
     done = conda("promote", team, "--to", "testing", "--override", "yes=it cannot wait")

@@ -154,6 +154,7 @@ def create(
     body["name"] = name or name_option
     body["stages"] = _new_stages(pulp_ctx, stages) or stages_file
     pulp_ctx.output_result(lifecycle_ctx.create(body))
+    _warn(lifecycle_ctx)
 
 
 @lifecycle.command()
@@ -174,6 +175,12 @@ def update(
         there = [{"name": stage["name"]} for stage in lifecycle_ctx.entity["stages"]]
         body["stages"] = [*there, *_new_stages(pulp_ctx, stages)]
     lifecycle_ctx.update(body)
+    _warn(lifecycle_ctx)
+
+
+def _warn(lifecycle_ctx: PulpCondaLifecycleContext) -> None:
+    for warning in lifecycle_ctx.entity.get("warnings", ()):
+        click.echo(_("Warning: {warning}").format(warning=warning), err=True)
 
 
 def _new_stages(pulp_ctx: PulpCLIContext, stages: t.Iterable[str]) -> list[dict[str, t.Any]]:
