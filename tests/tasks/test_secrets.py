@@ -1,10 +1,20 @@
 """Secrets of remotes: where they go, and where they are never seen."""
 
+import json
+import logging
+import tarfile
+import uuid
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
+from pulpcore.plugin.models import Remote
+
 from pulp_conda.app.models import CondaLifecycle, CondaRemote
 from tests.support.builders import make_channel, make_package
+from tests.support.conda import TaskFailed
+from tests.support.receiver import Receiver
 
 LOGIN = {"username": "user", "password": "pw-secret", "headers": [{"X-Api-Key": "key-secret"}]}
 SENT = {"Authorization", "X-Api-Key"}
@@ -58,7 +68,7 @@ def remote(pulp, unique):
 
 
 def _stored(name):
-    remote = CondaRemote.objects.get(name=name)
+    remote = Remote.objects.get(name=name).cast()
     return {"url": remote.url, "headers": remote.headers}
 
 
@@ -71,6 +81,13 @@ def test_a_remote_shows_no_secrets_and_takes_back_what_it_shows(pulp, remote, un
     assert _stored(unique) == STORED
     pulp.patch(remote, headers=[{"X-Api-Key": "tk-4"}])
     assert _stored(unique)["headers"] == [{"X-Api-Key": "tk-4"}]
+
+
+def test_the_rows_that_pulpcore_shows_by_itself_are_masked(pulp, remote, unique):
+    (shown,) = pulp.get("remotes/", name=unique)["results"]
+    assert {field: shown[field] for field in SHOWN} == SHOWN
+    CondaRemote.objects.get(name=unique).save(update_fields=["policy"])
+    assert _stored(unique) == STORED
 
 
 @pytest.mark.parametrize(
@@ -92,3 +109,125 @@ def test_a_lifecycle_shows_no_secret_of_its_webhook(pulp, repository):
     pulp.patch(lifecycle.href, webhook_url="https://ci.example.com/hook?key=***", announce=True)
     stored = CondaLifecycle.objects.get(name=lifecycle.name)
     assert (stored.webhook_url, stored.announce) == ("https://ci.example.com/hook?key=tk-1", True)
+
+
+# Everywhere
+
+
+class _Planted:
+    """Secrets that no test has before, by the place where they stand."""
+
+    def __init__(self):
+        self.words = {}
+
+    def __getitem__(self, place):
+        return self.words.setdefault(place, f"planted{uuid.uuid4().hex}")
+
+    def url(self, server, path, login=True):
+        """Return a URL with a secret in each place that a URL has for one."""
+        parts = urlsplit(server)
+        user = f"{self['user']}:{self['password']}@" if login else ""
+        token, query, fragment = self["path"], self["query"], self["fragment"]
+        return f"{parts.scheme}://{user}{parts.netloc}/sub/t/{token}{path}?sig={query}#k={fragment}"
+
+    def found_in(self, text):
+        return [place for place, word in self.words.items() if word in text]
+
+
+def _all_that_the_api_shows(pulp):
+    """Yield what each list of the API has, and the parts of lifecycles and repositories."""
+    for url in pulp.get("").values():
+        yield json.dumps(pulp.get(urlsplit(url).path, limit=1000))
+    for lifecycle in pulp.list("conda/lifecycles/", limit=1000):
+        for part in ("history/", "deliveries/"):
+            yield json.dumps(pulp.get(lifecycle["pulp_href"] + part, limit=1000))
+
+
+def _exported(pulp, stack, repository, package, name):
+    """Export a repository with a package, and yield the texts of the files in it."""
+    (unit,) = pulp.get("content/conda/packages/", filename=package.filename)["results"]
+    pulp.modify(repository, add=[unit["pulp_href"]])
+    folder = stack.state.exports / name
+    # 'path' is taken by the verbs of `pulp`.
+    body = {"name": name, "repositories": [repository], "path": str(folder)}
+    exporter = pulp.session.post(f"{pulp.url}{pulp.api}exporters/core/pulp/", json=body).json()
+    pulp.post(f"{exporter['pulp_href']}exports/")
+    (archive,) = folder.glob("*.tar*")
+    with tarfile.open(archive) as exported:
+        for member in exported:
+            if member.isfile():
+                yield exported.extractfile(member).read().decode(errors="replace")
+
+
+def test_planted_secrets_are_found_nowhere(pulp, stack, upstream, make_repository, unique, caplog):
+    caplog.set_level(logging.INFO)
+    planted = _Planted()
+    there, gone = make_package(f"there-{unique}"), make_package(f"gone-{unique}")
+    base = f"sub/t/{planted['path']}"
+    make_channel(upstream.folder / base, [there, gone])
+    (upstream.folder / base / "noarch" / gone.filename).unlink()
+
+    # A mirror: a sync, downloads on demand, and a sync that fails.
+    remote = pulp.post(
+        "remotes/conda/conda/",
+        name=unique,
+        url=planted.url(upstream.url, "", login=False).partition("#")[0],
+        username=planted["user"],
+        password=planted["password"],
+        headers=[{"X-Api-Key": planted["header"]}],
+        policy="on_demand",
+        max_retries=1,
+    )["pulp_href"]
+    repository = make_repository(remote=remote, autopublish=True)
+    pulp.sync(repository)
+    url = pulp.distribute(repository=repository)
+    assert pulp.fetch(url, f"noarch/{there.filename}").content == there.data
+    assert pulp.fetch(url, f"noarch/{gone.filename}").status_code == 404
+    pulp.patch(remote, policy="immediate")
+    with pytest.raises(TaskFailed) as failed:
+        pulp.sync(repository, optimize=False)
+    answers = [failed.value.description]
+
+    # Uploads from a URL, of which one works.
+    for package in (there, gone):
+        try:
+            pulp.create_package(
+                file_url=planted.url(upstream.url, f"/noarch/{package.filename}"),
+                downloader_config={"headers": [{"X-Api-Key": planted["header"]}]},
+            )
+        except TaskFailed as failed:
+            answers.append(failed.description)
+    assert len(answers) == 2
+
+    # Lock files with such URLs: one can be read, and one cannot.
+    for line in (f"/noarch/{there.filename}", "/noarch/no-package"):
+        lock_file = f"@EXPLICIT\n{planted.url(upstream.url, line).partition('#')[0]}\n"
+        answer = pulp.session.post(
+            f"{pulp.url}{repository}find_lock_file/", json={"lock_file": lock_file}
+        )
+        answers.append(answer.text)
+
+    # A lifecycle: its webhook, notices, feed and page.
+    with Receiver() as receiver:
+        team = pulp.lifecycle(
+            repository,
+            webhook_url=f"{receiver.url}?key={planted['webhook query']}",
+            webhook_secret=f"whsec_{planted['webhook secret']}",
+            announce=True,
+        )
+        team.promote("testing")
+        deliveries = pulp.get(f"{team.href}deliveries/")["results"]
+        assert [each["state"] for each in deliveries] == ["delivered"]
+        answers += [body.decode() for _, body in receiver.messages]
+        answers.append(json.dumps(receiver.messages[0][0]))
+    for path in ("", "noarch/", "notices.json", "history.atom", "noarch/repodata.json"):
+        answers.append(pulp.fetch(team.urls["testing"], path).text)
+
+    answers += _exported(pulp, stack, make_repository(remote=remote), there, unique)
+    answers += _all_that_the_api_shows(pulp)
+    assert len(answers) > 30
+    for answer in answers:
+        assert planted.found_in(answer) == [], answer[:1000]
+    assert "404" in caplog.text
+    assert planted.found_in(caplog.text) == []
+    assert len(planted.words) == 8

@@ -8,12 +8,27 @@ from django.db import models
 from django.utils.functional import cached_property
 
 from pulpcore.plugin.download import BaseDownloader, DownloaderFactory
-from pulpcore.plugin.models import AutoAddObjPermsMixin, EncryptedTextField, Remote, RemoteArtifact
+from pulpcore.plugin.models import (
+    AutoAddObjPermsMixin,
+    EncryptedJSONField,
+    EncryptedTextField,
+    Remote,
+    RemoteArtifact,
+)
 
 from pulp_conda.app.downloads import HomeDownloader, is_at_home
+from pulp_conda.channel.secrets import mask, mask_headers
 
 # `headers` may have an authorization in them.
-_SECRETS = {"username", "password", "token", "headers", "client_cert", "client_key"}
+_SECRETS = {
+    "username",
+    "password",
+    "token",
+    "headers",
+    "unmasked",
+    "client_cert",
+    "client_key",
+}
 
 
 class CondaRemote(Remote, AutoAddObjPermsMixin):
@@ -25,20 +40,45 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
         token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
             answer or log has it.
+        unmasked (dict): The `url` and the `headers` with their secrets. pulpcore's list of all
+            remotes shows its own rows, so both are masked there. A `CondaRemote` has the real ones.
     """
 
     TYPE = "conda"
+
+    url: str
+    headers: list[dict[str, str]] | None
 
     subdirs = ArrayField(models.TextField(), default=list)
     includes = ArrayField(models.TextField(), default=list)
     excludes = ArrayField(models.TextField(), default=list)
     token = EncryptedTextField(null=True)
+    unmasked = EncryptedJSONField(null=True)
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
         permissions = [
             ("manage_roles_condaremote", "Can manage roles on conda remotes"),
         ]
+
+    @classmethod
+    def from_db(cls, *args: Any, **options: Any) -> "CondaRemote":
+        remote: CondaRemote = super().from_db(*args, **options)
+        if "unmasked" not in remote.get_deferred_fields() and remote.unmasked:
+            remote.url, remote.headers = remote.unmasked["url"], remote.unmasked["headers"]
+        return remote
+
+    def save(self, *args: Any, **options: Any) -> None:
+        url, headers = self.url, self.headers
+        self.unmasked = {"url": url, "headers": headers}
+        self.url = mask(url)
+        self.headers = headers and [mask_headers(header) for header in headers]
+        if options.get("update_fields") is not None:
+            options["update_fields"] = {*options["update_fields"], "unmasked"}
+        try:
+            super().save(*args, **options)
+        finally:
+            self.url, self.headers = url, headers
 
     @cached_property
     def download_factory(self) -> DownloaderFactory:
