@@ -1,4 +1,4 @@
-"""Packages that unpack to gigabytes, or to a crowd of files, are sent to an API that has one process:
+"""Packages that unpack to gigabytes, or to a crowd of files, are sent to an API with one process:
 all others are still answered.
 """
 
@@ -28,7 +28,7 @@ def stack():
 
 
 def _gigabytes():
-    """7 MiB that unpack to 6.7 GiB: not a thousand times as much, which would be refused at once."""
+    """7 MiB that unpack to 6.7 GiB. A thousand times as much would be refused at once."""
     noise = 7 * MIB
     member = tarfile.TarInfo("share/large")
     member.size = noise + 67 * 100 * MIB

@@ -6,6 +6,7 @@ will run, and tests that do not import it see no Django.
 
 import atexit
 import os
+import re
 import sys
 from contextlib import ExitStack
 
@@ -33,7 +34,8 @@ def _runs_no_test():
     They would inherit its settings, and with them its database.
     """
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    return not is_worker and any(arg.startswith(("-n", "--numproc")) for arg in sys.argv)
+    processes = re.search(r" (?:-n|--numprocesses)[ =]?(\w+)", " ".join(sys.argv))
+    return not is_worker and processes is not None and processes[1] != "0"
 
 
 STATE = None if _runs_no_test() else _set_up_django()

@@ -10,11 +10,11 @@ from tests.support.builders import make_channel, make_package
 
 
 @pytest.fixture(params=["stored", "on_demand"])
-def channel(request, pulp, upstream, make_mirror):
+def channel(request, pulp, upstream, make_mirror, unique):
     """The URL of a channel with one package, and the package; its bytes are here, or upstream."""
-    package = make_package(
-        "served", f"1!2.0+cu{len(request.param)}", files={"share/x": bytes(5000)}
-    )
+    # Other tests would have other upstreams of the same file, which Pulp asks as well.
+    files = {"share/x": unique.encode() + bytes(5000)}
+    package = make_package("served", f"1!2.0+cu{len(request.param)}", files=files)
     make_channel(upstream.folder, [package])
     mirror = make_mirror(policy="immediate" if request.param == "stored" else "on_demand")
     pulp.sync(mirror.repository)
