@@ -50,9 +50,21 @@ COPY conda_batch (
 ) FROM STDIN
 """
 
-_ARTIFACT = """(
-    SELECT pulp_id FROM core_artifact
-    WHERE core_artifact.sha256 = conda_batch.sha256 AND pulp_domain_id = %(domain)s
+# The files of this domain with these digests that the sync may have without a download. A digest in
+# repodata proves nothing, since everybody can write one: a file counts only if it belongs to a
+# content of a repository that the user of the sync may view. So the upstream has to deliver the
+# bytes of all others itself.
+_ARTIFACTS = """
+    SELECT artifact.pulp_id, artifact.sha256 FROM core_artifact AS artifact
+    WHERE artifact.sha256 = {digest} AND artifact.pulp_domain_id = %(domain)s AND EXISTS (
+        SELECT FROM core_contentartifact AS link
+            JOIN core_repositorycontent AS member ON member.content_id = link.content_id
+        WHERE link.artifact_id = artifact.pulp_id AND member.repository_id = ANY(%(viewable)s)
+    )
+"""
+
+_ARTIFACT = f"""(
+    SELECT pulp_id FROM ({_ARTIFACTS.format(digest="conda_batch.sha256")}) AS artifact
 )"""
 
 _RUN_EXPORTS = """(
@@ -104,9 +116,8 @@ UPDATE conda_batch SET content = (
 
 _FIND_NEW = f"SELECT place, {_ARTIFACT} FROM conda_batch WHERE content IS NULL ORDER BY place"
 
-_FIND_ARTIFACTS = """
-SELECT sha256, pulp_id FROM core_artifact
-WHERE sha256 = ANY(%(digests)s) AND pulp_domain_id = %(domain)s
+_FIND_ARTIFACTS = f"""
+SELECT sha256, pulp_id FROM ({_ARTIFACTS.format(digest="ANY(%(digests)s)")}) AS artifact
 """
 
 _COPY_PACKAGES = f"""
@@ -204,6 +215,7 @@ class SyncFacts(TypedDict):
 
     Attributes:
         domain, remote, repository: Primary keys.
+        viewable: The keys of the repositories whose files may be had without a download.
         pulp_type: The `pulp_type` of packages.
         is_empty: Whether the repository has nothing but its first, empty version.
     """
@@ -211,6 +223,7 @@ class SyncFacts(TypedDict):
     domain: UUID
     remote: UUID
     repository: UUID
+    viewable: list[UUID]
     pulp_type: str
     is_empty: bool
 
@@ -335,8 +348,8 @@ def _copy_new(
     """Write new packages into the tables of content.
 
     Args:
-        new: By place in the batch, in this order: the key of the artifact if the server has the
-            file already, or None.
+        new: By place in the batch, in this order: the key of the artifact if the sync may have one
+            without a download, or None.
     """
     domain, remote, pulp_type = str(facts["domain"]), str(facts["remote"]), facts["pulp_type"]
     now = facts["now"].isoformat()

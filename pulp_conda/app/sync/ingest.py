@@ -2,9 +2,9 @@
 
 pulpcore's pipeline saves each content unit by itself, which takes 3 ms, or an hour for conda-forge.
 Here records are written into a temporary table, one batch at a time. SQL then compares this table
-with the tables of content. What is new becomes content, with its artifact if the server has the
-file already, and with the URL to download it from. Memory does not grow with the channel, and
-neither does the time for each record.
+with the tables of content. What is new becomes content, with the URL to download its file from. It
+gets the file itself if a repository has it that the user of the sync may view. Memory does not grow
+with the channel, and neither does the time for each record.
 
 The rows are the same that pulpcore's pipeline writes; a test compares them.
 """
@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from pulpcore.plugin.models import RepositoryVersion
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.util import get_current_user, get_domain_pk, get_objects_for_user
 
 from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.sync import batch
@@ -102,6 +102,7 @@ WHERE artifact.artifact_id IS NULL
 ORDER BY package.subdir, package.filename
 """
 
+# As with files, it is not enough to name the digest of a sidecar that this server has.
 _ABSENT_SIDECARS = """
 SELECT DISTINCT ON (package.attestations_sha256, package.filename, package.sha256)
     package.subdir, package.filename, package.record, package.in_v3, remote.url
@@ -115,6 +116,13 @@ WHERE package.attestations_sha256 <> '' AND (
         SELECT FROM conda_condasidecar AS sidecar
         WHERE sidecar.pulp_domain_id = %(domain)s
             AND sidecar.sha256 = package.attestations_sha256
+    ) OR NOT EXISTS (
+        SELECT FROM conda_condapackage AS holder
+            JOIN core_repositorycontent AS member ON member.content_id = holder.content_ptr_id
+        WHERE holder.attestations_sha256 = package.attestations_sha256
+            AND holder.attestations_sha256 <> ''
+            AND holder._pulp_domain_id = %(domain)s
+            AND member.repository_id = ANY(%(viewable)s)
     ) OR EXISTS (
         SELECT FROM conda_condapackage AS other
         WHERE other.attestations_sha256 = package.attestations_sha256
@@ -152,6 +160,7 @@ class Ingest:
             "domain": get_domain_pk(),
             "remote": remote.pk,
             "repository": repository.pk,
+            "viewable": _viewable(repository),
             "pulp_type": CondaPackage.get_pulp_type(),
             "is_empty": is_empty,
         }
@@ -290,3 +299,16 @@ class Ingest:
         with connection.cursor() as cursor:
             cursor.execute(statement, self._facts)
             return cursor.fetchall()
+
+
+def _viewable(repository: CondaRepository) -> list[UUID]:
+    """Return the keys of the repositories whose files a sync may have without a download.
+
+    These are the repository itself and those that the user of the task may view, if it has one.
+    """
+    keys = [repository.pk]
+    if user := get_current_user():
+        of_domain = CondaRepository.objects.filter(pulp_domain=get_domain_pk())
+        seen = get_objects_for_user(user, "conda.view_condarepository", of_domain)
+        keys += seen.exclude(pk=repository.pk).values_list("pk", flat=True)
+    return keys

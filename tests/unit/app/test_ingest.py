@@ -1,17 +1,22 @@
+import hashlib
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from pulpcore.plugin.models import Artifact, ContentArtifact, RemoteArtifact
+from pulpcore.app.contexts import with_user  # noqa: TID251  who runs tasks sets the user
+from pulpcore.plugin.models import Artifact, ContentArtifact, RemoteArtifact, RepositoryContent
+from pulpcore.plugin.util import assign_role
 
 from pulp_conda.app.models import (
     CondaPackage,
     CondaPackageInfo,
     CondaRemote,
     CondaRepository,
+    CondaSidecar,
     IndexedFile,
 )
 from pulp_conda.app.sync import batch
@@ -176,15 +181,82 @@ def test_a_moved_upstream_is_where_files_come_from(repository, remote):
     assert RemoteArtifact.objects.get().url == "https://mirror.example.org/a-1.0-0.conda"
 
 
-def test_bytes_that_came_meanwhile_are_found_beside_a_new_package(repository, remote):
+def _store(sha256):
+    """Store bytes with a digest, and give them to the packages that there are of it."""
+    digests = {f"sha{bits}": sha256[: bits // 4].ljust(bits // 4, "0") for bits in (224, 384, 512)}
+    artifact = Artifact.objects.create(
+        file=ContentFile(b"1234", name="a"), size=4, sha256=sha256, **digests
+    )
+    packages = CondaPackage.objects.filter(sha256=sha256)
+    assert ContentArtifact.objects.filter(content__in=packages).update(artifact=artifact)
+    return artifact
+
+
+def _files(version):
+    links = ContentArtifact.objects.filter(content__in=version.content).order_by("relative_path")
+    return [link.artifact for link in links]
+
+
+def test_bytes_that_the_repository_has_are_found_beside_a_new_package(repository, remote):
     known = [make_record(name) for name in "ab"]
     _sync(repository, remote, known)
-    digests = {f"sha{bits}": "0" * (bits // 4) for bits in (224, 384, 512)}
-    digests["sha256"] = known[0].sha256
-    artifact = Artifact.objects.create(file=ContentFile(b"of a", name="a"), size=4, **digests)
-    version = _sync(repository, remote, [*known, make_record("c")], mirror=True)
-    linked = ContentArtifact.objects.filter(content__in=version.content).order_by("relative_path")
-    assert [link.artifact for link in linked] == [artifact, None, None]
+    artifact = _store(known[0].sha256)
+    hotfix = make_record("a", depends=["x"])
+    version = _sync(repository, remote, [hotfix, known[1], make_record("c")], mirror=True)
+    assert _files(version) == [artifact, None, None]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_digest_gives_only_files_that_the_user_of_the_sync_may_view(repository, remote, is_first):
+    user = get_user_model().objects.create(username="bob")
+    private = CondaRepository.objects.create(name="private")
+    _sync(private, remote, [make_record("a")])
+    artifact = _store(make_record("a").sha256)
+    if not is_first:
+        _sync(repository, remote, [make_record("b")])
+    named = [make_record("a", depends=["x"])]
+    # Nobody started this sync.
+    with with_user(None):
+        version = _sync(repository, remote, named)
+    assert _files(version)[0] is None
+    with with_user(user):
+        # What the repository itself names by the digest is no file that it has.
+        assert _sync(repository, remote, named) is None
+        assert _files(version)[0] is None
+        assign_role("conda.condarepository_viewer", user, private)
+        assert _sync(repository, remote, named) is None
+        assert _files(version)[0] == artifact
+        again = CondaRepository.objects.create(name="again")
+        assert _files(_sync(again, remote, [make_record("a", depends=["y"])])) == [artifact]
+
+
+def test_bytes_that_no_repository_has_are_nobodys(repository, remote):
+    _sync(repository, remote, [make_record("a")])
+    artifact = _store(make_record("a").sha256)
+    other = CondaRepository.objects.create(name="other")
+    RepositoryContent.objects.all().delete()
+    assert _files(_sync(other, remote, [make_record("a", depends=["x"])])) == [None]
+    assert Artifact.objects.get() == artifact
+
+
+def test_the_digest_of_attestations_gives_only_those_that_the_user_may_view(repository, remote):
+    data = b"[]"
+    digest = hashlib.sha256(data).hexdigest()
+    private = CondaRepository.objects.create(name="private")
+    _sync(private, remote, [make_record("a", attestations_sha256=digest)])
+    CondaSidecar.objects.create(sha256=digest, data=data)
+
+    def absent(user=None):
+        named = make_record("a", depends=["x"], attestations_sha256=digest)
+        with with_user(user), Ingest(repository, remote) as ingest:
+            list(ingest.add([UpstreamPackage(named, remote.url)]))
+            return [package.record.name for package in ingest.absent_sidecars()]
+
+    assert absent() == ["a"]
+    user = get_user_model().objects.create(username="bob")
+    assert absent(user) == ["a"]
+    assign_role("conda.condarepository_viewer", user, private)
+    assert absent(user) == []
 
 
 def test_the_same_record_twice_is_one_package(repository, remote):
