@@ -1,5 +1,6 @@
 """What Pulp exports of a channel, and imports on another server."""
 
+from functools import cached_property
 from typing import Any
 
 from django.db.models import DateTimeField, Field, ForeignKey, Model, QuerySet
@@ -7,6 +8,8 @@ from import_export.widgets import Widget
 
 from pulpcore.plugin.importexport import BaseContentResource, QueryModelResource
 from pulpcore.plugin.modelresources import RepositoryResource
+from pulpcore.plugin.models import Task
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import (
     CondaEnvironment,
@@ -15,8 +18,13 @@ from pulp_conda.app.models import (
     CondaPatch,
     CondaRepository,
     CondaSidecar,
+    IndexedFile,
 )
 from pulp_conda.channel.records import PackageRecord
+
+# The place of the name of the repository among the arguments of
+# `pulpcore.app.tasks.importer.import_repository_version`.
+_DESTINATION = 3
 
 
 class _AsIs(Widget):
@@ -106,6 +114,41 @@ class CondaSidecarResource(_Resource):
         import_id_fields = ("pulp_domain", "sha256")
 
 
+class IndexedFileResource(_Resource):
+    """Since when the channel has its files, as its metadata say (CEP 47).
+
+    How old they are for a quarantine is for the other server to say, by its own clock.
+    """
+
+    def set_up_queryset(self) -> QuerySet:
+        packages = self.repo_version.get_content(CondaPackage.objects)
+        return IndexedFile.objects.filter(
+            sha256__in=packages.values("sha256"), repository=self.repo_version.repository_id
+        )
+
+    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
+        super().before_import_row(row, **kwargs)
+        row["repository"] = self._destination.pk
+
+    @cached_property
+    def _destination(self) -> CondaRepository:
+        """The repository into which the task imports.
+
+        pulpcore does not tell that to resources. It is the name among the arguments of the task.
+        """
+        name = Task.current().enc_args[_DESTINATION]
+        return CondaRepository.objects.get(name=name, pulp_domain=get_domain_pk())
+
+    def skip_row(self, instance: IndexedFile, original: IndexedFile, *args: Any) -> bool:
+        """Keep what the repository here has said already."""
+        return not original._state.adding
+
+    class Meta:
+        model = IndexedFile
+        fields = ("repository", "sha256", "indexed_timestamp")
+        import_id_fields = ("repository", "sha256")
+
+
 class CondaRepositoryResource(RepositoryResource):
     def set_up_queryset(self) -> QuerySet:
         return CondaRepository.objects.filter(pk=self.repo_version.repository)
@@ -123,4 +166,6 @@ IMPORT_ORDER = [
     CondaPatchResource,
     CondaEnvironmentResource,
     CondaRepositoryResource,
+    # Behind the repository, which it needs, and before pulpcore makes the version, which keeps it.
+    IndexedFileResource,
 ]

@@ -26,6 +26,10 @@ _LAST_SECOND = 253_402_300_799
 _LARGEST_INTEGER = 2**63 - 1
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F]*")
 
+# The date of CEP 47, 30 June 2026. Files that are older than that may have the date of their build
+# as their `indexed_timestamp`.
+FIRST_INDEXED = 1_782_777_600_000
+
 # The most milliseconds that the upstream's clock may be ahead of the clock here.
 _CLOCK_SKEW = 24 * 60 * 60 * 1000
 

@@ -325,7 +325,7 @@ def test_a_client_learns_the_same_from_every_form(pulp, make_repository, unique,
         "content/conda/patches/",
         repository=repository,
         subdir="noarch",
-        author="somebody",
+        credit="somebody",
         reason="a test",
         instructions={
             "packages.conda": {patched.filename: {"depends": ["hotfix"]}},

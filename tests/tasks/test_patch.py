@@ -52,6 +52,7 @@ def test_a_patch_is_added_shown_in_the_diff_and_removed_again(pulp, channel, pac
         "pulp_href": patch["pulp_href"],
         "subdir": "noarch",
         "author": "admin",
+        "credit": "",
         "reason": "a test",
         "expires_at": "2099-01-01T00:00:00Z",
         "filenames": [package.filename],
@@ -69,9 +70,9 @@ def test_a_patch_is_added_shown_in_the_diff_and_removed_again(pulp, channel, pac
 
 
 def test_patches_are_found_by_what_they_say(pulp, channel, package, make_patch, unique):
-    patch = make_patch(author=f"ada-{unique}", reason=f"because of {unique}")
+    patch = make_patch(credit=f"Ada {unique}", reason=f"because of {unique}")
     for filters in (
-        {"author": f"ada-{unique}"},
+        {"credit__icontains": f"ada {unique}", "author": "admin"},
         {"reason__icontains": f"OF {unique}"},
         {"filename": package.filename},
         {"filename": package.filename, "subdir": "noarch", "expires_at__isnull": True},
@@ -80,11 +81,34 @@ def test_patches_are_found_by_what_they_say(pulp, channel, package, make_patch, 
         assert found["pulp_href"] == patch["pulp_href"]
         assert "instructions" not in found  # They may be large: a patch by itself has them.
     for filters in (
-        {"author": f"ada-{unique}", "subdir": "linux-64"},
-        {"author": f"ada-{unique}", "expires_at__isnull": False},
+        {"credit__icontains": unique, "author": "ada"},
+        {"credit__icontains": unique, "subdir": "linux-64"},
+        {"credit__icontains": unique, "expires_at__isnull": False},
         {"filename": package.filename[:-1]},
     ):
         assert pulp.get(PATCHES, **filters)["count"] == 0
+
+
+def test_the_author_of_a_patch_is_the_user_who_made_it(pulp, channel, package, make_patch):
+    refused = pulp.try_post(
+        PATCHES,
+        subdir="noarch",
+        reason="a test",
+        author="somebody else",
+        instructions={"remove": [package.filename]},
+    )
+    assert (refused.status_code, list(refused.json())) == (400, ["author"])
+    ada = pulp.user(["conda.condarepository_owner"])
+    task = ada.post(
+        PATCHES,
+        repository=channel,
+        subdir="noarch",
+        reason="a test",
+        credit="somebody else",
+        instructions={"remove": [package.filename]},
+    )
+    patch = pulp.get(pulp.created(task, "/patches/"))
+    assert (patch["author"], patch["credit"]) == (ada.session.auth[0], "somebody else")
 
 
 def test_the_same_patch_is_not_made_twice(make_patch):
@@ -271,11 +295,11 @@ def test_run_exports_are_patched_where_they_stand(pulp, channel, published, pack
 def test_an_expired_patch_is_left_out_of_the_next_publication(
     pulp, stack, channel, published, package, make_patch
 ):
-    make_patch(repository=channel, expires_at="2099-01-01T00:00:00Z", author=package.record.name)
+    make_patch(repository=channel, expires_at="2099-01-01T00:00:00Z", credit=package.record.name)
     first = pulp.newest_publication(channel)
     with stack.connect() as database:  # Rather than to wait for it.
         database.execute(
-            "UPDATE conda_condapatch SET expires_at = now() WHERE author = %s",
+            "UPDATE conda_condapatch SET expires_at = now() WHERE credit = %s",
             [package.record.name],
         )
     second = pulp.publish(_latest(pulp, channel))

@@ -65,3 +65,90 @@ def test_an_immediate_mirror_fetches_a_private_file_itself(pulp, upstream, secre
     # The administrator has it already.
     _mirror(pulp, upstream.url, policy="immediate")
     assert upstream.asked(path) == [200]
+
+
+RULE = {"name": "rules", "kind": "policy", "minimum_age": {"days": 7}}
+OLD = 1_500_000_000_000
+
+
+def _gate(pulp, repository):
+    """Return the names of packages that a quarantine holds back, and what the gate says."""
+    team = pulp.lifecycle(repository)
+    team.set_gates("testing", RULE)
+    (gate,) = team.promote("testing", dry_run=True)["gates"]
+    held = [finding["subject"].split("/")[1].split("-")[0] for finding in gate["findings"]]
+    return sorted(held), gate["summary"]
+
+
+@pytest.fixture
+def packages(unique):
+    """Packages by name, each with bytes of its own."""
+    names = ("old", "forged", "built")
+    return {name: make_package(name, files={"share/x": unique.encode()}) for name in names}
+
+
+def test_a_quarantine_believes_no_date_of_an_upstream(pulp, upstream, packages):
+    make_channel(upstream.folder, [packages["old"]])
+    repository, _ = _mirror(pulp, upstream.url)
+    # All of the first sync are old, which the report says.
+    assert _gate(pulp, repository) == (
+        [],
+        "All rules are kept. Old enough by a date of the upstream: 1.",
+    )
+    forged = _with(packages["forged"], indexed_timestamp=OLD)
+    make_channel(upstream.folder, [packages["old"], forged, packages["built"]])
+    pulp.sync(repository)
+    held, summary = _gate(pulp, repository)
+    assert held == ["built", "forged"]
+    assert summary == ("Against the rules: 2 minimum_age. Old enough by a date of the upstream: 1.")
+
+
+def test_a_second_upstream_is_no_first_sync(pulp, upstream, make_upstream, packages):
+    make_channel(upstream.folder, [packages["old"]])
+    repository, url = _mirror(pulp, upstream.url)
+    second = make_upstream()
+    make_channel(second.folder, [packages["built"]])
+    remote = pulp.post("remotes/conda/conda/", name=uuid4().hex, url=second.url)
+    pulp.sync(repository, remote=remote["pulp_href"])
+    assert _gate(pulp, repository)[0] == ["built"]
+    records = pulp.fetch(url, "noarch/repodata.json").json()["packages.conda"].values()
+    indexed = {record["name"]: record["indexed_timestamp"] for record in records}
+    assert indexed["old"] == packages["old"].record.timestamp < indexed["built"]
+
+
+def test_an_upstream_whose_dates_are_trusted_is_believed(pulp, upstream, make_upstream, packages):
+    make_channel(upstream.folder, [packages["old"]])
+    repository, _ = _mirror(pulp, upstream.url)
+    second = make_upstream()
+    remote = pulp.post("remotes/conda/conda/", name=uuid4().hex, url=second.url, trust_dates=True)[
+        "pulp_href"
+    ]
+    make_channel(second.folder, [packages["built"]])
+    pulp.sync(repository, remote=remote)
+    assert _gate(pulp, repository)[0] == []
+    late = make_package("late", files={"share/x": repository.encode()})
+    dated = _with(packages["forged"], indexed_timestamp=OLD)
+    make_channel(second.folder, [packages["built"], dated, late])
+    pulp.sync(repository, remote=remote)
+    # After the first sync, a build date says nothing of when the channel had it.
+    assert _gate(pulp, repository)[0] == ["late"]
+
+
+def test_a_copy_and_a_corrected_record_are_as_old_as_the_file(pulp, stack, upstream, packages):
+    make_channel(upstream.folder, [packages["old"]])
+    repository, _ = _mirror(pulp, upstream.url)
+    copy = pulp.post("repositories/conda/conda/", name=uuid4().hex, autopublish=True)["pulp_href"]
+    pulp.post(f"{copy}copy/", source=repository, specs=["old"])
+    # That the first sync is believed does not travel along.
+    assert _gate(pulp, copy)[0] == ["old"]
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE core_content SET pulp_created = pulp_created - interval '60 days' "
+            "WHERE pulp_id IN (SELECT content_ptr_id FROM conda_condapackage WHERE sha256 = %s)",
+            [packages["old"].record.sha256],
+        )
+    assert _gate(pulp, copy) == ([], "All rules are kept.")
+    make_channel(upstream.folder, [_with(packages["old"], depends=["hotfix"])])
+    remote = pulp.post("remotes/conda/conda/", name=uuid4().hex, url=upstream.url)["pulp_href"]
+    pulp.sync(copy, remote=remote)
+    assert _gate(pulp, copy) == ([], "All rules are kept.")

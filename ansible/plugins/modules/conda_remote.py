@@ -33,6 +33,12 @@ options:
     description: Match specs of packages to leave out, applied after O(includes).
     type: list
     elements: str
+  trust_dates:
+    description:
+      - Whether the rule C(minimum_age) of gates believes the dates that the upstream gives, of
+        packages that come from then on.
+      - Otherwise a package is as old as the time since the server first saw it.
+    type: bool
   policy:
     description:
       - When package files are downloaded. V(on_demand) downloads a file when a client first
@@ -151,6 +157,7 @@ _FIELDS = (
     "subdirs",
     "includes",
     "excludes",
+    "trust_dates",
     "policy",
     "ca_cert",
     "client_cert",
@@ -224,6 +231,7 @@ def main():
             "subdirs": {"type": "list", "elements": "str"},
             "includes": {"type": "list", "elements": "str"},
             "excludes": {"type": "list", "elements": "str"},
+            "trust_dates": {"type": "bool"},
             "policy": {"type": "str", "choices": ["on_demand", "immediate", "streamed"]},
             "remote_username": {"type": "str"},
             "remote_password": {"type": "str", "no_log": True},

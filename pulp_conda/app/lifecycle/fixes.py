@@ -11,10 +11,12 @@ from pulp_conda.app.models.repository import CondaRepository
 from pulp_conda.app.versions.membership import become
 
 # The stage's own repository gets what the channel knows about files and names: a promotion does not
-# change when a file was first offered (CEP 47).
+# change when a file was first offered (CEP 47), nor how old it is.
 _COPY_INDEXED = """
-INSERT INTO conda_indexedfile (repository_id, sha256, indexed_timestamp)
-SELECT %(own)s, sha256, indexed_timestamp FROM conda_indexedfile WHERE repository_id = %(channel)s
+INSERT INTO conda_indexedfile
+    (repository_id, sha256, indexed_timestamp, seen_timestamp, believed_timestamp)
+SELECT %(own)s, sha256, indexed_timestamp, seen_timestamp, believed_timestamp
+FROM conda_indexedfile WHERE repository_id = %(channel)s
 ON CONFLICT DO NOTHING
 """
 _COPY_SUMMARIES = """

@@ -33,7 +33,9 @@ class CondaPatch(Content):
         instructions (str): Canonical JSON in the form of `patch_instructions.json` (CEP 36, CEP
             21).
         digest (str): The sha256 of all that the other fields say, in hex.
-        author (str): Who wants it; empty for an upstream's own list of removed packages.
+        author (str): The name of the user who made it; empty for an upstream's own list of removed
+            packages.
+        credit (str): Whom else to thank or ask, in the words of the author; nobody checks it.
         reason (str): Why.
         expires_at (datetime): Publications after this moment leave it out.
     """
@@ -45,6 +47,7 @@ class CondaPatch(Content):
     instructions = models.TextField()
     digest = models.CharField(max_length=64)
     author = models.TextField()
+    credit = models.TextField(default="")
     reason = models.TextField()
     expires_at = models.DateTimeField(null=True)
 
@@ -61,6 +64,7 @@ class CondaPatch(Content):
         author: str,
         reason: str,
         expires_at: datetime | None = None,
+        credit: str = "",
     ) -> dict[str, Any]:
         """Return the values of a patch's columns, by field name; the document is a checked one."""
         facts = {
@@ -70,10 +74,13 @@ class CondaPatch(Content):
             "reason": reason,
             "expires_at": expires_at and expires_at.astimezone(UTC).isoformat(),
         }
+        if credit:  # Patches without one keep the digests that they had before there was any.
+            facts["credit"] = credit
         return {
             **facts,
             "instructions": _canonical(document).decode(),
             "expires_at": expires_at,
+            "credit": credit,
             "digest": sha256(_canonical(facts)).hexdigest(),
         }
 

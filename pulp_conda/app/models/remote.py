@@ -38,6 +38,7 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         subdirs (list): The subdirs to take; all that the channel has if empty.
         includes (list): MatchSpecs of packages to take; all if empty.
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
+        trust_dates (bool): Whether a quarantine believes the dates that the upstream gives.
         token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
             answer or log has it.
         unmasked (dict): The `url` and the `headers` with their secrets. pulpcore's list of all
@@ -52,6 +53,7 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
     subdirs = ArrayField(models.TextField(), default=list)
     includes = ArrayField(models.TextField(), default=list)
     excludes = ArrayField(models.TextField(), default=list)
+    trust_dates = models.BooleanField(default=False)
     token = EncryptedTextField(null=True)
     unmasked = EncryptedJSONField(null=True)
 

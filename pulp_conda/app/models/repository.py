@@ -161,7 +161,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         self._check_paths(new_version)
         if not getattr(new_version, "is_copy", False):
             self._check_patches(new_version)
-        IndexedFile.note(new_version, seed=getattr(new_version, "is_first_sync", False))
+        IndexedFile.note(new_version, **getattr(new_version, "believed_dates", {}))
         overrides.finish_by_changes(new_version)
 
     def _check_paths(self, new_version: RepositoryVersion) -> None:

@@ -35,11 +35,19 @@ class CondaPatchSummarySerializer(StrictFields, NoArtifactContentSerializer):
     )
     author = serializers.CharField(
         help_text=_(
-            "Who wants it, for example 'ada@example.org'. The default is the name of the user who "
-            "makes it. Empty for what an upstream removed."
+            "The name of the user who made it, for example 'ada'. Empty for what an upstream "
+            "removed."
+        ),
+        read_only=True,
+    )
+    credit = serializers.CharField(
+        help_text=_(
+            "Whom else to thank or ask, for example 'Grace Hopper <grace@example.org>'. Nobody "
+            "checks it. The default is empty."
         ),
         max_length=255,
-        required=False,
+        default="",
+        allow_blank=True,
     )
     reason = serializers.CharField(
         help_text=_("Why, for example 'numpy 2 breaks scipy 1.10, see issue 42'."), max_length=2000
@@ -56,7 +64,7 @@ class CondaPatchSummarySerializer(StrictFields, NoArtifactContentSerializer):
     class Meta:
         fields = tuple(
             field for field in NoArtifactContentSerializer.Meta.fields if field != "overwrite"
-        ) + ("subdir", "author", "reason", "expires_at")
+        ) + ("subdir", "author", "credit", "reason", "expires_at")
         model = CondaPatch
 
 
@@ -130,6 +138,9 @@ class CondaPatchSerializer(CondaPatchSummarySerializer):
         return package
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "author" in self.initial_data:
+            reason = _("The author is the user who makes the patch. Name others in 'credit'.")
+            raise serializers.ValidationError({"author": [reason]})
         data = super().validate(data)
         if ("instructions" in data) == ("package" in data):
             raise serializers.ValidationError(_("Give either 'instructions' or 'package'."))
@@ -157,7 +168,8 @@ class CondaPatchSerializer(CondaPatchSummarySerializer):
         columns = CondaPatch.columns(
             data["subdir"],
             data["instructions"],
-            author=data.get("author") or self.context["author"],
+            author=self.context["author"],
+            credit=data["credit"],
             reason=data["reason"],
             expires_at=data["expires_at"],
         )
@@ -186,6 +198,7 @@ class CondaPatchDiffSerializer(CondaPatchSummarySerializer):
             "pulp_href",
             "subdir",
             "author",
+            "credit",
             "reason",
             "expires_at",
             "filenames",

@@ -86,6 +86,15 @@ class CondaRemoteSerializer(StrictFields, RemoteSerializer):
         ),
         required=False,
     )
+    trust_dates = serializers.BooleanField(
+        help_text=_(
+            "Whether the rule 'minimum_age' of gates believes this upstream: the "
+            "'indexed_timestamp' of its records and, at the first sync of its URL, the 'timestamp' "
+            "of their builds. It holds for packages that come from then on. The default is false: "
+            "their age is the time since this server first saw them."
+        ),
+        required=False,
+    )
     token = serializers.CharField(
         help_text=_(
             "The token that the upstream wants in front of the path, as in '/t/<token>/channel'. "
@@ -138,5 +147,11 @@ class CondaRemoteSerializer(StrictFields, RemoteSerializer):
         return specs
 
     class Meta:
-        fields = RemoteSerializer.Meta.fields + ("subdirs", "includes", "excludes", "token")
+        fields = RemoteSerializer.Meta.fields + (
+            "subdirs",
+            "includes",
+            "excludes",
+            "trust_dates",
+            "token",
+        )
         model = CondaRemote

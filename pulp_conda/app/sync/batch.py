@@ -25,7 +25,7 @@ from pulpcore.plugin.models import Content
 
 from pulp_conda.app.sync.copy_format import NULL, as_array, as_number, copy_rows
 from pulp_conda.app.sync.packages import UpstreamPackage
-from pulp_conda.app.versions.sql import BY_INDEX, MEMBER
+from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, is_in_one_of
 from pulp_conda.channel.metadata.run_exports import canonical
 from pulp_conda.channel.records import PackageRecord
 
@@ -54,12 +54,11 @@ COPY conda_batch (
 # repodata proves nothing, since everybody can write one: a file counts only if it belongs to a
 # content of a repository that the user of the sync may view. So the upstream has to deliver the
 # bytes of all others itself.
-_ARTIFACTS = """
+_ARTIFACTS = f"""
     SELECT artifact.pulp_id, artifact.sha256 FROM core_artifact AS artifact
-    WHERE artifact.sha256 = {digest} AND artifact.pulp_domain_id = %(domain)s AND EXISTS (
+    WHERE artifact.sha256 = {{digest}} AND artifact.pulp_domain_id = %(domain)s AND EXISTS (
         SELECT FROM core_contentartifact AS link
-            JOIN core_repositorycontent AS member ON member.content_id = link.content_id
-        WHERE link.artifact_id = artifact.pulp_id AND member.repository_id = ANY(%(viewable)s)
+        WHERE link.artifact_id = artifact.pulp_id AND {is_in_one_of("viewable", "link.content_id")}
     )
 """
 

@@ -85,7 +85,8 @@ def _sync(
             version = ingest.new_version(
                 mirror_except=read_in_part if mirror else None,
                 no_other_subdirs=comparable and seen.keys() | seen_before.keys() <= read_in_part,
-                is_first_sync=remote.url not in sources,
+                is_first_sync=not remembered or (remote.trust_dates and remote.url not in sources),
+                trust_dates=remote.trust_dates,
                 patches=reader.patches(latest),
                 prepare=_summaries_keeper(upstream, remote),
             )

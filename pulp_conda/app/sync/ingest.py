@@ -24,7 +24,7 @@ from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.sync import batch
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.versions.membership import change_contents
-from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, packages_of_latest
+from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, is_in_one_of, packages_of_latest
 from pulp_conda.channel.records import PackageRecord
 
 _BATCH = 5000
@@ -103,7 +103,7 @@ ORDER BY package.subdir, package.filename
 """
 
 # As with files, it is not enough to name the digest of a sidecar that this server has.
-_ABSENT_SIDECARS = """
+_ABSENT_SIDECARS = f"""
 SELECT DISTINCT ON (package.attestations_sha256, package.filename, package.sha256)
     package.subdir, package.filename, package.record, package.in_v3, remote.url
 FROM conda_seen
@@ -118,11 +118,10 @@ WHERE package.attestations_sha256 <> '' AND (
             AND sidecar.sha256 = package.attestations_sha256
     ) OR NOT EXISTS (
         SELECT FROM conda_condapackage AS holder
-            JOIN core_repositorycontent AS member ON member.content_id = holder.content_ptr_id
         WHERE holder.attestations_sha256 = package.attestations_sha256
             AND holder.attestations_sha256 <> ''
             AND holder._pulp_domain_id = %(domain)s
-            AND member.repository_id = ANY(%(viewable)s)
+            AND {is_in_one_of("viewable", "holder.content_ptr_id")}
     ) OR EXISTS (
         SELECT FROM conda_condapackage AS other
         WHERE other.attestations_sha256 = package.attestations_sha256
@@ -243,6 +242,7 @@ class Ingest:
         mirror_except: Collection[str] | None,
         no_other_subdirs: bool = False,
         is_first_sync: bool = False,
+        trust_dates: bool = False,
         patches: PatchChanges = PatchChanges(),
         prepare: Callable[[RepositoryVersion], None] | None = None,
     ) -> RepositoryVersion | None:
@@ -254,8 +254,8 @@ class Ingest:
                 of names that were looked at.
             no_other_subdirs: The latest version has packages in no other subdirs than those of
                 `mirror_except`. Then nobody needs to look through all of its packages.
-            is_first_sync: This is the first sync of this channel. Its packages count as indexed
-                when their records say that they were built (CEP 47).
+            is_first_sync, trust_dates: Which dates of the upstream to believe, see
+                `IndexedFile.note`.
             patches: Patches to add and to remove.
             prepare: Called with the new version before it is complete.
         """
@@ -268,7 +268,10 @@ class Ingest:
                 added="SELECT content FROM conda_added",
                 removed="SELECT content FROM conda_removed",
             )
-            version.is_first_sync = is_first_sync
+            version.believed_dates = {
+                "is_first_sync": is_first_sync,
+                "trust_dates": trust_dates,
+            }
             if prepare:
                 prepare(version)
         return version

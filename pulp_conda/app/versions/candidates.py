@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from django.db import connection
 
+from pulp_conda.app.versions.ages import first_seen
 from pulp_conda.app.versions.state import State
 from pulp_conda.channel.policies.satisfaction import Candidate
 
@@ -12,7 +13,8 @@ _BATCH = 2000
 _COLUMNS = """
     package.subdir, package.filename, package.name, package.version, package.build,
     package.build_number, package.license, {depends}, package.sha256, package.md5,
-    COALESCE(package.indexed_timestamp, indexed.indexed_timestamp), {is_new}, package.content_ptr_id
+    COALESCE(package.indexed_timestamp, indexed.indexed_timestamp), {is_new},
+    package.content_ptr_id, indexed.seen_timestamp, indexed.believed_timestamp
 """
 
 _INDEXED = """
@@ -58,12 +60,16 @@ SELECT DISTINCT name FROM conda_condapackage WHERE content_ptr_id IN (
 
 
 def candidates(
-    state: State, before: State | None = None, with_depends: bool = False
+    state: State,
+    before: State | None = None,
+    with_depends: bool = False,
+    with_ages: bool = False,
 ) -> Iterator[Candidate]:
     """Yield a `Candidate` for each package of a state, in the order of their paths.
 
     Args:
         before: A state whose packages are not new, or None.
+        with_ages: Also find out when this server first had the new ones, in whatever repository.
     """
     is_new, facts = "true", state.facts("state")
     if before:
@@ -78,7 +84,8 @@ def candidates(
     with connection.chunked_cursor() as cursor:
         cursor.itersize = _BATCH
         cursor.execute(statement, facts)
-        yield from map(Candidate._make, cursor)
+        found = map(Candidate._make, cursor)
+        yield from first_seen(found) if with_ages else found
 
 
 def candidates_named(state: State, names: Iterable[str]) -> list[Candidate]:

@@ -64,6 +64,19 @@ def is_member_at(number: str) -> str:
     return f"(added.number <= {number} AND (removed.number IS NULL OR removed.number > {number}))"
 
 
+def is_in_one_of(repositories: str, content: str) -> str:
+    """Return the condition that a version of one of several repositories has a content.
+
+    Args:
+        repositories: The name of the parameter with the keys of the repositories.
+        content: The key of the content, as an expression of SQL.
+    """
+    return f"""EXISTS (
+        SELECT FROM {MEMBERSHIPS.format(content=content)} AS member
+        WHERE member.repository_id = ANY(%({repositories})s)
+    )"""
+
+
 def packages_of_latest() -> str:
     """Return what stands behind FROM for the packages of the latest version of a repository, as
     `member` and `package`.

@@ -34,6 +34,7 @@ class CondaPatchFilter(ContentFilter):
         fields = {
             "subdir": ["exact", "in"],
             "author": ["exact", "in"],
+            "credit": ["icontains"],
             "reason": ["icontains"],
             "expires_at": ["lt", "lte", "gt", "gte", "range", "isnull"],
         }

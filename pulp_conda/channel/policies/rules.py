@@ -23,6 +23,9 @@ _LONGEST_PATTERN = 200
 _MOST_DAYS = 3650
 _MOST_CHANNELS = 20
 
+# In milliseconds.
+_DAY = 86_400_000
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -45,10 +48,13 @@ class PolicyVerdict:
     Attributes:
         findings: The first `MOST_FINDINGS` of each rule.
         counts: The number of all findings by rule.
+        old_by_date: How many new packages keep the rule `minimum_age` only by a date that their
+            upstream gave.
     """
 
     findings: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    old_by_date: int = 0
 
     @property
     def count(self) -> int:
@@ -77,30 +83,42 @@ class Waiver:
 
 @dataclass(frozen=True)
 class MinimumAge:
-    """New packages wait for some days. In this time others may notice what is wrong with them."""
+    """New packages wait for some days. In this time others may notice what is wrong with them.
+
+    The age of a package is the time since this server first saw it. A date that its upstream gave
+    counts only where somebody decided to believe it.
+    """
 
     days: float
     exceptions: Queries = field(default_factory=lambda: Queries(()))
     waivers: tuple[Waiver, ...] = ()
 
     def reason_against(self, package: Candidate, now: datetime) -> str | None:
-        added_ms, now_ms = package.indexed_timestamp, now.timestamp() * 1000
-        if added_ms is not None and added_ms <= now_ms - self.days * 86_400_000:
+        if self._is_over(package.seen_timestamp, now) or self.is_old_by_date(package, now):
             return None
         if self.exceptions.matching(package):
             return None
         if any(now <= waiver.end and waiver.query.matches(package) for waiver in self.waivers):
             return None
-        if added_ms is None:
-            return "it is not known since when the channel has it"
-        if added_ms > now_ms:
-            return "the channel has it since a time in the future"
-        added = datetime.fromtimestamp(added_ms / 1000, UTC)
-        due = added + timedelta(days=self.days)
+        if package.seen_timestamp is None:
+            return "it is not known since when this server has it"
+        if package.seen_timestamp > now.timestamp() * 1000:
+            return "this server has it since a time in the future"
+        seen = datetime.fromtimestamp(package.seen_timestamp / 1000, UTC)
+        due = seen + timedelta(days=self.days)
         return (
-            f"the channel has it since {added:%Y-%m-%d %H:%M} UTC, "
+            f"this server has it since {seen:%Y-%m-%d %H:%M} UTC, "
             f"and it passes from {due:%Y-%m-%d %H:%M} UTC on"
         )
+
+    def is_old_by_date(self, package: Candidate, now: datetime) -> bool:
+        """Say whether a package is old enough only by a date of its upstream."""
+        return not self._is_over(package.seen_timestamp, now) and self._is_over(
+            package.believed_timestamp, now
+        )
+
+    def _is_over(self, timestamp: int | None, now: datetime) -> bool:
+        return timestamp is not None and timestamp <= now.timestamp() * 1000 - self.days * _DAY
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,8 @@ def evaluate(
         if policy.minimum_age and package.is_new:
             if reason := policy.minimum_age.reason_against(package, now):
                 verdict.add("minimum_age", package.path, reason)
+            elif policy.minimum_age.is_old_by_date(package, now):
+                verdict.old_by_date += 1
         if policy.licenses and (reason := policy.licenses.reason_against(package)):
             verdict.add("licenses", package.path, reason)
         if policy.blocked and (reason := policy.blocked.reason_against(package)):

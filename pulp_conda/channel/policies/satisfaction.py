@@ -30,6 +30,9 @@ class Candidate(NamedTuple):
         depends: The dependencies that the record lists. None or empty if the rules need none.
         indexed_timestamp: When the channel first had it, in milliseconds since 1970, or None.
         is_new: Whether the target does not have it yet.
+        seen_timestamp: When this server first had it, in milliseconds since 1970. None if nobody
+            knows, or if the rules do not ask.
+        believed_timestamp: A date of its upstream that counts as well, or None.
         key: What the caller knows the package by. Another record of the same file has another key.
     """
 
@@ -46,6 +49,8 @@ class Candidate(NamedTuple):
     indexed_timestamp: int | None = None
     is_new: bool = False
     key: Any = None
+    seen_timestamp: int | None = None
+    believed_timestamp: int | None = None
 
     @property
     def path(self) -> str:

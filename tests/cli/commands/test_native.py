@@ -61,6 +61,7 @@ def test_a_remote_takes_all_that_the_api_has(conda, cli, unique, tmp_path):
     specs.write_text("# what we need\nnumpy >=1.26\n\nscipy\n")
     selection = ["--include", f"@{specs}", "--include", "lib*", "--exclude", "numpy 2.0.*"]
     options = [*selection, "--subdirs", "linux-64,noarch", "--policy", "immediate", "--token", "ab"]
+    options.append("--trust-dates")
     url = "https://conda.example.com/forge"
 
     made = cli.json("conda", "remote", "create", "--name", unique, "--url", url, *options)
@@ -68,13 +69,14 @@ def test_a_remote_takes_all_that_the_api_has(conda, cli, unique, tmp_path):
     assert made["includes"] == ["numpy >=1.26", "scipy", "lib*"]
     assert made["excludes"] == ["numpy 2.0.*"]
     assert made["subdirs"] == ["linux-64", "noarch"]
-    assert made["policy"] == "immediate"
+    assert (made["policy"], made["trust_dates"]) == ("immediate", True)
     assert {"name": "token", "is_set": True} in made["hidden_fields"]
     assert conda("remote", "show", "--name", unique) == made
     conda("remote", "update", "--name", unique, "--exclude", "", "--rate-limit", 5, "--token", "")
+    conda("remote", "update", "--name", unique, "--no-trust-dates")
     changed = conda("remote", "show", "--name", unique)
     assert (changed["includes"], changed["excludes"]) == (made["includes"], [])
-    assert changed["rate_limit"] == 5
+    assert (changed["rate_limit"], changed["trust_dates"]) == (5, False)
     assert {"name": "token", "is_set": False} in changed["hidden_fields"]
     _give_label_and_role(conda, "remote", unique)
     conda("remote", "destroy", "--name", unique)
@@ -199,6 +201,7 @@ def test_patches_and_environments_are_content_too(conda, cli, unique, package_fi
     instructions = tmp_path / "patch.json"
     instructions.write_text(json.dumps({"packages.conda": {package_file.name: {"license": "MIT"}}}))
     patch = ["--subdir", "noarch", "--reason", unique, "--instructions", f"@{instructions}"]
+    patch += ["--credit", "Ada"]
     source = tmp_path / "environment.yml"
     source.write_text(f"dependencies:\n  - own-{unique}\n")
     environment = ["--name", unique, "--format", "environment.yml", "--source", f"@{source}"]
@@ -209,7 +212,7 @@ def test_patches_and_environments_are_content_too(conda, cli, unique, package_fi
         *("--platforms", "linux-64,osx-arm64"),
     )
 
-    assert patch["author"] == "admin"
+    assert (patch["author"], patch["credit"]) == ("admin", "Ada")
     assert environment["platforms"] == ["linux-64", "osx-arm64"]
     listed = conda("content", "--type", "patch", "list", "--filename", package_file.name)
     assert [each["pulp_href"] for each in listed] == [patch["pulp_href"]]

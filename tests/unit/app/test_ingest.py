@@ -22,6 +22,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.sync import batch
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.packages import UpstreamPackage
+from pulp_conda.channel.records import FIRST_INDEXED
 from tests.support.builders import TIMESTAMP, make_record
 
 pytestmark = pytest.mark.django_db
@@ -138,30 +139,62 @@ def test_run_exports_that_a_shard_says_later_are_kept(repository, remote):
     assert CondaPackageInfo.objects.get().run_exports == '{"weak":["a >=1"]}'
 
 
+def _at(version):
+    return int(version.pulp_created.timestamp() * 1000)
+
+
 def test_a_file_is_indexed_once_whatever_becomes_of_its_record(repository, remote):
     def indexed():
         return dict(IndexedFile.objects.values_list("sha256", "indexed_timestamp"))
 
-    def at(version):
-        return int(version.pulp_created.timestamp() * 1000)
-
     old = make_record("old")
-    future = make_record("future", timestamp=TIMESTAMP * 10)
+    # A channel of that time would have given its own date (CEP 47).
+    young = make_record("young", timestamp=FIRST_INDEXED)
     said = make_record("said", indexed_timestamp=TIMESTAMP + 5)
-    first = _sync(repository, remote, [old, future, said], is_first_sync=True)
-    assert indexed() == {old.sha256: TIMESTAMP, future.sha256: at(first)}
+    first = _sync(repository, remote, [old, young, said], is_first_sync=True)
+    moments = {
+        old.sha256: TIMESTAMP,
+        young.sha256: _at(first),
+        said.sha256: TIMESTAMP + 5,
+    }
+    assert indexed() == moments
 
     new = make_record("new")
     hotfix = make_record("old", depends=["x"], timestamp=TIMESTAMP - 7)
-    second = _sync(repository, remote, [new, hotfix])
-    gone = _sync(repository, remote, [future], mirror=True)
+    silent = make_record("said")
+    second = _sync(repository, remote, [new, hotfix, silent])
+    gone = _sync(repository, remote, [young], mirror=True)
     back = _sync(repository, remote, [new, hotfix])
     assert (gone.number, back.number) == (3, 4)
-    assert indexed() == {
-        old.sha256: TIMESTAMP,
-        future.sha256: at(first),
-        new.sha256: at(second),
-    }
+    assert indexed() == {**moments, new.sha256: _at(second)}
+
+
+@pytest.mark.parametrize(
+    ("beliefs", "record", "believed"),
+    [
+        pytest.param({}, {}, None, id="no"),
+        pytest.param({}, {"indexed_timestamp": 5}, None, id="not what it says"),
+        pytest.param({"is_first_sync": True}, {}, TIMESTAMP, id="first sync"),
+        pytest.param(
+            {"is_first_sync": True},
+            {"indexed_timestamp": TIMESTAMP + 5},
+            TIMESTAMP + 5,
+            id="first sync, the later date",
+        ),
+        pytest.param({"trust_dates": True}, {"indexed_timestamp": 5}, 5, id="trusted"),
+        pytest.param({"trust_dates": True}, {}, None, id="trusted, says nothing"),
+    ],
+)
+def test_dates_of_an_upstream_count_if_somebody_believes_them(
+    repository, remote, beliefs, record, believed
+):
+    version = _sync(repository, remote, [make_record("a", **record)], **beliefs)
+    indexed = IndexedFile.objects.get()
+    assert (indexed.seen_timestamp, indexed.believed_timestamp) == (_at(version), believed)
+    # It is of this repository alone.
+    with CondaRepository.objects.create(name="copy").new_version() as copy:
+        copy.add_content(version.content)
+    assert IndexedFile.objects.get(repository=copy.repository).believed_timestamp is None
 
 
 def test_a_hotfix_replaces_the_record_and_shares_nothing_else(repository, remote):

@@ -179,10 +179,10 @@ def test_versions_are_compared_by_their_patches(repository):
     }
 
 
-def _save(**data):
-    """Make a patch as the task does that follows a request."""
+def _save(user="ada", **data):
+    """Make a patch as the task does that follows a request of a user."""
     data = {"subdir": "noarch", "reason": "because", **data}
-    serializer = CondaPatchSerializer(data=data, context={"request": None, "author": "ada"})
+    serializer = CondaPatchSerializer(data=data, context={"request": None, "author": user})
     serializer.is_valid(raise_exception=True)
     return serializer.save()
 
@@ -191,8 +191,9 @@ def test_the_same_patch_is_the_same_unit():
     instructions = {"remove": [NUMPY.filename]}
     patch = _save(instructions=instructions)
     assert patch.author == "ada"
-    assert _save(instructions={**instructions, "revoke": []}, author="ada") == patch
-    assert _save(instructions=instructions, author="bob") != patch
+    assert _save(instructions={**instructions, "revoke": []}, credit="") == patch
+    assert _save(instructions=instructions, user="bob") != patch
+    assert _save(instructions=instructions, credit="bob") != patch
 
 
 def test_a_task_that_runs_late_makes_the_patch_all_the_same():

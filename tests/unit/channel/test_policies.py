@@ -18,10 +18,13 @@ def _subjects(options, packages, **kwargs):
 
 
 def _aged(days, name="numpy", version="2.4.1", **fields):
-    indexed = int((NOW - timedelta(days=days)).timestamp() * 1000)
     return make_candidate(
-        name, version, **({"indexed_timestamp": indexed, "is_new": True} | fields)
+        name, version, **({"seen_timestamp": _days_ago(days), "is_new": True} | fields)
     )
+
+
+def _days_ago(days):
+    return int((NOW - timedelta(days=days)).timestamp() * 1000)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +34,10 @@ def _aged(days, name="numpy", version="2.4.1", **fields):
         pytest.param(_aged(7), True, id="exactly old enough"),
         pytest.param(_aged(6.99), False, id="too young"),
         pytest.param(_aged(1, is_new=False), True, id="served already"),
-        pytest.param(_aged(1, indexed_timestamp=None), False, id="of unknown age"),
-        pytest.param(_aged(1, indexed_timestamp=2**62), False, id="from the future"),
+        pytest.param(_aged(1, seen_timestamp=None), False, id="of unknown age"),
+        pytest.param(_aged(1, seen_timestamp=2**62), False, id="from the future"),
+        pytest.param(_aged(1, indexed_timestamp=1), False, id="old, as the upstream says"),
+        pytest.param(_aged(1, believed_timestamp=1), True, id="old by a date that is believed"),
         pytest.param(_aged(1, "openssl"), True, id="exception by name"),
         pytest.param(_aged(1, "ca-certificates", "2026.1"), True, id="exception by version"),
         pytest.param(_aged(1, "ca-certificates", "2025.1"), False, id="older than the exception"),
@@ -62,8 +67,19 @@ def test_the_finding_says_when_a_package_passes():
     assert finding == Finding(
         "minimum_age",
         "noarch/numpy-2.4.1-0.conda",
-        "the channel has it since 2026-11-29 12:00 UTC, and it passes from 2026-12-06 12:00 UTC on",
+        "this server has it since 2026-11-29 12:00 UTC, and it passes from 2026-12-06 12:00 UTC on",
     )
+
+
+def test_packages_that_only_a_date_of_the_upstream_makes_old_are_counted():
+    packages = [
+        _aged(8, believed_timestamp=_days_ago(9)),
+        _aged(1, believed_timestamp=_days_ago(9)),
+        _aged(1, believed_timestamp=_days_ago(2)),
+        _aged(1, believed_timestamp=_days_ago(9), is_new=False),
+    ]
+    verdict = _evaluate({"minimum_age": {"days": 7}}, packages)
+    assert (verdict.old_by_date, verdict.count) == (1, 1)
 
 
 def test_packages_need_an_allowed_license_unless_they_are_exceptions():

@@ -13,7 +13,12 @@ from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.versions.candidates import candidates
 from pulp_conda.app.vocabulary import GateVerdict
-from pulp_conda.channel.policies.rules import Policy, evaluate, read_policy
+from pulp_conda.channel.policies.rules import (
+    Policy,
+    PolicyVerdict,
+    evaluate,
+    read_policy,
+)
 
 _COMMON = ("name", "kind", "action")
 
@@ -45,7 +50,12 @@ def judge(gate: Gate, case: Case) -> Verdict:
         return Verdict(GateVerdict.UNKNOWN, _("The gate has no result: {}.").format(error))
     verdict = evaluate(
         policy,
-        candidates(case.state, case.state_before, with_depends=bool(policy.dependencies)),
+        candidates(
+            case.state,
+            case.state_before,
+            with_depends=bool(policy.dependencies),
+            with_ages=bool(policy.minimum_age),
+        ),
         now=timezone.now(),
         base=chain.from_iterable(candidates(served_state(publication)) for publication in served),
     )
@@ -55,7 +65,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     ]
     return Verdict(
         GateVerdict.PASSED if verdict.passed else GateVerdict.FAILED,
-        _summary(verdict.counts),
+        _summary(verdict),
         findings[:SHOWN],
         verdict.count,
     )
@@ -66,9 +76,12 @@ def _read(gate: Gate) -> Policy:
     return read_policy(options, gate=gate["name"])
 
 
-def _summary(counts: dict[str, int]) -> str:
-    if not counts:
-        return _("All rules are kept.")
-    return _("Against the rules: {}.").format(
-        ", ".join(f"{count} {rule}" for rule, count in sorted(counts.items()))
-    )
+def _summary(verdict: PolicyVerdict) -> str:
+    if verdict.passed:
+        summary = _("All rules are kept.")
+    else:
+        counts = ", ".join(f"{count} {rule}" for rule, count in sorted(verdict.counts.items()))
+        summary = _("Against the rules: {}.").format(counts)
+    if verdict.old_by_date:
+        summary += " " + _("Old enough by a date of the upstream: {}.").format(verdict.old_by_date)
+    return summary

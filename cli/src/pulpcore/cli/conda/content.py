@@ -205,7 +205,7 @@ create_options: list[Any] = [
         help=_("Upload larger files in pieces of this size, for example '10MB'."),
     ),
     _patches("--reason", required=True, help=_("Why the patch is needed.")),
-    _patches("--author", help=_("Who wrote the patch. The default is the user.")),
+    _patches("--credit", help=_("Others to thank or to ask. The author is the user.")),
     _patches(
         "--expires-at",
         help=_("When the patch ends, for example '2027-01-31T00:00:00Z'."),

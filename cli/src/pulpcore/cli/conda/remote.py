@@ -77,14 +77,31 @@ selection_options: list[Any] = [
         help=_("The token that the upstream needs in its path, as in '/t/<token>/channel'."),
     ),
 ]
+trust_option = click.option(
+    "--trust-dates/--no-trust-dates",
+    default=None,
+    help=_(
+        "Whether the rule 'minimum_age' of gates believes the dates that the upstream gives. "
+        "By default a package is as old as the time since this server first saw it."
+    ),
+)
 lookup_options = [href_option, name_option, remote_lookup_option]
 nested_lookup_options = [remote_lookup_option]
 
 remote.add_command(list_command(decorators=remote_filter_options))
 remote.add_command(show_command(decorators=lookup_options))
-remote.add_command(create_command(decorators=common_remote_create_options + selection_options))
 remote.add_command(
-    update_command(decorators=lookup_options + common_remote_update_options + selection_options)
+    create_command(decorators=[*common_remote_create_options, *selection_options, trust_option])
+)
+remote.add_command(
+    update_command(
+        decorators=[
+            *lookup_options,
+            *common_remote_update_options,
+            *selection_options,
+            trust_option,
+        ]
+    )
 )
 remote.add_command(destroy_command(decorators=lookup_options))
 remote.add_command(label_command(decorators=nested_lookup_options, help=_("Manage labels.")))
@@ -97,6 +114,7 @@ add_examples(
     "list --name-contains forge",
     "show --name forge",
     "update --name forge --include 'numpy>=1.26' --include scipy",
+    "update --name forge --trust-dates",
     "destroy --name forge",
     "label set --remote forge --key team --value data",
     "label show --remote forge --key team",
