@@ -19,8 +19,8 @@ def modify(
 
     Args:
         add_content_units: The keys of the content to add.
-        remove_content_units: The keys of the content to remove. "*" means all that the latest
-            version has.
+        remove_content_units: The keys of the content to remove. "*" means all that the version to
+            start from has.
         base_version_pk: The key of the version to start from. The default is the latest.
         overwrite: Packages may replace other files of the same name.
 
@@ -35,7 +35,7 @@ def modify(
     base = base_version_pk and RepositoryVersion.objects.get(pk=base_version_pk)
     added = Content.objects.filter(pk__in=add_content_units)
     removed = (
-        latest.content
+        (base or latest).content
         if "*" in remove_content_units
         else Content.objects.filter(pk__in=remove_content_units)
     )

@@ -153,7 +153,7 @@ def test_old_versions_go_as_pulpcore_lets_them_go(units):
         pytest.param("de", "a", None, "bcdex", id="add and remove"),
         pytest.param("a", "a", None, "abcx", id="remove and add again"),
         pytest.param("d", "*", None, "d", id="remove everything"),
-        pytest.param("d", "*", 2, "de", id="remove everything from another version"),
+        pytest.param("d", "*", 2, "d", id="remove everything from another version"),
         pytest.param("d", "b", 2, "cde", id="another version"),
     ],
 )
