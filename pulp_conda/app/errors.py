@@ -5,22 +5,23 @@
     │   ├── PackageConflict         CND0018
     │   ├── DuplicateFilename       CND0020
     │   └── PatchWithoutPackage     CND0034
-    └── LifecycleError          the stages of a lifecycle
-        ├── StageServesNothing      CND0035
-        ├── UnknownState            CND0036
-        ├── WrongOrder              CND0037
-        ├── StateGone               CND0038
-        ├── ManagedByLifecycle      CND0039
-        ├── BadLifecycle            CND0040
-        ├── BadGate                 CND0041
-        ├── OwnRequest              CND0042
-        ├── ProtectedState          CND0043
-        ├── NothingWaits            CND0044
-        ├── NotSolved               CND0047
-        ├── UnknownEnvironment      CND0048
-        ├── NoHistory               CND0060
-        ├── UnknownReference        CND0062
-        └── UsedByLifecycle         CND0063
+    ├── LifecycleError          the stages of a lifecycle
+    │   ├── StageServesNothing      CND0035
+    │   ├── UnknownState            CND0036
+    │   ├── WrongOrder              CND0037
+    │   ├── StateGone               CND0038
+    │   ├── ManagedByLifecycle      CND0039
+    │   ├── BadLifecycle            CND0040
+    │   ├── BadGate                 CND0041
+    │   ├── OwnRequest              CND0042
+    │   ├── ProtectedState          CND0043
+    │   ├── NothingWaits            CND0044
+    │   ├── NotSolved               CND0047
+    │   ├── UnknownEnvironment      CND0048
+    │   ├── NoHistory               CND0060
+    │   ├── UnknownReference        CND0062
+    │   └── UsedByLifecycle         CND0063
+    └── DiskFull                CND0080
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -215,4 +216,14 @@ class UsedByLifecycle(LifecycleError):
     message = _(
         "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. "
         "Delete the lifecycle first, which leaves its distributions and repositories."
+    )
+
+
+class DiskFull(ChannelError):
+    """A file could not be written, because there is no room for it."""
+
+    code = "CND0080"
+    message = _(
+        "There is no room left in '{path}': {reason}. "
+        "Free some space there, or choose another place with the setting '{setting}'."
     )

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import (
     CondaPackageInfo,
@@ -55,6 +56,7 @@ SELECT summary.* FROM unnest(%(names)s::text[]) AS wanted CROSS JOIN LATERAL (
 """
 
 
+@disk_errors()
 def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> CondaPublication:
     """Write the channel files of a repository version into a new publication, and return it.
 

@@ -17,6 +17,7 @@ from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import attested
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import UploadBudget, package_limits
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRemote
@@ -206,6 +207,7 @@ class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer
             raise serializers.ValidationError({"attestation": [reason]})
         return super().validate(data)
 
+    @disk_errors()
     def deferred_validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Read the package in a task, before anything of it is stored.
 
@@ -225,11 +227,15 @@ class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer
 
     def download(self, url: str, **expected: Any) -> Any:
         try:
-            return super().download(url, **expected)
+            with disk_errors():
+                return super().download(url, **expected)
+        except CondaError:
+            raise
         except (aiohttp.ClientError, OSError, ValueError, PulpException) as error:
             reason = str(error).rstrip(".")
             raise DownloadFailed(url=url, reason=reason) from None
 
+    @disk_errors()
     def create(self, validated_data: dict[str, Any]) -> CondaPackage:
         # Before a version has the package: a publication of that version uses this information.
         CondaPackageInfo.remember(validated_data["sha256"], validated_data.pop("info"))

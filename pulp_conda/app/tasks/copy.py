@@ -5,12 +5,14 @@ from uuid import UUID
 
 from pulpcore.plugin.models import Content, RepositoryVersion
 
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.versions.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import VersionOutcome
 
 
+@disk_errors()
 def copy_packages(
     repository_pk: str,
     source_pk: str,

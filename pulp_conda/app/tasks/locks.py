@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pulpcore.plugin.models import PulpTemporaryFile
 
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaRepository, HistoryEntry
@@ -24,6 +25,7 @@ _SHOWN = 100
 Found = dict[tuple[str, str], Sequence[Any]]
 
 
+@disk_errors()
 def import_lock_file(
     file_pk: str,
     repository_pk: str,

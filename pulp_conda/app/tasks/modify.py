@@ -5,9 +5,11 @@ from typing import Any
 from pulpcore.plugin.models import Content, RepositoryVersion
 from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
 
 
+@disk_errors()
 def modify(
     repository_pk: str,
     add_content_units: list[str],

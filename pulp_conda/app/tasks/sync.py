@@ -8,6 +8,7 @@ from typing import Any
 from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
 from pulp_conda.app.attestations import remove_unused_sidecars
+from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRemote, CondaRepository
@@ -18,6 +19,7 @@ from pulp_conda.channel.errors import ChannelError
 log = logging.getLogger(__name__)
 
 
+@disk_errors()
 def synchronize(
     remote_pk: str, repository_pk: str, mirror: bool = False, optimize: bool = True
 ) -> dict[str, Any] | None:
