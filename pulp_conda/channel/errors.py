@@ -14,7 +14,8 @@
     │   ├── PackageTooLarge         CND0011
     │   ├── MissingSubdir           CND0021
     │   ├── DownloadFailed          CND0024
-    │   └── TooLargeToWait          CND0065
+    │   ├── TooLargeToWait          CND0065
+    │   └── PayloadMismatch         CND0081
     ├── BadMatchSpec                CND0007
     ├── UpstreamError           a channel that we mirror
     │   ├── UpstreamStatus          CND0004
@@ -223,6 +224,16 @@ class TooLargeToWait(PackageError):
     message = _(
         "'{filename}' is too large to be read while you wait: {reason}. "
         "Upload it as a task, with a POST request to 'content/conda/packages/'."
+    )
+
+
+class PayloadMismatch(PackageError):
+    """The files of a package are not those that its ``info/paths.json`` lists."""
+
+    code = "CND0081"
+    message = _(
+        "'{filename}' does not hold what its 'info/paths.json' lists: {reason}. "
+        "Clients compare the two. Build the package again, or find out who changed it."
     )
 
 

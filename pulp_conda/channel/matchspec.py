@@ -13,7 +13,7 @@ from rattler.exceptions import (
     InvalidVersionSpecError,
 )
 
-from pulp_conda.channel.errors import BadMatchSpec
+from pulp_conda.channel.errors import BadMatchSpec, shown
 
 # The most characters of a spec. rattler's parser crashes the process for a spec with thousands of
 # nested parentheses.
@@ -105,6 +105,25 @@ def check_matchspec(spec: str) -> MatchSpec:
     if match_spec.channel is not None:
         raise BadMatchSpec(spec=spec, reason="it names a channel, and there is only one here")
     return match_spec
+
+
+def dependency_problem(spec: str) -> str | None:
+    """Return why clients cannot read a spec as a dependency, or None: it has to name one package.
+
+    The words can follow the name of a list: `'numpy >>1', which is not a match spec: …`.
+    """
+    if len(spec) > LONGEST:
+        return f"a match spec of more than {LONGEST} characters"
+    # With a URL, clients would download the package from another server.
+    if "://" in spec:
+        return f"'{shown(spec)}', which names a URL"
+    try:
+        name = check_matchspec(spec).name.normalized
+    except BadMatchSpec as error:
+        return f"'{shown(spec)}', which is not a match spec: {error.facts['reason']}"
+    if set(name) & set("*^$"):
+        return f"'{shown(spec)}', which does not name one package"
+    return None
 
 
 class Query:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.builders import make_channel, make_package
+from tests.support.conda import TaskFailed
 
 CREATORS = [
     f"conda.{model}_creator" for model in ("condaremote", "condarepository", "condadistribution")
@@ -152,3 +153,26 @@ def test_a_copy_and_a_corrected_record_are_as_old_as_the_file(pulp, stack, upstr
     remote = pulp.post("remotes/conda/conda/", name=uuid4().hex, url=upstream.url)["pulp_href"]
     pulp.sync(copy, remote=remote)
     assert _gate(pulp, copy) == ([], "All rules are kept.")
+
+
+def test_an_immediate_mirror_counts_what_an_upload_would_refuse(pulp, upstream, unique):
+    good = make_package(f"good-{unique}", files={"bin/x": b"x"})
+    changed = make_package(
+        f"changed-{unique}",
+        files={"bin/x": b"x"},
+        info={"paths.json": b'{"paths": [{"_path": "bin/x", "size_in_bytes": 9}]}'},
+    )
+    make_channel(upstream.folder, [good, changed])
+    remote = pulp.post("remotes/conda/conda/", name=unique, url=upstream.url, policy="immediate")
+    repository = pulp.post("repositories/conda/conda/", name=unique, remote=remote["pulp_href"])[
+        "pulp_href"
+    ]
+    reports = {report["code"]: report for report in pulp.sync_task(repository)["progress_reports"]}
+    assert reports["sync.downloading.artifacts"]["done"] == 2
+    assert reports["sync.refused_as_uploads"]["done"] == 1
+    with pytest.raises(TaskFailed) as failed:
+        pulp.upload(changed)
+    assert failed.value.code == "CND0081"
+    # Known all the same.
+    (unit,) = pulp.get("content/conda/packages/", name=changed.record.name)["results"]
+    assert unit["about"] == {"summary": f"changed-{unique}, for tests"}

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from gettext import gettext as _
 from typing import Any
@@ -28,6 +29,8 @@ from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFail
 from pulp_conda.channel.package.archive import spend_freely
 from pulp_conda.channel.package.attestations import read_bundles
 from pulp_conda.channel.package.package import read_package_with_info
+
+log = logging.getLogger(__name__)
 
 _INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
 
@@ -270,6 +273,12 @@ class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer
             limits=package_limits(),
             spend=budget.spend if budget else spend_freely,
         )
+        for warning in data["info"].warnings:
+            log.warning(
+                "'%s' differs from its 'info/paths.json', which is harmless: %s",
+                record.filename,
+                warning,
+            )
         record = attested(record, data.pop("attestation", []), data.get("repository"))
         data.update(CondaPackage.columns(record))
         data["_pulp_domain"] = get_domain()

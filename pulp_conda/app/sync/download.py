@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -20,6 +21,7 @@ from pulp_conda.app.sync.upstream import Upstream, cancel, run, upstream_errors
 from pulp_conda.channel.errors import BadSidecar, ChannelError
 from pulp_conda.channel.package.attestations import MAX_SIDECAR_SIZE
 from pulp_conda.channel.package.info import PackageInfo, read_info
+from pulp_conda.channel.package.package import read_package_with_info
 from pulp_conda.channel.records import PackageRecord
 
 log = logging.getLogger(__name__)
@@ -38,10 +40,19 @@ def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> None
     with ProgressReport(
         message="Downloading packages", code="sync.downloading.artifacts", total=len(absent)
     ) as progress:
+        refused = 0
         for start in range(0, len(absent), _BATCH):
             batch = absent[start : start + _BATCH]
-            run(_download_all(remote, batch))
+            refused += run(_download_all(remote, batch))
             progress.increase_by(len(batch))
+    if refused:
+        with ProgressReport(
+            message="Stored, although an upload would refuse it",
+            code="sync.refused_as_uploads",
+            total=refused,
+            done=refused,
+        ):
+            pass
 
 
 def download_sidecars(upstream: Upstream, packages: Sequence[UpstreamPackage]) -> None:
@@ -93,15 +104,28 @@ def _beside(url: str, suffix: str) -> str:
     return f"{path}{suffix}{question_mark}{query}"
 
 
-async def _download_all(remote: CondaRemote, files: Iterable[AbsentFile]) -> None:
+async def _download_all(remote: CondaRemote, files: Iterable[AbsentFile]) -> int:
+    """Download and store files, and return how many of them an upload would refuse."""
     tasks = [asyncio.ensure_future(_download(remote, file)) for file in files]
     try:
-        await asyncio.gather(*tasks)
+        return sum(not contents.is_good for contents in await asyncio.gather(*tasks))
     finally:
         await cancel(tasks)
 
 
-async def _download(remote: CondaRemote, file: AbsentFile) -> None:
+class _Contents(NamedTuple):
+    """What was found in a package file.
+
+    Attributes:
+        info: What it says of itself, or None if it cannot be read.
+        is_good: Whether an upload would take it.
+    """
+
+    info: PackageInfo | None
+    is_good: bool
+
+
+async def _download(remote: CondaRemote, file: AbsentFile) -> _Contents:
     # Without the md5: Pulp refuses to download by it, and the sha256 is enough.
     downloader = remote.get_downloader(
         url=file.url, expected_digests={"sha256": file.sha256}, expected_size=file.size
@@ -109,28 +133,40 @@ async def _download(remote: CondaRemote, file: AbsentFile) -> None:
     with upstream_errors(file.url):
         result = await downloader.run()
     try:
-        info = await asyncio.to_thread(_read_info, result.path, file.filename)
-        await sync_to_async(_save)(file.content_artifact, result, info)
+        contents = await asyncio.to_thread(_read_contents, result.path, file)
+        await sync_to_async(_save)(file.content_artifact, result, contents.info)
+        return contents
     finally:
         if os.path.exists(result.path):
             os.unlink(result.path)
 
 
-def _read_info(path: str, filename: str) -> PackageInfo | None:
-    """Return what is in a package file, or None if it cannot be read."""
+def _read_contents(path: str, absent: AbsentFile) -> _Contents:
+    """Check a package file as an upload does.
+
+    A file that an upload would refuse is stored all the same: it is the one that the upstream's
+    record promises, and the clients of the upstream have it, too.
+    """
+    filename, size, limits = absent.filename, os.stat(path).st_size, package_limits()
     with open(path, "rb") as file:
         try:
-            return read_info(
+            _record, info = read_package_with_info(
                 file,
                 filename=filename,
-                size=os.stat(path).st_size,
-                limits=package_limits(),
+                subdir=absent.subdir,
+                md5=None,
+                sha256=absent.sha256,
+                size=size,
+                limits=limits,
             )
+            return _Contents(info, is_good=True)
         except ChannelError as error:
-            # The file is the one that the upstream's record promises. So the mirror has it too, as
-            # clients of the upstream do.
-            log.warning("Nothing is known of the contents of '%s': %s", filename, error)
-            return None
+            log.warning("An upload would refuse '%s': %s", filename, error)
+        try:
+            info = read_info(file, filename=filename, size=size, limits=limits)
+            return _Contents(info, is_good=False)
+        except ChannelError:
+            return _Contents(None, is_good=False)
 
 
 def _save(content_artifact: UUID, result: DownloadResult, info: PackageInfo | None) -> None:

@@ -92,7 +92,7 @@ WHERE NOT package.subdir = ANY(%(kept)s)
 """
 
 _ABSENT_FILES = """
-SELECT artifact.pulp_id, remote.url, package.filename, package.sha256, package.size
+SELECT artifact.pulp_id, remote.url, package.subdir, package.filename, package.sha256, package.size
 FROM conda_seen
     JOIN conda_condapackage AS package ON package.content_ptr_id = conda_seen.content
     JOIN core_contentartifact AS artifact ON artifact.content_id = conda_seen.content

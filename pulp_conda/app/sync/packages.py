@@ -29,6 +29,7 @@ class AbsentFile(NamedTuple):
 
     content_artifact: UUID
     url: str
+    subdir: str
     filename: str
     sha256: str
     size: int | None

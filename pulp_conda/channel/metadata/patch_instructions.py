@@ -14,14 +14,13 @@ from conda_package_streaming.package_streaming import stream_conda_component
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
-    BadMatchSpec,
     BadPackageName,
     BadPatch,
     MissingMetadata,
     PackageTooLarge,
     shown,
 )
-from pulp_conda.channel.matchspec import LONGEST, check_matchspec
+from pulp_conda.channel.matchspec import LONGEST, dependency_problem
 from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, Patches, merge
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, read_member
 from pulp_conda.channel.storable import find_unstorable
@@ -229,8 +228,8 @@ def _check_specs(value: object, known: set[str]) -> Iterator[str]:
         if not isinstance(spec, str):
             yield "is not a list of match specs"
         elif spec not in known:
-            if problem := _spec_problem(spec):
-                yield problem
+            if problem := dependency_problem(spec):
+                yield f"has {problem}"
             else:
                 known.add(spec)
 
@@ -290,21 +289,6 @@ _CHECKS: dict[str, Callable[[Any, set[str]], Iterator[str]]] = {
     "run_exports": _check_run_exports,
     "track_features": _check_text,
 }
-
-
-def _spec_problem(spec: str) -> str | None:
-    if len(spec) > LONGEST:
-        return f"has a match spec of more than {LONGEST} characters"
-    # With a URL, clients would download the package from another server.
-    if "://" in spec:
-        return f"has '{shown(spec)}', which names a URL"
-    try:
-        name = check_matchspec(spec).name.normalized
-    except BadMatchSpec as error:
-        return f"has '{shown(spec)}', which is not a match spec: {error.facts['reason']}"
-    if set(name) & set("*^$"):
-        return f"has '{shown(spec)}', which does not name one package"
-    return None
 
 
 def _filename_problem(filename: object) -> str | None:

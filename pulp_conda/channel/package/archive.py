@@ -26,6 +26,7 @@ from pulp_conda.channel.errors import (
     UnsafeMember,
     shown,
 )
+from pulp_conda.channel.package.payload import Payload
 from pulp_conda.channel.package.tree import PackageTree
 
 try:
@@ -118,6 +119,7 @@ class PackageArchive:
         limits: Limits,
         keep: Mapping[str, int] | None = None,
         spend: Spend = spend_freely,
+        payload: Payload | None = None,
     ) -> None:
         """Prepare to read an open package.
 
@@ -129,6 +131,7 @@ class PackageArchive:
             keep: The names of the members to keep, each with the most bytes that it may have. A
                 larger member is not kept.
             spend: Told how much was unpacked. A member counts as `MEMBER_COST` bytes more.
+            payload: Gets the files outside of `info/`, if somebody wants to know their digests.
         """
         self._file = file
         self.filename = filename
@@ -136,6 +139,7 @@ class PackageArchive:
         self._window_log = limits.zstd_window.bit_length() - 1
         self._keep: Mapping[str, int] = keep or {}
         self._spend = spend
+        self._payload = payload
         self._tree = PackageTree(filename, limits.member_count)
         self._allowed_size = max(_HARMLESS, size * limits.expansion)
         self._size = 0
@@ -271,6 +275,10 @@ class PackageArchive:
                 self.index = self._read_index(tar, member)
             elif self._keep and member.name.startswith("info/"):
                 self._keep_member(tar, member)
+            elif self._payload is not None:
+                if member.issparse():  # Its holes are not among the unpacked bytes.
+                    self._spend(member.size)
+                self._payload.add(tar, member)
             tar.members.clear()  # Otherwise tarfile keeps all of them in memory.
         unpacked.read_rest()
         # tarfile reads a broken header as the end of the archive.

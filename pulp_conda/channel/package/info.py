@@ -57,6 +57,7 @@ class PackageInfo:
         link: The content of `link.json`, which says how to install the package, or None.
         licenses: The names of the license texts, sorted.
         traits: For each of `TRAITS`, whether the package has it.
+        warnings: What is odd about the package in words, but no reason to refuse it.
     """
 
     run_exports: dict[str, Any]
@@ -64,6 +65,7 @@ class PackageInfo:
     link: dict[str, Any] | None
     licenses: tuple[str, ...]
     traits: dict[str, bool]
+    warnings: tuple[str, ...] = ()
 
 
 def read_info(
@@ -113,6 +115,13 @@ def parse_info(archive: PackageArchive, name: str) -> PackageInfo:
         licenses=tuple(sorted({_as_text(path) for path in archive.licenses})),
         traits=_find_traits(kept, name),
     )
+
+
+def listed_files(archive: PackageArchive) -> list[Any]:
+    """Return the entries of `info/paths.json` as they are, or none without such a file."""
+    paths = _parse_object(archive.kept, _PATHS) or {}
+    entries = paths.get("paths")
+    return entries if isinstance(entries, list) else []
 
 
 def as_stored(value: Any) -> Any:

@@ -16,10 +16,13 @@ from pulp_conda.channel.errors import (
     MissingMetadata,
     MissingSubdir,
     PackageMismatch,
+    PayloadMismatch,
     shown,
 )
+from pulp_conda.channel.matchspec import dependency_problem
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, Spend, spend_freely
-from pulp_conda.channel.package.info import PackageInfo, kept_members, parse_info
+from pulp_conda.channel.package.info import PackageInfo, kept_members, listed_files, parse_info
+from pulp_conda.channel.package.payload import Payload
 from pulp_conda.channel.records import (
     PackageRecord,
     RecordError,
@@ -34,6 +37,8 @@ __all__ = ["Limits", "read_package_with_info"]
 # package.
 _KEYS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
 
+_SHOWN_PROBLEMS = 10
+
 _ARCHITECTURES = {"x86_64": "64", "x86": "32"}
 
 
@@ -42,7 +47,7 @@ def read_package_with_info(
     *,
     filename: str | None = None,
     subdir: str | None = None,
-    md5: str,
+    md5: str | None,
     sha256: str,
     size: int,
     limits: Limits = Limits(),
@@ -57,7 +62,7 @@ def read_package_with_info(
         filename: Its file name, or None for the name that follows from `info/index.json`.
         subdir: Its subdir. It is used for a package that does not state its subdir, and compared
             for other packages.
-        md5: The md5 of the file in hex.
+        md5: The md5 of the file in hex, or None for a record without one.
         sha256: The sha256 of the file in hex.
         size: The bytes of the file.
         limits: What the package may unpack to.
@@ -72,21 +77,24 @@ def read_package_with_info(
     if subdir is not None:
         layout.check_subdir(subdir)
     keep = kept_members(limits)
-    archive = PackageArchive(file, filename or "the package", size, limits, keep, spend)
+    payload = Payload()
+    archive = PackageArchive(file, filename or "the package", size, limits, keep, spend, payload)
     archive.read()
     index = _parse_index(archive)
     name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
     _check_statements(archive.filename, name, index, expected, subdir)
     archive.check_stems(name.stem)
     fields = {key: value for key, value in index.items() if key not in _KEYS_OF_CHANNELS}
-    fields |= {"md5": md5, "sha256": sha256, "size": size}
+    fields |= {"sha256": sha256, "size": size} | ({} if md5 is None else {"md5": md5})
     if fields.get("subdir") is None:
         fields["subdir"] = subdir or _derive_subdir(archive.filename, index)
     try:
         record = check_record(fields["subdir"], name.filename, fields)
     except RecordError as error:
         raise BadIndexJson(filename=archive.filename, reason=str(error)) from None
-    info = parse_info(archive, name.name)
+    _check_specs(archive.filename, record)
+    warnings = _check_payload(archive, payload)
+    info = replace(parse_info(archive, name.name), warnings=warnings)
     return replace(record, run_exports=info.run_exports), info
 
 
@@ -144,6 +152,48 @@ def _check_statements(
         problems.append(f"its subdir is '{index['subdir']}', not '{subdir}'")
     if problems:
         raise PackageMismatch(filename=filename, reason="; ".join(problems))
+
+
+def _check_specs(filename: str, record: PackageRecord) -> None:
+    """Check that clients can read what the package depends on.
+
+    Raises:
+        BadIndexJson: a match spec names a URL or a channel, or does not parse.
+    """
+    lists = {key: record.fields.get(key) or [] for key in ("depends", "constrains")}
+    for extra, specs in (record.fields.get("extra_depends") or {}).items():
+        lists[f"extra_depends.{extra}"] = specs
+    problems = [
+        f"'{shown(key)}' has {problem}"
+        for key, specs in lists.items()
+        for spec in specs
+        if (problem := dependency_problem(spec))
+    ]
+    if problems:
+        raise BadIndexJson(filename=filename, reason=_first_of(problems))
+
+
+def _check_payload(archive: PackageArchive, payload: Payload) -> tuple[str, ...]:
+    """Compare the files of the package with its `info/paths.json`, by which clients check them.
+
+    Returns:
+        What differs, but is harmless.
+
+    Raises:
+        PayloadMismatch: a file is missing, or has other bytes.
+    """
+    problems: list[str] = []
+    warnings: list[str] = []
+    for difference in payload.differences(listed_files(archive)):
+        (warnings if difference.is_harmless else problems).append(difference.text)
+    if problems:
+        raise PayloadMismatch(filename=archive.filename, reason=_first_of(problems))
+    return (_first_of(warnings),) if warnings else ()
+
+
+def _first_of(problems: list[str]) -> str:
+    more = ["and more"] if len(problems) > _SHOWN_PROBLEMS else []
+    return "; ".join(problems[:_SHOWN_PROBLEMS] + more)
 
 
 def _derive_subdir(filename: str, index: dict[str, Any]) -> str:

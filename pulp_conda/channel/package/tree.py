@@ -53,7 +53,7 @@ class PackageTree:
                 self._refuse(name, f"is a link through the link '{shown(path)}' and back")
 
     def _problem(self, member: TarInfo) -> str | None:
-        path = _normalize(member.name)
+        path = normalize(member.name)
         if member.size and not member.isreg():
             return "has data, as only a file can"  # Some readers skip the data, others do not.
         if member.isdir():
@@ -127,7 +127,7 @@ class PackageTree:
         return None
 
     def _hardlink_problem(self, target: str) -> str | None:
-        path = _normalize(target)
+        path = normalize(target)
         # A hard link to a symbolic link may be in another folder, where the same target leads
         # elsewhere.
         if self._name_problem(target) or path not in self._files or path in self._links:
@@ -138,7 +138,8 @@ class PackageTree:
         raise UnsafeMember(filename=self._filename, member=shown(name), reason=reason)
 
 
-def _normalize(path: str) -> str:
+def normalize(path: str) -> str:
+    """Return a path without the parts that mean nothing: `./a//b` is `a/b`."""
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 

@@ -254,13 +254,15 @@ def test_a_thousand_licenses_are_enough():
 )
 def test_scripts_are_known_by_their_paths(path, trait):
     expected = {trait} - {None}
-    assert traits(make_package(info={"paths.json": paths_json(path), "files": None})) == expected
+    new = {"paths.json": paths_json(path), "files": None}
+    assert traits(make_package(files={path: b""}, info=new)) == expected
     old = {"paths.json": None, "files": f"bin/hello\r\n{path}\n".encode()}
     assert traits(make_package(info=old)) == expected
 
 
 def test_a_name_is_no_pattern():
-    package = make_package("a.b", info={"paths.json": paths_json("bin/.axb-post-link.sh")})
+    script = "bin/.axb-post-link.sh"
+    package = make_package("a.b", files={script: b""}, info={"paths.json": paths_json(script)})
     assert traits(package) == set()
 
 
@@ -276,7 +278,8 @@ def test_a_name_is_no_pattern():
     ],
 )
 def test_prefixes_stand_in_paths_json(fields, trait):
-    package = make_package(info={"paths.json": paths_json(("lib/a.so", fields))})
+    info = {"paths.json": paths_json(("lib/a.so", fields))}
+    package = make_package(files={"lib/a.so": b""}, info=info)
     assert traits(package) == {trait} - {None}
 
 
@@ -302,7 +305,8 @@ def test_paths_json_is_preferred_to_what_it_replaced():
         "files": b"etc/conda/deactivate.d/a.sh\n",
         "has_prefix": b"bin/hello\n",
     }
-    assert traits(make_package(info=info)) == {"activate.d"}
+    files = {"etc/conda/activate.d/a.sh": b""}
+    assert traits(make_package(files=files, info=info)) == {"activate.d"}
 
 
 @both_formats

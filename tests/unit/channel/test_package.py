@@ -1,5 +1,6 @@
 import bz2
 import io
+import json
 import struct
 import tarfile
 import tracemalloc
@@ -20,6 +21,7 @@ from pulp_conda.channel.errors import (
     PackageError,
     PackageMismatch,
     PackageTooLarge,
+    PayloadMismatch,
     UnreadablePackage,
     UnsafeMember,
 )
@@ -808,3 +810,90 @@ def _damaged(data, damage):
     for position, byte in damage.items():
         data[position % len(data)] = byte
     return bytes(data)
+
+
+def _listing(*entries):
+    return {"paths.json": json.dumps({"paths": entries, "paths_version": 1}).encode()}
+
+
+def _entry(content, path="bin/x", **fields):
+    return {
+        "_path": path,
+        "path_type": "hardlink",
+        "sha256": sha256(content).hexdigest(),
+        "size_in_bytes": len(content),
+        **fields,
+    }
+
+
+_X = b"what is in it"
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        pytest.param(_entry(_X), None, id="as listed"),
+        pytest.param(_entry(_X, path="./bin//x"), None, id="as listed, by another name"),
+        pytest.param({"_path": "bin/x"}, None, id="nothing promised"),
+        pytest.param(_entry(_X, sha256=_entry(_X)["sha256"].upper()), None, id="upper case"),
+        pytest.param(_entry(b"What is in it"), "'bin/x' has other bytes", id="other bytes"),
+        pytest.param(_entry(_X, size_in_bytes=12), "'bin/x' has other bytes", id="other size"),
+        pytest.param({"_path": 1}, None, id="no entry"),
+        pytest.param(_entry(_X, path="bin/y"), "'bin/y' is missing", id="missing"),
+        pytest.param(
+            _entry(_X, path="bin/y", prefix_placeholder="/opt/x"),
+            "'bin/y' is missing",
+            id="missing, with a prefix",
+        ),
+        pytest.param(_entry(_X, path="bin/link", path_type="softlink"), None, id="link"),
+        pytest.param(
+            _entry(_X, path="bin/link"), "'bin/link' is a symbolic link", id="link for a file"
+        ),
+        pytest.param(_entry(_X, path="bin/twin"), None, id="hard link"),
+        pytest.param(
+            _entry(b"", path="bin/twin"), "'bin/twin' has other bytes", id="hard link, other bytes"
+        ),
+        pytest.param(_entry(b"", path="share", path_type="directory"), None, id="folder"),
+    ],
+)
+def test_a_package_has_the_files_that_it_lists(entry, problem, extension):
+    package = make_package(
+        extension=extension,
+        files={"bin/x": _X, "bin/link": "x"},
+        members=[make_member("bin/twin", tarfile.LNKTYPE, target="bin/x")],
+        info=_listing(entry),
+    )
+    if problem is None:
+        read(package.data)
+    else:
+        assert problem in read_error(PayloadMismatch, package.data)["reason"]
+
+
+def test_a_file_with_a_prefix_may_differ_from_the_list():
+    entry = _entry(b"", prefix_placeholder="/opt/x")
+    package = make_package(files={"bin/x": _X}, info=_listing(entry))
+    data, checksums = package.data, {key: package.record.fields[key] for key in ("md5", "sha256")}
+    _, info = read_package_with_info(io.BytesIO(data), size=len(data), **checksums)
+    assert info.warnings == ("'bin/x' has other bytes",)
+
+
+def test_a_package_without_any_files_is_no_reason_to_refuse_it():
+    read(make_package(info=_listing(_entry(_X))).data)
+
+
+@pytest.mark.parametrize("key", ["depends", "constrains"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "numpy >=1,<<2",
+        "conda-forge::numpy",
+        "https://evil.example.org/noarch/numpy-1.0-0.conda",
+        "numpy[url='https://evil.example.org/numpy-1.0-0.conda']",
+        "*",
+        "",
+    ],
+)
+def test_dependencies_that_clients_cannot_read_are_refused(key, spec):
+    package = make_package(index={key: ["python >=3.10", spec]})
+    assert f"'{key}' has " in read_error(BadIndexJson, package.data)["reason"]

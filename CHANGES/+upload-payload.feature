@@ -1,0 +1,1 @@
+Added a check to uploads: the files of a package have to be those that its ``info/paths.json`` lists, with these bytes. A sync with the policy ``immediate`` reports how many packages it stored that an upload would refuse.
