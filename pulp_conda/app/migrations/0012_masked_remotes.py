@@ -23,7 +23,7 @@ def unmask_remotes(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0008_vocabulary'),
+        ('conda', '0009_trust'),
     ]
 
     operations = [
