@@ -9,11 +9,13 @@ from tests.support.conda import TaskFailed
 
 
 def test_a_token_is_used_and_never_shown(pulp, stack, upstream, make_upstream, make_mirror):
-    package = make_package("private")
-    make_channel(upstream.folder / "t/tk-Secret-1/private", [package])
+    package, gone = make_package("private"), make_package("private-gone")
+    make_channel(upstream.folder / "t/tk-Secret-1/private", [package, gone])
     mirror = make_mirror(url=f"{upstream.url}/t/tk-Secret-1/private", max_retries=1)
     pulp.sync(mirror.repository)
     assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+    upstream.answers[f"t/tk-Secret-1/private/noarch/{gone.filename}"] = (404, b"")
+    assert pulp.fetch(mirror.url, f"noarch/{gone.filename}").status_code == 404
     upstream.answers["t/tk-Secret-1/private/noarch/repodata.json.zst"] = (503, b"")
     with pytest.raises(TaskFailed) as refused:
         pulp.sync(mirror.repository)
@@ -22,5 +24,6 @@ def test_a_token_is_used_and_never_shown(pulp, stack, upstream, make_upstream, m
     assert "tk-Secret-1" not in error.description
     assert "tk-Secret-1" not in json.dumps(pulp.get(mirror.remote))
     assert pulp.get(mirror.remote)["url"] == f"{upstream.url}/private"
-    for log in stack.state.logs.iterdir():
-        assert "tk-Secret-1" not in log.read_text(), log
+    logs = [log.read_text() for log in stack.state.logs.iterdir()]
+    assert any(f"/t/***/private/noarch/{gone.filename}" in log for log in logs)
+    assert not any("tk-Secret-1" in log for log in logs)
