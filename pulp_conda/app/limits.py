@@ -28,17 +28,18 @@ class UploadBudget:
         self._size: int = settings.CONDA_SYNCHRONOUS_UPLOAD_SIZE
         self._seconds: float = settings.CONDA_SYNCHRONOUS_UPLOAD_SECONDS
         self._spent = 0
-        self._start = time.thread_time()
+        # Not CPU time: gunicorn kills a process by the clock, also on a busy machine.
+        self._start = time.monotonic()
 
     def spend(self, size: int) -> None:
         """Note that bytes were unpacked.
 
         Raises:
-            TooLargeToWait: these bytes, or the CPU time since the beginning, are beyond the budget.
+            TooLargeToWait: these bytes, or the time since the beginning, are beyond the budget.
         """
         self._spent += size
         self.check_size(self._spent)
-        if time.thread_time() - self._start > self._seconds:
+        if time.monotonic() - self._start > self._seconds:
             self._refuse(
                 f"to read it takes more than {self._seconds} seconds "
                 "(CONDA_SYNCHRONOUS_UPLOAD_SECONDS)"
