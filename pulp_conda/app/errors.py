@@ -21,6 +21,7 @@
     │   ├── NoHistory               CND0060
     │   ├── UnknownReference        CND0062
     │   └── UsedByLifecycle         CND0063
+    ├── BadResult               CND0066
     └── DiskFull                CND0080
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
@@ -216,6 +217,16 @@ class UsedByLifecycle(LifecycleError):
     message = _(
         "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. "
         "Delete the lifecycle first, which leaves its distributions and repositories."
+    )
+
+
+class BadResult(ChannelError):
+    """What a task has to say of its work cannot be stored."""
+
+    code = "CND0066"
+    message = _(
+        "the result of the task cannot be stored: {reason}. Nothing was changed. "
+        "Tell the maintainers of pulp_conda what the task was asked for."
     )
 
 

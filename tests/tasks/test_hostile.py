@@ -14,7 +14,7 @@ import zstandard
 
 from pulp_conda.channel.metadata.shards import MAX_SIZE
 from tests.conftest import Mirror
-from tests.support.builders import add_shards, make_channel, make_package
+from tests.support.builders import add_shards, make_channel, make_package, make_record
 from tests.support.conda import TaskFailed
 from tests.support.sigstore import Sigstore
 from tests.support.upstream import Upstream
@@ -425,6 +425,22 @@ def test_bad_run_exports_change_nothing(upstream, refuses, package, filename, da
     upstream.answers[INDEX] = (404, b"")
     upstream.answers[f"noarch/{filename}"] = (200, data)
     refuses("CND0028", f"noarch/{filename}", words)
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800"], ids=ascii)
+def test_a_record_that_cannot_be_stored_is_left_out_and_counted(
+    pulp, upstream, mirror, package, odd
+):
+    _write(upstream, package)
+    upstream.answers[INDEX] = (404, b"")
+    repodata = json.loads((upstream.folder / "noarch/repodata.json").read_text())
+    repodata["packages.conda"]["odd-1.0-0.conda"] = make_record("odd", license=odd).fields
+    upstream.answers[FLAT] = (200, zstandard.compress(json.dumps(repodata).encode()))
+    task = pulp.sync_task(mirror.repository, mirror=True)
+    assert pulp.names(mirror.url) == sorted([package.record.name, "kept"])
+    (counted,) = [r for r in task["progress_reports"] if r["code"] == "sync.left_out"]
+    assert counted["done"] == 1
+    assert "[CND0008]" in counted["message"]
 
 
 def test_run_exports_of_what_is_no_package_are_passed_over(pulp, upstream, mirror, package):

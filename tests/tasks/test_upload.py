@@ -138,6 +138,21 @@ def test_a_refused_file_is_stored_nowhere(pulp, unique, change, code):
     assert pulp.upload(make_package(f"after-{unique}"))["name"] == f"after-{unique}"
 
 
+def test_a_package_with_a_text_that_cannot_be_stored_is_served_nowhere(
+    pulp, unique, make_repository
+):
+    repository = make_repository(autopublish=True)
+    before = _stored(pulp)
+    for index in ({"license": "a\0"}, {"purls": ["pkg:\0"]}, {"x": {"\0": 1}}):
+        package = make_package(f"text-{unique}", index=index)
+        with pytest.raises(TaskFailed) as refused:
+            pulp.upload(package, repository=repository)
+        assert refused.value.code == "CND0005"
+        assert "holds a NUL" in refused.value.description
+    assert _stored(pulp) == before
+    assert pulp.get(f"{repository}versions/")["count"] == 1
+
+
 @pytest.mark.parametrize(
     "files, setting, value",
     [

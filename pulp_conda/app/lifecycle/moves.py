@@ -13,6 +13,7 @@ from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
 from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import served_state, version_of
+from pulp_conda.app.results import checked
 from pulp_conda.app.versions.comparison import compare
 from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, GateAction, GateVerdict, MoveOutcome
 from pulp_conda.channel.moments import parse_moment
@@ -87,8 +88,8 @@ def attempt(
     }
     outcome = _decide(judgements, overrides)
     if not dry_run:
-        _write(entry, outcome)
-    return report_of(entry, outcome, dry_run)
+        return _write(entry, outcome)
+    return checked(report_of(entry, outcome, dry_run))
 
 
 def signed(overrides: dict[str, str] | None, entry: HistoryEntry) -> Overrides:
@@ -122,7 +123,8 @@ def _decide(judgements: list[gates.Judgement], overrides: Overrides) -> MoveOutc
     return MoveOutcome.WAITING if is_waiting else MoveOutcome.BLOCKED
 
 
-def _write(entry: HistoryEntry, outcome: MoveOutcome) -> None:
+def _write(entry: HistoryEntry, outcome: MoveOutcome) -> Report:
+    """Note the outcome of an attempt, and return the report of that."""
     with transaction.atomic():
         entry.lifecycle.lock()
         try:
@@ -137,6 +139,7 @@ def _write(entry: HistoryEntry, outcome: MoveOutcome) -> None:
             raise CondaError(error) from None
         if is_new:
             tell(entry)
+        return checked(report_of(entry, outcome, dry_run=False))
 
 
 def make_entry(

@@ -57,13 +57,18 @@ SELECT summary.* FROM unnest(%(names)s::text[]) AS wanted CROSS JOIN LATERAL (
 
 
 @disk_errors()
-def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> CondaPublication:
+def publish_version(
+    version: RepositoryVersion,
+    checkpoint: bool = False,
+    check: Callable[[CondaPublication], object] | None = None,
+) -> CondaPublication:
     """Write the channel files of a repository version into a new publication, and return it.
 
     The same packages give the same bytes, so that an old version can be published again.
 
     Args:
         checkpoint: Whether the publication is a checkpoint, as pulpcore means it.
+        check: Called with the publication before it is complete. If it raises, there is none.
     """
     with (
         frozen_heap(),
@@ -74,6 +79,8 @@ def publish_version(version: RepositoryVersion, checkpoint: bool = False) -> Con
     ):
         progress.total = version.count(content_type="conda.package")
         write_files(publication, VersionState(version), Path(folder), progress)
+        if check:
+            check(publication)
     publication_made.send(CondaPublication, publication=publication)
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)

@@ -29,7 +29,7 @@ from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer, public_stage
 from pulp_conda.app.serializers.errors import ChannelErrors, channel_errors_as_validation
 from pulp_conda.app.serializers.secrets import MaskedUrlField
-from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.app.versions.comparison import count_changes
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.moments import is_like_moment
@@ -188,7 +188,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         )
     ]
 )
-class CondaLifecycleSerializer(StrictFields, ModelSerializer):
+class CondaLifecycleSerializer(StrictFields, SavedAsWhole, ModelSerializer):
     """The stages through which a channel moves. What one serves is promoted to the next."""
 
     pulp_href = IdentityField(view_name="conda/lifecycles-detail")

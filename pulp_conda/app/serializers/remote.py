@@ -12,7 +12,7 @@ from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.secrets import MaskedHeadersField, MaskedUrlField
-from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl
 from pulp_conda.channel.matchspec import Query
@@ -34,7 +34,7 @@ from pulp_conda.channel.matchspec import Query
         )
     ]
 )
-class CondaRemoteSerializer(StrictFields, RemoteSerializer):
+class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
     """An upstream channel, and which of its packages to take."""
 
     url = MaskedUrlField(

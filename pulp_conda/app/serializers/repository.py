@@ -12,7 +12,7 @@ from pulpcore.plugin.serializers import (
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
-from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel.metadata.relations import check_relations
 
 
@@ -32,7 +32,7 @@ from pulp_conda.channel.metadata.relations import check_relations
         )
     ]
 )
-class CondaRepositorySerializer(StrictFields, RepositorySerializer):
+class CondaRepositorySerializer(StrictFields, SavedAsWhole, RepositorySerializer):
     """A channel's changing content: the packages of all its subdirs."""
 
     autopublish = serializers.BooleanField(

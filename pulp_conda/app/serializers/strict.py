@@ -1,4 +1,4 @@
-"""Fields that refuse what the database or pulpcore could not take."""
+"""Serializers that refuse at once what would fail later."""
 
 from gettext import gettext as _
 from typing import Any
@@ -6,8 +6,11 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Model
 from rest_framework import serializers
+
+from pulp_conda.app.results import checked
 
 
 class StrictFields(serializers.Serializer):
@@ -51,6 +54,19 @@ class StrictFields(serializers.Serializer):
             field.max_value = highest
             message = field.error_messages["max_value"].format(max_value=highest)
             field.validators.append(MaxValueValidator(highest, message=message))
+
+
+class SavedAsWhole(serializers.Serializer):
+    """A serializer that saves an object only if the API can say what it saved.
+
+    pulpcore's tasks that create and change objects have this as their result.
+    """
+
+    def save(self, **kwargs: Any) -> Model:
+        with transaction.atomic():
+            instance = super().save(**kwargs)
+            checked(self.to_representation(instance))
+        return instance
 
 
 def _reference_problem(reference: Any) -> str | None:

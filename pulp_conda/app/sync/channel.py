@@ -8,6 +8,7 @@ from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVe
 
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import CondaRemote, CondaRepository
+from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.reader import UpstreamReader
@@ -88,7 +89,7 @@ def _sync(
                 is_first_sync=not remembered or (remote.trust_dates and remote.url not in sources),
                 trust_dates=remote.trust_dates,
                 patches=reader.patches(latest),
-                prepare=_summaries_keeper(upstream, remote),
+                prepare=_preparer(upstream, remote),
             )
         reader.remember()
     now_remembered: _LastSync = {
@@ -162,16 +163,16 @@ def _read_in_part(fetched: Iterable[FetchedSubdir], reader: UpstreamReader) -> s
     return {subdir.subdir for subdir in fetched if not subdir.path} | reader.looked_at.keys()
 
 
-def _summaries_keeper(
-    upstream: Upstream, remote: CondaRemote
-) -> Callable[[RepositoryVersion], None] | None:
-    """Return what stores the upstream's channeldata.json with a new version.
+def _preparer(upstream: Upstream, remote: CondaRemote) -> Callable[[RepositoryVersion], None]:
+    """Return what is done with a new version before it is complete.
 
-    None for an immediate remote: then this server reads the packages itself.
+    The upstream's channeldata.json is stored with it, unless the remote is an immediate one: then
+    this server reads the packages itself. And the task checks what it will say of the version.
     """
 
-    def keep(version: RepositoryVersion) -> None:
-        if file := run(upstream.fetch_channeldata()):
+    def prepare(version: RepositoryVersion) -> None:
+        checked(named_version(version))
+        if remote.policy != remote.IMMEDIATE and (file := run(upstream.fetch_channeldata())):
             keep_summaries(version, file)
 
-    return None if remote.policy == remote.IMMEDIATE else keep
+    return prepare

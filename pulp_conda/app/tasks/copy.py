@@ -1,12 +1,12 @@
 """Copy packages from one channel into another."""
 
 from typing import Any
-from uuid import UUID
 
 from pulpcore.plugin.models import Content, RepositoryVersion
 
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.results import checked
 from pulp_conda.app.versions.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import VersionOutcome
@@ -49,18 +49,15 @@ def copy_packages(
         "count": len(keys),
         **describe(found),
     }
-    if keys and not dry_run:
-        report["version"] = _add(repository, keys)
+    if not keys or dry_run:
+        return checked(report)
+    with repository.new_version() as version:
+        version.add_content(Content.objects.filter(pk__in=keys))
+        report["version"] = version.number
+        checked(report)
     return report
 
 
 def _version(repository: CondaRepository, number: int | None) -> RepositoryVersion:
     versions = repository.versions.complete()
     return repository.latest_version() if number is None else versions.get(number=number)
-
-
-def _add(repository: CondaRepository, keys: list[UUID]) -> int:
-    """Make a version that has this content as well, and return its number."""
-    with repository.new_version() as version:
-        version.add_content(Content.objects.filter(pk__in=keys))
-    return version.number

@@ -11,6 +11,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaRepository, HistoryEntry
 from pulp_conda.app.models.lifecycle import label
+from pulp_conda.app.results import checked
 from pulp_conda.app.versions.locked import apply_change, count_locked, exact_change, find_locked
 from pulp_conda.app.vocabulary import VersionOutcome
 from pulp_conda.channel.errors import BadLockFile
@@ -62,7 +63,7 @@ def import_lock_file(
         **lacking,
     }
     if any(packages["count"] for packages in lacking.values()):
-        return report
+        return checked(report)
     contents = [content for content, *_ in found.values()]
     change = exact_change(repository.latest_version(), contents)
     with change as (report["added"], report["removed"]):
@@ -71,8 +72,10 @@ def import_lock_file(
         if is_changed and not dry_run:
             with repository.new_version() as version:
                 apply_change(version)
-            report["version"] = version.number
-    return report
+                report["version"] = version.number
+                checked(report)
+            return report
+    return checked(report)
 
 
 def find_lock_file(
@@ -103,7 +106,7 @@ def find_lock_file(
         lacking = _lacking(lock, find_locked(lock.packages, [(repository_pk, version)]))
         return {"number": version, "serves": version in serving, **lacking}
 
-    return {
+    report = {
         **_about(lock),
         "version": None if number is None else describe_version(number),
         "versions": _capped(serving),
@@ -112,6 +115,7 @@ def find_lock_file(
         else describe_version(max(counts, key=counts.__getitem__)),
         "stages": _stages(lock, lifecycle_pks),
     }
+    return checked(report)
 
 
 def _read(file_pk: str, lock_format: str | None) -> LockFile:

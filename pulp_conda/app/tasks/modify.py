@@ -3,10 +3,10 @@
 from typing import Any
 
 from pulpcore.plugin.models import Content, RepositoryVersion
-from pulpcore.plugin.serializers import RepositoryVersionSerializer
 
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.results import checked, named_version
 
 
 @disk_errors()
@@ -27,7 +27,7 @@ def modify(
         overwrite: Packages may replace other files of the same name.
 
     Returns:
-        The new version as the API shows it, or None if nothing changed.
+        Where the new version is, or None if nothing changed.
 
     Raises:
         CondaError: `PackageConflict`, `DuplicateFilename` or `PatchWithoutPackage`.
@@ -46,7 +46,5 @@ def modify(
     with repository.new_version(base) as version:
         version.remove_content(removed)
         version.add_content(added)
-    if not version.complete:
-        return None
-    # Without a request: the hrefs have no host, because a task knows none.
-    return RepositoryVersionSerializer(version, context={"request": None}).data
+        result = checked(named_version(version))
+    return result if version.complete else None

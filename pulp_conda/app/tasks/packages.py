@@ -56,20 +56,38 @@ def promote_packages(
         )
         return unchanged(entry, dry_run)
 
-    number_before = stage.repository and stage.repository.latest_version().number
-    version = make_version(
-        stage,
-        base,
-        [package.key for package in found.packages],
-        replaced_by(found.packages, VersionState(base)),
-    )
-    publication = publication_of(version)
-    state = state_of(stage, publication)
-    entry = HistoryEntry.make(
-        stage, EntryKind.PACKAGES, publication, state, requester, reason=reason, specs=specs
-    )
-    report = attempt(entry, signed(overrides, entry), dry_run, extra=describe(found))
+    own = stage.repository
+    number_before = own and own.latest_version().number
+    version = None
+    try:
+        version = make_version(
+            stage,
+            base,
+            [package.key for package in found.packages],
+            replaced_by(found.packages, VersionState(base)),
+        )
+        publication = publication_of(version)
+        state = state_of(stage, publication)
+        entry = HistoryEntry.make(
+            stage, EntryKind.PACKAGES, publication, state, requester, reason=reason, specs=specs
+        )
+        report = attempt(entry, signed(overrides, entry), dry_run, extra=describe(found))
+    except Exception:
+        if own is None:
+            _remove_repository(stage)
+        elif version and version.number != number_before:
+            version.delete()
+        raise
     is_kept = not dry_run and report["outcome"] in (MoveOutcome.MOVED, MoveOutcome.WAITING)
     if not is_kept and version.number != number_before:
         version.delete()
     return report
+
+
+def _remove_repository(stage: CondaStage) -> None:
+    """Remove the repository of a stage that was made for a promotion which failed."""
+    stage.refresh_from_db()
+    if repository := stage.repository:
+        stage.repository = None
+        stage.save()
+        repository.delete()

@@ -4,13 +4,17 @@ from typing import Any
 
 from pulpcore.plugin.models import RepositoryVersion
 
+from pulp_conda.app.models import CondaPublication
 from pulp_conda.app.publishing.channel import publish_version
-from pulp_conda.app.serializers import CondaPublicationSerializer
+from pulp_conda.app.results import checked, named
 
 
 def publish(repository_version_pk: str, checkpoint: bool = False) -> dict[str, Any]:
-    """Write the metadata files of a version into a new publication. Return it as the API does."""
+    """Write the metadata files of a version into a new publication. Return where that is."""
     version = RepositoryVersion.objects.get(pk=repository_version_pk)
-    publication = publish_version(version, checkpoint)
-    # Without a request: the hrefs have no host, because a task knows none.
-    return CondaPublicationSerializer(publication, context={"request": None}).data
+    publication = publish_version(version, checkpoint, check=_result)
+    return _result(publication)
+
+
+def _result(publication: CondaPublication) -> dict[str, Any]:
+    return checked({**named(publication), "package_counts": publication.package_counts})

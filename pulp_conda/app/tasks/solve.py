@@ -9,6 +9,7 @@ from pulpcore.plugin.tasking import dispatch
 
 from pulp_conda.app.lifecycle.gates.environments import basis_of, limits
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
+from pulp_conda.app.results import checked
 from pulp_conda.app.solving.solutions import solve_environments
 
 # How many environments a task solves. More would leave some workers without work. Less would open
@@ -62,16 +63,18 @@ def solve_chunk(
     names = {environment.pk: environment.name for environment in environments}
     basis = basis_of({"channels": channels}, CondaPublication.objects.get(pk=publication_pk))
     solutions = solve_environments(basis, environments, limits(), platforms or None)
-    return [
-        {
-            "environment": names[environment],
-            "platform": platform,
-            "verdict": solution.verdict,
-            "explanation": solution.explanation[:_LONGEST_EXPLANATION],
-            "seconds": round(solution.seconds, 3),
-            "peak_mb": solution.peak_mb,
-        }
-        for (environment, platform), solution in sorted(
-            solutions.items(), key=lambda item: (names[item[0][0]], item[0][1])
-        )
-    ]
+    return checked(
+        [
+            {
+                "environment": names[environment],
+                "platform": platform,
+                "verdict": solution.verdict,
+                "explanation": solution.explanation[:_LONGEST_EXPLANATION],
+                "seconds": round(solution.seconds, 3),
+                "peak_mb": solution.peak_mb,
+            }
+            for (environment, platform), solution in sorted(
+                solutions.items(), key=lambda item: (names[item[0][0]], item[0][1])
+            )
+        ]
+    )

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pulpcore.plugin.serializers import RepositoryVersionSerializer
-
 from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRemote, CondaRepository
 from pulp_conda.app.publishing.channel import publish_version
+from pulp_conda.app.results import named_version
 from pulp_conda.app.sync.channel import sync_channel
 from pulp_conda.channel.errors import ChannelError
 
@@ -30,7 +29,7 @@ def synchronize(
         optimize: Download only what changed since the last sync.
 
     Returns:
-        The new version as the API shows it, or None if nothing changed.
+        Where the new version is, or None if nothing changed.
 
     Raises:
         CondaError: the upstream is wrong, or the repository does not allow the new version. What
@@ -46,7 +45,7 @@ def synchronize(
         log.info("Synced '%s' from '%s': nothing changed", repository.name, remote.name)
         return None
     log.info("Synced '%s' from '%s': version %s", repository.name, remote.name, version.number)
-    return RepositoryVersionSerializer(version, context={"request": None}).data
+    return named_version(version)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
+from pulp_conda.app.viewsets.content import CreatesContent
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import EnvironmentFormat
@@ -39,7 +40,7 @@ class CondaEnvironmentFilter(ContentFilter):
         fields = {"name": NAME_FILTER_OPTIONS}
 
 
-class CondaEnvironmentViewSet(CheckedRequests, NoArtifactContentViewSet):
+class CondaEnvironmentViewSet(CheckedRequests, CreatesContent, NoArtifactContentViewSet):
     """A CondaEnvironment is what a team installs from a channel. Gates check that it solves."""
 
     endpoint_name = "environments"
@@ -65,4 +66,4 @@ class CondaEnvironmentViewSet(CheckedRequests, NoArtifactContentViewSet):
         responses={202: AsyncOperationResponseSerializer},
     )
     def create(self, request: Request, **kwargs: Any) -> Response:
-        return super().create(request, **kwargs)
+        return self.dispatch_creation(request)

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.models import PulpTemporaryFile
+from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
     ContentFilter,
@@ -21,6 +22,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.serializers import CondaPackageSerializer, CondaPackageUploadSerializer
+from pulp_conda.app.viewsets.content import CreatesContent
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _NUMBER_FILTERS = ["exact", "lt", "lte", "gt", "gte", "range"]
@@ -60,7 +62,7 @@ class CondaPackageFilter(ContentFilter):
         }
 
 
-class CondaPackageViewSet(CheckedRequests, SingleArtifactContentUploadViewSet):
+class CondaPackageViewSet(CheckedRequests, CreatesContent, SingleArtifactContentUploadViewSet):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"
@@ -90,6 +92,18 @@ class CondaPackageViewSet(CheckedRequests, SingleArtifactContentUploadViewSet):
             "pulp_temp_file_pk": str(self._temporary_file.pk),
             "filename": request.data["file"].name,
         }
+
+    @extend_schema(
+        summary="Upload a package",
+        description="Trigger a task that reads a package, stores it and, with 'repository', makes "
+        "a new version that has it.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        return self.dispatch_creation(request)
+
+    def payload_of(self, serializer: Serializer, request: Request) -> dict[str, Any]:
+        return self.init_content_data(serializer, request)
 
     @extend_schema(
         summary="Upload a package synchronously",

@@ -15,6 +15,7 @@ from pulpcore.plugin.viewsets import ContentFilter, NoArtifactContentViewSet
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPatch
 from pulp_conda.app.serializers import CondaPatchSerializer, CondaPatchSummarySerializer
+from pulp_conda.app.viewsets.content import CreatesContent
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadPatch
 
@@ -40,7 +41,7 @@ class CondaPatchFilter(ContentFilter):
         }
 
 
-class CondaPatchViewSet(CheckedRequests, NoArtifactContentViewSet):
+class CondaPatchViewSet(CheckedRequests, CreatesContent, NoArtifactContentViewSet):
     """A CondaPatch corrects records of packages, and does not change the packages."""
 
     endpoint_name = "patches"
@@ -69,4 +70,4 @@ class CondaPatchViewSet(CheckedRequests, NoArtifactContentViewSet):
         responses={202: AsyncOperationResponseSerializer},
     )
     def create(self, request: Request, **kwargs: Any) -> Response:
-        return super().create(request, **kwargs)
+        return self.dispatch_creation(request)
