@@ -1,6 +1,5 @@
 """Serializers that refuse at once what would fail later."""
 
-from gettext import gettext as _
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,9 +30,9 @@ class StrictFields(serializers.Serializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict):
             problems = {
-                name: _reference_problem(data.get(name))
+                name: _reference_problem(field, data.get(name))
                 for name, field in self.fields.items()
-                if isinstance(field, serializers.RelatedField) and not field.read_only
+                if isinstance(field, serializers.HyperlinkedRelatedField) and not field.read_only
             }
             if wrong := {name: [problem] for name, problem in problems.items() if problem}:
                 raise serializers.ValidationError(wrong)
@@ -69,11 +68,13 @@ class SavedAsWhole(serializers.Serializer):
         return instance
 
 
-def _reference_problem(reference: Any) -> str | None:
+def _reference_problem(field: serializers.HyperlinkedRelatedField, reference: object) -> str | None:
+    """Return what the field itself would say of a reference, if it did not fail."""
     if not isinstance(reference, str | None):
-        return _("A reference is a text, not a {}.").format(type(reference).__name__)
+        message: str = field.error_messages["incorrect_type"]
+        return message.format(data_type=type(reference).__name__)
     try:
         urlsplit(reference or "")
-    except ValueError as error:
-        return _("The reference cannot be read: {}.").format(error)
+    except ValueError:
+        return str(field.error_messages["no_match"])
     return None
