@@ -43,6 +43,11 @@ def test_who_may_look(people, things, noun, person):
     assert status == (200 if person in ("viewer", "owner") else 404)
 
 
+@pytest.mark.parametrize("person", PEOPLE)
+def test_everybody_may_list_all_content_that_they_may_see(people, person):
+    assert people[person].try_get("content/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "noun, person", list(itertools.product(["remotes", "repositories", "distributions"], PEOPLE))
 )

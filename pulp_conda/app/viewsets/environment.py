@@ -52,7 +52,9 @@ class CondaEnvironmentViewSet(CheckedRequests, NoArtifactContentViewSet):
 
     def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
-        return queryset.defer("source", "requirements") if self.action == "list" else queryset
+        # pulpcore asks for the content of all types without an action.
+        is_list = getattr(self, "action", None) == "list"
+        return queryset.defer("source", "requirements") if is_list else queryset
 
     def get_serializer_class(self) -> type[Serializer]:
         is_list = self.action == "list"

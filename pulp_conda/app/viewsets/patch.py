@@ -54,7 +54,9 @@ class CondaPatchViewSet(CheckedRequests, NoArtifactContentViewSet):
 
     def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
-        return queryset.defer("instructions") if self.action == "list" else queryset
+        # pulpcore asks for the content of all types without an action.
+        is_list = getattr(self, "action", None) == "list"
+        return queryset.defer("instructions") if is_list else queryset
 
     def get_serializer_class(self) -> type[Serializer]:
         return CondaPatchSummarySerializer if self.action == "list" else CondaPatchSerializer
