@@ -20,13 +20,14 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaEnvironmentSummarySerializer,
 )
+from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import EnvironmentFormat
 from pulp_conda.channel.errors import BadEnvironment
 
 
-class CondaEnvironmentFilter(ContentFilter):
+class CondaEnvironmentFilter(VisibleReferencesFilterMixin, ContentFilter):
     # Not 'format': Django REST framework takes that parameter as the format of its answer.
     environment_format = ChoiceFilter(
         field_name="format",
@@ -39,7 +40,7 @@ class CondaEnvironmentFilter(ContentFilter):
         fields = {"name": NAME_FILTER_OPTIONS}
 
 
-class CondaEnvironmentViewSet(CheckedRequests, NoArtifactContentViewSet):
+class CondaEnvironmentViewSet(CheckedRequests, VisibleContentMixin, NoArtifactContentViewSet):
     """A CondaEnvironment is what a team installs from a channel. Gates check that it solves."""
 
     endpoint_name = "environments"

@@ -15,11 +15,12 @@ from pulpcore.plugin.viewsets import ContentFilter, NoArtifactContentViewSet
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPatch
 from pulp_conda.app.serializers import CondaPatchSerializer, CondaPatchSummarySerializer
+from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadPatch
 
 
-class CondaPatchFilter(ContentFilter):
+class CondaPatchFilter(VisibleReferencesFilterMixin, ContentFilter):
     filename = CharFilter(
         method="filter_filename",
         help_text="Patches that name this file, for example 'numpy-2.0.0-0.conda'.",
@@ -40,7 +41,7 @@ class CondaPatchFilter(ContentFilter):
         }
 
 
-class CondaPatchViewSet(CheckedRequests, NoArtifactContentViewSet):
+class CondaPatchViewSet(CheckedRequests, VisibleContentMixin, NoArtifactContentViewSet):
     """A CondaPatch corrects records of packages, and does not change the packages."""
 
     endpoint_name = "patches"
