@@ -1,21 +1,44 @@
-"""Access policies and locked roles, built in the same way for every resource.
+"""Who may do what, and who may see what.
 
-Pulp expects them in full on each viewset. Here a viewset names only what is special about it. The
-rest follows the convention of Pulp: the user who creates an object owns it, an owner may do
-everything with it, and a viewer may read it.
+Access policies and locked roles are built in the same way for every resource. Pulp expects them in
+full on each viewset. Here a viewset names only what is special about it. The rest follows the
+convention of Pulp: the user who creates an object owns it, an owner may do everything with it, and
+a viewer may read it.
+
+What a user may not see, the user may not name. Objects that a request refers to are looked up by
+`find_visible`, or among `visible`. Both ask the viewset of the object, so that users may name
+exactly what a GET would show them.
 """
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Model
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from django.urls import NoReverseMatch, Resolver404, ResolverMatch, resolve
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
 
-from pulpcore.plugin.util import get_domain
+from pulpcore.plugin.models import (
+    Artifact,
+    Content,
+    CreatedResource,
+    RepositoryVersion,
+    Task,
+)
+from pulpcore.plugin.util import get_domain, get_objects_for_user, get_url, resolve_prn
 
 # In the form of pulpcore: a statement, and a policy with its statements and hooks.
 Statement = dict[str, Any]
 Policy = dict[str, Any]
+
+
+# Errors that tell that a reference is malformed, or names nothing.
+_NAMES_NOTHING = (Resolver404, ObjectDoesNotExist, ValidationError, APIException, ValueError)
 
 
 def model_policy(
@@ -146,9 +169,117 @@ def content_policy(repository: str, upload_permission: str | None = None) -> Pol
     }
 
 
-def has_permission(user: AbstractBaseUser, permission: str, instance: Model) -> bool:
+def has_permission(user: AbstractBaseUser, permission: str, instance: Model | None = None) -> bool:
     """Say whether a user has a permission on an object, on the domain, or on everything."""
-    return any(user.has_perm(permission, scope) for scope in (None, get_domain(), instance))
+    scopes = [None, get_domain(), *([instance] if instance else [])]
+    return any(user.has_perm(permission, scope) for scope in scopes)
+
+
+def find_visible(request: Request, reference: str) -> Any | None:
+    """Return the object that a reference names, if the user may see it.
+
+    A user may see what a GET of its URL would show. The answer for an object that is hidden is the
+    same as for one that does not exist.
+
+    Args:
+        reference: Untrusted input: an href, with or without host, or a PRN.
+    """
+    try:
+        match = resolve(_path_of(reference))
+    except _NAMES_NOTHING:
+        return None
+    if not (match.url_name or "").endswith("-detail"):
+        return None
+    view = _reader(request, match)
+    try:
+        if getattr(view, "parent_lookup_kwargs", None):
+            view.get_parent_object()
+        if all(policy.has_permission(request, view) for policy in view.get_permissions()):
+            return view.get_object()
+    except (Http404, ObjectDoesNotExist, ValidationError, APIException):
+        pass
+    if view.queryset.model is Artifact:
+        return _own_artifact(request, view.queryset, match.kwargs["pk"])
+    return None
+
+
+def names_type(reference: str) -> bool:
+    """Say whether a reference is the URL of a list, which names a type and no object."""
+    try:
+        match = resolve(_path_of(reference))
+    except _NAMES_NOTHING:
+        return False
+    return (match.url_name or "").endswith("-list") and not any(
+        name == "pk" or name.endswith("_pk") for name in match.kwargs
+    )
+
+
+def visible(request: Request, model: type[Model]) -> QuerySet:
+    """Return the objects of a model that the user may see, in the domain of the request.
+
+    Args:
+        model: A model whose list has a URL, for example `CondaDistribution`.
+    """
+    return _reader(request, resolve(get_url(model, domain=get_domain()))).get_queryset()
+
+
+def _path_of(reference: str) -> str:
+    """Return the path of the URL of what a reference names.
+
+    Raises:
+        ValueError, ValidationError, APIException, ObjectDoesNotExist: it names nothing.
+    """
+    if not reference.startswith("prn:"):
+        return unquote(urlsplit(reference).path)
+    model, key = resolve_prn(reference)
+    instance = model.objects.get(pk=key)
+    try:
+        if isinstance(instance, RepositoryVersion):
+            return f"{get_url(instance.repository.cast())}versions/{instance.number}/"
+        return get_url(instance)
+    except (LookupError, NoReverseMatch) as error:
+        raise ValueError(f"what '{reference}' names has no URL") from error
+
+
+def _reader(request: Request, match: ResolverMatch) -> GenericViewSet:
+    """Return the viewset of a URL, as if the user of a request read that URL."""
+    return match.func.cls(
+        request=request,
+        action="retrieve",
+        detail=True,
+        kwargs=match.kwargs,
+        # The query of the request is not about this object.
+        filter_backends=[],
+    )
+
+
+def _own_artifact(request: Request, artifacts: QuerySet, key: str) -> Artifact | None:
+    """Return an artifact whose bytes the user has, or may read, anyway.
+
+    pulpcore shows artifacts to administrators only. Others may name the file of content that they
+    may see, and what a task of theirs made of a chunked upload.
+    """
+    try:
+        artifact = artifacts.filter(pk=key, pulp_domain=get_domain()).first()
+    except ValidationError:
+        return None
+    if artifact is None:
+        return None
+    tasks = CreatedResource.objects.filter(object_id=artifact.pk).values("task")
+    # The permission of the role that pulpcore gives to whoever dispatches a task.
+    if get_objects_for_user(
+        request.user,
+        "core.add_task",
+        Task.objects.filter(pk__in=tasks),
+        accept_domain_perms=False,
+        accept_global_perms=False,
+    ).exists():
+        return artifact
+    contents = Content.objects.filter(contentartifact__artifact=artifact)
+    for content in contents.order_by("pulp_type").distinct("pulp_type"):
+        if visible(request, type(content.cast())).filter(pk__in=contents.values("pk")).exists():
+            return artifact
+    return None
 
 
 def _statement(actions: str | list[str], *conditions: str) -> Statement:

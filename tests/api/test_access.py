@@ -43,6 +43,11 @@ def test_who_may_look(people, things, noun, person):
     assert status == (200 if person in ("viewer", "owner") else 404)
 
 
+@pytest.mark.parametrize("person", PEOPLE)
+def test_everybody_may_list_all_content_that_they_may_see(people, person):
+    assert people[person].try_get("content/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "noun, person", list(itertools.product(["remotes", "repositories", "distributions"], PEOPLE))
 )
@@ -80,7 +85,10 @@ def test_who_may_upload_into_a_channel(people, things, person, unique):
     answer = people[person].post_bytes(
         "content/conda/packages/", package.filename, package.data, repository=things["repositories"]
     )
-    assert answer.status_code == (202 if person == "owner" else 403)
+    # Who may not see the channel does not learn that it exists.
+    assert (
+        answer.status_code == {"nobody": 400, "viewer": 403, "creator": 400, "owner": 202}[person]
+    )
 
 
 def test_uploading_at_once_needs_a_role_of_its_own(pulp, people, unique):

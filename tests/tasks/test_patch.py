@@ -191,7 +191,7 @@ def test_a_package_that_was_not_downloaded_has_no_instructions_yet(
 
 @pytest.mark.parametrize(
     "role, status",
-    [("viewer", 403), ("creator", 403), ("owner", 202)],
+    [("viewer", 403), ("creator", 400), ("owner", 202)],
 )
 def test_who_may_patch_a_channel(pulp, channel, package, role, status):
     person = pulp.user([f"conda.condarepository_{role}"])

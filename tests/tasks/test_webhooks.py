@@ -141,7 +141,7 @@ def test_a_message_can_be_delivered_once_more(team, receiver):
 @pytest.mark.parametrize(
     "role, looking, redelivering",
     [
-        (None, 403, 403),
+        (None, 404, 404),
         ("conda.condalifecycle_viewer", 200, 403),
         ("conda.condalifecycle_promoter", 200, 403),
         ("conda.condalifecycle_owner", 200, 202),

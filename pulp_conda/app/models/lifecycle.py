@@ -112,11 +112,14 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
         )
         return publications.order_by("-repository_version__number", "-pulp_created").first()
 
-    def find_version(self, text: str) -> RepositoryVersion:
+    def find_version(self, text: str, publications: models.QuerySet) -> RepositoryVersion:
         """Return the repository version that a text means, as
         `pulp_conda.channel.moments.parse_reference` reads it.
 
         The href of a publication of the channel does as well.
+
+        Args:
+            publications: The publications that an href may name.
 
         Raises:
             BadMoment, FutureMoment: the text means nothing.
@@ -124,7 +127,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             StateGone: its publication is deleted.
         """
         if text.startswith("/"):
-            return self._find_published(text)
+            return self._find_published(text, publications)
         reference = parse_reference(text, now=timezone.now())
         if reference.stage is None and isinstance(reference.at, Moment):
             versions = self.repository.versions.complete().filter(pulp_created__lte=reference.at.at)
@@ -151,9 +154,9 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
             raise StateGone(state=entry.label, stage=entry.stage.name)
         return version_of(entry.publication)
 
-    def _find_published(self, href: str) -> RepositoryVersion:
+    def _find_published(self, href: str, publications: models.QuerySet) -> RepositoryVersion:
         repositories = {self.repository_id, *self.stages.values_list("repository", flat=True)}
-        publication = CondaPublication.objects.filter(
+        publication = publications.filter(
             pk__in=re.findall(_KEY, href)[-1:],
             repository_version__repository__in=repositories - {None},
         ).first()

@@ -12,6 +12,7 @@ from pulp_conda.app.errors import ManagedByLifecycle
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.metadata.notices import LEVELS, check_notices
@@ -72,7 +73,9 @@ class _NoticesField(serializers.JSONField):
         ),
     ]
 )
-class CondaDistributionSerializer(StrictFields, SavedAsWhole, DistributionSerializer):
+class CondaDistributionSerializer(
+    StrictFields, SavedAsWhole, VisibleReferencesMixin, DistributionSerializer
+):
     """The URL of a channel. Its base_path is the channel's name, for example 'team/stable'."""
 
     publication = DetailRelatedField(

@@ -9,6 +9,7 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
@@ -20,7 +21,9 @@ ENVIRONMENT_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"
 _GIVEN = ("format", "source", "section", "platforms", "virtual_packages")
 
 
-class CondaEnvironmentSummarySerializer(StrictFields, NoArtifactContentSerializer):
+class CondaEnvironmentSummarySerializer(
+    StrictFields, VisibleReferencesMixin, NoArtifactContentSerializer
+):
     """An environment without its file, as lists show it."""
 
     name = serializers.RegexField(

@@ -3,7 +3,6 @@ from gettext import gettext as _
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
@@ -15,10 +14,8 @@ from pulpcore.plugin.serializers import (
 )
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.access import has_permission
-from pulp_conda.app.errors import BadGate, BadLifecycle
-from pulp_conda.app.lifecycle.gates import channels_of, check_gates
-from pulp_conda.app.lifecycle.gates.case import Gate, find_channel
+from pulp_conda.app.errors import BadLifecycle
+from pulp_conda.app.lifecycle.gates import check_gates
 from pulp_conda.app.models import (
     CondaDistribution,
     CondaLifecycle,
@@ -28,6 +25,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer, public_stage
 from pulp_conda.app.serializers.errors import ChannelErrors, channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin, visible_channels
 from pulp_conda.app.serializers.secrets import MaskedUrlField
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.app.versions.comparison import count_changes
@@ -42,23 +40,14 @@ _MOST_STAGES = 20
 _STAGE_NAME = r"^[a-z][a-z0-9_.-]{0,63}$"
 
 
-class _HrefField(DetailRelatedField):
-    """Refuses values that are no text: pulpcore expects a text, and fails."""
-
-    def to_internal_value(self, data: Any) -> Model:
-        if not isinstance(data, str):
-            self.fail("incorrect_type", data_type=type(data).__name__)
-        return super().to_internal_value(data)
-
-
-class CondaStageSerializer(serializers.ModelSerializer):
+class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
     """One stage of a lifecycle: a URL, and the gates before it."""
 
     name = serializers.RegexField(
         _STAGE_NAME,
         help_text=_("Its name, for example 'testing': lower case letters, digits, '_', '.', '-'."),
     )
-    distribution = _HrefField(
+    distribution = DetailRelatedField(
         help_text=_(
             "The distribution that serves it. The default is a new one at "
             "'<base_path of the lifecycle>/<name>'."
@@ -67,7 +56,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         queryset=CondaDistribution.objects.all(),
         view_name_pattern=r"distributions(-.*/.*)?-detail",
     )
-    content_guard = _HrefField(
+    content_guard = DetailRelatedField(
         help_text=_(
             "The content guard of the distribution. A new stage has that of the stages before it, "
             "and without one of those, that of a stage behind it. Null makes it public: say so if "
@@ -119,6 +108,10 @@ class CondaStageSerializer(serializers.ModelSerializer):
         if unknown:
             raise serializers.ValidationError(dict.fromkeys(unknown, [_("Unexpected field")]))
         return super().to_internal_value(data)
+
+    def instances(self) -> Iterable[CondaStage]:
+        lifecycle = self.root.instance
+        return lifecycle.stages.all() if isinstance(lifecycle, CondaLifecycle) else ()
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         # A change needs the name as well: it finds the stage by its name.
@@ -188,7 +181,7 @@ class CondaStageSerializer(serializers.ModelSerializer):
         )
     ]
 )
-class CondaLifecycleSerializer(StrictFields, SavedAsWhole, ModelSerializer):
+class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixin, ModelSerializer):
     """The stages through which a channel moves. What one serves is promoted to the next."""
 
     pulp_href = IdentityField(view_name="conda/lifecycles-detail")
@@ -196,7 +189,7 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, ModelSerializer):
         help_text=_("A unique name, for example 'team'."),
         max_length=128,
     )
-    repository = _HrefField(
+    repository = DetailRelatedField(
         help_text=_("The repository that the first stage follows."),
         queryset=CondaRepository.objects.all(),
         view_name_pattern=r"repositories(-.*/.*)?-detail",
@@ -286,39 +279,21 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, ModelSerializer):
 
     def validate_stages(self, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         old = {stage.name: stage.gates for stage in self._old_stages()}
+        channels = visible_channels(self.context.get("request"))
         with channel_errors_as_validation() as errors:
             with errors.at(None):
                 _check_names(stages, list(old))
             for position, stage in enumerate(stages):
                 with errors.at(None):
+                    gates = old.get(stage["name"], [])
                     if "gates" in stage:
-                        stage["gates"] = check_gates(stage["gates"], stage["name"])
-                        self._check_channels(stage, old.get(stage["name"], []))
-                    else:
-                        stage["gates"] = old.get(stage["name"], [])
+                        gates = check_gates(stage["gates"], stage["name"], gates, channels)
+                    stage["gates"] = gates
                     if position == 0 and stage["gates"]:
                         raise BadLifecycle(
                             reason="the first one follows the repository, so no gate can hold it"
                         )
         return stages
-
-    def _check_channels(self, stage: dict[str, Any], old: list[Gate]) -> None:
-        """Refuse gates that read channels which the user may not see.
-
-        The error is the same as for a channel that does not exist. A gate that the stage has
-        already may stay. In a task there is no user: the request was checked before.
-
-        Args:
-            stage: The validated data of the stage.
-            old: The gates that the stage has now.
-        """
-        request = self.context.get("request")
-        for gate in stage["gates"] if request else ():
-            for channel in channels_of(gate) if gate not in old else ():
-                distribution = find_channel(channel)
-                if not has_permission(request.user, "conda.view_condadistribution", distribution):
-                    reason = f"this server has no channel '{channel}'"
-                    raise BadGate(gate=gate["name"], stage=stage["name"], reason=reason)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
@@ -472,8 +447,6 @@ def _check_adoptable(
         adopted: The distributions that become stages by the same request.
     """
     name = distribution.name
-    if distribution.pulp_domain_id != repository.pulp_domain_id:
-        raise BadLifecycle(reason="its distribution is in another domain than the repository")
     if distribution in adopted or hasattr(distribution, "stage"):
         raise BadLifecycle(reason=f"distribution '{name}' is a stage already")
     if distribution.checkpoint:

@@ -17,14 +17,9 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from pulpcore.plugin.models import RepositoryVersion
-from pulpcore.plugin.serializers import (
-    DetailRelatedField,
-    RepositoryVersionRelatedField,
-    ValidateFieldsMixin,
-)
-from pulpcore.plugin.util import get_domain
+from pulpcore.plugin.serializers import ValidateFieldsMixin
 
-from pulp_conda.app.access import has_permission
+from pulp_conda.app.access import find_visible
 from pulp_conda.app.errors import StageServesNothing, UnknownEnvironment
 from pulp_conda.app.lifecycle.gates import environments as gate
 from pulp_conda.app.lifecycle.gates.case import find_channel
@@ -32,6 +27,7 @@ from pulp_conda.app.models import CondaEnvironment, CondaRepository, CondaStage
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.environment import ENVIRONMENT_NAME
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import visible_channels
 from pulp_conda.app.serving.channel import served_at, served_now
 from pulp_conda.app.solving.lock_files import Asked
 from pulp_conda.app.solving.solutions import environments_of
@@ -114,15 +110,10 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
         if not given:
             gates = [one for one in stage.gates if one["kind"] == GateKind.ENVIRONMENTS]
             return gates[0]["channels"] if gates else []
+        channels = visible_channels(self.context["request"])
         with channel_errors_as_validation():
-            gate.check({"channels": given})
-        user = self.context["request"].user
-        for channel in given:
-            if channel != gate.OWN and not has_permission(
-                user, "conda.view_condadistribution", find_channel(channel)
-            ):
-                # The same error as for a channel that does not exist.
-                raise ValueError(_("this server has no channel '{}'").format(channel))
+            for channel in gate.channels_of(gate.check({"channels": given})):
+                find_channel(channel, channels)
         return given
 
 
@@ -251,35 +242,15 @@ class _LockFileField(serializers.Field):
 class SourceField(serializers.Field):
     """A repository, or a version of one. The validated value is a `Source`."""
 
-    default_error_messages = {
-        "unknown": _("'{source}' is no conda repository, nor a version of one, that you may see.")
-    }
-
-    _repository = DetailRelatedField(
-        queryset=CondaRepository.objects.all(), view_name_pattern=r"repositories(-.*/.*)?-detail"
-    )
-    _version = RepositoryVersionRelatedField(
-        queryset=RepositoryVersion.objects.filter(complete=True).defer("content_ids")
-    )
-
     def to_internal_value(self, data: Any) -> Source:
-        source = data if isinstance(data, str) else ""
-        field = self._version if "/versions/" in source else self._repository
-        try:
-            found = field.to_internal_value(source)
-        except (serializers.ValidationError, ValueError):  # a URL that does not parse
-            found = None
-        repository = getattr(found, "repository", found)
-        repository = repository and repository.cast()
-        if not isinstance(repository, CondaRepository) or not self._may_view(repository):
-            self.fail("unknown", source=shown(str(data)))
-        return Source(repository, getattr(found, "number", None))
-
-    def _may_view(self, repository: CondaRepository) -> bool:
-        user = self.context["request"].user
-        return repository.pulp_domain_id == get_domain().pk and has_permission(
-            user, "conda.view_condarepository", repository
-        )
+        found = find_visible(self.context["request"], data) if isinstance(data, str) else None
+        number = None
+        if isinstance(found, RepositoryVersion):
+            found, number = found.repository.cast(), found.number
+        if not isinstance(found, CondaRepository):
+            reason = _("'{source}' is no conda repository, nor a version of one, that you may see.")
+            raise serializers.ValidationError(reason.format(source=shown(str(data))))
+        return Source(found, number)
 
 
 class _SourcesField(serializers.ListField):

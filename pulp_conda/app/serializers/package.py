@@ -23,6 +23,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import UploadBudget, package_limits
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRemote
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed
@@ -45,7 +46,9 @@ class CondaPackageListSerializer(serializers.ListSerializer):
         return super().to_representation(listed)
 
 
-class CondaPackageSerializer(StrictFields, SingleArtifactContentUploadSerializer):
+class CondaPackageSerializer(
+    StrictFields, VisibleReferencesMixin, SingleArtifactContentUploadSerializer
+):
     """A package file and its record. Everything is read from the file itself."""
 
     # With which pulpcore downloads 'file_url'.

@@ -14,6 +14,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackage, CondaPatch
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPatch, ChannelError
@@ -27,7 +28,9 @@ class _Instructions(serializers.JSONField):
         return orjson.loads(value)
 
 
-class CondaPatchSummarySerializer(StrictFields, NoArtifactContentSerializer):
+class CondaPatchSummarySerializer(
+    StrictFields, VisibleReferencesMixin, NoArtifactContentSerializer
+):
     """A repodata patch without its instructions, which may be large."""
 
     subdir = serializers.CharField(

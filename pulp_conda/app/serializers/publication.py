@@ -6,6 +6,7 @@ from rest_framework import serializers
 from pulpcore.plugin.serializers import DetailRelatedField, PublicationSerializer
 
 from pulp_conda.app.models import CondaPublication
+from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
 
 
@@ -22,7 +23,7 @@ from pulp_conda.app.serializers.strict import StrictFields
         )
     ]
 )
-class CondaPublicationSerializer(StrictFields, PublicationSerializer):
+class CondaPublicationSerializer(StrictFields, VisibleReferencesMixin, PublicationSerializer):
     """The metadata files of one state of a channel."""
 
     checkpoint = serializers.BooleanField(

@@ -4,6 +4,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from pulpcore.plugin.models import Content
 from pulpcore.plugin.serializers import (
     RepositoryAddRemoveContentSerializer,
     RepositorySerializer,
@@ -12,6 +13,7 @@ from pulpcore.plugin.serializers import (
 
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.references import VisibleReferencesMixin, visible_content
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel.metadata.relations import check_relations
 
@@ -32,7 +34,9 @@ from pulp_conda.channel.metadata.relations import check_relations
         )
     ]
 )
-class CondaRepositorySerializer(StrictFields, SavedAsWhole, RepositorySerializer):
+class CondaRepositorySerializer(
+    StrictFields, SavedAsWhole, VisibleReferencesMixin, RepositorySerializer
+):
     """A channel's changing content: the packages of all its subdirs."""
 
     autopublish = serializers.BooleanField(
@@ -79,7 +83,7 @@ class CondaRepositorySerializer(StrictFields, SavedAsWhole, RepositorySerializer
         OpenApiExample("Keep what the upstream deleted", value={"mirror": False}, request_only=True)
     ]
 )
-class CondaSyncSerializer(StrictFields, RepositorySyncURLSerializer):
+class CondaSyncSerializer(StrictFields, VisibleReferencesMixin, RepositorySyncURLSerializer):
     """How to sync a channel from its upstream."""
 
     mirror = serializers.BooleanField(
@@ -116,8 +120,20 @@ class CondaSyncSerializer(StrictFields, RepositorySyncURLSerializer):
         )
     ]
 )
-class CondaModifySerializer(StrictFields, RepositoryAddRemoveContentSerializer):
+class CondaModifySerializer(
+    StrictFields, VisibleReferencesMixin, RepositoryAddRemoveContentSerializer
+):
     """Packages and patches to add to a repository, or to remove from it."""
+
+    def validate_add_content_units(self, references: list[str]) -> list[str]:
+        keys = visible_content(self.context["request"], references)
+        Content.objects.filter(pk__in=keys).touch()
+        return keys
+
+    def validate_remove_content_units(self, references: list[str]) -> list[str]:
+        if "*" not in references:
+            return visible_content(self.context["request"], references)
+        return super().validate_remove_content_units(references)
 
     overwrite = serializers.BooleanField(
         help_text=_(

@@ -22,6 +22,7 @@ from pulp_conda.app.models import WebhookDelivery
 from pulp_conda.app.serializers import WebhookDeliverySerializer
 from pulp_conda.app.tasks.webhooks import deliver
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
+from pulp_conda.app.viewsets.references import VisibleParentMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import DeliveryState
 
@@ -37,7 +38,11 @@ class WebhookDeliveryFilter(BaseFilterSet):
 
 
 class WebhookDeliveryViewSet(
-    CheckedRequests, NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin
+    CheckedRequests,
+    VisibleParentMixin,
+    NamedModelViewSet,
+    mixins.RetrieveModelMixin,
+    mixins.ListModelMixin,
 ):
     """A WebhookDelivery is a message to the webhook of a lifecycle, with its attempts."""
 

@@ -1,15 +1,15 @@
-from pulpcore.plugin.viewsets import DistributionViewSet, RolesMixin
+from pulpcore.plugin.viewsets import DistributionFilter, DistributionViewSet, RolesMixin
 
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers import CondaDistributionSerializer
+from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadNotice
 
-_MAY_SEE_WHAT_IT_SERVES = [
-    "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.view_condarepository",
-    "has_publication_param_model_or_domain_or_obj_perms:conda.view_condapublication",
-]
+
+class CondaDistributionFilter(VisibleReferencesFilterMixin, DistributionFilter):
+    pass
 
 
 class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin):
@@ -18,12 +18,9 @@ class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin)
     endpoint_name = "conda"
     queryset = CondaDistribution.objects.all()
     serializer_class = CondaDistributionSerializer
+    filterset_class = CondaDistributionFilter
     queryset_filtering_required_permission = "conda.view_condadistribution"
     own_errors = {"notices": BadNotice}
 
-    DEFAULT_ACCESS_POLICY = model_policy(
-        "condadistribution",
-        create=_MAY_SEE_WHAT_IT_SERVES,
-        update=_MAY_SEE_WHAT_IT_SERVES,
-    )
+    DEFAULT_ACCESS_POLICY = model_policy("condadistribution")
     LOCKED_ROLES = model_roles("condadistribution")

@@ -21,13 +21,14 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSummarySerializer,
 )
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import EnvironmentFormat
 from pulp_conda.channel.errors import BadEnvironment
 
 
-class CondaEnvironmentFilter(ContentFilter):
+class CondaEnvironmentFilter(VisibleReferencesFilterMixin, ContentFilter):
     # Not 'format': Django REST framework takes that parameter as the format of its answer.
     environment_format = ChoiceFilter(
         field_name="format",
@@ -40,7 +41,9 @@ class CondaEnvironmentFilter(ContentFilter):
         fields = {"name": NAME_FILTER_OPTIONS}
 
 
-class CondaEnvironmentViewSet(CheckedRequests, CreatesContent, NoArtifactContentViewSet):
+class CondaEnvironmentViewSet(
+    CheckedRequests, CreatesContent, VisibleContentMixin, NoArtifactContentViewSet
+):
     """A CondaEnvironment is what a team installs from a channel. Gates check that it solves."""
 
     endpoint_name = "environments"
@@ -53,7 +56,9 @@ class CondaEnvironmentViewSet(CheckedRequests, CreatesContent, NoArtifactContent
 
     def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
-        return queryset.defer("source", "requirements") if self.action == "list" else queryset
+        # pulpcore asks for the content of all types without an action.
+        is_list = getattr(self, "action", None) == "list"
+        return queryset.defer("source", "requirements") if is_list else queryset
 
     def get_serializer_class(self) -> type[Serializer]:
         is_list = self.action == "list"

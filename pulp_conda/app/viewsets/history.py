@@ -23,6 +23,7 @@ from pulp_conda.app.serializers import CondaAnswerSerializer, HistoryEntrySerial
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.tasks.moves import answer
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
+from pulp_conda.app.viewsets.references import VisibleParentMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 
@@ -45,7 +46,11 @@ class HistoryEntryFilter(BaseFilterSet):
 
 
 class HistoryEntryViewSet(
-    CheckedRequests, NamedModelViewSet, mixins.RetrieveModelMixin, mixins.ListModelMixin
+    CheckedRequests,
+    VisibleParentMixin,
+    NamedModelViewSet,
+    mixins.RetrieveModelMixin,
+    mixins.ListModelMixin,
 ):
     """A HistoryEntry is an event in the history of a stage: a move, or a request for one."""
 

@@ -29,9 +29,10 @@ from pulp_conda.app.access import (
     model_policy,
     model_roles,
     statement,
+    visible,
 )
 from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
-from pulp_conda.app.models import CondaLifecycle
+from pulp_conda.app.models import CondaLifecycle, CondaPublication
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
     CondaLifecycleDiffSerializer,
@@ -55,6 +56,7 @@ from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import ChannelError
@@ -63,7 +65,7 @@ from pulp_conda.channel.storable import Unstorable
 _MODEL = "condalifecycle"
 
 
-class CondaLifecycleFilter(BaseFilterSet):
+class CondaLifecycleFilter(VisibleReferencesFilterMixin, BaseFilterSet):
     class Meta:
         model = CondaLifecycle
         fields = {"name": NAME_FILTER_OPTIONS, "repository": ["exact", "in"]}
@@ -290,7 +292,10 @@ class CondaLifecycleViewSet(
         query = serializer.validated_data
         names = query.pop("base"), query.pop("target")
         with channel_errors_as_validation():
-            base, target = (VersionState(lifecycle.find_version(name)) for name in names)
+            publications = visible(request, CondaPublication)
+            base, target = (
+                VersionState(lifecycle.find_version(name, publications)) for name in names
+            )
         return answer_diff(self, base, target, query, names, f"{lifecycle.name}: {{}} → {{}}")
 
     def validated(self) -> dict[str, Any]:

@@ -13,22 +13,24 @@ from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.models import PulpTemporaryFile
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
+from pulpcore.plugin.util import assign_role
 from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
     ContentFilter,
     SingleArtifactContentUploadViewSet,
 )
 
-from pulp_conda.app.access import content_policy
+from pulp_conda.app.access import content_policy, has_permission
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.serializers import CondaPackageSerializer, CondaPackageUploadSerializer
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _NUMBER_FILTERS = ["exact", "lt", "lte", "gt", "gte", "range"]
 
 
-class CondaPackageFilter(ContentFilter):
+class CondaPackageFilter(VisibleReferencesFilterMixin, ContentFilter):
     depends = CharFilter(
         method="filter_depends",
         help_text="Packages that need a package of this name, for example 'python'.",
@@ -62,7 +64,9 @@ class CondaPackageFilter(ContentFilter):
         }
 
 
-class CondaPackageViewSet(CheckedRequests, CreatesContent, SingleArtifactContentUploadViewSet):
+class CondaPackageViewSet(
+    CheckedRequests, CreatesContent, VisibleContentMixin, SingleArtifactContentUploadViewSet
+):
     """A CondaPackage is a package file with the record that clients see."""
 
     endpoint_name = "packages"
@@ -72,7 +76,10 @@ class CondaPackageViewSet(CheckedRequests, CreatesContent, SingleArtifactContent
     filterset_class = CondaPackageFilter
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository", "conda.upload_condapackages")
-    LOCKED_ROLES = {"conda.condapackage_uploader": ["conda.upload_condapackages"]}
+    LOCKED_ROLES = {
+        "conda.condapackage_uploader": ["conda.upload_condapackages"],
+        "conda.condapackage_viewer": ["conda.view_condapackage"],
+    }
 
     def init_content_data(self, serializer: Serializer, request: Request) -> dict[str, Any]:
         """Store an uploaded file in a temporary place until a task has read it.
@@ -116,6 +123,9 @@ class CondaPackageViewSet(CheckedRequests, CreatesContent, SingleArtifactContent
         serializer = self.get_serializer(data=request.data)
         with transaction.atomic():
             serializer.is_valid(raise_exception=True)
-            serializer.save()
+            package = serializer.save()
+            # No repository shows it yet. Who has the bytes may see it, and add it to one.
+            if not has_permission(request.user, "conda.view_condapackage", package):
+                assign_role("conda.condapackage_viewer", request.user, package)
         headers = self.get_success_headers(serializer.data)
         return Response(serializer.data, status=status.HTTP_201_CREATED, headers=headers)

@@ -16,11 +16,12 @@ from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPatch
 from pulp_conda.app.serializers import CondaPatchSerializer, CondaPatchSummarySerializer
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadPatch
 
 
-class CondaPatchFilter(ContentFilter):
+class CondaPatchFilter(VisibleReferencesFilterMixin, ContentFilter):
     filename = CharFilter(
         method="filter_filename",
         help_text="Patches that name this file, for example 'numpy-2.0.0-0.conda'.",
@@ -41,7 +42,9 @@ class CondaPatchFilter(ContentFilter):
         }
 
 
-class CondaPatchViewSet(CheckedRequests, CreatesContent, NoArtifactContentViewSet):
+class CondaPatchViewSet(
+    CheckedRequests, CreatesContent, VisibleContentMixin, NoArtifactContentViewSet
+):
     """A CondaPatch corrects records of packages, and does not change the packages."""
 
     endpoint_name = "patches"
@@ -55,7 +58,9 @@ class CondaPatchViewSet(CheckedRequests, CreatesContent, NoArtifactContentViewSe
 
     def get_queryset(self) -> QuerySet:
         queryset = super().get_queryset()
-        return queryset.defer("instructions") if self.action == "list" else queryset
+        # pulpcore asks for the content of all types without an action.
+        is_list = getattr(self, "action", None) == "list"
+        return queryset.defer("instructions") if is_list else queryset
 
     def get_serializer_class(self) -> type[Serializer]:
         return CondaPatchSummarySerializer if self.action == "list" else CondaPatchSerializer

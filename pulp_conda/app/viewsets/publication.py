@@ -7,14 +7,24 @@ from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
-from pulpcore.plugin.viewsets import OperationPostponedResponse, PublicationViewSet, RolesMixin
+from pulpcore.plugin.viewsets import (
+    OperationPostponedResponse,
+    PublicationFilter,
+    PublicationViewSet,
+    RolesMixin,
+)
 
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication
 from pulp_conda.app.serializers import CondaPublicationSerializer
 from pulp_conda.app.tasks.publish import publish
+from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
+
+
+class CondaPublicationFilter(VisibleReferencesFilterMixin, PublicationFilter):
+    pass
 
 
 class CondaPublicationViewSet(CheckedRequests, PublicationViewSet, RolesMixin):
@@ -23,15 +33,10 @@ class CondaPublicationViewSet(CheckedRequests, PublicationViewSet, RolesMixin):
     endpoint_name = "conda"
     queryset = CondaPublication.objects.exclude(complete=False)
     serializer_class = CondaPublicationSerializer
+    filterset_class = CondaPublicationFilter
     queryset_filtering_required_permission = "conda.view_condapublication"
 
-    DEFAULT_ACCESS_POLICY = model_policy(
-        "condapublication",
-        create=[
-            "has_repo_or_repo_ver_param_model_or_domain_or_obj_perms:conda.view_condarepository"
-        ],
-        immutable=True,
-    )
+    DEFAULT_ACCESS_POLICY = model_policy("condapublication", immutable=True)
     LOCKED_ROLES = model_roles("condapublication", immutable=True)
 
     @extend_schema(

@@ -8,7 +8,6 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pulpcore.plugin.actions import ModifyRepositoryActionMixin
 from pulpcore.plugin.models import PulpTemporaryFile, RepositoryVersion
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
@@ -39,23 +38,24 @@ from pulp_conda.app.tasks.modify import modify
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadChannelRelations, BadLockFile
 
-_MAY_SEE_REMOTE = "has_remote_param_model_or_domain_or_obj_perms:conda.view_condaremote"
+
+class CondaRepositoryFilter(VisibleReferencesFilterMixin, RepositoryViewSet.filterset_class):
+    pass
 
 
-class CondaRepositoryViewSet(
-    CheckedRequests, RepositoryViewSet, ModifyRepositoryActionMixin, RolesMixin
-):
+class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     """A CondaRepository is a channel's changing content: the packages of all its subdirs."""
 
     endpoint_name = "conda"
     queryset = CondaRepository.objects.exclude(user_hidden=True)
     serializer_class = CondaRepositorySerializer
+    filterset_class = CondaRepositoryFilter
     queryset_filtering_required_permission = "conda.view_condarepository"
-    modify_task = staticmethod(modify)
     own_errors = {
         "channel_relations": BadChannelRelations,
         "lock_file": partial(BadLockFile, format="of unknown format"),
@@ -64,12 +64,10 @@ class CondaRepositoryViewSet(
     DEFAULT_ACCESS_POLICY = model_policy(
         "condarepository",
         extra=[
-            statement("sync", "condarepository", "sync", _MAY_SEE_REMOTE),
+            statement("sync", "condarepository", "sync"),
             statement(["modify", "copy", "import_lock_file"], "condarepository", "modify"),
             statement("find_lock_file", "condarepository", "view", view=False),
         ],
-        create=[_MAY_SEE_REMOTE],
-        update=[_MAY_SEE_REMOTE],
     )
     LOCKED_ROLES = model_roles("condarepository", "modify", "sync", "repair")
 
@@ -108,7 +106,20 @@ class CondaRepositoryViewSet(
     )
     @action(detail=True, methods=["post"], serializer_class=CondaModifySerializer)
     def modify(self, request: Request, pk: str, **kwargs: Any) -> Response:
-        return super().modify(request, pk, **kwargs)
+        repository, data = self._validated()
+        base = data.get("base_version")
+        task = dispatch(
+            modify,
+            exclusive_resources=[repository],
+            kwargs={
+                "repository_pk": str(repository.pk),
+                "base_version_pk": base and str(base.pk),
+                "add_content_units": data.get("add_content_units", []),
+                "remove_content_units": data.get("remove_content_units", []),
+                "overwrite": data["overwrite"],
+            },
+        )
+        return OperationPostponedResponse(task, request)
 
     @extend_schema(
         summary="Copy packages from another channel",
@@ -211,10 +222,17 @@ def _keep(text: str) -> str:
     return str(file.pk)
 
 
-class CondaRepositoryVersionViewSet(CheckedRequests, RepositoryVersionViewSet):
+class CondaRepositoryVersionFilter(
+    VisibleReferencesFilterMixin, RepositoryVersionViewSet.filterset_class
+):
+    pass
+
+
+class CondaRepositoryVersionViewSet(CheckedRequests, VisibleParentMixin, RepositoryVersionViewSet):
     """A CondaRepositoryVersion is one frozen state of a channel."""
 
     parent_viewset = CondaRepositoryViewSet
+    filterset_class = CondaRepositoryVersionFilter
 
     DEFAULT_ACCESS_POLICY = version_policy("condarepository")
 

@@ -19,7 +19,7 @@ def test_a_role_in_a_domain_counts_in_that_domain_alone(api, make_domain):
     foreign = teams[other].href
     for href in (foreign, foreign.replace("/other/", "/default/")):
         assert at_home.try_get(href).status_code == 404
-        assert at_home.try_get(f"{href}history/").status_code in (403, 404)
+        assert at_home.try_get(f"{href}history/").status_code == 404
         assert at_home.try_patch(href, retain_days=1).status_code == 404
         assert at_home.try_post(f"{href}promote/", stage="testing").status_code == 404
     assert abroad.get("conda/lifecycles/")["count"] == 0
@@ -29,4 +29,4 @@ def test_a_role_in_a_domain_counts_in_that_domain_alone(api, make_domain):
     refused = default.try_post(
         "conda/lifecycles/", name="mixed", repository=teams[default].repository, stages=stages
     )
-    assert (refused.status_code, "domain" in refused.text) == (400, True)
+    assert (refused.status_code, "does not exist" in refused.text) == (400, True)

@@ -8,15 +8,18 @@ A gate is a JSON object of a stage:
 
 The module of a kind has three functions. `check(gate)` returns the gate with its defaults or raises
 `ValueError`. `judge(gate, case)` returns a `Verdict`. `channels_of(gate)` returns the base paths of
-the other channels that the gate reads.
+the other channels that the gate reads. Whether they exist is no question for `check`: its answer
+would come before or after that of other checks, and so differ for channels that are hidden.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
+
 from pulp_conda.app.errors import BadGate
 from pulp_conda.app.lifecycle.gates import approval, environments, policy
-from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
+from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict, find_channel
 from pulp_conda.app.vocabulary import GateAction, GateKind
 from pulp_conda.channel.errors import BadPolicy, ChannelError
 from pulp_conda.channel.storable import find_unstorable
@@ -49,12 +52,16 @@ class Judgement(NamedTuple):
     verdict: Verdict
 
 
-def check_gates(gates: Any, stage: str) -> list[Gate]:
+def check_gates(
+    gates: Any, stage: str, old: Sequence[Gate] = (), channels: QuerySet | None = None
+) -> list[Gate]:
     """Check the gates of a stage, and return them with their defaults.
 
     Args:
         gates: Untrusted input: any JSON.
         stage: The name of the stage, for errors.
+        old: The gates that the stage has now. They may stay, whatever channels they read.
+        channels: The distributions that other gates may read. The default is all.
 
     Raises:
         BadGate, BadPolicy: for the first gate that is wrong, with its name and the reason.
@@ -65,7 +72,10 @@ def check_gates(gates: Any, stage: str) -> list[Gate]:
     for number, gate in enumerate(gates, start=1):
         name = gate.get("name", "") if isinstance(gate, dict) else ""
         try:
-            checked.append(_check_gate(gate, [other["name"] for other in checked]))
+            gate = _check_gate(gate, [other["name"] for other in checked])
+            for channel in channels_of(gate) if gate not in old else ():
+                find_channel(channel, channels)
+            checked.append(gate)
         except BadPolicy:
             raise
         except ChannelError as error:

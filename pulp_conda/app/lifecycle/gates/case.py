@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from gettext import gettext as _
 from typing import Any
 
+from django.db.models import QuerySet
+
 from pulpcore.plugin.models import Publication
 from pulpcore.plugin.util import get_domain_pk
 
@@ -69,15 +71,17 @@ class Verdict:
         return self.verdict == GateVerdict.PASSED
 
 
-def find_channel(base_path: str) -> CondaDistribution:
+def find_channel(base_path: str, among: QuerySet | None = None) -> CondaDistribution:
     """Return the distribution of a channel of this server, by its base path.
+
+    Args:
+        among: The distributions that may be named. The default is all.
 
     Raises:
         ValueError: there is no such channel.
     """
-    distribution = CondaDistribution.objects.filter(
-        base_path=base_path, pulp_domain=get_domain_pk()
-    ).first()
+    distributions = CondaDistribution.objects.all() if among is None else among
+    distribution = distributions.filter(base_path=base_path, pulp_domain=get_domain_pk()).first()
     if distribution is None:
         raise ValueError(_("this server has no channel '{}'").format(base_path))
     return distribution

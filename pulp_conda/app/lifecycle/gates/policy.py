@@ -28,10 +28,8 @@ def check(gate: Gate) -> Gate:
 
     Raises:
         BadPolicy: an option is wrong or unknown.
-        ValueError: this server does not have another channel that the rules name.
     """
-    for channel in channels_of(gate):
-        find_channel(channel)
+    _read(gate)
     return gate
 
 
