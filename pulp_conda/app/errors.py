@@ -4,7 +4,8 @@
     ├── ChannelConflict         a package that does not fit the repository it is put in
     │   ├── PackageConflict         CND0018
     │   ├── DuplicateFilename       CND0020
-    │   └── PatchWithoutPackage     CND0034
+    │   ├── PatchWithoutPackage     CND0034
+    │   └── BlockedPackage          CND0070
     ├── LifecycleError          the stages of a lifecycle
     │   ├── StageServesNothing      CND0035
     │   ├── UnknownState            CND0036
@@ -20,7 +21,8 @@
     │   ├── UnknownEnvironment      CND0048
     │   ├── NoHistory               CND0060
     │   ├── UnknownReference        CND0062
-    │   └── UsedByLifecycle         CND0063
+    │   ├── UsedByLifecycle         CND0063
+    │   └── BehindBlock             CND0071
     ├── BadResult               CND0066
     └── DiskFull                CND0080
 
@@ -64,6 +66,16 @@ class PatchWithoutPackage(ChannelConflict):
     message = _(
         "the patch names '{path}', which is not in repository '{repository}'. "
         "Correct the file name, or add the package first."
+    )
+
+
+class BlockedPackage(ChannelConflict):
+    """A package is blocked on this server, and somebody wants to add or promote it."""
+
+    code = "CND0070"
+    message = _(
+        "'{path}' is blocked on this server: {reason}. "
+        "Leave it out, or ask the administrator whether the block can be lifted."
     )
 
 
@@ -217,6 +229,17 @@ class UsedByLifecycle(LifecycleError):
     message = _(
         "'{name}' belongs to lifecycle '{lifecycle}', so it is not deleted. "
         "Delete the lifecycle first, which leaves its distributions and repositories."
+    )
+
+
+class BehindBlock(LifecycleError):
+    """A stage was to be rolled back to a state from before a block."""
+
+    code = "CND0071"
+    message = _(
+        "Stage '{stage}' of lifecycle '{lifecycle}' is not rolled back behind entry {number} of "
+        "its history, by which packages were blocked: earlier states may list them. "
+        "Promote a state that has none of them, or lift the block first."
     )
 
 

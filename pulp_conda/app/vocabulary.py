@@ -13,7 +13,9 @@ class EntryKind(StrEnum):
     """What an entry of the history is about.
 
     `adopted`: the distribution of a new stage served a publication already. `published`: the first
-    stage follows its repository. `packages`: a promotion of single packages.
+    stage follows its repository. `packages`: a promotion of single packages. `blocked`: the state
+    was published again without packages that were blocked. `unblocked`: the same with packages
+    that are not blocked any more.
     """
 
     ADOPTED = "adopted"
@@ -21,6 +23,8 @@ class EntryKind(StrEnum):
     PROMOTED = "promoted"
     PACKAGES = "packages"
     ROLLED_BACK = "rolled_back"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
 
 
 class EntryOutcome(StrEnum):

@@ -1,7 +1,7 @@
 """MatchSpec, the query language for packages (CEP 29), and filters that are made of queries."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -62,21 +62,29 @@ class PackageFilter:
     """Says which packages of an upstream to take.
 
     A package is taken if at least one of `includes` matches, or there are no `includes`, and none
-    of `excludes` matches.
+    of `excludes` matches, and it is not blocked.
 
     Raises:
         BadMatchSpec: for the first spec that does not parse.
     """
 
-    def __init__(self, includes: Iterable[str] = (), excludes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        includes: Iterable[str] = (),
+        excludes: Iterable[str] = (),
+        blocklist: "Blocklist | None" = None,
+    ) -> None:
         self._includes = [Query(spec) for spec in includes]
         self._excludes = [Query(spec) for spec in excludes]
+        self._blocklist = blocklist or Blocklist()
 
     def reason_against(self, record: Queryable) -> str | None:
         """Return why a package is left out, or None if it is taken.
 
         The sentence names no package, so packages can be counted by it.
         """
+        if self._blocklist and (blocked := self._blocklist.reason_against(record)) is not None:
+            return f"blocked: {blocked}"
         if not self._includes and not self._excludes:
             return None
         if self._includes and not any(query.matches(record) for query in self._includes):
@@ -191,6 +199,55 @@ class Queries:
 
     def _for_name(self, name: str) -> tuple[Query, ...]:
         return tuple(query for query in self._queries if query.may_match(name))
+
+
+class Blocklist:
+    """Says which packages are blocked, by the bytes of their files or by MatchSpecs.
+
+    Args:
+        digests: The public reason for each blocked file, by the sha256 of the file in hex.
+        specs: The public reason for each MatchSpec whose packages are blocked, by the spec.
+
+    Raises:
+        BadMatchSpec: for the first spec that does not parse.
+    """
+
+    def __init__(
+        self, digests: Mapping[str, str] | None = None, specs: Mapping[str, str] | None = None
+    ) -> None:
+        self._digests = digests or {}
+        self._reasons = specs or {}
+        self._queries = Queries(map(Query, self._reasons))
+
+    def __bool__(self) -> bool:
+        return bool(self._digests or self._reasons)
+
+    @property
+    def digests(self) -> list[str]:
+        """The sha256 of all files that are blocked by their bytes, in hex."""
+        return list(self._digests)
+
+    @property
+    def exact_names(self) -> list[str]:
+        """The names of the packages that the specs without a pattern for the name can match."""
+        return [query.exact_name for query in self._queries if query.exact_name is not None]
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether a spec has a pattern for the name."""
+        return any(query.exact_name is None for query in self._queries)
+
+    def may_match(self, name: str) -> bool:
+        """Say whether a spec can match packages of this name."""
+        return any(query.may_match(name) for query in self._queries)
+
+    def reason_against(self, package: Queryable) -> str | None:
+        """Return the public reason why a package is blocked, or None if it is not."""
+        if package.sha256 and (reason := self._digests.get(package.sha256)) is not None:
+            return reason
+        for query in self._queries.matching(package) if self._reasons else ():
+            return self._reasons[query.spec]
+        return None
 
 
 def leading_name(spec: str) -> str:

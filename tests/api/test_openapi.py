@@ -7,8 +7,10 @@ PATHS = [
     "repositories/conda/conda/",
     "publications/conda/conda/",
     "distributions/conda/conda/",
+    "conda/blocks/",
 ]
 SCHEMAS = [
+    "conda.CondaBlock",
     "conda.CondaPackage",
     "conda.CondaRemote",
     "conda.CondaRepository",

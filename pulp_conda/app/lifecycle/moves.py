@@ -9,6 +9,7 @@ from django.utils import timezone
 from pulp_conda.app.errors import NothingWaits, StateGone, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle import gates
+from pulp_conda.app.lifecycle.gates import blocks
 from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
 from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
@@ -32,9 +33,11 @@ def follow(publication: CondaPublication) -> None:
     """Let the first stages of a repository serve a new publication of it.
 
     A stage that serves a newer version stays as it is. A stage follows each publication only once:
-    after a rollback it moves again when there is a newer publication.
+    after a rollback it moves again when there is a newer publication. A publication that replaces
+    another one because of a block counts as that one.
     """
     version = version_of(publication)
+    same = [publication.pk, publication.replaces_id]
     first_stages = CondaStage.objects.filter(
         position=0, lifecycle__repository=version.repository_id
     )
@@ -42,7 +45,7 @@ def follow(publication: CondaPublication) -> None:
         with transaction.atomic():
             # Two versions may be published at the same time, and the older one may be ready last.
             stage.lifecycle.lock()
-            if stage.states.filter(publication=publication).exists():
+            if stage.states.filter(publication__in=same).exists():
                 continue
             served_now = stage.current
             if served_now is None or served_now.version <= version.number:
@@ -80,6 +83,8 @@ def attempt(
     if entry.kind != EntryKind.ROLLED_BACK:
         case = gates.Case(stage, publication, before, entry)
         judgements = gates.judge(stage.gates, case)
+    if blocked := blocks.judge(publication):
+        judgements.append(gates.Judgement(blocks.GATE, blocked))
     entry.report = {
         **(extra or _kept_of(entry.report)),
         "changes": _changes(before, publication),
@@ -115,7 +120,7 @@ def _decide(judgements: list[gates.Judgement], overrides: Overrides) -> MoveOutc
         for gate, verdict in judgements
         if gate["action"] == GateAction.BLOCK
         and not verdict.is_passed
-        and gate["name"] not in overrides
+        and (gate is blocks.GATE or gate["name"] not in overrides)
     ]
     if not blocking:
         return MoveOutcome.MOVED
@@ -210,11 +215,11 @@ def _changes(before: CondaPublication | None, publication: CondaPublication) -> 
 
 def _kept_of(report: Report) -> dict[str, Any]:
     """Return the facts of a report that the next try does not find out again."""
-    return {key: report[key] for key in ("packages", "unmet") if key in report}
+    return {key: report[key] for key in ("packages", "unmet", "blocked") if key in report}
 
 
 def _gate_report(gate: Gate, verdict: Verdict, overrides: Overrides) -> dict[str, Any]:
-    override = overrides.get(gate["name"], {})
+    override = {} if gate is blocks.GATE else overrides.get(gate["name"], {})
     return {
         "name": gate["name"],
         "kind": gate["kind"],

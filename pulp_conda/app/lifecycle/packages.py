@@ -30,7 +30,8 @@ def served_version(stage: CondaStage) -> RepositoryVersion:
 def replaced_by(packages: list[Candidate], base: State) -> list[UUID]:
     """Return the keys of those packages of a state that have the same path as one of these."""
     paths = {package.path for package in packages}
-    present = candidates_named(base, sorted({package.name for package in packages}))
+    names = sorted({package.name for package in packages})
+    present = candidates_named(base, names, with_blocked=True)
     return [package.key for package in present if package.path in paths]
 
 

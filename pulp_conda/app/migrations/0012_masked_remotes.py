@@ -23,7 +23,7 @@ def unmask_remotes(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0009_trust'),
+        ('conda', '0010_blocks'),
     ]
 
     operations = [

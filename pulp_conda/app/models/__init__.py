@@ -1,5 +1,6 @@
 """The five nouns of the plugin, as rows, and what they keep beside themselves."""
 
+from .block import BlockedFile, CondaBlock
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
 from .environment import CondaEnvironment, CondaSolution
@@ -16,6 +17,8 @@ from .sidecar import CondaSidecar
 from .upstream import UpstreamShards, UpstreamSummary
 
 __all__ = [
+    "BlockedFile",
+    "CondaBlock",
     "CondaDistribution",
     "CondaEnvironment",
     "CondaLifecycle",

@@ -21,6 +21,7 @@ from pulpcore.plugin.models import (
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.errors import NothingWaits, OwnRequest, StateGone, UnknownReference
+from pulp_conda.app.models.block import BlockedFile
 from pulp_conda.app.models.distribution import SERVED_FIELDS, CondaDistribution
 from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
@@ -243,7 +244,8 @@ class CondaStage(BaseModel):
         """Return the entry of the state to roll back to: what the stage served before the state
         that it is in.
 
-        Each further rollback goes back to an older state, and never to a newer one.
+        Each further rollback goes back to an older state, and never to a newer one, and none goes
+        behind the `barrier`.
         """
         current = entry = self.current
         while entry and entry.kind == EntryKind.ROLLED_BACK:
@@ -252,7 +254,22 @@ class CondaStage(BaseModel):
         if entry is None or current is None:
             return None
         earlier = self.states.filter(moved_at__lt=entry.moved_at, publication__isnull=False)
+        if barrier := self.barrier:
+            earlier = earlier.filter(moved_at__gte=barrier.moved_at)
         return earlier.exclude(publication=current.publication_id).first()
+
+    @property
+    def barrier(self) -> "HistoryEntry | None":
+        """The entry behind which no rollback goes, or None.
+
+        That is the last one by which packages were blocked that are still blocked.
+        """
+        for entry in self.states.filter(kind=EntryKind.BLOCKED).defer("report"):
+            # Once its publication is deleted, nobody knows what it left out.
+            withheld = entry.publication and entry.publication.cast().withheld
+            if withheld is None or BlockedFile.are_any_blocked(withheld):
+                return entry
+        return None
 
     def move(self, entry: "HistoryEntry") -> None:
         """Serve the publication of an entry from now on.
@@ -298,7 +315,8 @@ class HistoryEntry(BaseModel):
 
     Fields:
         number (int): Counts the entries of a lifecycle, from 1.
-        kind (str): `adopted`, `published`, `promoted`, `packages` or `rolled_back`.
+        kind (str): `adopted`, `published`, `promoted`, `packages`, `rolled_back`, `blocked` or
+            `unblocked`.
         outcome (str): `moved`, `blocked`, `waiting` for an approval, `rejected`, or `superseded` by
             another move.
         publication (Publication): What the stage was to serve; None once that is deleted.

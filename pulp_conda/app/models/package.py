@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
+from django.db.models.functions import Lower
 
 from pulpcore.plugin.models import Content
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.versions.blocked import IS_FREE
 from pulp_conda.app.versions.sql import join_memberships
 from pulp_conda.channel.records import PackageRecord
 
@@ -17,7 +20,7 @@ from pulp_conda.channel.records import PackageRecord
 _AT_PATH = f"""
 SELECT package.content_ptr_id, package.filename, package.sha256, package.size,
     package.attestations_sha256, content.pulp_type, content.pulp_created, member.repository_id,
-    added.number AS added, removed.number AS removed
+    added.number AS added, removed.number AS removed, {IS_FREE} AS is_free
 FROM conda_condapackage AS package
     JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
     {join_memberships()}
@@ -92,6 +95,10 @@ class CondaPackage(Content):
                 name="conda_package_attestations",
                 condition=~models.Q(attestations_sha256=""),
             ),
+            # For all packages with the same bytes. Of the expression, so that PostgreSQL takes it
+            # only for statements that say so: a sync looks up whole paths, which lie side by side
+            # in the index behind the unique key.
+            HashIndex(Lower("sha256"), name="conda_package_sha256"),
         ]
         permissions = [
             ("upload_condapackages", "Can upload conda packages using the synchronous API."),
@@ -137,7 +144,8 @@ class CondaPackage(Content):
         """Return the package that the first of these versions to have one has at a path, or None.
 
         Goes through the membership rows of this path alone, so that the cost does not depend on the
-        size of the versions, nor on their number.
+        size of the versions, nor on their number. The package has the attribute `is_free`, which
+        says that its bytes are not blocked.
         """
         # A package once for each of its memberships.
         members = list(cls.objects.raw(_AT_PATH, [get_domain_pk(), subdir, filename]))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
@@ -20,11 +21,19 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
     Fields:
         package_counts (dict): The number of packages by subdir; its keys are the subdirs that the
             channel has.
+        withheld (list): The sha256 of the packages of the version that it does not list, because
+            they were blocked when it was made.
+        replaces (Publication): The publication of the same version that it replaces, because
+            packages were blocked or are not blocked any more. None for all others.
     """
 
     TYPE = "conda"
 
     package_counts = models.JSONField(default=dict)
+    withheld = ArrayField(models.CharField(max_length=64), default=list)
+    replaces = models.ForeignKey(
+        Publication, null=True, on_delete=models.SET_NULL, related_name="replacements"
+    )
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"

@@ -15,6 +15,7 @@ from pulpcore.plugin.models import (
 )
 
 from pulp_conda.app.errors import (
+    BlockedPackage,
     DuplicateFilename,
     PackageConflict,
     PatchWithoutPackage,
@@ -22,6 +23,7 @@ from pulp_conda.app.errors import (
 )
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.models.environment import CondaEnvironment
 from pulp_conda.app.models.indexed_file import IndexedFile
 from pulp_conda.app.models.package import CondaPackage
@@ -29,6 +31,7 @@ from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
 from pulp_conda.app.signals import version_made
 from pulp_conda.app.versions import membership, overrides
+from pulp_conda.app.versions.blocked import names_added, packages_added_by
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 
@@ -156,11 +159,13 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
         Raises:
             CondaError: `DuplicateFilename`, when two records for one name were added at once.
                 `PatchWithoutPackage`, when a patch was added that names no package of the version.
+                `BlockedPackage`, when a package was added that is blocked.
         """
         membership.remove_replaced(new_version)
         self._check_paths(new_version)
         if not getattr(new_version, "is_copy", False):
             self._check_patches(new_version)
+            self._check_blocks(new_version)
         IndexedFile.note(new_version, **getattr(new_version, "believed_dates", {}))
         overrides.finish_by_changes(new_version)
 
@@ -198,6 +203,22 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
             if not any((patch.subdir, filename) in present for filename in filenames):
                 path = layout.package_path(patch.subdir, patch.filenames[0])
                 raise CondaError(PatchWithoutPackage(path=path, repository=self.name))
+
+    def _check_blocks(self, new_version: RepositoryVersion) -> None:
+        """Refuse new packages that are blocked.
+
+        Packages of the version before stay: a block removes nothing, and publications leave them
+        out.
+        """
+        blocklist = current_blocklist()
+        if not blocklist:
+            return
+        names = set(blocklist.exact_names)
+        if blocklist.has_patterns:
+            names.update(filter(blocklist.may_match, names_added(new_version)))
+        for package in packages_added_by(new_version, blocklist.digests, names):
+            if (reason := blocklist.reason_against(package)) is not None:
+                raise CondaError(BlockedPackage(path=package.path, reason=reason.rstrip(".")))
 
     def on_new_version(self, version: RepositoryVersion) -> None:
         super().on_new_version(version)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -25,6 +26,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.publishing.shards import remove_unused_shards
 from pulp_conda.app.publishing.subdir import SubdirWriter, store_file
 from pulp_conda.app.signals import publication_made
+from pulp_conda.app.versions.blocked import blocked_packages
 from pulp_conda.app.versions.records import PackageRow, package_rows
 from pulp_conda.app.versions.state import State, VersionState
 from pulp_conda.channel import layout
@@ -61,14 +63,18 @@ def publish_version(
     version: RepositoryVersion,
     checkpoint: bool = False,
     check: Callable[[CondaPublication], object] | None = None,
+    replaces: CondaPublication | None = None,
 ) -> CondaPublication:
     """Write the channel files of a repository version into a new publication, and return it.
 
-    The same packages give the same bytes, so that an old version can be published again.
+    The same packages give the same bytes, so that an old version can be published again. Packages
+    that are blocked now are listed as removed.
 
     Args:
         checkpoint: Whether the publication is a checkpoint, as pulpcore means it.
         check: Called with the publication before it is complete. If it raises, there is none.
+        replaces: A publication of the version that this one replaces because of a block. Patches
+            that have expired since then still hold.
     """
     with (
         frozen_heap(),
@@ -77,8 +83,11 @@ def publish_version(
         CondaPublication.create(version, pass_through=True, checkpoint=checkpoint) as publication,
         ProgressReport(message="Publishing packages", code="publish.packages") as progress,
     ):
+        if replaces:
+            publication.replaces_id = replaces.replaces_id or replaces.pk
         progress.total = version.count(content_type="conda.package")
-        write_files(publication, VersionState(version), Path(folder), progress)
+        patched_at = replaces and replaces.pulp_created
+        write_files(publication, VersionState(version), Path(folder), progress, patched_at)
         if check:
             check(publication)
     publication_made.send(CondaPublication, publication=publication)
@@ -88,15 +97,20 @@ def publish_version(
 
 
 def write_files(
-    publication: CondaPublication, state: State, folder: Path, progress: ProgressReport
+    publication: CondaPublication,
+    state: State,
+    folder: Path,
+    progress: ProgressReport,
+    patched_at: datetime | None = None,
 ) -> None:
     """Write the channel files of a state, and store them with a publication.
 
     Args:
         folder: An empty folder for the files.
         progress: Counts the packages.
+        patched_at: Patches that had expired at this moment are left out. None means now.
     """
-    channel = _ChannelWriter(publication, state, folder)
+    channel = _ChannelWriter(publication, state, folder, patched_at or timezone.now())
     with package_rows(state) as rows:
         for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
             channel.write_subdir(subdir, of_subdir)
@@ -109,15 +123,20 @@ class _ChannelWriter:
     Args:
         state: What the channel serves.
         folder: An empty folder for the files.
+        patched_at: Patches that had expired at this moment are left out.
     """
 
-    def __init__(self, publication: CondaPublication, state: State, folder: Path) -> None:
+    def __init__(
+        self, publication: CondaPublication, state: State, folder: Path, patched_at: datetime
+    ) -> None:
         self._publication = publication
         self._state = state
         self._version = publication.repository_version
         self._repository = CondaRepository.objects.get(pk=self._version.repository_id)
         self._folder = folder
-        self._patches = CondaPatch.active(state, timezone.now())
+        self._patches = CondaPatch.active(state, patched_at)
+        self._blocked = {package.sha256 for package in blocked_packages(state)}
+        publication.withheld = sorted(self._blocked)
         self._channeldata = Channeldata()
         self._counts: dict[str, int] = {}
         publication.package_counts = self._counts
@@ -129,7 +148,13 @@ class _ChannelWriter:
         folder.mkdir()
         patches = self._patches.get(subdir, Patches())
         writer = SubdirWriter(
-            self._publication, self._repository, subdir, folder, patches, self._channeldata
+            self._publication,
+            self._repository,
+            subdir,
+            folder,
+            patches,
+            self._blocked,
+            self._channeldata,
         )
         self._counts[subdir] = writer.write(rows)
         self._written.append(writer)

@@ -3,7 +3,7 @@
 import bz2
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import ExitStack
 from itertools import groupby
 from operator import attrgetter
@@ -37,10 +37,12 @@ class SubdirWriter:
     Args:
         folder: An empty folder for the files of the subdir.
         patches: The instructions that hold for the subdir.
+        blocked: The sha256 of packages that are blocked. Of these, the files have nothing but their
+            names among the removed packages.
         channeldata: Gathers what the packages add to the summaries of the channel.
 
     Attributes:
-        count: How many packages were read, including those that a patch removes.
+        count: How many packages were read, including those that are removed.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SubdirWriter:
         subdir: str,
         folder: Path,
         patches: Patches,
+        blocked: Container[str],
         channeldata: Channeldata,
     ) -> None:
         self._publication = publication
@@ -57,12 +60,14 @@ class SubdirWriter:
         self._subdir = subdir
         self._folder = folder
         self._patches = patches
+        self._blocked = blocked
         self._channeldata = channeldata
         self._shards = ShardStore(publication)
         # By package name, the names of files that the channel had once.
-        self._removed = defaultdict[str, list[str]](list)
-        for filename in patches.removed:
-            self._removed[filename.rsplit("-", 2)[0]].append(filename)
+        self._removed_by_name = defaultdict[str, set[str]](set)
+        self._removed = set(patches.removed)
+        for filename in self._removed:
+            self._removed_by_name[filename.rsplit("-", 2)[0]].add(filename)
         self._is_patched = bool(patches)
         # By file name, the records that `current_repodata.json` chooses from.
         self._for_current: dict[str, bytes] = {}
@@ -75,7 +80,7 @@ class SubdirWriter:
             rows: The packages, sorted by name and then by file name.
 
         Returns:
-            How many packages the index has, without those that a patch removes.
+            How many packages the index has, without those that are removed.
         """
         visible = 0
         with ExitStack() as files:
@@ -88,14 +93,14 @@ class SubdirWriter:
                 self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
             for name, of_name in groupby(rows, key=attrgetter("name")):
                 entries = [entry for row in of_name if (entry := self._write_package(row))]
-                removed = self._removed.pop(name, [])
+                removed = self._removed_by_name.pop(name, ())
                 if entries or removed:
                     self._shards.add(name, entries, removed)
                 visible += len(entries)
             # These names have no packages any more, only files that were removed.
-            for name, removed in self._removed.items():
+            for name, removed in self._removed_by_name.items():
                 self._shards.add(name, [], removed)
-            self._repodata.close(self._patches.removed)
+            self._repodata.close(sorted(self._removed))
             self._run_exports.close()
             if self._unpatched:
                 self._unpatched.close()
@@ -115,9 +120,13 @@ class SubdirWriter:
     def _write_package(self, row: PackageRow) -> ShardEntry | None:
         """Write a package into all files, and return its entry in its shard.
 
-        None if a patch removes the package.
+        None if a patch removes the package, or if it is blocked.
         """
         self.count += 1
+        if row.sha256 in self._blocked:
+            self._removed.add(row.filename)
+            self._removed_by_name[row.name].add(row.filename)
+            return None
         record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
         if self._unpatched:
             self._unpatched.add(row.filename, _in_v3_form(record) if in_v3 else record, in_v3)

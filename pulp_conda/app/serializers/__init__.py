@@ -1,5 +1,6 @@
 """The resources of the plugin as JSON. Pulp finds serializers here by name."""
 
+from .block import CondaBlockCreatedSerializer, CondaBlockSerializer, CondaTouchedSerializer
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
 from .diff import (
@@ -35,6 +36,8 @@ from .repository import (
 
 __all__ = [
     "CondaAnswerSerializer",
+    "CondaBlockCreatedSerializer",
+    "CondaBlockSerializer",
     "CondaCopySerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",
@@ -60,6 +63,7 @@ __all__ = [
     "CondaRollbackSerializer",
     "CondaSolveSerializer",
     "CondaSyncSerializer",
+    "CondaTouchedSerializer",
     "CondaVersionDiffSerializer",
     "HistoryEntrySerializer",
     "WebhookDeliverySerializer",

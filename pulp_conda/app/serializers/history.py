@@ -23,8 +23,9 @@ class HistoryEntrySerializer(ModelSerializer):
         choices=choices_of(EntryKind),
         help_text=_(
             "'adopted' (a new stage serves what its distribution served), 'published' (the first "
-            "stage follows its repository), 'promoted', 'packages' (single packages were promoted) "
-            "or 'rolled_back'."
+            "stage follows its repository), 'promoted', 'packages' (single packages were "
+            "promoted), 'rolled_back', 'blocked' (published again without blocked packages) or "
+            "'unblocked' (published again with packages that are not blocked any more)."
         ),
         read_only=True,
     )

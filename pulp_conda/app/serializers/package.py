@@ -19,9 +19,11 @@ from pulpcore.plugin.util import get_domain, get_domain_pk
 from pulp_conda.app.artifacts import save_artifact
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.disk import disk_errors
+from pulp_conda.app.errors import BlockedPackage
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import UploadBudget, package_limits
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRemote
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
@@ -260,7 +262,7 @@ class CondaPackageSerializer(
             budget: What it may take while a client waits. None in a task.
 
         Raises:
-            ChannelError: something is wrong with the package.
+            ChannelError: something is wrong with the package, or it is blocked.
         """
         artifact = data.get("artifact")
         file = artifact.file if artifact else data.pop("file")
@@ -276,6 +278,9 @@ class CondaPackageSerializer(
             limits=package_limits(),
             spend=budget.spend if budget else spend_freely,
         )
+        path = layout.package_path(record.subdir, record.filename)
+        if (reason := current_blocklist().reason_against(record)) is not None:
+            raise BlockedPackage(path=path, reason=reason.rstrip("."))
         for warning in data["info"].warnings:
             log.warning(
                 "'%s' differs from its 'info/paths.json', which is harmless: %s",
@@ -286,7 +291,7 @@ class CondaPackageSerializer(
         data.update(CondaPackage.columns(record))
         data["_pulp_domain"] = get_domain()
         data["artifact"] = artifact or _saved_artifact(file)
-        data["relative_path"] = layout.package_path(record.subdir, record.filename)
+        data["relative_path"] = path
         return data
 
     class Meta:

@@ -1,7 +1,7 @@
 """From the facts about a path to the answer: every status and every `Cache-Control` of a channel is
 decided here.
 
-Conditions and ranges: RFC 9110, sections 13 and 14.
+Conditions and ranges: RFC 9110, sections 13 and 14. Blocked packages: RFC 7725.
 """
 
 import hashlib
@@ -149,6 +149,9 @@ class _Case:
     def is_nothing(self) -> bool:
         return self.facts.kind is Kind.NOTHING
 
+    def is_blocked(self) -> bool:
+        return self.facts.kind is Kind.BLOCKED
+
     def is_moved(self) -> bool:
         return self.facts.kind is Kind.MOVED
 
@@ -247,14 +250,16 @@ class _Case:
     def text(self, status: int) -> str | None:
         if status == 503:
             return f"503: this server has lost '{self.facts.filename}'. Its log names the file."
-        return f"404: {self.facts.reason}" if status == 404 and self.facts.reason else None
+        has_reason = status in (404, 451) and self.facts.reason
+        return f"{status}: {self.facts.reason}" if has_reason else None
 
     def cache_control(self, status: int) -> str | None:
         """Return who may keep the answer, and for how long, or None to leave that to caches."""
         reach = _GUARDED if self.facts.is_guarded else _PUBLIC
         if status in _FILE_STATUSES:
             return _CACHE_CONTROL[self.facts.kind].format(reach=reach, max_age=self.facts.max_age)
-        return _NOT_KEPT if self.facts.is_guarded else None
+        # Caches may keep a 451 if nothing forbids it (RFC 7725), also after a block is lifted.
+        return _NOT_KEPT if self.facts.is_guarded or status == 451 else None
 
     def header(self, name: str, status: int) -> str | None:
         """Return the value of a header, or None if an answer of this status has none of it."""
@@ -308,6 +313,7 @@ _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges", 
 _TABLE = (
     _Row(403, _Case.is_refused, _ERROR),
     _Row(404, _Case.is_nothing, _ERROR),
+    _Row(451, _Case.is_blocked, _ERROR),
     _Row(301, _Case.is_moved, (*_ERROR, "Location")),
     _Row(412, _Case.is_not_what_was_meant, _ERROR),
     _Row(304, _Case.is_known, _VALIDATORS),

@@ -25,6 +25,7 @@ from aiohttp.web import (
     HTTPPreconditionFailed,
     HTTPRequestRangeNotSatisfiable,
     HTTPServiceUnavailable,
+    HTTPUnavailableForLegalReasons,
     StreamResponse,
 )
 from django.db import connection
@@ -82,6 +83,8 @@ def _instead(given: Answer, guard: str | None = None) -> HTTPException:
             return HTTPMovedPermanently(headers.pop("Location"), headers=headers)
         case 302:
             return HTTPFound(headers.pop("Location"), headers=headers)
+        case 451:
+            return HTTPUnavailableForLegalReasons(None, headers=headers, text=given.text)
     return _INSTEAD[given.status](headers=headers, text=given.text)
 
 

@@ -21,6 +21,8 @@ _TITLES = {
     EntryKind.PROMOTED: "{stage} was promoted to {state}",
     EntryKind.PACKAGES: "{stage} got single packages, {state}",
     EntryKind.ROLLED_BACK: "{stage} was rolled back to {state}",
+    EntryKind.BLOCKED: "packages of {stage} were blocked, {state}",
+    EntryKind.UNBLOCKED: "packages of {stage} are not blocked any more, {state}",
 }
 
 
@@ -46,7 +48,7 @@ def _entry(stage: CondaStage, state: HistoryEntry) -> FeedEntry:
         title=_TITLES[state.kind].format(stage=stage.name, state=state.label),
         updated=state.moved_at,
         author=stage.lifecycle.name,
-        text=_text(state.report.get("changes")),
+        text=_text(state.report.get("changes")) or "\n".join(state.report.get("blocked", ())),
     )
 
 

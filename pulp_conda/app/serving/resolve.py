@@ -26,6 +26,7 @@ from pulpcore.plugin.util import get_domain_pk
 from pulp_conda import pages
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import (
+    BlockedFile,
     CondaDistribution,
     CondaPackage,
     CondaPublication,
@@ -56,6 +57,7 @@ class Kind(Enum):
     NOTHING = auto()
     MOVED = auto()  # to another path of the channel
     PACKAGE = auto()
+    BLOCKED = auto()  # a package that cannot be downloaded
     SHARD = auto()
     SIDECAR = auto()
     OLD_SIDECAR = auto()  # by its digest
@@ -101,7 +103,8 @@ class Facts:
             identify the bytes.
         max_age: Seconds for which a file that can change may be used without revalidation.
         location: Where to look instead of a path that has moved.
-        reason: Why nothing is there, if there is more to say than that.
+        reason: Why nothing is there, if there is more to say than that, or why a package is
+            blocked.
         is_guarded: Whether a guard says who may read the channel.
         is_lost: Whether the bytes should be in the storage, and are not.
     """
@@ -156,6 +159,8 @@ def _package(state: Served, subdir: str, filename: str) -> Facts | None:
     package = CondaPackage.at_path(_versions(state), subdir, filename)
     if package is None:
         return None
+    if not package.is_free:
+        return Facts(Kind.BLOCKED, filename, reason=BlockedFile.reason_of(package.sha256))
     content_artifact = ContentArtifact.objects.select_related("artifact").get(content=package.pk)
     facts = Facts(Kind.PACKAGE, filename, last_modified=package.pulp_created)
     if content_artifact.artifact:

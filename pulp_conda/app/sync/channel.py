@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.heap import frozen_heap
-from pulp_conda.app.models import CondaRemote, CondaRepository
+from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
 from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
@@ -27,12 +28,15 @@ class _LastSync(TypedDict, total=False):
         version: The number of the latest version after it.
         subdirs: By subdir, what it saw.
         sources: The URLs of all upstreams that were ever synced into the repository, sorted.
+        blocks: The keys of the blocks that there were. What they held back has to be read again
+            once one of them is lifted.
     """
 
     how: dict[str, Any]
     version: int
     subdirs: dict[str, Seen]
     sources: list[str]
+    blocks: list[str]
 
 
 def sync_channel(
@@ -65,7 +69,9 @@ def _sync(
     latest = repository.latest_version()
     remembered: _LastSync = repository.last_sync
     settings = _settings_of(remote, mirror)
-    comparable = optimize and _is_comparable(remembered, settings, remote, latest)
+    blocks = _keys_of_blocks()
+    is_lifted = not blocks.issuperset(remembered.get("blocks", ()))
+    comparable = optimize and not is_lifted and _is_comparable(remembered, settings, remote, latest)
     subdirs_before = remembered.get("subdirs", {})
     seen_before = subdirs_before if comparable else {}
     sources = remembered.get("sources", [])
@@ -97,9 +103,15 @@ def _sync(
         "version": version.number if version else latest.number,
         "subdirs": seen,
         "sources": sorted({*sources, remote.url}),
+        "blocks": sorted(blocks),
     }
     CondaRepository.objects.filter(pk=repository.pk).update(last_sync=now_remembered)
     return version
+
+
+def _keys_of_blocks() -> set[str]:
+    blocks = CondaBlock.objects.filter(pulp_domain=get_domain_pk())
+    return {str(key) for key in blocks.values_list("pk", flat=True)}
 
 
 def _settings_of(remote: CondaRemote, mirror: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pulpcore.plugin.util import get_current_user, get_domain_pk, get_objects_fo
 from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.sync import batch
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
+from pulp_conda.app.versions.blocked import IS_FREE
 from pulp_conda.app.versions.membership import change_contents
 from pulp_conda.app.versions.sql import BY_INDEX, MEMBER, is_in_one_of, packages_of_latest
 from pulp_conda.channel.records import PackageRecord
@@ -69,14 +70,15 @@ CREATE TEMP TABLE conda_removed AS
     EXCEPT SELECT content FROM conda_seen
 """
 
-# Removes packages whose name was looked at, and which the upstream does not have any more.
+# Removes packages whose name was looked at, and which the upstream does not have any more. Blocked
+# packages stay: the sync did not look for them in the upstream.
 _REMOVE_NAMES = f"""
 INSERT INTO conda_removed
 SELECT package.content_ptr_id
 FROM conda_names CROSS JOIN LATERAL (
-    SELECT content_ptr_id FROM conda_condapackage
+    SELECT content_ptr_id FROM conda_condapackage AS package
     WHERE _pulp_domain_id = %(domain)s
-        AND name = conda_names.name AND subdir = conda_names.subdir
+        AND name = conda_names.name AND subdir = conda_names.subdir AND {IS_FREE}
     OFFSET 0
 ) AS package
 WHERE {MEMBER.format(content="package.content_ptr_id")} IS NOT NULL
@@ -87,7 +89,7 @@ _REMOVE_SUBDIRS = f"""
 INSERT INTO conda_removed
 SELECT member.content_id
 FROM {packages_of_latest()}
-WHERE NOT package.subdir = ANY(%(kept)s)
+WHERE NOT package.subdir = ANY(%(kept)s) AND {IS_FREE}
     AND NOT EXISTS (SELECT FROM conda_seen WHERE conda_seen.content = member.content_id)
 """
 

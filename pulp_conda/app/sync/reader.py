@@ -10,6 +10,7 @@ from django.conf import settings
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
@@ -49,7 +50,7 @@ class UpstreamReader:
         self._repository = repository
         self._fetched = list(fetched)
         self._seen_before = seen_before
-        self._filter = PackageFilter(remote.includes, remote.excludes)
+        self._filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
         self._left_out = Counter[str]()
         self._removed = defaultdict[str, set[str]](set)
         self._now_ms = int(time.time() * 1000)

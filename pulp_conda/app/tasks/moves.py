@@ -1,6 +1,6 @@
 """Move stages: promote to a stage, promote what was approved, and roll a stage back."""
 
-from pulp_conda.app.errors import NothingWaits, StageServesNothing, UnknownState
+from pulp_conda.app.errors import BehindBlock, NothingWaits, StageServesNothing, UnknownState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import (
     Report,
@@ -78,15 +78,20 @@ def roll_back(
         dry_run: Return the same report, and change nothing.
 
     Raises:
-        CondaError: `UnknownState` or `StateGone`.
+        CondaError: `UnknownState`, `StateGone` or `BehindBlock`.
     """
     stage = CondaStage.objects.get(pk=stage_pk)
+    barrier = stage.barrier
     if number is not None:
         origin = stage.states.filter(number=number).first()
         state, why = str(number), "it has no such entry that moved this stage"
     else:
         origin = stage.find_earlier()
         state, why = "before", "it has no earlier state that is kept"
+    if barrier and (number is None if origin is None else origin.moved_at < barrier.moved_at):
+        raise CondaError(
+            BehindBlock(stage=stage.name, lifecycle=stage.lifecycle.name, number=barrier.number)
+        )
     if origin is None:
         raise CondaError(
             UnknownState(stage=stage.name, lifecycle=stage.lifecycle.name, state=state, reason=why)

@@ -1,10 +1,13 @@
-"""The packages of a state, as rules and the promotion of single packages look at them."""
+"""The packages of a state, as rules and the promotion of single packages look at them: without
+those that are blocked, which no publication lists.
+"""
 
 from collections.abc import Iterable, Iterator
 
 from django.db import connection
 
 from pulp_conda.app.versions.ages import first_seen
+from pulp_conda.app.versions.blocked import IS_FREE
 from pulp_conda.app.versions.state import State
 from pulp_conda.channel.policies.satisfaction import Candidate
 
@@ -40,6 +43,7 @@ SELECT {_COLUMNS}
 FROM ({{members}}) AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
     {_INDEXED}
+WHERE {IS_FREE}
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
@@ -48,7 +52,7 @@ _NAMED = f"""
 SELECT {_COLUMNS}
 FROM conda_condapackage AS package CROSS JOIN LATERAL ({{origin}}) AS member
     {_INDEXED}
-WHERE package.name = ANY(%(names)s)
+WHERE package.name = ANY(%(names)s) AND (%(with_blocked)s OR {IS_FREE})
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
@@ -88,12 +92,19 @@ def candidates(
         yield from first_seen(found) if with_ages else found
 
 
-def candidates_named(state: State, names: Iterable[str]) -> list[Candidate]:
-    """Return a `Candidate` with its dependencies for each package of these names."""
+def candidates_named(
+    state: State, names: Iterable[str], with_blocked: bool = False
+) -> list[Candidate]:
+    """Return a `Candidate` with its dependencies for each package of these names.
+
+    Args:
+        with_blocked: Also for those that are blocked.
+    """
     origin = state.origin("package.content_ptr_id", "state")
     statement = _NAMED.format(origin=origin, depends="package.depends", is_new="true")
+    facts = {**state.facts("state"), "names": list(names), "with_blocked": with_blocked}
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**state.facts("state"), "names": list(names)})
+        cursor.execute(statement, facts)
         return list(map(Candidate._make, cursor.fetchall()))
 
 

@@ -1,5 +1,6 @@
 """The resources of the plugin as REST endpoints."""
 
+from .block import CondaBlockViewSet
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
 from .environment import CondaEnvironmentViewSet
@@ -12,6 +13,7 @@ from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 
 __all__ = [
+    "CondaBlockViewSet",
     "CondaDistributionViewSet",
     "CondaEnvironmentViewSet",
     "CondaLifecycleViewSet",

@@ -22,7 +22,7 @@ METADATA = Facts(
     max_age=60,
 )
 PACKAGE = replace(METADATA, kind=Kind.PACKAGE, filename="a-1.0-0.conda")
-FILES = [kind for kind in Kind if kind not in (Kind.NOTHING, Kind.MOVED)]
+FILES = [kind for kind in Kind if kind not in (Kind.NOTHING, Kind.BLOCKED, Kind.MOVED)]
 
 # What browsers are told of what they show.
 SHOWN = {
@@ -124,6 +124,7 @@ def test_a_file_has_its_headers_and_an_error_has_none_of_them():
 def test_where_no_file_is_sent_the_request_does_not_count():
     moved = Facts(Kind.MOVED, location="noarch/")
     missing = Facts(Kind.NOTHING, reason="it served nothing then")
+    blocked = Facts(Kind.BLOCKED, "a-1.0-0.conda", reason="Malware.")
     for facts, guard, status in (
         (NOTHING, None, 404),
         (missing, None, 404),
@@ -131,11 +132,17 @@ def test_where_no_file_is_sent_the_request_does_not_count():
         (METADATA, "not for you", 403),
         (NOTHING, "not for you", 403),
         (METADATA, "", 403),
+        (blocked, None, 451),
+        (blocked, "not for you", 403),
     ):
         assert not needs_request(facts, guard)
         assert answer(facts, guard, None).status == status
     assert answer(moved, None, None).headers == {"Location": "noarch/", **SHOWN}
     assert answer(missing, None, None).text == "404: it served nothing then"
+    assert answer(blocked, None, None).text == "451: Malware."
+    # Else a cache may keep a 451.
+    assert answer(blocked, None, None).headers == {"Cache-Control": "private, no-store", **SHOWN}
+    assert answer(blocked, "not for you", None).text is None
     assert needs_request(METADATA, None)
 
 

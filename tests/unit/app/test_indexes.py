@@ -14,7 +14,7 @@ from pulp_conda.app.models import CondaPackage, PublishedShard
 from pulp_conda.app.publishing import channel, shards
 from pulp_conda.app.serving import resolve
 from pulp_conda.app.sync import batch
-from pulp_conda.app.versions import records
+from pulp_conda.app.versions import blocked, records
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,7 @@ USES = {
     ("conda_condapackage", "attestations_sha256"): CondaPackage.objects.filter(
         attestations_sha256="a"
     ).exclude(attestations_sha256=""),
+    ("conda_condapackage", "lower((sha256)::text)"): (blocked._REPOSITORIES, FACTS),
     ("conda_condapackageinfo", "pulp_id"): (
         "UPDATE conda_condapackageinfo SET read_at = now() WHERE pulp_id = %(domain)s",
         FACTS,
@@ -103,6 +104,6 @@ def _indexes(tables):
             [list(tables)],
         )
         return {
-            (table, re.search(r"USING btree \(([^)]+)\)", definition)[1]): name
+            (table, re.search(r"USING \w+ \((.*?)\)(?: WHERE .*)?$", definition)[1]): name
             for table, name, definition in cursor.fetchall()
         }

@@ -3,7 +3,13 @@ from collections import Counter
 import pytest
 
 from pulp_conda.channel.errors import BadMatchSpec
-from pulp_conda.channel.matchspec import PackageFilter, Queries, Query, check_matchspec
+from pulp_conda.channel.matchspec import (
+    Blocklist,
+    PackageFilter,
+    Queries,
+    Query,
+    check_matchspec,
+)
 from tests.support.builders import make_record
 
 RECORDS = [
@@ -112,3 +118,22 @@ def test_queries_find_those_that_match():
         ["scipy", "*"],
         ["*"],
     ]
+
+
+def test_a_blocklist_gives_the_reason_against_a_package():
+    blocklist = Blocklist(
+        {RECORDS[0].sha256: "these bytes"}, {f"{RECORDS[3].name} *": "its name", "zz*": "a pattern"}
+    )
+    reasons = [blocklist.reason_against(record) for record in RECORDS[:4]]
+    assert reasons == ["these bytes", None, None, "its name"]
+    assert blocklist.reason_against(make_record("zzz")) == "a pattern"
+    assert blocklist.exact_names == [RECORDS[3].name]
+    assert blocklist.may_match("zzz") and not blocklist.may_match("scikit")
+    assert blocklist and not Blocklist()
+
+
+def test_a_filter_says_first_that_a_package_is_blocked():
+    package_filter = PackageFilter(["scipy"], [], Blocklist({}, {"numpy": "malware"}))
+    assert package_filter.reason_against(make_record("numpy")) == "blocked: malware"
+    assert package_filter.reason_against(make_record("scipy")) is None
+    assert package_filter.reason_against(make_record("blas")) == "matched by none of 'includes'"

@@ -15,6 +15,8 @@ class EntryKind(StrEnum):
     PROMOTED = "promoted"
     PACKAGES = "packages"
     ROLLED_BACK = "rolled_back"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
 
 
 class EntryOutcome(StrEnum):

@@ -1,0 +1,1 @@
+Added blocks (``conda/blocks/``, ``pulp conda block``, the Ansible modules ``conda_block`` and ``conda_block_info``): a blocked package cannot be downloaded from any channel of the domain, uploaded, synced, copied or promoted, and the channels that list it are published again without it.
