@@ -298,3 +298,22 @@ def test_nobody_waits_for_a_task_in_the_background(conda, cli, upstream, channel
     assert "--background" in started.stderr
     task = pulp.wait(re.search("/pulp/api/v3/tasks/[-0-9a-f]+/", started.stderr).group())
     assert task["name"].endswith("sync.synchronize")
+
+
+def test_packages_are_blocked_by_one_command(conda, cli, package_file, unique):
+    cli.ok("conda", "channel", "create", unique)
+    cli.ok("conda", "channel", "upload", unique, str(package_file))
+    which = ["--spec", f"own-{unique} 1.*"]
+    block = ["conda", "block", "create", "--public-reason", "Malware."]
+    assert cli(*block).exit_code == 2
+    done = cli.ok(*block, *which)
+    made = json.loads(done.stdout)
+    assert made["touched"]["purge"]["shown"][0].endswith(f"/noarch/{package_file.name}")
+    assert "1 URLs to purge" in done.stderr
+    assert [found["public_reason"] for found in conda("block", "list", *which)] == ["Malware."]
+    conda("block", "update", *which, "--internal-note", "SEC-1")
+    assert conda("block", "show", *which)["internal_note"] == "SEC-1"
+    assert conda("block", "touched", *which)["channels"]["count"] == 1
+    _give_role(conda, "block", *which)
+    cli.ok("conda", "block", "destroy", *which)
+    assert conda("block", "list", *which) == []

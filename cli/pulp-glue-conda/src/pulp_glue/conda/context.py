@@ -305,6 +305,51 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
         return self.call(action, parameters={self.HREF: self.pulp_href}, body=_given(body))
 
 
+class PulpCondaBlockContext(PulpEntityContext):
+    """Blocks: packages that cannot be downloaded from any channel of the domain."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "block"
+    MODEL = "condablock"
+    ENTITY = _("conda block")
+    ENTITIES = _("conda blocks")
+    HREF = "conda_conda_block_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>block)s/"
+    HREF_TEMPLATE = "conda/blocks/{pulp_id}/"
+    ID_PREFIX = "conda_blocks"
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def create(
+        self,
+        body: EntityDefinition,
+        parameters: t.Mapping[str, t.Any] | None = None,
+        non_blocking: bool = False,
+    ) -> t.Any:
+        """Block packages, and wait until the channels are published again.
+
+        Returns:
+            The block, with `touched`: what has or had the packages.
+        """
+        block = super().create(body, parameters=parameters, non_blocking=non_blocking)
+        if not (self.pulp_ctx.fake_mode or non_blocking):
+            group = {"task_group_href": block["task_group"]}
+            self.pulp_ctx.wait_for_task_group(
+                self.pulp_ctx.api.call("task_groups_read", parameters=group)
+            )
+        return block
+
+    def publish(self) -> t.Any:
+        """Publish the channels again that still list the packages, and return the group of
+        tasks.
+        """
+        return self.call("publish", parameters={self.HREF: self.pulp_href})
+
+    def touched(self) -> t.Any:
+        """Return what has or had the packages: channels, stages, environments, lock files, URLs."""
+        return self.call("touched", parameters={self.HREF: self.pulp_href})
+
+
 class _LifecyclePartContext(PulpEntityContext):
     """A resource that belongs to a lifecycle."""
 
