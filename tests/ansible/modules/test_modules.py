@@ -264,6 +264,35 @@ def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything,
     assert ansible.tasks(gone).changed() == []
 
 
+def test_packages_are_blocked_and_unblocked_once(ansible, pulp, make_repository, unique):
+    repository = make_repository(autopublish=True)
+    package = make_package(f"bad-{unique}")
+    pulp.upload(package, repository=repository)
+    url = pulp.distribute(repository=repository)
+    block = {"spec": f"bad-{unique}", "public_reason": "Malware."}
+
+    def task(name, **options):
+        return {"name": name, "pulp.conda.conda_block": options}
+
+    tasks = [
+        task("foreseen", **block) | {"check_mode": True},
+        task("made", **block),
+        task("again", **block),
+        task("noted", **block, internal_note="SEC-1"),
+        {"name": "info", "pulp.conda.conda_block_info": {"spec": block["spec"]}},
+    ]
+    done = ansible.tasks(tasks, "--diff")
+    assert done.changed() == ["foreseen", "made", "noted"]
+    assert done.task("made")["touched"]["purge"]["shown"] == [f"{url}noarch/{package.filename}"]
+    (found,) = done.task("info")["blocks"]
+    assert (found["file_count"], found["internal_note"]) == (1, "SEC-1")
+    assert pulp.fetch(url, f"noarch/{package.filename}").status_code == 451
+    lifted = {"spec": block["spec"], "state": "absent"}
+    done = ansible.tasks([task("lifted", **lifted), task("lifted again", **lifted)])
+    assert done.changed() == ["lifted"]
+    assert pulp.names(url) == [f"bad-{unique}"]
+
+
 def test_a_distribution_stays_at_a_version_or_a_publication(ansible, pulp, make_repository, unique):
     repository = pulp.get(make_repository(autopublish=True))
     for version in ("1.0", "2.0"):
