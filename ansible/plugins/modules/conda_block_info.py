@@ -21,7 +21,7 @@ author:
 
 EXAMPLES = r"""
 - name: See what is blocked
-  pulp.conda.conda_block_info:
+  pulp.conda.conda_block_info: {}
   register: found
 
 - name: Is this build blocked?

@@ -43,7 +43,23 @@ def _take_dates_as_texts(api_spec: t.Any) -> t.Any:
     return api_spec
 
 
-class _CondaContentContext(PulpContentContext):
+class _MadeByTask(PulpEntityContext):
+    """What a task of the plugin makes. The result of the task says only where it is."""
+
+    def create(
+        self,
+        body: EntityDefinition,
+        parameters: t.Mapping[str, t.Any] | None = None,
+        non_blocking: bool = False,
+    ) -> t.Any:
+        made = super().create(body, parameters=parameters, non_blocking=non_blocking)
+        if non_blocking or self.pulp_ctx.fake_mode:
+            return made
+        self.pulp_href = made["pulp_href"]
+        return self.entity
+
+
+class _CondaContentContext(_MadeByTask, PulpContentContext):
     PLUGIN = "conda"
     NEEDS_PLUGINS = _NEEDS_CONDA
 
@@ -193,7 +209,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         return self.call(action, parameters=parameters, body=body, validate_body=False)
 
 
-class PulpCondaPublicationContext(PulpPublicationContext):
+class PulpCondaPublicationContext(_MadeByTask, PulpPublicationContext):
     PLUGIN = "conda"
     RESOURCE_TYPE = "conda"
     ENTITY = _("conda publication")
