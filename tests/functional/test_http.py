@@ -81,12 +81,12 @@ class Channel:
 
 
 @pytest.fixture(scope="module")
-def channel(pulp, stack, tmp_path_factory):
+def channel(pulp, sigstore, tmp_path_factory):
     here = make_package("here", "1!2.0+cu12", files={"share/x": bytes(5000)})
     away = make_package("away", "1!2.0+cu12", files={"share/x": bytes(5000)})
     old = make_package("old", "1!2.0+cu12", extension=".tar.bz2")
     with Upstream(tmp_path_factory.mktemp("upstream")) as upstream:
-        _, sidecar = _attest(stack, upstream, away)
+        _, sidecar = _attest(sigstore, upstream, away)
         remote = pulp.post(
             "remotes/conda/conda/", name=uuid4().hex, url=upstream.url, policy="streamed"
         )
@@ -120,22 +120,15 @@ def kind(request):
     return REPRESENTATIVES[request.param]
 
 
-def _attest(stack, upstream, package, attestations=1):
-    """Offer a package with a sidecar, and return the sidecar and its digest.
-
-    It is put where syncs keep those that they verified: signatures are tested elsewhere.
-    """
-    bundle = {"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "of": package.filename}
+def _attest(sigstore, upstream, package, attestations=1):
+    """Offer a package with a sidecar, and return the sidecar and its digest."""
+    bundle = sigstore.attest(package.filename, package.record.sha256)
     sidecar = json.dumps([bundle] * attestations).encode()
     digest = hashlib.sha256(sidecar).hexdigest()
     package.record.fields["attestations_sha256"] = digest
     make_channel(upstream.folder, [package])
-    with stack.connect() as database:
-        database.execute(
-            "INSERT INTO conda_condasidecar (pulp_id, pulp_created, sha256, data, pulp_domain_id)"
-            " SELECT gen_random_uuid(), now(), %s, %s, pulp_id FROM core_domain",
-            (digest, sidecar),
-        )
+    path = f"{package.record.subdir}/{package.filename}.sigs.{digest}"
+    (upstream.folder / path).write_bytes(sidecar)
     return sidecar, digest
 
 
@@ -480,7 +473,7 @@ def test_a_package_is_answered_the_same_before_and_after_it_came(
 
 
 def test_a_sidecar_that_grew_is_still_found_by_its_old_digest(
-    pulp, stack, upstream, make_mirror, unique
+    pulp, sigstore, upstream, make_mirror, unique
 ):
     # Another sidecar is another record, hence another version, and clients hold the older index for
     # a while.
@@ -489,7 +482,7 @@ def test_a_sidecar_that_grew_is_still_found_by_its_old_digest(
     path = f"linux-64/{package.filename}.sigs"
     sidecars = []
     for attestations in (1, 2):
-        sidecars.append(_attest(stack, upstream, package, attestations))
+        sidecars.append(_attest(sigstore, upstream, package, attestations))
         pulp.sync(mirror.repository)
         assert pulp.fetch(mirror.url, path).content == sidecars[-1][0]
         for sidecar, digest in sidecars:

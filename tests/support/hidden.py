@@ -13,6 +13,7 @@ from tests.support.builders import make_package
 
 # The kinds of objects, by the start of their path.
 KINDS = {
+    "conda/blocks/": "block",
     "conda/lifecycles/": "lifecycle",
     "content/conda/environments/": "environment",
     "content/conda/packages/": "package",
@@ -158,6 +159,7 @@ def make_things(pulp):
     team = pulp.lifecycle(href)
     team.promote("testing")
     upload = pulp.post("uploads/", size=10)
+    block = pulp.post("conda/blocks/", sha256=uuid4().hex * 2, public_reason="x")
     made = {
         "remote": remote,
         "repository": repository,
@@ -171,6 +173,7 @@ def make_things(pulp):
         "lifecycle": team.read(),
         "entry": team.history()[0],
         "upload": upload,
+        "block": block,
     }
     facts = {*FACTS.values(), "prn"}
     things = {
@@ -187,6 +190,7 @@ def make_things(pulp):
 
 # What a user needs to make all of that.
 CREATOR = [
+    "conda.condablock_creator",
     "conda.condadistribution_creator",
     "conda.condalifecycle_creator",
     "conda.condapackage_uploader",

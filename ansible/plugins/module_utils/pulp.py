@@ -65,6 +65,7 @@ _NOT_SHOWN = _SECRETS | {
     "pulp_created",
     "pulp_href",
     "pulp_last_updated",
+    "warnings",
 }
 
 # The codes of errors that earlier tasks may prevent: a stage serves nothing, or a channel does not
