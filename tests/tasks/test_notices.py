@@ -77,7 +77,8 @@ def test_a_new_channel_can_have_notices_at_once(pulp, distribution):
     "notices, text",
     [
         pytest.param([NOTICE, NOTICE | {"level": "loud"}], "notices[1]: 'level' is", id="level"),
-        pytest.param([NOTICE | {"message": "\x00"}], "control character", id="NUL"),
+        pytest.param([NOTICE | {"message": "\x00"}], "holds a NUL", id="NUL"),
+        pytest.param([NOTICE | {"message": "\x07"}], "control character", id="control character"),
         pytest.param([NOTICE | {"expires_at": "tomorrow"}], "'expires_at' is", id="date"),
         pytest.param({"notices": [NOTICE]}, "the notices are not a list", id="no list"),
         pytest.param([NOTICE] * 101, "there are 101 notices", id="too many"),
