@@ -3,8 +3,6 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from pulpcore.plugin.util import get_domain_pk
-
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaRemote, CondaRepository
 from pulp_conda.app.models.remote import split_token, with_token
@@ -94,11 +92,12 @@ def test_a_package_of_another_repository_is_not_found(repository):
 @pytest.mark.parametrize("packages", [2, 20])
 def test_finding_a_path_takes_one_query_however_many_packages_there_are(repository, packages):
     version = _add(repository, *(make_record(f"p{number}") for number in range(packages)))
-    get_domain_pk()  # asked once in a process
     with CaptureQueriesContext(connection) as queries:
         assert _at(version, make_record("p1").filename)
-    assert len(queries) == 1
-    assert "content_ids" not in queries[0]["sql"]
+    # Outside of a request, pulpcore asks for the domain as well.
+    asked = [query["sql"] for query in queries if "core_domain" not in query["sql"]]
+    assert len(asked) == 1
+    assert "content_ids" not in asked[0]
 
 
 def test_other_bytes_under_a_name_are_a_conflict_and_a_hotfix_is_none(repository):
