@@ -48,8 +48,8 @@ class CondaBlock(BaseModel, AutoAddObjPermsMixin):
     def match(self) -> None:
         """Block the bytes of all packages of the domain that the block is about now.
 
-        Call it after the transaction that made the block. A package that enters at the same time
-        is then found here, or the one who adds it finds the block.
+        Call it again after the transaction that made the block. A package that enters at the same
+        time is then found here, or the task that adds it finds the block.
 
         Raises:
             BadMatchSpec: the spec matches more than `MOST_PACKAGES` packages.

@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -74,10 +74,16 @@ class CondaBlockViewSet(
     def create(self, request: Request, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        with transaction.atomic(), channel_errors_as_validation():
-            block = serializer.save(author=request.user, author_name=request.user.get_username())
-            block.match()
-            group = dispatch_for_block(block, request.user.pk)
+        author = {"author": request.user, "author_name": request.user.get_username()}
+        try:
+            with transaction.atomic(), channel_errors_as_validation():
+                block = serializer.save(**author)
+                block.match()
+                group = dispatch_for_block(block, request.user.pk)
+        except IntegrityError:
+            # Another request made the same block since it was validated. Say what it says then.
+            self.get_serializer(data=request.data).is_valid(raise_exception=True)
+            raise
         context = {**self.get_serializer_context(), "task_group": group}
         answer = CondaBlockCreatedSerializer(block, context=context).data
         headers = self.get_success_headers(answer)
