@@ -116,6 +116,8 @@ def test_ctrl_c_leaves_the_task_alone_and_tells_how_to_look_at_it(
     gate = upstream.hold("noarch/repodata.json.zst")
     process = cli.start("conda", "channel", "sync", mirror)
     assert upstream.reached.wait(60)
+    # The upstream may be asked before the program knows the task.
+    assert "task" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _stdout, stderr = process.communicate(timeout=60)
     gate.set()

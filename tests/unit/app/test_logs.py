@@ -25,14 +25,14 @@ def lines():
     """The lines of a handler that a library added to its own logger, as pulpcore does for
     `backoff`.
     """
-    handler, logger = _Lines(), logging.getLogger("a.library")
+    handler, logger = _Lines(), logging.getLogger("some.client")
     logger.addHandler(handler)
     yield handler.lines
     logger.removeHandler(handler)
 
 
 def test_secrets_in_messages_do_not_reach_the_log(lines):
-    logging.getLogger("a.library").error("'%s': %s", "https://h/t/tk-1/c?sig=tk-2", 404)
+    logging.getLogger("some.client").error("'%s': %s", "https://h/t/tk-1/c?sig=tk-2", 404)
     assert lines == ["'https://h/t/***/c?sig=***': 404"]
 
 
@@ -40,19 +40,19 @@ def test_secrets_in_tracebacks_do_not_reach_the_log(lines):
     try:
         raise ValueError("https://h/t/tk-1/c")
     except ValueError:
-        logging.getLogger("a.library").exception("Bad")
+        logging.getLogger("some.client").exception("Bad")
     assert "tk-1" not in lines[0]
     assert "ValueError: https://h/t/***/c" in lines[0]
 
 
 def test_a_message_with_wrong_arguments_is_left_to_the_handlers(lines):
-    record = logging.getLogger("a.library").makeRecord(
-        "a.library", logging.ERROR, "x.py", 1, "%d", ("no number",), None
+    record = logging.getLogger("some.client").makeRecord(
+        "some.client", logging.ERROR, "x.py", 1, "%d", ("no number",), None
     )
     assert (record.msg, record.args) == ("%d", ("no number",))
 
 
 def test_logging_may_be_configured_again(lines):
     logging.config.dictConfig(settings.LOGGING)
-    logging.getLogger("a.library").warning("https://h/t/tk-1/c")
+    logging.getLogger("some.client").warning("https://h/t/tk-1/c")
     assert lines == ["https://h/t/***/c"]
