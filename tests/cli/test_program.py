@@ -116,8 +116,9 @@ def test_ctrl_c_leaves_the_task_alone_and_tells_how_to_look_at_it(
     gate = upstream.hold("noarch/repodata.json.zst")
     process = cli.start("conda", "channel", "sync", mirror)
     assert upstream.reached.wait(60)
-    # The upstream may be asked before the program knows the task.
+    # The upstream may be asked before the program waits for the task. Then it prints dots.
     assert "task" in process.stderr.readline()
+    assert process.stderr.read(1) == "."
     process.send_signal(signal.SIGINT)
     _stdout, stderr = process.communicate(timeout=60)
     gate.set()
