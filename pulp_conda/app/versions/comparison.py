@@ -222,7 +222,7 @@ class Changes:
         target: State,
         query: "NameQuery",
         subdir: str | None,
-    ):
+    ) -> None:
         where, self._facts = query.condition(subdir)
         self._members, facts = _members_of_both(base or NOTHING, target)
         self._facts |= facts
@@ -374,8 +374,10 @@ class NameQuery:
         BadMatchSpec: it is none of these.
     """
 
-    def __init__(self, text: str | None):
-        self.exact_name = self.spec = self._pattern = None
+    def __init__(self, text: str | None) -> None:
+        self.exact_name: str | None = None
+        self.spec: Query | None = None
+        self._pattern: str | None = None
         if not text:
             return
         if not _NAME.fullmatch(text):
