@@ -126,6 +126,14 @@ def version_policy(repository: str) -> Policy:
     }
 
 
+def view_policy() -> Policy:
+    """Return the access policy of objects that nobody makes or changes by a request."""
+    return {
+        "statements": [_statement(["list", "retrieve"])],
+        "queryset_scoping": {"function": "scope_queryset"},
+    }
+
+
 def lifecycle_part_policy(**actions: str) -> Policy:
     """Return the access policy of objects that belong to a lifecycle and have no own roles.
 

@@ -2,14 +2,20 @@
 
 from typing import Any
 
+from django.db.models import Model, QuerySet
+from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 
 from pulpcore.plugin.models import RepositoryVersion
+from pulpcore.plugin.models.role import GroupRole, UserRole
+from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRepository
+from pulp_conda.app.models.act import Audited, note_act
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import publication_made, version_made
+from pulp_conda.app.vocabulary import ActVerb
 
 
 @receiver(version_made, sender=CondaRepository)
@@ -25,3 +31,59 @@ def publish_new_version(
 def follow_new_publication(publication: CondaPublication, **kwargs: Any) -> None:
     """Let the first stages of the repository serve a new publication."""
     follow(publication)
+
+
+@receiver(post_save, sender=RepositoryVersion)
+def note_new_version(instance: RepositoryVersion, **kwargs: Any) -> None:
+    """Note who made a version, in the transaction that makes it complete."""
+    if instance.complete and instance.number and instance.has_changed("complete"):
+        _note_about_version(ActVerb.CHANGED_CONTENT, instance)
+
+
+@receiver(pre_delete, sender=RepositoryVersion)
+def note_deleted_version(instance: RepositoryVersion, origin: Any, **kwargs: Any) -> None:
+    """Note who deleted a version, unless its repository goes or it never was complete."""
+    if instance.complete and _is_asked_for(instance, origin):
+        _note_about_version(ActVerb.DELETED_VERSION, instance)
+
+
+def _note_about_version(verb: ActVerb, version: RepositoryVersion) -> None:
+    if repository := CondaRepository.objects.filter(pk=version.repository_id).first():
+        domain = repository.pulp_domain_id
+        note_act(verb, repository, repository.name, domain, version=version.number)
+
+
+@receiver(post_save, sender=UserRole)
+@receiver(post_save, sender=GroupRole)
+def note_granted_role(instance: UserRole | GroupRole, created: bool, **kwargs: Any) -> None:
+    """Note who gave a role for an object of the plugin, or a role of the plugin for a domain."""
+    if created:
+        _note_about_role(ActVerb.GRANTED, instance)
+
+
+@receiver(post_delete, sender=UserRole)
+@receiver(post_delete, sender=GroupRole)
+def note_revoked_role(instance: UserRole | GroupRole, origin: Any, **kwargs: Any) -> None:
+    """Note who took a role away, unless it goes with its object or user."""
+    if _is_asked_for(instance, origin):
+        _note_about_role(ActVerb.REVOKED, instance)
+
+
+def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:
+    details: dict[str, Any] = {"role": given.role.name}
+    if isinstance(given, UserRole):
+        details["user"] = given.user.username
+    else:
+        details["group"] = given.group.name
+    if isinstance(given.content_object, Audited):
+        about = given.content_object
+        note_act(verb, about, about.act_name, about.act_domain, **details)
+    elif given.content_object is None and given.role.name.startswith("conda."):
+        domain = given.domain or get_domain()
+        note_act(verb, domain, domain.name, domain.pk, all_domains=not given.domain, **details)
+
+
+def _is_asked_for(instance: Model, origin: Model | QuerySet) -> bool:
+    """Say whether rows of this kind are deleted, and not what they belong to."""
+    model = origin.model if isinstance(origin, QuerySet) else type(origin)
+    return model is type(instance)

@@ -9,6 +9,23 @@ the formats of environments in `environments.specs`, and the formats of lock fil
 from enum import StrEnum
 
 
+class ActVerb(StrEnum):
+    """What somebody did to an object.
+
+    `changed_content`: a repository got a new version. `moved`: a stage serves another state, or a
+    request for that was answered. `granted`, `revoked`: a role for an object.
+    """
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    CHANGED_CONTENT = "changed_content"
+    DELETED_VERSION = "deleted_version"
+    MOVED = "moved"
+    GRANTED = "granted"
+    REVOKED = "revoked"
+
+
 class EntryKind(StrEnum):
     """What an entry of the history is about.
 

@@ -4,6 +4,7 @@ import pytest
 from pulp_glue.conda import vocabulary
 
 ENUMS = {
+    "VerbEnum": vocabulary.ActVerb,
     "EventEnum": vocabulary.WebhookEvent,
     "FormatEnum": vocabulary.EnvironmentFormat,
     "HistoryEntryKindEnum": vocabulary.EntryKind,
@@ -15,6 +16,7 @@ ENUMS = {
 }
 
 FIELDS = {
+    ("conda.CondaActResponse", "verb"): "VerbEnum",
     ("conda.HistoryEntryResponse", "kind"): "HistoryEntryKindEnum",
     ("conda.HistoryEntryResponse", "outcome"): "OutcomeEnum",
     ("conda.WebhookDeliveryResponse", "event"): "EventEnum",

@@ -40,6 +40,7 @@ def hrefs(stack):
         patch = pulp.post("content/conda/patches/", repository=repository, **body)
         block = pulp.post("conda/blocks/", sha256="0" * 64, public_reason="why")
         return {
+            "conda_conda_act_href": pulp.list("conda/acts/")[0]["pulp_href"],
             "conda_conda_block_href": block["pulp_href"],
             "conda_conda_remote_href": remote,
             "conda_conda_repository_href": repository,

@@ -13,6 +13,7 @@ from tests.support.builders import make_package
 
 # The kinds of objects, by the start of their path.
 KINDS = {
+    "conda/acts/": "act",
     "conda/blocks/": "block",
     "conda/lifecycles/": "lifecycle",
     "content/conda/environments/": "environment",
@@ -160,7 +161,9 @@ def make_things(pulp):
     team.promote("testing")
     upload = pulp.post("uploads/", size=10)
     block = pulp.post("conda/blocks/", sha256=uuid4().hex * 2, public_reason="x")
+    act = pulp.list("conda/acts/", resource=remote["prn"])[0]
     made = {
+        "act": act,
         "remote": remote,
         "repository": repository,
         "package": package,
@@ -190,6 +193,7 @@ def make_things(pulp):
 
 # What a user needs to make all of that.
 CREATOR = [
+    "conda.condaact_viewer",
     "conda.condablock_creator",
     "conda.condadistribution_creator",
     "conda.condalifecycle_creator",

@@ -1,5 +1,6 @@
 """The five nouns of the plugin, as rows, and what they keep beside themselves."""
 
+from .act import CondaAct
 from .block import BlockedFile, CondaBlock
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
@@ -18,6 +19,7 @@ from .upstream import UpstreamShards, UpstreamSummary
 
 __all__ = [
     "BlockedFile",
+    "CondaAct",
     "CondaBlock",
     "CondaDistribution",
     "CondaEnvironment",

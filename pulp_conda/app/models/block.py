@@ -8,6 +8,7 @@ from django.db import models
 from pulpcore.plugin.models import AutoAddObjPermsMixin, BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.models.act import Audited
 from pulp_conda.app.versions.blocked import names_of_domain, packages_named
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Blocklist, Query
@@ -19,7 +20,7 @@ MOST_PACKAGES = 10_000
 _NAMES_AT_ONCE = 500
 
 
-class CondaBlock(BaseModel, AutoAddObjPermsMixin):
+class CondaBlock(Audited, BaseModel, AutoAddObjPermsMixin):
     """A block of packages in all channels of a domain.
 
     The packages are given either by the sha256 of a file or by a MatchSpec.
@@ -44,6 +45,10 @@ class CondaBlock(BaseModel, AutoAddObjPermsMixin):
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = ("pulp_domain", "sha256", "spec")
         permissions = [("manage_roles_condablock", "Can manage roles on conda blocks")]
+
+    @property
+    def act_name(self) -> str:
+        return self.spec or self.sha256
 
     def match(self) -> None:
         """Block the bytes of all packages of the domain that the block is about now.

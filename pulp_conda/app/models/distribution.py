@@ -12,12 +12,13 @@ from pulpcore.plugin.models import AutoAddObjPermsMixin, Distribution
 
 from pulp_conda.app.errors import UsedByLifecycle
 from pulp_conda.app.exceptions import CondaError
+from pulp_conda.app.models.act import Audited
 
 # What a distribution serves; of a stage, its moves alone say what.
 SERVED_FIELDS = ("publication", "repository", "repository_version")
 
 
-class CondaDistribution(Distribution, AutoAddObjPermsMixin):
+class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
     """The URL of a channel: `base_path` is the channel's name.
 
     `pulp_conda.app.serving` answers for every path, by indexed lookups: pulpcore's own way lists
@@ -40,6 +41,11 @@ class CondaDistribution(Distribution, AutoAddObjPermsMixin):
         permissions = [
             ("manage_roles_condadistribution", "Can manage roles on conda distributions"),
         ]
+
+    def changed_fields(self) -> set[str]:
+        fields = super().changed_fields()
+        # The history of a stage says what it serves.
+        return fields.difference(SERVED_FIELDS) if fields and stage_of(self) else fields
 
     @hook(BEFORE_DELETE)
     def check_unused(self) -> None:

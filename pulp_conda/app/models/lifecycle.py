@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, hook
 
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
@@ -21,17 +22,18 @@ from pulpcore.plugin.models import (
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.errors import NothingWaits, OwnRequest, StateGone, UnknownReference
+from pulp_conda.app.models.act import Audited, note_act
 from pulp_conda.app.models.block import BlockedFile
 from pulp_conda.app.models.distribution import SERVED_FIELDS, CondaDistribution
 from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
-from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, choices_of
+from pulp_conda.app.vocabulary import ActVerb, EntryKind, EntryOutcome, choices_of
 from pulp_conda.channel.moments import Moment, State, parse_reference
 
 _KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
+class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
     """The stages of a channel, in order: what one serves is promoted to the next.
 
     Fields:
@@ -173,7 +175,7 @@ class CondaLifecycle(BaseModel, AutoAddObjPermsMixin):
         CondaLifecycle.objects.select_for_update().only("pk").get(pk=self.pk)
 
 
-class CondaStage(BaseModel):
+class CondaStage(Audited, BaseModel):
     """One stage of a lifecycle: a URL, and what must hold before it moves.
 
     Fields:
@@ -201,6 +203,14 @@ class CondaStage(BaseModel):
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = (("lifecycle", "name"), ("lifecycle", "position"))
         ordering = ("position",)
+
+    @property
+    def act_name(self) -> str:
+        return f"{self.lifecycle.name}/{self.name}"
+
+    @property
+    def act_domain(self) -> UUID:
+        return self.lifecycle.pulp_domain_id
 
     @property
     def content_guard(self) -> ContentGuard | None:
@@ -407,6 +417,21 @@ class HistoryEntry(BaseModel):
         )
         entry.set_before(stage.current)
         return entry
+
+    @hook(AFTER_CREATE)
+    @hook(AFTER_UPDATE)
+    def note_move(self) -> None:
+        if self._state.adding or self.has_changed("outcome") or self.has_changed("answers"):
+            note_act(
+                ActVerb.MOVED,
+                self.stage,
+                self.stage.act_name,
+                self.stage.act_domain,
+                entry=self.number,
+                kind=self.kind,
+                outcome=self.outcome,
+                state=self.label,
+            )
 
     def answer(self, user: Any, is_approved: bool, reason: str) -> None:
         """Store the answer of a user to this request. A rejection closes it.

@@ -6,13 +6,16 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
+from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication, RepositoryVersion
 
 from pulp_conda.app.errors import ProtectedState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.models.act import note_act
 from pulp_conda.app.versions.state import State, VersionState
+from pulp_conda.app.vocabulary import ActVerb
 
 
 class CondaPublication(Publication, AutoAddObjPermsMixin):
@@ -40,6 +43,20 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
         permissions = [
             ("manage_roles_condapublication", "Can manage roles on conda publications"),
         ]
+
+    @hook(AFTER_UPDATE, when="complete", was=False, is_now=True)
+    def note_creation(self) -> None:
+        self._note(ActVerb.CREATED)
+
+    @hook(BEFORE_DELETE)
+    def note_deletion(self) -> None:
+        if self.complete:
+            self._note(ActVerb.DELETED)
+
+    def _note(self, verb: ActVerb) -> None:
+        version = version_of(self)
+        name = f"{version.repository.name}/{version.number}"
+        note_act(verb, self, name, self.pulp_domain_id)
 
 
 def version_of(publication: Publication) -> RepositoryVersion:

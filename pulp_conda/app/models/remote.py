@@ -17,6 +17,7 @@ from pulpcore.plugin.models import (
 )
 
 from pulp_conda.app.downloads import HomeDownloader, is_at_home
+from pulp_conda.app.models.act import Audited
 from pulp_conda.channel.secrets import mask, mask_headers
 
 # `headers` may have an authorization in them.
@@ -31,7 +32,7 @@ _SECRETS = {
 }
 
 
-class CondaRemote(Remote, AutoAddObjPermsMixin):
+class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
     """An upstream channel, and which of its packages to take.
 
     Fields:
@@ -69,6 +70,11 @@ class CondaRemote(Remote, AutoAddObjPermsMixin):
         if "unmasked" not in remote.get_deferred_fields() and remote.unmasked:
             remote.url, remote.headers = remote.unmasked["url"], remote.unmasked["headers"]
         return remote
+
+    def changed_fields(self) -> set[str]:
+        before, now = self.initial_value("unmasked") or {}, self.unmasked or {}
+        hidden = {name for name in now if now[name] != before.get(name)}
+        return super().changed_fields() - {"unmasked"} | hidden
 
     def save(self, *args: Any, **options: Any) -> None:
         url, headers = self.url, self.headers

@@ -23,6 +23,7 @@ from pulp_conda.app.errors import (
 )
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
+from pulp_conda.app.models.act import Audited
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.models.environment import CondaEnvironment
 from pulp_conda.app.models.indexed_file import IndexedFile
@@ -36,7 +37,7 @@ from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 
 
-class CondaRepository(Repository, AutoAddObjPermsMixin):
+class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     """A channel with the packages of all its subdirs.
 
     Fields:
@@ -52,6 +53,7 @@ class CondaRepository(Repository, AutoAddObjPermsMixin):
     TYPE = "conda"
     CONTENT_TYPES = [CondaPackage, CondaPatch, CondaEnvironment]
     REMOTE_TYPES = [CondaRemote]
+    SET_BY_SERVER = frozenset({"last_sync", "next_version"})
 
     autopublish = models.BooleanField(default=False)
     channel_relations = models.JSONField(default=dict)

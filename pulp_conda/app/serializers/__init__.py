@@ -1,5 +1,6 @@
 """The resources of the plugin as JSON. Pulp finds serializers here by name."""
 
+from .act import CondaActSerializer
 from .block import CondaBlockCreatedSerializer, CondaBlockSerializer, CondaTouchedSerializer
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
@@ -35,6 +36,7 @@ from .repository import (
 )
 
 __all__ = [
+    "CondaActSerializer",
     "CondaAnswerSerializer",
     "CondaBlockCreatedSerializer",
     "CondaBlockSerializer",

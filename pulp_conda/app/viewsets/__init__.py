@@ -1,5 +1,6 @@
 """The resources of the plugin as REST endpoints."""
 
+from .act import CondaActViewSet
 from .block import CondaBlockViewSet
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
@@ -13,6 +14,7 @@ from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 
 __all__ = [
+    "CondaActViewSet",
     "CondaBlockViewSet",
     "CondaDistributionViewSet",
     "CondaEnvironmentViewSet",

@@ -280,12 +280,14 @@ def test_packages_are_blocked_and_unblocked_once(ansible, pulp, make_repository,
         task("again", **block),
         task("noted", **block, internal_note="SEC-1"),
         {"name": "info", "pulp.conda.conda_block_info": {"spec": block["spec"]}},
+        {"name": "acts", "pulp.conda.conda_act_info": {"name": block["spec"], "verb": "created"}},
     ]
     done = ansible.tasks(tasks, "--diff")
     assert done.changed() == ["foreseen", "made", "noted"]
     assert done.task("made")["touched"]["purge"]["shown"] == [f"{url}noarch/{package.filename}"]
     (found,) = done.task("info")["blocks"]
     assert (found["file_count"], found["internal_note"]) == (1, "SEC-1")
+    assert [act["actor"] for act in done.task("acts")["acts"]] == ["admin"]
     assert pulp.fetch(url, f"noarch/{package.filename}").status_code == 451
     lifted = {"spec": block["spec"], "state": "absent"}
     done = ansible.tasks([task("lifted", **lifted), task("lifted again", **lifted)])

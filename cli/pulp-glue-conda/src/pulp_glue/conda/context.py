@@ -321,6 +321,21 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
         return self.call(action, parameters={self.HREF: self.pulp_href}, body=_given(body))
 
 
+class PulpCondaActContext(PulpEntityContext):
+    """Acts: who did what to which object, and when. Nobody can change one."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "act"
+    MODEL = "condaact"
+    ENTITY = _("conda act")
+    ENTITIES = _("conda acts")
+    HREF = "conda_conda_act_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>act)s/"
+    HREF_TEMPLATE = "conda/acts/{pulp_id}/"
+    ID_PREFIX = "conda_acts"
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
 class PulpCondaBlockContext(PulpEntityContext):
     """Blocks: packages that cannot be downloaded from any channel of the domain."""
 

@@ -7,6 +7,19 @@ more.
 from enum import StrEnum
 
 
+class ActVerb(StrEnum):
+    """What somebody did to an object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    CHANGED_CONTENT = "changed_content"
+    DELETED_VERSION = "deleted_version"
+    MOVED = "moved"
+    GRANTED = "granted"
+    REVOKED = "revoked"
+
+
 class EntryKind(StrEnum):
     """The kind of an entry in the history of a lifecycle."""
 

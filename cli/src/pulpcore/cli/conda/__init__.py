@@ -6,6 +6,7 @@ import click
 from pulp_cli.generic import pulp_group
 from pulp_glue.common.i18n import get_translation
 
+from pulpcore.cli.conda.act import act
 from pulpcore.cli.conda.block import block
 from pulpcore.cli.conda.channel import channel
 from pulpcore.cli.conda.content import content
@@ -34,6 +35,7 @@ def conda_group() -> None:
     pass
 
 
+conda_group.add_command(act)
 conda_group.add_command(block)
 conda_group.add_command(channel)
 conda_group.add_command(content)

@@ -1,0 +1,1 @@
+Added ``conda/acts/``, ``pulp conda act`` and ``conda_act_info``: the server notes who did what to repositories, remotes, distributions, publications, lifecycles, stages, blocks and roles, in the transaction of the act. The role ``conda.condaact_viewer`` reads them.

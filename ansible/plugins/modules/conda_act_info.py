@@ -1,0 +1,101 @@
+#!/usr/bin/python
+"""Who did what to which channel."""
+
+DOCUMENTATION = r"""
+module: conda_act_info
+short_description: List who did what to conda channels
+description:
+  - Lists the acts that Pulp's conda plugin has noted, as far as the user may see them. It changes
+    nothing.
+options:
+  actor:
+    description: Only what this user did.
+    type: str
+  verb:
+    description: Only acts of this kind.
+    type: str
+    choices:
+      - created
+      - updated
+      - deleted
+      - changed_content
+      - deleted_version
+      - moved
+      - granted
+      - revoked
+  name:
+    description: Only what was done to objects of this name.
+    type: str
+  limit:
+    description: How many acts to list at most, the newest first.
+    type: int
+    default: 100
+extends_documentation_fragment:
+  - pulp.conda.pulp
+author:
+  - The pulp_conda developers
+"""
+
+EXAMPLES = r"""
+- name: Who moved the stage?
+  pulp.conda.conda_act_info:
+    name: team/stable
+    verb: moved
+  register: found
+"""
+
+RETURN = r"""
+acts:
+  description: The acts, the newest first.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - verb: moved
+      resource_name: team/stable
+      actor: ada
+      details:
+        entry: 7
+        kind: promoted
+        outcome: moved
+        state: v42
+"""
+
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
+
+_FILTERS = {"actor": "actor", "verb": "verb", "name": "resource_name"}
+
+
+def work(module):
+    given = module.given(*_FILTERS)
+    wanted = {_FILTERS[name]: value for name, value in given.items() if value is not None}
+    acts = module.context("Act").list(limit=module.params["limit"], offset=0, parameters=wanted)
+    return {"changed": False, "acts": acts}
+
+
+def main():
+    run(
+        work,
+        {
+            "actor": {"type": "str"},
+            "verb": {
+                "type": "str",
+                "choices": [
+                    "created",
+                    "updated",
+                    "deleted",
+                    "changed_content",
+                    "deleted_version",
+                    "moved",
+                    "granted",
+                    "revoked",
+                ],
+            },
+            "name": {"type": "str"},
+            "limit": {"type": "int", "default": 100},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Who did what to which channel, and when."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, BEFORE_DELETE, hook
+from django_lifecycle.priority import HIGHEST_PRIORITY
+
+from pulpcore.plugin.models import BaseModel, Task
+from pulpcore.plugin.util import get_current_authenticated_user, get_domain_pk, get_prn
+
+from pulp_conda.app.vocabulary import ActVerb, choices_of
+
+# pulpcore sets it when a row is saved for the first time.
+_TYPE = "pulp_type"
+
+
+class CondaAct(BaseModel):
+    """One thing that somebody did. It is written in the transaction of the act, and never changed.
+
+    So an act that failed has no row, and an act without a row did not happen.
+
+    Fields:
+        verb (str): What was done, an `ActVerb`.
+        resource (str): The PRN of the object. The object may be gone by now.
+        resource_name (str): Its name at that time.
+        details (dict): Facts about the act: the names of the fields that changed, never their
+            values, which may be secrets; the number of a version; the label of a state; a role.
+        actor (User), actor_name (str): Who did it. The name stays when the user goes. Empty for
+            Pulp itself.
+        task (UUID), task_name (str): The task that did it, and what that task does. Tasks are
+            purged, so this is no foreign key. None and empty for an act of a request.
+    """
+
+    verb = models.TextField(choices=choices_of(ActVerb))
+    resource = models.TextField(db_index=True)
+    resource_name = models.TextField()
+    details = models.JSONField(default=dict)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    actor_name = models.TextField(default="")
+    task = models.UUIDField(null=True)
+    task_name = models.TextField(default="")
+    # They go with the domain: nobody could delete a domain otherwise.
+    pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.CASCADE)
+
+    class Meta:
+        default_related_name = "%(app_label)s_%(model_name)s"
+        # Rows are written in the order of time, so this finds a period with an index of a few
+        # pages, and an act costs nothing more.
+        indexes = [BrinIndex(fields=["pulp_created"], name="conda_act_times")]
+
+
+def note_act(
+    verb: ActVerb, instance: models.Model, name: str, domain: UUID, **details: Any
+) -> None:
+    """Note what the current user does. Call it in the transaction of the act.
+
+    Args:
+        instance: The object to which it is done.
+        name: Its name, for people.
+        domain: The key of the domain in which the object is.
+        details: Facts about the act, without secrets.
+    """
+    actor, task = get_current_authenticated_user(), Task.current()
+    CondaAct.objects.create(
+        verb=verb,
+        resource=get_prn(instance),
+        resource_name=name,
+        details=details,
+        actor=actor,
+        actor_name=actor.get_username() if actor else "",
+        task=task and task.pk,
+        task_name=task.name if task else "",
+        pulp_domain_id=domain,
+    )
+
+
+class Audited(models.Model):
+    """A model whose rows users make, change and delete: each such act is noted.
+
+    The hooks of a model run in the transaction that saves or deletes the row.
+    """
+
+    # Fields that the server sets by itself.
+    SET_BY_SERVER: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def act_name(self) -> str:
+        """What acts call the object."""
+        return str(getattr(self, "name"))
+
+    @property
+    def act_domain(self) -> UUID:
+        """The key of the domain of the object."""
+        return self.pulp_domain_id
+
+    def changed_fields(self) -> set[str]:
+        """Return the names of the fields that a user changed since the row was read."""
+        fields = [self._meta.get_field(name) for name in self._diff_with_initial]
+        # Keys and dates of changes are not editable.
+        names = {field.name for field in fields if field.editable and not field.primary_key}
+        return names - self.SET_BY_SERVER - {_TYPE}
+
+    # First: before the act that gives the creator a role.
+    @hook(AFTER_CREATE, priority=HIGHEST_PRIORITY)
+    def note_creation(self) -> None:
+        self._note(ActVerb.CREATED)
+
+    @hook(AFTER_UPDATE)
+    def note_update(self) -> None:
+        if fields := self.changed_fields():
+            self._note(ActVerb.UPDATED, fields=sorted(fields))
+
+    # Before: the key of the row is needed.
+    @hook(BEFORE_DELETE)
+    def note_deletion(self) -> None:
+        self._note(ActVerb.DELETED)
+
+    def _note(self, verb: ActVerb, **details: Any) -> None:
+        note_act(verb, self, self.act_name, self.act_domain, **details)

@@ -1,0 +1,137 @@
+"""Who did what: an act is noted when it happens, and only then."""
+
+import pytest
+
+from tests.support.builders import make_package
+from tests.support.conda import TaskFailed
+
+
+@pytest.fixture
+def acts(pulp):
+    """Return what was done to an object: (verb, details), the oldest first."""
+
+    def read(href, **filters):
+        prn = href if href.startswith("prn:") else pulp.get(href)["prn"]
+        found = pulp.list("conda/acts/", resource=prn, **filters)
+        return [(act["verb"], act["details"]) for act in reversed(found)]
+
+    return read
+
+
+def test_what_users_do_to_an_object_is_noted_without_values(pulp, acts):
+    remote = pulp.post("remotes/conda/conda/", name="acts", url="https://h/t/s3cret/channel")
+    href, prn = remote["pulp_href"], remote["prn"]
+    pulp.patch(href, excludes=["numpy"])
+    pulp.patch(href, url="https://h/t/s3cret2/channel", password="hush", username="ada")
+    pulp.patch(href, url="https://h/t/s3cret2/channel")
+    pulp.delete(href)
+    assert acts(prn) == [
+        ("created", {}),
+        ("granted", {"role": "conda.condaremote_owner", "user": "admin"}),
+        ("updated", {"fields": ["excludes"]}),
+        ("updated", {"fields": ["password", "token", "username"]}),
+        ("deleted", {}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def owner(pulp):
+    return pulp.user(
+        [
+            "conda.condarepository_creator",
+            "conda.condaremote_creator",
+            "conda.condapackage_uploader",
+        ]
+    )
+
+
+def test_a_version_says_who_made_it_by_which_task(pulp, owner):
+    repository = owner.post("repositories/conda/conda/", name="acts", autopublish=True)
+    package = owner.upload(make_package("acts"), repository=repository["pulp_href"])
+    owner.modify(repository["pulp_href"], remove=[package["pulp_href"]])
+    owner.delete(f"{repository['pulp_href']}versions/1/")
+    acts = pulp.list("conda/acts/", resource=repository["prn"], ordering="pulp_created")
+    assert [(act["verb"], act["details"], act["task_name"].rpartition(".")[2]) for act in acts] == [
+        ("created", {}, ""),
+        ("granted", acts[1]["details"], ""),
+        ("changed_content", {"version": 1}, "create_content"),
+        ("changed_content", {"version": 2}, "modify"),
+        ("deleted_version", {"version": 1}, "delete_version"),
+    ]
+    name = acts[1]["details"]["user"]
+    assert acts[1]["details"] == {"role": "conda.condarepository_owner", "user": name}
+    assert {act["actor"] for act in acts} == {name}
+    assert {act["resource_name"] for act in acts} == {"acts"}
+    assert pulp.get(acts[2]["task"])["name"] == acts[2]["task_name"]
+    published = pulp.list("conda/acts/", resource_name__startswith="acts/")
+    assert [(act["verb"], act["resource_name"]) for act in published] == [
+        ("created", "acts/2"),
+        ("created", "acts/1"),
+    ]
+
+
+def test_what_fails_is_no_act(pulp, acts, make_repository):
+    repository = make_repository(autopublish=True)
+    package = make_package("acts-twice")
+    first = pulp.upload(package, repository=repository)
+    before = acts(repository)
+    other = make_package("acts-twice", depends=["python"])
+    with pytest.raises(TaskFailed, match="CND0018"):
+        pulp.upload(other, repository=repository)
+    assert pulp.try_patch(repository, retain_repo_versions=-1).status_code == 400
+    pulp.modify(repository, add=[first["pulp_href"]])
+    assert acts(repository) == before
+
+
+def test_moves_of_stages_are_acts_and_what_they_serve_is_not_told_twice(
+    pulp, acts, make_repository
+):
+    repository = make_repository(autopublish=True)
+    pulp.upload(make_package("acts-moved"), repository=repository)
+    team = pulp.lifecycle(repository)
+    team.promote("testing")
+    team.set_gates("stable", {"name": "one", "kind": "approval", "approvals": 1})
+    stages = {stage["name"]: stage for stage in team.read()["stages"]}
+    (moved,) = pulp.list("conda/acts/", resource_name=f"{team.name}/testing", verb="moved")
+    assert moved["details"] == {
+        "entry": 2,
+        "kind": "promoted",
+        "outcome": "moved",
+        "state": "v1",
+    }
+    assert moved["actor"] == "admin"
+    assert acts(stages["testing"]["distribution"]) == acts(
+        stages["testing"]["distribution"], verb__in="created,granted"
+    )
+    (gates,) = pulp.list("conda/acts/", resource_name=f"{team.name}/stable", verb="updated")
+    assert gates["details"] == {"fields": ["gates"]}
+
+
+def test_blocks_and_roles_are_acts(pulp, acts):
+    block = pulp.post("conda/blocks/", sha256="ab" * 32, public_reason="bad")
+    pulp.delete(block["pulp_href"])
+    user = pulp.user([])
+    name = user.session.auth[0]
+    me = pulp.list("users/", username=name)[0]
+    role = {"role": "conda.condablock_owner", "content_object": None}
+    given = pulp.post(f"{me['pulp_href']}roles/", **role, domain=None)
+    pulp.delete(given["pulp_href"])
+    assert [verb for verb, _ in acts(block["prn"])] == ["created", "granted", "deleted"]
+    (granted, revoked) = (
+        pulp.list("conda/acts/", resource_name="default", verb=verb)[0]["details"]
+        for verb in ("granted", "revoked")
+    )
+    assert granted == revoked
+    assert granted == {"role": "conda.condablock_owner", "user": name, "all_domains": True}
+
+
+def test_acts_are_seen_with_a_role_and_changed_by_nobody(pulp, owner, make_repository):
+    make_repository()
+    act = pulp.list("conda/acts/", verb="created")[0]
+    assert owner.list("conda/acts/") == []
+    assert owner.try_get(act["pulp_href"]).status_code == 404
+    auditor = pulp.user(["conda.condaact_viewer"])
+    assert auditor.get(act["pulp_href"]) == act
+    for change in (pulp.try_patch(act["pulp_href"]), pulp.try_delete(act["pulp_href"])):
+        assert change.status_code == 405
+    assert pulp.try_post("conda/acts/").status_code == 405
