@@ -25,6 +25,15 @@ _TOKEN_AND_NAME = re.compile(r"/t/[^/]+(?=/|$)")
 _PARAMETER = re.compile(r"([^=?#&;]*=)?[^?#&;]+")
 _WEBHOOK_SECRET = re.compile(r"(?<=whsec_)[A-Za-z0-9+/=]+")
 
+# A login of a web server, or with a password of any server. `git@host` is none.
+_LOGIN = re.compile(
+    r"https?://([^/\s@'\"]+)@|[a-z][a-z0-9+.-]*://[^/\s:@'\"]*:([^/\s@'\"]+)@", re.IGNORECASE
+)
+_TOKEN_OF_URL = re.compile(r"https?://[^\s'\"]*?/t/([^/?#\s'\"<>]+)", re.IGNORECASE)
+# These stand in the place of secrets; before a password, there may be the name of a user.
+_VARIABLE = r"(?:\$\{\w+\}|\$\w+|%\w+%|\{\{[^{}]*\}\})"
+_VARIABLES = re.compile(rf"(?:[^:]*:)?{_VARIABLE}+")
+
 # Headers of a request whose values are shown.
 _HARMLESS = {"accept", "accept-encoding", "accept-language", "cache-control", "user-agent"}
 
@@ -48,6 +57,20 @@ def without_secrets(text: str) -> str:
     If the host of a URL may be part of a password, nothing of the URL but its scheme is kept.
     """
     return _AFTER_SCHEME.sub(_bare, text)
+
+
+def find_secret(text: str) -> str | None:
+    """Return the first URL in a text that has a login or a token in it, masked, or None.
+
+    Names of variables are no secrets: ``https://${USER}:${PASSWORD}@host``. Neither is the user of
+    ``git+ssh://git@host``. A query is taken for what it mostly is: no secret.
+    """
+    for pattern in (_LOGIN, _TOKEN_OF_URL):
+        for found in pattern.finditer(text):
+            secret = next(group for group in found.groups() if group)
+            if secret != MASK and not _VARIABLES.fullmatch(secret):
+                return mask(found.group())
+    return None
 
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -231,3 +231,15 @@ def test_planted_secrets_are_found_nowhere(pulp, stack, upstream, make_repositor
     assert "404" in caplog.text
     assert planted.found_in(caplog.text) == []
     assert len(planted.words) == 8
+
+
+def test_an_environment_with_a_secret_is_refused(pulp, make_repository):
+    source = "channels: ['https://ada:hush@h/t/hush/c']\ndependencies: [python]\n"
+    body = {"name": "secret", "format": "environment.yml", "source": source}
+    body |= {"platforms": ["linux-64"], "repository": make_repository()}
+    refused = pulp.try_post("content/conda/environments/", **body)
+    assert refused.status_code == 400
+    assert "CND0045" in refused.text
+    assert "hush" not in refused.text
+    source = source.replace("hush", "${HUSH}")
+    assert pulp.post("content/conda/environments/", **body | {"source": source})

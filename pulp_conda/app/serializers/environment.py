@@ -14,7 +14,9 @@ from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
+from pulp_conda.channel.errors import BadEnvironment
 from pulp_conda.channel.layout import check_subdir
+from pulp_conda.channel.secrets import find_secret
 
 ENVIRONMENT_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"
 
@@ -127,6 +129,9 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
         data = super().validate(data)
         given = {"platforms": [], "virtual_packages": {}, **data}
         with channel_errors_as_validation():
+            if secret := find_secret(given["source"]):
+                reason = f"'{secret}' has a secret, and everybody who sees the environment reads it"
+                raise BadEnvironment(reason=reason)
             environment = read_environment(
                 given["source"],
                 format=given["format"],

@@ -1,6 +1,6 @@
 import pytest
 
-from pulp_conda.channel.secrets import mask, mask_headers
+from pulp_conda.channel.secrets import find_secret, mask, mask_headers
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,38 @@ def test_of_headers_only_the_harmless_are_shown():
         "authorization": "***",
         "User-Agent": "mirror/1",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("channels: [https://u:secret@h/c]", "https://***@"),
+        ("channels:\n- https://h/c\n- 'https://token@h/c'", "https://***@"),
+        ("- https://h/t/secret/c", "https://h/t/***"),
+        ("- pip:\n  - git+https://token@github.com/a/b", "https://***@"),
+        ("--index-url=FTP://u:secret@h", "FTP://***@"),
+        ("- https://${USER}:secret@h/c", "https://***@"),
+        ("- https://u:$secret,x@h/c", "https://***@"),
+        ("- https://h/c/t/token", "https://h/c/t/***"),
+    ],
+)
+def test_a_secret_in_a_text_is_found(text, found):
+    assert find_secret(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "channels: [https://${USER}:${PASSWORD}@h/c, https://$TOKEN@h, https://%TOKEN%@h]",
+        "- https://ada:${PASSWORD}@h/c",
+        "- https://h/t/${TOKEN}/c",
+        "- https://h/t/$TOKEN/c",
+        "- https://{{ environ['USER'] }}@h/c",
+        "- https://***@h/t/***/c",
+        "- pip: [git+ssh://git@github.com/a/b, 'pkg @ https://h/a.whl#sha256=1']",
+        "# see https://h/a?b=c, or mail a@b.c",
+        "- conda-forge/t/x",
+    ],
+)
+def test_names_of_variables_and_users_are_no_secrets(text):
+    assert find_secret(text) is None
