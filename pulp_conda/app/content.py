@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from aiohttp.web import HTTPForbidden, HTTPNotFound, Request, StreamResponse, get
+from aiohttp import hdrs
+from aiohttp.web import (
+    HTTPForbidden,
+    HTTPMethodNotAllowed,
+    HTTPNotFound,
+    Request,
+    StreamResponse,
+    get,
+    options,
+)
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
@@ -52,6 +61,14 @@ class ChannelHandler(Handler):
     async def stream_file(self, request: Request) -> StreamResponse:
         return await self._stream(request, self._find_file)
 
+    async def name_methods(self, request: Request) -> StreamResponse:
+        """Answer OPTIONS, with which browsers ask what a script may do."""
+        find = sync_to_async(self.find_channel)
+        channel = await find(self._channels_above(request.match_info["path"]))
+        if channel is None:
+            raise HTTPMethodNotAllowed(request.method, [hdrs.METH_GET, hdrs.METH_HEAD])
+        return _respond(channel, NOTHING)
+
     async def _stream(
         self, request: Request, find: Callable[[Request], StreamResponse | None]
     ) -> StreamResponse:
@@ -89,6 +106,10 @@ class ChannelHandler(Handler):
         """Return the paths at which the channel may be that has this one."""
         return [path.strip("/"), *self._base_paths(path)]
 
+    def _channels_above(self, path: str) -> list[str]:
+        """Return the paths at which the channel may be that has this one, also in its past."""
+        return [*self.paths_above(path), path.partition("@")[0]]
+
     def find_channel(self, base_paths: list[str]) -> CondaDistribution | None:
         """Return the channel at one of these paths, if there is one."""
         channels = CondaDistribution.objects.select_related("stage").filter(
@@ -122,7 +143,13 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
 
 def _respond(channel: CondaDistribution, facts: Facts, guard: str | None = None) -> ChannelFile:
     """Return the answer of a channel; see `respond`."""
-    return respond(replace(facts, is_guarded=channel.content_guard_id is not None), guard)
+    return respond(_of(channel, facts), guard)
+
+
+def _of(channel: CondaDistribution, facts: Facts) -> Facts:
+    """Return facts with those about the channel, which hold for all of its paths."""
+    is_guarded = channel.content_guard_id is not None
+    return replace(facts, is_guarded=is_guarded, cors_origins=channel.cors_origins)
 
 
 async def protect(request: Request, response: StreamResponse) -> None:
@@ -132,15 +159,14 @@ async def protect(request: Request, response: StreamResponse) -> None:
     without its slash, for paths that no channel has, and for the list of checkpoints, and it asks
     the guard before.
     """
-    is_ours = isinstance(response, ChannelFile) or "X-Content-Type-Options" in response.headers
     is_file = response.status in _FILES and response.content_type != "text/html"
     path = request.match_info.get("path", "\0")
-    if is_ours or is_file or "\0" in path:
+    if isinstance(response, ChannelFile) or is_file or "\0" in path:
         return
     find = sync_to_async(_handler.find_channel)
     if channel := await find(_handler.paths_above(path)):
-        is_guarded = channel.content_guard_id is not None
-        response.headers.update(headers_for_pulpcore(response.status, is_guarded))
+        facts = _of(channel, NOTHING)
+        response.headers.update(headers_for_pulpcore(response.status, facts, request))
 
 
 CondaDistribution.responder = respond_now
@@ -151,6 +177,7 @@ app.add_routes(
         get(_NUL_ROUTE, _handler.refuse),
         get(_PAST_ROUTE, _handler.stream_past),
         get(_FILE_ROUTE, _handler.stream_file),
+        options(_PREFIX + "{path:.+}", _handler.name_methods),
     ]
 )
 app.on_response_prepare.append(protect)

@@ -22,7 +22,8 @@ class HomeDownloader(HttpDownloader):
     async def _run(self, extra_data: dict[str, Any] | None = None) -> Any:
         extra_data = dict(extra_data or {})
         options = extra_data.get("request_kwargs") or {}
-        extra_data["request_kwargs"] = {**options, "middlewares": (self._drop_secrets,)}
+        middlewares = (*options.get("middlewares", ()), self._drop_secrets)
+        extra_data["request_kwargs"] = {**options, "middlewares": middlewares}
         return await super()._run(extra_data)
 
     async def _drop_secrets(

@@ -24,6 +24,8 @@
     │   ├── UsedByLifecycle         CND0063
     │   └── BehindBlock             CND0071
     ├── BadResult               CND0066
+    ├── NotDownloaded           CND0072
+    ├── BadOrigin               CND0073
     └── DiskFull                CND0080
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
@@ -250,6 +252,23 @@ class BadResult(ChannelError):
     message = _(
         "the result of the task cannot be stored: {reason}. Nothing was changed. "
         "Tell the maintainers of pulp_conda what the task was asked for."
+    )
+
+
+class NotDownloaded(ChannelError):
+    """A client wants a package that this server has to fetch from an upstream first."""
+
+    code = "CND0072"
+    message = _("'{filename}' is not stored on this server, and its {reason}. {advice}")
+
+
+class BadOrigin(ChannelError):
+    """A distribution names a web site whose scripts may read the channel, and the name is none."""
+
+    code = "CND0073"
+    message = _(
+        "'{origin}' is no origin of a web site. Write its scheme, its host, and its port if that "
+        "is not the usual one, without a path: 'https://example.org', or '*' for all sites."
     )
 
 

@@ -46,6 +46,14 @@ options:
         V(warning) or V(critical), and C(expires_at). C(id) and C(created_at) have defaults.
     type: list
     elements: dict
+  cors_origins:
+    description:
+      - The web sites whose scripts may read the channel, for example V(https://example.org), or
+        V(*) for all. Scripts of a site that is named may use the credentials that the browser has
+        for the server. By default, all sites may read a channel without a content guard, and none
+        may read one with a content guard.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -91,7 +99,15 @@ from datetime import datetime
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STATE, results, run
 
-_FIELDS = ("base_path", "publication", "hidden", "checkpoint", "notices", "pulp_labels")
+_FIELDS = (
+    "base_path",
+    "publication",
+    "hidden",
+    "checkpoint",
+    "notices",
+    "cors_origins",
+    "pulp_labels",
+)
 _TIMES = ("created_at", "expires_at")
 
 
@@ -149,6 +165,7 @@ def main():
             "hidden": {"type": "bool"},
             "checkpoint": {"type": "bool"},
             "notices": {"type": "list", "elements": "dict"},
+            "cors_origins": {"type": "list", "elements": "str"},
             **LABELS,
             **STATE,
         },

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from aiohttp.web import StreamResponse
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
@@ -26,6 +27,8 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
 
     Fields:
         notices (list): What clients show to their users, entries of `notices.json` (CEP 6).
+        cors_origins (list): The origins of the web sites whose scripts may read the channel, or `*`
+            for all. If null, all may read a channel without a guard, and none one with a guard.
     """
 
     TYPE = "conda"
@@ -35,6 +38,7 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
     responder: ClassVar[Callable[["CondaDistribution", str], Any]]
 
     notices = models.JSONField(default=list)
+    cors_origins = ArrayField(models.TextField(), null=True)
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"

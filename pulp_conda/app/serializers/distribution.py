@@ -1,3 +1,4 @@
+import re
 from gettext import gettext as _
 from typing import Any
 
@@ -8,7 +9,7 @@ from rest_framework import serializers
 from pulpcore.plugin.models import Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
 
-from pulp_conda.app.errors import ManagedByLifecycle
+from pulp_conda.app.errors import BadOrigin, ManagedByLifecycle
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
@@ -16,6 +17,11 @@ from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.metadata.notices import LEVELS, check_notices
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+)
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 # Only for the OpenAPI schema: `check_notices` checks notices.
@@ -103,6 +109,18 @@ class CondaDistributionSerializer(
         required=False,
     )
 
+    cors_origins = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_(
+            "The web sites whose scripts may read the channel, for example "
+            "['https://example.org'], or ['*'] for all. Scripts of a site that is named may use "
+            "the credentials that the browser has for this server. By default, all sites may read "
+            "a channel without a content guard, and none may read one with a content guard."
+        ),
+        required=False,
+        allow_null=True,
+    )
+
     warnings = serializers.SerializerMethodField(
         help_text=_(
             "What is allowed, and may be a mistake: a stage without the guard of other stages. "
@@ -120,6 +138,16 @@ class CondaDistributionSerializer(
     def validate_notices(self, notices: Any) -> list[dict[str, Any]]:
         with channel_errors_as_validation():
             return check_notices(notices, timezone.now())
+
+    def validate_cors_origins(self, origins: list[str] | None) -> list[str] | None:
+        if origins is None:
+            return None
+        checked: dict[str, None] = {}
+        with channel_errors_as_validation() as errors:
+            for number, origin in enumerate(origins):
+                with errors.at(f"cors_origins[{number}]"):
+                    checked[check_origin(origin)] = None
+        return list(checked)
 
     def validate_base_path(self, path: str) -> str:
         with channel_errors_as_validation():
@@ -156,9 +184,26 @@ class CondaDistributionSerializer(
             "publication",
             "checkpoint",
             "notices",
+            "cors_origins",
             "warnings",
         )
         model = CondaDistribution
+
+
+def check_origin(text: str) -> str:
+    """Return the origin of a web site as browsers write it (RFC 6454, section 6.2), or `*`.
+
+    Raises:
+        BadOrigin: it is none, for example a URL with a path, or `null`.
+    """
+    if text == "*":
+        return text
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None or int(match["port"] or 0) > 65535:
+        raise BadOrigin(origin=text)
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    is_usual = port is None or int(port) == _USUAL_PORTS.get(scheme)
+    return f"{scheme}://{host}" if is_usual else f"{scheme}://{host}:{int(port)}"
 
 
 def public_stage(stage: str, lifecycle: str) -> str:

@@ -1,23 +1,23 @@
 """From the facts about a path to the answer: every status and every `Cache-Control` of a channel is
 decided here.
 
-Conditions and ranges: RFC 9110, sections 13 and 14. Blocked packages: RFC 7725.
+Conditions and ranges: RFC 9110, sections 13 and 14. Blocked packages: RFC 7725. Browsers: the Fetch
+standard, https://fetch.spec.whatwg.org/#http-cors-protocol.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from aiohttp.web import BaseRequest, HTTPFound
-
-from pulpcore.plugin.content import Handler
+from aiohttp.web import BaseRequest
 
 from pulp_conda import pages
+from pulp_conda.app.serving.fetching import Cause
 from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, Upstream
 
 # The bytes of a package, a shard or an old sidecar never change under its name, so clients may
@@ -53,6 +53,14 @@ _CONTENT_TYPES = {
     "atom": "application/atom+xml",
 }
 
+_METHODS = "GET, HEAD, OPTIONS"
+
+# What scripts in browsers may read of an answer, besides the headers that they always may.
+_EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"
+
+# Seconds for which a browser need not ask again what it may send. None keeps it for longer.
+_PREFLIGHT_MAX_AGE = "7200"
+
 # A request for several ranges gets the whole file, because no client of channels sends one.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
@@ -65,6 +73,7 @@ class Answer:
         headers: The headers, in addition to those of aiohttp.
         start, stop: Which bytes of the file to send. `stop` is None if its size is not known.
         text: The text to send instead of a file, or None for the default text of the status.
+        phrase: The reason phrase, or None for that of the status.
     """
 
     status: int
@@ -72,43 +81,44 @@ class Answer:
     start: int = 0
     stop: int | None = None
     text: str | None = None
+    phrase: str | None = None
 
 
-def answer(facts: Facts, guard: str | None, request: BaseRequest | None) -> Answer:
+def answer(facts: Facts, guard: str | None, request: BaseRequest) -> Answer:
     """Return the answer to a request for a path, from the first row of the table that applies.
 
     Args:
         guard: The reason why the client may not read the channel, or None if it may.
-        request: May be None where `needs_request` says so.
     """
     case = _Case(facts, guard, request)
     row = next(row for row in _TABLE if row.applies(case))
     headers = {
         name: value for name in row.headers if (value := case.header(name, row.status)) is not None
     }
-    if row.status == 302:
-        # As the storage says, with a signature in the URL.
-        headers = {**(case.redirect or {}), **headers}
     start, stop = 0, facts.size
     if row.status in (206, 302) and case.part:
         start, stop = case.part.start, case.part.stop
-    return Answer(row.status, headers, start, stop, case.text(row.status))
+    phrase = guard if row.status == 403 else None
+    return Answer(row.status, headers, start, stop, case.text(row.status), phrase)
 
 
-def headers_for_pulpcore(status: int, is_guarded: bool) -> dict[str, str]:
+def headers_for_pulpcore(status: int, facts: Facts, request: BaseRequest) -> dict[str, str]:
     """Return the headers that belong to an answer about a channel that pulpcore gives: a redirect,
     an error, or the list of checkpoints.
+
+    Args:
+        facts: What is known of the channel.
     """
-    case = _Case(Facts(Kind.PAGE, is_guarded=is_guarded), None, None)
+    case = _Case(replace(facts, kind=Kind.PAGE), None, request)
     values = {name: case.header(name, status) for name in _ERROR}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def needs_request(facts: Facts, guard: str | None) -> bool:
-    """Say whether the answer depends on the request, as it does wherever there is a file to
-    send.
-    """
-    return guard is None and facts.where is not None
+def headers_for_storage(facts: Facts, request: BaseRequest) -> dict[str, str]:
+    """Return the headers that a storage has to send with a file to which it sends clients."""
+    case = _Case(facts, None, request)
+    values = {name: case.header(name, 200) for name in ("Cache-Control", "Content-Type")}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def content_type(facts: Facts) -> str:
@@ -133,15 +143,13 @@ class _Part(NamedTuple):
 class _Case:
     """What the rows of the table ask about facts, guard and request."""
 
-    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest | None) -> None:
+    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest) -> None:
         self.facts = facts
         self.guard = guard
-        self._request = request
+        self.request = request
 
-    @property
-    def request(self) -> BaseRequest:
-        assert self._request is not None  # see `needs_request`
-        return self._request
+    def asks_for_methods(self) -> bool:
+        return self.request.method == "OPTIONS"
 
     def is_refused(self) -> bool:
         return self.guard is not None
@@ -174,7 +182,21 @@ class _Case:
         return self.part is not None and self.part.start >= self.part.size
 
     def lies_elsewhere(self) -> bool:
-        return self.redirect is not None
+        # Metadata would be kept and known as the storage says, not as we do.
+        return self.facts.kind is Kind.PACKAGE and self.facts.is_redirected
+
+    def is_gone_upstream(self) -> bool:
+        return self.cause is Cause.GONE
+
+    def is_refused_upstream(self) -> bool:
+        return self.cause is Cause.REFUSED
+
+    def may_come_later(self) -> bool:
+        return self.cause is Cause.PASSING
+
+    @property
+    def cause(self) -> Cause | None:
+        return self.facts.failure.cause if self.facts.failure else None
 
     def is_part(self) -> bool:
         return self.part is not None
@@ -230,27 +252,26 @@ class _Case:
         return _Part(first, min(last + 1, size), size) if first <= last else None
 
     @cached_property
-    def redirect(self) -> Mapping[str, str] | None:
-        """The headers by which pulpcore sends clients to an object storage, if the domain wants
-        that.
-        """
-        if not isinstance(self.facts.where, Stored):
-            return None
-        try:
-            given = Handler()._build_response_from_content_artifact(
-                self.facts.where.content_artifact,
-                {"Content-Type": content_type(self.facts)},
-                self.request,
-            )
-        except FileNotFoundError:
-            # Whoever sends the file looks for it again, see `Facts.is_lost`.
-            return None
-        return given.headers if isinstance(given, HTTPFound) else None
+    def origin(self) -> str | None:
+        """The origin of the script that may read the answer, `*` for all, or None."""
+        allowed = self.facts.cors_origins
+        if allowed is None:
+            allowed = [] if self.facts.is_guarded else ["*"]
+        if "*" in allowed:
+            return "*"
+        origin = self.request.headers.get("Origin")
+        return origin if origin in allowed else None
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks if a script may send a request."""
+        asks = "Access-Control-Request-Method" in self.request.headers
+        return self.asks_for_methods() and asks and self.origin is not None
 
     def text(self, status: int) -> str | None:
-        if status == 503:
+        if self.facts.is_lost:
             return f"503: this server has lost '{self.facts.filename}'. Its log names the file."
-        has_reason = status in (404, 451) and self.facts.reason
+        has_reason = status in (404, 451, 502, 503) and self.facts.reason
         return f"{status}: {self.facts.reason}" if has_reason else None
 
     def cache_control(self, status: int) -> str | None:
@@ -258,8 +279,9 @@ class _Case:
         reach = _GUARDED if self.facts.is_guarded else _PUBLIC
         if status in _FILE_STATUSES:
             return _CACHE_CONTROL[self.facts.kind].format(reach=reach, max_age=self.facts.max_age)
-        # Caches may keep a 451 if nothing forbids it (RFC 7725), also after a block is lifted.
-        return _NOT_KEPT if self.facts.is_guarded or status == 451 else None
+        # Caches may keep a 451 if nothing forbids it (RFC 7725), also after a block is lifted. A
+        # redirect to a storage has a signature that expires.
+        return _NOT_KEPT if self.facts.is_guarded or status in (302, 451) else None
 
     def header(self, name: str, status: int) -> str | None:
         """Return the value of a header, or None if an answer of this status has none of it."""
@@ -268,6 +290,21 @@ class _Case:
         match name:
             case "Accept-Ranges":
                 return "bytes"
+            case "Access-Control-Allow-Credentials":
+                # With `*`, the standard allows none: a script has to give the credentials itself.
+                return "true" if facts.is_guarded and self.origin not in (None, "*") else None
+            case "Access-Control-Allow-Headers":
+                return self.allowed_headers if self.is_preflight else None
+            case "Access-Control-Allow-Methods":
+                return _METHODS if self.is_preflight else None
+            case "Access-Control-Allow-Origin":
+                return self.origin
+            case "Access-Control-Expose-Headers":
+                return _EXPOSED if self.origin and not self.asks_for_methods() else None
+            case "Access-Control-Max-Age":
+                return _PREFLIGHT_MAX_AGE if self.is_preflight else None
+            case "Allow":
+                return _METHODS
             case "Cache-Control":
                 return self.cache_control(status)
             case "Content-Range":
@@ -284,14 +321,34 @@ class _Case:
                 return facts.location
             case "Referrer-Policy":
                 return "no-referrer" if is_shown else None
+            case "Retry-After":
+                return str(facts.failure.retry_after) if facts.failure else None
             case "Vary":
-                return "Authorization" if facts.is_guarded else None
+                return ", ".join(self.varies) or None
             case "X-Content-Type-Options":
                 return "nosniff" if is_shown else None
             case "X-PULP-ARTIFACT-SIZE":
                 is_artifact = isinstance(facts.where, Stored | Upstream) and facts.size is not None
                 return str(facts.size) if is_artifact else None
         raise LookupError(name)
+
+    @property
+    def allowed_headers(self) -> str | None:
+        """The headers that a script may send: those that its browser asks for.
+
+        `*` would not do: it means no `Authorization`, and nothing at all with credentials.
+        """
+        return self.request.headers.get("Access-Control-Request-Headers")
+
+    @property
+    def varies(self) -> Iterator[str]:
+        """Yield the headers of a request that make a difference."""
+        if self.facts.is_guarded:
+            yield "Authorization"
+        if self.facts.cors_origins and self.origin != "*":
+            yield "Origin"
+        if self.is_preflight:
+            yield "Access-Control-Request-Headers"
 
 
 class _Row(NamedTuple):
@@ -303,14 +360,27 @@ class _Row(NamedTuple):
 _FILE_STATUSES = (200, 206, 304)
 
 _CACHING = ("Cache-Control", "Vary")
+_CORS = (
+    "Access-Control-Allow-Origin",
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Expose-Headers",
+)
+_PREFLIGHT = (
+    "Access-Control-Allow-Methods",
+    "Access-Control-Allow-Headers",
+    "Access-Control-Max-Age",
+)
+_ALWAYS = (*_CACHING, *_CORS)
 _SHOWN = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
-_ERROR = (*_CACHING, *_SHOWN)
-_VALIDATORS = (*_CACHING, "ETag", "Last-Modified")
+_ERROR = (*_ALWAYS, *_SHOWN)
+_VALIDATORS = (*_ALWAYS, "ETag", "Last-Modified")
 _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges", *_SHOWN)
 
 # The first row that applies is the answer. Errors have none of the headers of a file: nobody shall
-# keep one for a year.
+# keep one for a year. Browsers ask for methods without credentials, so no guard is asked then, and
+# the answer is the same for every path.
 _TABLE = (
+    _Row(204, _Case.asks_for_methods, ("Allow", *_ALWAYS, *_PREFLIGHT)),
     _Row(403, _Case.is_refused, _ERROR),
     _Row(404, _Case.is_nothing, _ERROR),
     _Row(451, _Case.is_blocked, _ERROR),
@@ -318,8 +388,11 @@ _TABLE = (
     _Row(412, _Case.is_not_what_was_meant, _ERROR),
     _Row(304, _Case.is_known, _VALIDATORS),
     _Row(416, _Case.is_beyond_the_end, (*_ERROR, "Content-Range")),
-    _Row(302, _Case.lies_elsewhere, _CACHING),
     _Row(503, _Case.is_lost, _ERROR),
+    _Row(302, _Case.lies_elsewhere, (*_ALWAYS, "Location", "Referrer-Policy")),
+    _Row(404, _Case.is_gone_upstream, _ERROR),
+    _Row(502, _Case.is_refused_upstream, _ERROR),
+    _Row(503, _Case.may_come_later, (*_ERROR, "Retry-After")),
     _Row(206, _Case.is_part, (*_FILE, "Content-Range")),
     _Row(200, _Case.is_file, _FILE),
 )

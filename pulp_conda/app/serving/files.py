@@ -9,36 +9,26 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import replace
+from types import NoneType
 from typing import NoReturn
 
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.web import (
-    BaseRequest,
-    HTTPException,
-    HTTPForbidden,
-    HTTPFound,
-    HTTPMovedPermanently,
-    HTTPNotFound,
-    HTTPNotModified,
-    HTTPPreconditionFailed,
-    HTTPRequestRangeNotSatisfiable,
-    HTTPServiceUnavailable,
-    HTTPUnavailableForLegalReasons,
-    StreamResponse,
-)
+from aiohttp.web import BaseRequest, StreamResponse
 from django.db import connection
 
 from pulpcore.metrics import artifacts_size_counter
 from pulpcore.plugin.content import Handler
-from pulpcore.plugin.models import Artifact
+from pulpcore.plugin.models import Artifact, Remote, RemoteArtifact
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.artifacts import stored_size
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
-from pulp_conda.app.serving.answers import Answer, answer, needs_request
+from pulp_conda.app.serving.answers import Answer, answer, headers_for_storage
+from pulp_conda.app.serving.fetching import ClientLeft, Failure, ask, fetch, note_wrong_bytes
 from pulp_conda.app.serving.resolve import Facts, InMemory, Stored, Upstream
 from pulp_conda.channel.package.info import read_info
 
@@ -46,13 +36,8 @@ log = logging.getLogger(__name__)
 
 _CHUNK_SIZE = 2**20
 
-_INSTEAD = {
-    404: HTTPNotFound,
-    304: HTTPNotModified,
-    412: HTTPPreconditionFailed,
-    416: HTTPRequestRangeNotSatisfiable,
-    503: HTTPServiceUnavailable,
-}
+# The statuses with which a file is sent, here or by the storage.
+_SENT = (200, 206, 302)
 
 # One thread: reading what a package says of itself must not take the time of those who wait for
 # files.
@@ -64,36 +49,30 @@ def respond(facts: Facts, guard: str | None = None) -> "ChannelFile":
 
     Args:
         guard: Why the client may not read the channel, or None if it may.
-
-    Raises:
-        HTTPException: as the answer, where it does not depend on the request.
     """
-    if not needs_request(facts, guard):
-        raise _instead(answer(facts, guard, None), guard)
-    return _SENDERS[type(facts.where)](facts)
+    sender = ChannelFile if guard is not None else _SENDERS[type(facts.where)]
+    return sender(facts, guard)
 
 
-def _instead(given: Answer, guard: str | None = None) -> HTTPException:
-    """Return the answer that sends no file."""
-    headers = dict(given.headers)
-    match given.status:
-        case 403:
-            return HTTPForbidden(reason=guard)
-        case 301:
-            return HTTPMovedPermanently(headers.pop("Location"), headers=headers)
-        case 302:
-            return HTTPFound(headers.pop("Location"), headers=headers)
-        case 451:
-            return HTTPUnavailableForLegalReasons(None, headers=headers, text=given.text)
-    return _INSTEAD[given.status](headers=headers, text=given.text)
+class NotSent(Exception):
+    """Nothing was sent, because more became known of the file.
+
+    Attributes:
+        facts: What is known now.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self.facts = facts
 
 
 class ChannelFile(StreamResponse):
-    """A file of a channel, whose answer is decided when aiohttp has the request."""
+    """A file of a channel, or what is said instead. It is decided when aiohttp has the request."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, guard: str | None = None) -> None:
         super().__init__()
         self.facts = facts
+        self.guard = guard
         self._is_decided = False
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
@@ -101,53 +80,62 @@ class ChannelFile(StreamResponse):
         if self._is_decided:
             return await super().prepare(request)
         self._is_decided = True
-        given = answer(self.facts, None, request)
-        if given.status in (200, 206) and not await self._has_bytes():
-            given = answer(replace(self.facts, is_lost=True), None, request)
+        given = answer(self.facts, self.guard, request)
+        if given.status in _SENT:
+            self.facts = await self._look(request, given)
+            given = answer(self.facts, self.guard, request)
         self._count(request, given)
         if given.status not in (200, 206):
-            return await self._send_instead(request, _instead(given))
+            return await self._send_instead(request, given)
         self.set_status(given.status)
         self.headers.update(given.headers)
         self.content_length = given.stop if given.stop is None else given.stop - given.start
         if request.method != "HEAD":
             try:
                 await self._send(request, given.start, given.stop)
-            except HTTPException as error:
-                return await self._send_instead(request, error)
+            except NotSent as error:
+                given = answer(error.facts, self.guard, request)
+                return await self._send_instead(request, given)
         return await super().prepare(request)
 
-    async def _has_bytes(self) -> bool:
-        """Say whether the file can be sent."""
-        return True
+    async def _look(self, request: BaseRequest, given: Answer) -> Facts:
+        """Return the facts with those for which the bytes have to be looked at."""
+        return self.facts
 
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
-        """Send the headers, by `prepare`, and these bytes of the file."""
+        """Send the headers, by `prepare`, and these bytes of the file.
+
+        Raises:
+            NotSent: another answer has to be given.
+        """
         raise NotImplementedError
 
     def _count(self, request: BaseRequest, given: Answer) -> None:
         """Tell the metrics of Pulp."""
 
     async def _send_instead(
-        self, request: BaseRequest, given: HTTPException
+        self, request: BaseRequest, given: Answer
     ) -> AbstractStreamWriter | None:
-        self.set_status(given.status)
+        self.set_status(given.status, given.phrase)
         self.headers.clear()
         self.headers.update(given.headers)
-        if not isinstance(given.body, bytes):
+        if given.status in (204, 304):
             return await super().prepare(request)
-        self.content_length = len(given.body)
+        body = (given.text or f"{self.status}: {self.reason}").encode()
+        self.content_type = "text/plain"
+        self.charset = "utf-8"
+        self.content_length = len(body)
         writer = await super().prepare(request)
         if request.method != "HEAD":
-            await super().write(given.body)
+            await super().write(body)
         return writer
 
 
 class MemoryFile(ChannelFile):
     """A small file that is in memory."""
 
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts)
+    def __init__(self, facts: Facts, guard: str | None = None) -> None:
+        super().__init__(facts, guard)
         assert isinstance(facts.where, InMemory)
         self._data = facts.where.data
 
@@ -159,25 +147,46 @@ class MemoryFile(ChannelFile):
 class StoredFile(ChannelFile):
     """A file in Pulp's storage; clients are sent to an object storage if the domain wants that."""
 
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts)
+    def __init__(self, facts: Facts, guard: str | None = None) -> None:
+        super().__init__(facts, guard)
         assert isinstance(facts.where, Stored)
         self._content_artifact = facts.where.content_artifact
         self._artifact = self._content_artifact.artifact
 
+    async def _look(self, request: BaseRequest, given: Answer) -> Facts:
+        if given.status == 302:
+            return await asyncio.to_thread(self._locate, request)
+        return self.facts if await self._has_bytes() else replace(self.facts, is_lost=True)
+
     async def _has_bytes(self) -> bool:
+        """Say whether the file can be sent."""
         # In a thread, with the domain that is in the context: it says where the file is.
         size = await asyncio.to_thread(stored_size, self._artifact)
         if size != self._artifact.size:
-            log.error(
-                "'%s' cannot be served: its file '%s' has %s bytes in the storage, and had %d. "
-                "Upload the package again, repair the repository version, or restore the file.",
-                self._content_artifact.relative_path,
-                self._artifact.file.name,
-                "no" if size is None else size,
-                self._artifact.size,
-            )
+            self._log_loss(size)
         return size == self._artifact.size
+
+    def _locate(self, request: BaseRequest) -> Facts:
+        """Return the facts with the signed URL in the object storage."""
+        headers = headers_for_storage(self.facts, request)
+        try:
+            found = Handler()._build_response_from_content_artifact(
+                self._content_artifact, headers, request
+            )
+        except FileNotFoundError:
+            self._log_loss(None)
+            return replace(self.facts, is_lost=True)
+        return replace(self.facts, location=str(found.location))
+
+    def _log_loss(self, size: int | None) -> None:
+        log.error(
+            "'%s' cannot be served: its file '%s' has %s bytes in the storage, and had %d. "
+            "Upload the package again, repair the repository version, or restore the file.",
+            self._content_artifact.relative_path,
+            self._artifact.file.name,
+            "no" if size is None else size,
+            self._artifact.size,
+        )
 
     def _count(self, request: BaseRequest, given: Answer) -> None:
         if request.method == "GET" and given.status in (200, 206, 302):
@@ -230,60 +239,125 @@ class OnDemandPackage(ChannelFile):
 
     pulpcore streams well, but hands on the upstream's headers (its Cache-Control and validators are
     not ours), downloads the whole file for a HEAD, misreads suffix ranges, with which rattler looks
-    into packages, and does not check what it streams without keeping. Here the last piece is held
-    back until the checksum is known to be right, so that no client ever gets a whole file with
-    wrong bytes.
+    into packages, sends a file from the beginning again when a download is tried again, and does
+    not check what it streams without keeping. Here the last piece is held back until the checksum
+    is known to be right, so that no client ever gets a whole file with wrong bytes.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts)
+    def __init__(self, facts: Facts, guard: str | None = None) -> None:
+        super().__init__(facts, guard)
         assert isinstance(facts.where, Upstream)
         self._content_artifact = facts.where.content_artifact
         self._hash = hashlib.sha256()
         self._held_back = b""
+        # Positions in the file: of the bytes that the client gets, of those that came from any
+        # upstream so far, and of those that the current download has given.
+        self._first, self._end = 0, facts.size
+        self._seen = 0
+        self._position = 0
+        self._is_wrong = False
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        if self._is_decided:
+            # Called at the beginning of each download.
+            self._position = 0
         if self._is_decided and not self.prepared:
             # pulpcore put the upstream's headers among ours.
             self.headers.clear()
             self.headers.update(self._own_headers)
-        return await super().prepare(request)
+        with _client_errors():
+            return await super().prepare(request)
+
+    async def _look(self, request: BaseRequest, given: Answer) -> Facts:
+        if request.method != "HEAD":
+            return self.facts
+        failure = await fetch(self._content_artifact, ask)
+        return self._with(failure) if failure else self.facts
 
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
         self._own_headers = self.headers.copy()
+        self._first, self._end = start, stop
         headers = request.headers.copy()
+        # All bytes come here, whichever the client wants.
         headers.popall("Range", None)
-        if self.status == 206 and stop is not None:
-            headers["Range"] = f"bytes={start}-{stop - 1}"
-        await Handler()._stream_content_artifact(
-            request.clone(headers=headers), self, self._content_artifact
-        )
-        if artifact := self._content_artifact.artifact:
+        whole = request.clone(headers=headers)
+
+        async def stream(remote_artifact: RemoteArtifact) -> None:
+            is_kept = remote_artifact.remote.policy != Remote.STREAMED
+            await Handler()._stream_remote_artifact(
+                whole, self, remote_artifact, save_artifact=is_kept
+            )
+            if self._is_wrong:
+                await note_wrong_bytes(remote_artifact)
+
+        failure = await fetch(self._content_artifact, stream)
+        if failure and not self.prepared:
+            raise NotSent(self._with(failure))
+        if failure:
+            self._cut()
+        elif artifact := self._content_artifact.artifact:
             # The domain is in the context.
             _info_reader.submit(
                 copy_context().run, _remember_info, artifact, self._content_artifact.relative_path
             )
 
+    def _with(self, failure: Failure) -> Facts:
+        return replace(self.facts, failure=failure, reason=str(failure.error(self.facts.filename)))
+
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._hash.update(data)
-        ready, self._held_back = self._held_back, bytes(data)
-        if ready:
-            await super().write(ready)
+        # A download that was tried again begins with what is known.
+        new = bytes(data)[max(self._seen - self._position, 0) :]
+        self._position += len(data)
+        if not new:
+            return
+        self._hash.update(new)
+        stop = None if self._end is None else max(self._end - self._seen, 0)
+        wanted = new[max(self._first - self._seen, 0) : stop]
+        self._seen += len(new)
+        if wanted:
+            ready, self._held_back = self._held_back, wanted
+            if ready:
+                with _client_errors():
+                    await super().write(ready)
 
     async def write_eof(self, data: bytes = b"") -> None:
         held_back, self._held_back = self._held_back, b""
-        if held_back and self.status == 200 and self._hash.hexdigest() != self.facts.sha256:
+        if held_back and self._hash.hexdigest() != self.facts.sha256:
             log.warning(
                 "The upstream of '%s' sent other bytes than its record says",
                 self._content_artifact.relative_path,
             )
-            if self._req is not None and self._req.transport is not None:
-                self._req.transport.close()
+            self._is_wrong = True
+            self._cut()
             return
         await super().write_eof(held_back + data)
 
+    def _cut(self) -> None:
+        """End the connection, so that the client does not take what it has for the whole file."""
+        self._held_back = b""
+        if self._req is not None and self._req.transport is not None:
+            self._req.transport.close()
 
-_SENDERS = {InMemory: MemoryFile, Stored: StoredFile, Upstream: OnDemandPackage}
+
+@contextmanager
+def _client_errors() -> Iterator[None]:
+    """Tell the errors of the connection to the client from those of a connection to an upstream.
+
+    Raises:
+        ClientLeft
+    """
+    try:
+        yield
+    except ConnectionError as error:
+        raise ClientLeft(str(error)) from error
+
+
+_SENDERS: dict[type, type[ChannelFile]] = {
+    NoneType: ChannelFile,
+    InMemory: MemoryFile,
+    Stored: StoredFile,
+    Upstream: OnDemandPackage,
+}
 
 
 def _remember_info(artifact: Artifact, path: str) -> None:

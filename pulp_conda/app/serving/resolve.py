@@ -3,7 +3,7 @@
 What becomes of the facts, statuses and headers, is decided in `answers`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -21,7 +21,7 @@ from pulpcore.plugin.models import (
     RepositoryContent,
     RepositoryVersion,
 )
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda import pages
 from pulp_conda.app.lifecycle.retention import is_kept
@@ -36,9 +36,13 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.serving.channel import Served
+from pulp_conda.app.serving.fetching import Failure
 from pulp_conda.app.serving.history_feed import render_history
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.notices import current_notices, encode_notices, last_expiry
+
+# The storage that has files where the content app reads them, so it sends nobody elsewhere.
+_DISK = "pulpcore.app.models.storage.FileSystem"
 
 # The digest comes first: in a join, PostgreSQL may read all shards of the publication. In SQL,
 # because Django takes longer to make the statement than PostgreSQL to answer it.
@@ -106,7 +110,10 @@ class Facts:
         reason: Why nothing is there, if there is more to say than that, or why a package is
             blocked.
         is_guarded: Whether a guard says who may read the channel.
+        cors_origins: The web sites whose scripts may read the channel, see `CondaDistribution`.
+        is_redirected: Whether the domain wants clients to be sent to its object storage.
         is_lost: Whether the bytes should be in the storage, and are not.
+        failure: Why the bytes cannot be fetched from upstream, if that was tried.
     """
 
     kind: Kind
@@ -120,7 +127,10 @@ class Facts:
     location: str = ""
     reason: str = ""
     is_guarded: bool = False
+    cors_origins: Sequence[str] | None = None
+    is_redirected: bool = False
     is_lost: bool = False
+    failure: Failure | None = None
 
 
 NOTHING = Facts(Kind.NOTHING)
@@ -357,8 +367,13 @@ def _in_memory(kind: Kind, filename: str, data: bytes, **facts: Any) -> Facts:
 
 def _stored(facts: Facts, content_artifact: ContentArtifact) -> Facts:
     artifact = content_artifact.artifact
+    domain = get_domain()
     return replace(
-        facts, where=Stored(content_artifact), sha256=artifact.sha256, size=artifact.size
+        facts,
+        where=Stored(content_artifact),
+        sha256=artifact.sha256,
+        size=artifact.size,
+        is_redirected=domain.redirect_to_object_storage and domain.storage_class != _DISK,
     )
 
 

@@ -41,6 +41,7 @@ CREATED = {
         "base_path": "ansible/{}",
         "repository": "{}",
         "notices": [{"message": "We move.", "level": "info", "expires_at": "2999-01-31T00:00:00Z"}],
+        "cors_origins": ["https://lite.example.org"],
     },
     "conda_lifecycle": {
         "name": "{}",
@@ -65,7 +66,7 @@ CHANGES = {
     "conda_remote": {"includes": []},
     "conda_repository": {"remote": "", "retain_repo_versions": 0},
     "conda_environment": {"source": "hello >=2\n"},
-    "conda_distribution": {"notices": []},
+    "conda_distribution": {"notices": [], "cors_origins": ["*"]},
     "conda_lifecycle": {"retain_days": -1, "announce": True},
 }
 # What the diffs of these changes are to show, and nothing else.
@@ -73,7 +74,7 @@ SHOWN = {
     "conda_remote": {"includes"},
     "conda_repository": {"remote", "retain_repo_versions"},
     "conda_environment": {"source", "requirements"},
-    "conda_distribution": {"notices"},
+    "conda_distribution": {"notices", "cors_origins"},
     "conda_lifecycle": {"retain_days", "announce"},
 }
 

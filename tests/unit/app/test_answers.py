@@ -7,7 +7,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from pulp_conda import pages
-from pulp_conda.app.serving.answers import answer, needs_request
+from pulp_conda.app.serving.answers import answer
+from pulp_conda.app.serving.fetching import Cause, Failure
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Upstream
 
 DATE = "Mon, 01 Jun 2026 12:00:00 GMT"
@@ -31,10 +32,18 @@ SHOWN = {
     "X-Content-Type-Options": "nosniff",
 }
 
+# Scripts of all web sites may read a channel that all may read.
+OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": (
+        "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"
+    ),
+}
 
-def ask(facts, method="GET", **headers):
+
+def ask(facts, method="GET", guard=None, **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return answer(facts, None, make_mocked_request(method, "/", headers=headers))
+    return answer(facts, guard, make_mocked_request(method, "/", headers=headers))
 
 
 @pytest.mark.parametrize(
@@ -106,22 +115,28 @@ def test_what_never_changes_is_kept_for_a_year_and_the_rest_is_asked_for(kind):
 
 def test_a_file_has_its_headers_and_an_error_has_none_of_them():
     assert ask(PACKAGE).headers == {
+        **OPEN,
         "Accept-Ranges": "bytes",
         "Cache-Control": "public, max-age=31536000, immutable",
         "Content-Type": "application/octet-stream",
         "ETag": '"ab"',
         "Last-Modified": DATE,
     }
-    assert ask(PACKAGE, If_Match='"cd"').headers == SHOWN
-    assert ask(PACKAGE, Range="bytes=10-").headers == {"Content-Range": "bytes */10", **SHOWN}
+    assert ask(PACKAGE, If_Match='"cd"').headers == {**OPEN, **SHOWN}
+    assert ask(PACKAGE, Range="bytes=10-").headers == {
+        "Content-Range": "bytes */10",
+        **OPEN,
+        **SHOWN,
+    }
     assert ask(PACKAGE, If_None_Match='"ab"').headers.keys() == {
+        *OPEN,
         "Cache-Control",
         "ETag",
         "Last-Modified",
     }
 
 
-def test_where_no_file_is_sent_the_request_does_not_count():
+def test_where_there_is_no_file_it_is_said_what_there_is():
     moved = Facts(Kind.MOVED, location="noarch/")
     missing = Facts(Kind.NOTHING, reason="it served nothing then")
     blocked = Facts(Kind.BLOCKED, "a-1.0-0.conda", reason="Malware.")
@@ -135,15 +150,14 @@ def test_where_no_file_is_sent_the_request_does_not_count():
         (blocked, None, 451),
         (blocked, "not for you", 403),
     ):
-        assert not needs_request(facts, guard)
-        assert answer(facts, guard, None).status == status
-    assert answer(moved, None, None).headers == {"Location": "noarch/", **SHOWN}
-    assert answer(missing, None, None).text == "404: it served nothing then"
-    assert answer(blocked, None, None).text == "451: Malware."
+        assert ask(facts, guard=guard, If_None_Match="*").status == status
+    assert ask(moved).headers == {"Location": "noarch/", **OPEN, **SHOWN}
+    assert ask(missing).text == "404: it served nothing then"
+    assert ask(blocked).text == "451: Malware."
     # Else a cache may keep a 451.
-    assert answer(blocked, None, None).headers == {"Cache-Control": "private, no-store", **SHOWN}
-    assert answer(blocked, "not for you", None).text is None
-    assert needs_request(METADATA, None)
+    assert ask(blocked).headers == {"Cache-Control": "private, no-store", **OPEN, **SHOWN}
+    refused = ask(blocked, guard="not for you")
+    assert (refused.text, refused.phrase) == (None, "not for you")
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -156,6 +170,7 @@ def test_of_a_guarded_file_no_cache_keeps_a_copy_for_others(kind, headers):
         for is_guarded in (False, True)
     )
     assert "Vary" not in public
+    public = {name: value for name, value in public.items() if name not in OPEN}
     assert guarded == {
         **public,
         "Cache-Control": public["Cache-Control"].replace("public", "private"),
@@ -166,14 +181,17 @@ def test_of_a_guarded_file_no_cache_keeps_a_copy_for_others(kind, headers):
 def test_of_a_guarded_channel_nobody_keeps_what_is_no_file():
     files = replace(PACKAGE, is_guarded=True)
     answers = [
-        answer(replace(files, kind=Kind.NOTHING), None, None),
-        answer(replace(files, kind=Kind.MOVED, location="noarch/"), None, None),
-        answer(files, "not for you", None),
+        ask(replace(files, kind=Kind.NOTHING)),
+        ask(replace(files, kind=Kind.MOVED, location="noarch/")),
+        ask(files, guard="not for you"),
         ask(files, If_Match='"cd"'),
         ask(files, Range="bytes=10-"),
         ask(replace(files, is_lost=True)),
+        ask(replace(files, is_redirected=True, location="https://storage.example/?signature=a")),
+        *(ask(replace(files, failure=Failure(cause, "upstream fails"))) for cause in Cause),
     ]
-    assert [given.status for given in answers] == [404, 301, 403, 412, 416, 503]
+    statuses = [404, 301, 403, 412, 416, 503, 302, 404, 502, 503]
+    assert [given.status for given in answers] == statuses
     for given in answers:
         assert given.headers["Cache-Control"] == "private, no-store"
         assert given.headers["Vary"] == "Authorization"
@@ -181,7 +199,128 @@ def test_of_a_guarded_channel_nobody_keeps_what_is_no_file():
 
 def test_pages_and_errors_tell_browsers_to_trust_nothing_in_them():
     page = replace(METADATA, kind=Kind.PAGE, filename=".html")
-    missing = answer(NOTHING, None, None)
+    missing = ask(NOTHING)
     for given in (ask(page), ask(page, "HEAD"), missing):
         assert SHOWN.items() <= given.headers.items()
     assert not SHOWN.keys() & ask(PACKAGE).headers.keys()
+
+
+def test_only_packages_are_sent_by_the_storage():
+    for kind in FILES:
+        given = ask(replace(METADATA, kind=kind, is_redirected=True, location="https://s/x?sig=1"))
+        assert given.status == (302 if kind is Kind.PACKAGE else 200)
+    redirected = replace(PACKAGE, is_redirected=True, location="https://s/x?sig=1")
+    given = ask(redirected)
+    # The signature expires, and is nobody else's business.
+    assert given.headers == {
+        "Cache-Control": "private, no-store",
+        "Location": "https://s/x?sig=1",
+        "Referrer-Policy": "no-referrer",
+        **OPEN,
+    }
+    assert ask(redirected, If_None_Match='"ab"').status == 304
+    assert ask(replace(redirected, is_lost=True)).status == 503
+
+
+def test_a_failing_upstream_is_told_apart_from_a_package_that_is_not_there():
+    statuses = {Cause.GONE: 404, Cause.REFUSED: 502, Cause.PASSING: 503}
+    for cause, status in statuses.items():
+        failing = replace(PACKAGE, failure=Failure(cause, "…", 7), reason="it fails")
+        for method in ("GET", "HEAD"):
+            given = ask(failing, method)
+            assert (given.status, given.text) == (status, f"{status}: it fails")
+            assert given.headers.get("Retry-After") == ("7" if status == 503 else None)
+        # Who has it does not need the upstream.
+        assert ask(failing, If_None_Match='"ab"').status == 304
+
+
+ALL_KINDS_OF_ANSWERS = {
+    200: (METADATA, {}),
+    206: (METADATA, {"Range": "bytes=2-4"}),
+    301: (Facts(Kind.MOVED, location="noarch/"), {}),
+    302: (replace(PACKAGE, is_redirected=True, location="https://s/x"), {}),
+    304: (METADATA, {"If_None_Match": '"ab"'}),
+    403: (METADATA, {"guard": "not for you"}),
+    404: (NOTHING, {}),
+    412: (METADATA, {"If_Match": '"cd"'}),
+    416: (METADATA, {"Range": "bytes=10-"}),
+    451: (Facts(Kind.BLOCKED, "a-1.0-0.conda", reason="Malware."), {}),
+    502: (replace(PACKAGE, failure=Failure(Cause.REFUSED, "…")), {}),
+    503: (replace(PACKAGE, failure=Failure(Cause.PASSING, "…")), {}),
+}
+SITE, OTHER_SITE = "https://site.example", "https://other.example"
+
+
+@pytest.mark.parametrize("status", ALL_KINDS_OF_ANSWERS)
+@pytest.mark.parametrize(
+    ("is_guarded", "cors_origins", "origin", "allowed", "vary"),
+    [
+        pytest.param(False, None, SITE, "*", None, id="open to all"),
+        pytest.param(False, None, None, "*", None, id="open to all, and no browser asks"),
+        pytest.param(False, [], SITE, None, None, id="shut by hand"),
+        pytest.param(False, [SITE], SITE, SITE, "Origin", id="open to this site"),
+        pytest.param(False, [SITE], OTHER_SITE, None, "Origin", id="open to another site"),
+        pytest.param(False, [SITE], None, None, "Origin", id="open to some, and no browser asks"),
+        pytest.param(True, None, SITE, None, "Authorization", id="guarded"),
+        pytest.param(True, ["*"], SITE, "*", "Authorization", id="guarded, and open to all"),
+        pytest.param(
+            True, [SITE], SITE, SITE, "Authorization, Origin", id="guarded, and open to this site"
+        ),
+        pytest.param(
+            True, [SITE], OTHER_SITE, None, "Authorization, Origin", id="guarded, and to another"
+        ),
+        pytest.param(True, [SITE], "null", None, "Authorization, Origin", id="no site at all"),
+    ],
+)
+def test_a_script_may_read_every_answer_or_none(
+    status, is_guarded, cors_origins, origin, allowed, vary
+):
+    facts, request = ALL_KINDS_OF_ANSWERS[status]
+    facts = replace(facts, is_guarded=is_guarded, cors_origins=cors_origins)
+    given = ask(facts, **request, **({"Origin": origin} if origin else {}))
+    assert given.status == status
+    assert given.headers.get("Access-Control-Allow-Origin") == allowed
+    exposed = given.headers.get("Access-Control-Expose-Headers")
+    assert exposed == (OPEN["Access-Control-Expose-Headers"] if allowed else None)
+    # The standard forbids credentials for `*`.
+    has_credentials = given.headers.get("Access-Control-Allow-Credentials")
+    assert has_credentials == ("true" if is_guarded and allowed == SITE else None)
+    assert given.headers.get("Vary") == vary
+
+
+def preflight(facts, **headers):
+    return ask(facts, "OPTIONS", Access_Control_Request_Method="GET", **headers)
+
+
+def test_browsers_ask_before_a_guard_does():
+    # They send no credentials with it.
+    guarded = replace(NOTHING, is_guarded=True, cors_origins=[SITE])
+    for guard in (None, "not for you"):
+        given = preflight(
+            guarded,
+            guard=guard,
+            Origin=SITE,
+            Access_Control_Request_Headers="authorization, if-none-match",
+        )
+        assert given.status == 204
+        assert given.headers == {
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Allow-Headers": "authorization, if-none-match",
+            "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+            "Access-Control-Allow-Origin": SITE,
+            "Access-Control-Max-Age": "7200",
+            "Allow": "GET, HEAD, OPTIONS",
+            "Cache-Control": "private, no-store",
+            "Vary": "Authorization, Origin, Access-Control-Request-Headers",
+        }
+
+
+def test_a_site_that_may_not_read_is_told_nothing():
+    shut = replace(NOTHING, is_guarded=True)
+    assert preflight(shut, Origin=SITE).headers.keys() == {"Allow", "Cache-Control", "Vary"}
+
+
+def test_a_request_for_methods_need_not_come_from_a_browser():
+    given = ask(NOTHING, "OPTIONS")
+    assert (given.status, given.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    assert "Access-Control-Allow-Methods" not in given.headers

@@ -24,7 +24,7 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaDistributionContext
 
 from pulpcore.cli.conda.examples import add_examples
-from pulpcore.cli.conda.options import repository_option
+from pulpcore.cli.conda.options import comma_callback, repository_option
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -61,6 +61,14 @@ update_options = [
         help=_(
             "Notices that clients show to their users, as a JSON list or @file with one. Each is "
             "an object with 'message', 'level' and 'expires_at'."
+        ),
+    ),
+    click.option(
+        "--cors-origins",
+        callback=comma_callback,
+        help=_(
+            "Web sites whose scripts may read the channel, for example 'https://example.org', or "
+            "'*' for all. If empty: none. Default: all, and none if there is a content guard."
         ),
     ),
     pulp_labels_option,

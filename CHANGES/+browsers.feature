@@ -1,0 +1,1 @@
+Added CORS headers, by which clients in browsers, such as those for ``emscripten-wasm32``, can read channels: all web sites may read a channel without a content guard, and the field ``cors_origins`` of a distribution names the sites otherwise.
