@@ -1,4 +1,6 @@
-"""What a task says when a disk is full: in which folder, and which setting chose that folder."""
+"""What a task or a request says when a disk is full: in which folder, and which setting chose that
+folder.
+"""
 
 import errno
 import os
@@ -31,18 +33,25 @@ def disk_errors() -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
+    except (OSError, OperationalError) as error:
+        full = full_disk(error)
+        if full is None:
             raise
-        setting, path = _place_of(error)
-        reason = os.strerror(error.errno)
-        raise CondaError(DiskFull(path=path, setting=setting, reason=reason)) from error
-    except OperationalError as error:
-        if not isinstance(error.__cause__, DatabaseFull):
-            raise
-        reason = shown(str(error.__cause__.diag.message_primary or error.__cause__))
-        full = DiskFull(path="PostgreSQL", setting="data_directory of PostgreSQL", reason=reason)
         raise CondaError(full) from error
+
+
+def full_disk(error: Exception) -> DiskFull | None:
+    """Return what an error says of a full disk, or None if it is about something else."""
+    if isinstance(error, CondaError):
+        return error.error if isinstance(error.error, DiskFull) else None
+    if isinstance(error, OSError) and error.errno in _FULL:
+        setting, path = _place_of(error)
+        return DiskFull(path=path, setting=setting, reason=os.strerror(error.errno))
+    if isinstance(error, OperationalError) and isinstance(error.__cause__, DatabaseFull):
+        reason = shown(str(error.__cause__.diag.message_primary or error.__cause__))
+        place = "data_directory of PostgreSQL"
+        return DiskFull(path="PostgreSQL", setting=place, reason=reason)
+    return None
 
 
 def _place_of(error: OSError) -> tuple[str, str]:

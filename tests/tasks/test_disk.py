@@ -1,4 +1,4 @@
-"""What a task says when it cannot write a file."""
+"""What a task or a request says when it cannot write a file."""
 
 import errno
 import resource
@@ -40,6 +40,18 @@ def test_a_sync_without_room_for_a_file_says_where_and_changes_nothing(
         assert word in failed.value.description
     assert pulp.get(mirror.repository)["latest_version_href"].endswith("/versions/0/")
     assert pulp.sync(mirror.repository) == 1
+
+
+@pytest.mark.parametrize("path", ["packages/", "packages/upload/"])
+def test_an_upload_without_room_says_where(pulp, unique, path):
+    large = make_package(f"large-{unique}", files={"share/x": Random(1).randbytes(LARGEST + 1)})
+    with _largest_file():
+        answer = pulp.post_bytes(f"content/conda/{path}", large.filename, large.data)
+    assert answer.status_code == 507
+    detail = answer.json()["detail"]
+    assert detail.startswith("[CND0080] There is no room left in '")
+    assert str(settings.FILE_UPLOAD_TEMP_DIR) in detail and "File too large" in detail
+    assert pulp.list("content/conda/packages/", name=large.record.name) == []
 
 
 def _raise_in(folder):

@@ -1,6 +1,7 @@
 """What no request can mean is refused before a policy or a field sees it."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -8,13 +9,21 @@ from django.core.exceptions import ValidationError as InvalidValue
 from django.db import DataError
 from django.db.models import QuerySet
 from django.http import QueryDict
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework import status
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from pulp_conda.app.disk import full_disk
 from pulp_conda.channel.errors import BadRequestValue, ChannelError
 from pulp_conda.channel.storable import Unstorable, find_unstorable
+
+log = logging.getLogger(__name__)
+
+
+class _InsufficientStorage(APIException):
+    status_code = status.HTTP_507_INSUFFICIENT_STORAGE
 
 
 class CheckedRequests(GenericViewSet):
@@ -51,6 +60,9 @@ class CheckedRequests(GenericViewSet):
         elif isinstance(error, InvalidValue):
             reason = "; ".join(error.messages)
             error = _as_validation(BadRequestValue(reason=reason), None)
+        elif full := full_disk(error):
+            log.error("%s", full)
+            error = _InsufficientStorage(str(full), code=full.code)
         return super().handle_exception(error)
 
     def error_for(self, found: Unstorable, values: Mapping[str, Any]) -> ChannelError:
