@@ -21,7 +21,8 @@ _TYPE = "pulp_type"
 class CondaAct(BaseModel):
     """One thing that somebody did. It is written in the transaction of the act, and never changed.
 
-    So an act that failed has no row, and an act without a row did not happen.
+    So an act that failed has no row, and an act without a row did not happen. What a task makes
+    and removes again, for example because it fails, is no act.
 
     Fields:
         verb (str): What was done, an `ActVerb`.
@@ -64,10 +65,12 @@ def note_act(
         domain: The key of the domain in which the object is.
         details: Facts about the act, without secrets.
     """
-    actor, task = get_current_authenticated_user(), Task.current()
+    actor, task, prn = get_current_authenticated_user(), Task.current(), get_prn(instance)
+    if task and _undo(verb, prn, task.pk, details):
+        return
     CondaAct.objects.create(
         verb=verb,
-        resource=get_prn(instance),
+        resource=prn,
         resource_name=name,
         details=details,
         actor=actor,
@@ -76,6 +79,20 @@ def note_act(
         task_name=task.name if task else "",
         pulp_domain_id=domain,
     )
+
+
+def _undo(verb: ActVerb, prn: str, task: UUID, details: dict[str, Any]) -> bool:
+    """Forget what a task did and takes back, for example when it fails. Say whether it did so."""
+    acts = CondaAct.objects.filter(resource=prn, task=task)
+    match verb:
+        case ActVerb.DELETED if acts.filter(verb=ActVerb.CREATED).exists():
+            acts.delete()
+        case ActVerb.DELETED_VERSION:
+            of_version = acts.filter(verb=ActVerb.CHANGED_CONTENT, details=details)
+            return bool(of_version.delete()[0])
+        case _:
+            return False
+    return True
 
 
 class Audited(models.Model):

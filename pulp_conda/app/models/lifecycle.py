@@ -199,6 +199,8 @@ class CondaStage(Audited, BaseModel):
     )
     gates = models.JSONField(default=list)
 
+    SET_BY_SERVER = frozenset({"repository"})
+
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = (("lifecycle", "name"), ("lifecycle", "position"))
