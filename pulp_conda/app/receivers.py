@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 
@@ -12,7 +11,7 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRepository
-from pulp_conda.app.models.act import Audited, note_act
+from pulp_conda.app.models.act import Audited, is_asked_for, note_act
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import publication_made, version_made
 from pulp_conda.app.vocabulary import ActVerb
@@ -43,7 +42,7 @@ def note_new_version(instance: RepositoryVersion, **kwargs: Any) -> None:
 @receiver(pre_delete, sender=RepositoryVersion)
 def note_deleted_version(instance: RepositoryVersion, origin: Any, **kwargs: Any) -> None:
     """Note who deleted a version, unless its repository goes or it never was complete."""
-    if instance.complete and _is_asked_for(instance, origin):
+    if instance.complete and is_asked_for(instance, origin):
         _note_about_version(ActVerb.DELETED_VERSION, instance)
 
 
@@ -65,7 +64,7 @@ def note_granted_role(instance: UserRole | GroupRole, created: bool, **kwargs: A
 @receiver(post_delete, sender=GroupRole)
 def note_revoked_role(instance: UserRole | GroupRole, origin: Any, **kwargs: Any) -> None:
     """Note who took a role away, unless it goes with its object or user."""
-    if _is_asked_for(instance, origin):
+    if is_asked_for(instance, origin):
         _note_about_role(ActVerb.REVOKED, instance)
 
 
@@ -81,9 +80,3 @@ def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:
     elif given.content_object is None and given.role.name.startswith("conda."):
         domain = given.domain or get_domain()
         note_act(verb, domain, domain.name, domain.pk, all_domains=not given.domain, **details)
-
-
-def _is_asked_for(instance: Model, origin: Model | QuerySet) -> bool:
-    """Say whether rows of this kind are deleted, and not what they belong to."""
-    model = origin.model if isinstance(origin, QuerySet) else type(origin)
-    return model is type(instance)

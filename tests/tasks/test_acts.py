@@ -68,6 +68,9 @@ def test_a_version_says_who_made_it_by_which_task(pulp, owner):
         ("created", "acts/2"),
         ("created", "acts/1"),
     ]
+    pulp.delete(pulp.newest_publication(repository["pulp_href"]))
+    deleted = pulp.list("conda/acts/", resource=published[0]["resource"])[0]
+    assert (deleted["verb"], deleted["actor"]) == ("deleted", "admin")
 
 
 def test_what_fails_is_no_act(pulp, acts, make_repository):

@@ -65,9 +65,9 @@ def note_act(
         domain: The key of the domain in which the object is.
         details: Facts about the act, without secrets.
     """
-    actor, task, prn = get_current_authenticated_user(), Task.current(), get_prn(instance)
-    if task and _undo(verb, prn, task.pk, details):
+    if take_back(verb, instance, **details):
         return
+    actor, task, prn = get_current_authenticated_user(), Task.current(), get_prn(instance)
     CondaAct.objects.create(
         verb=verb,
         resource=prn,
@@ -81,9 +81,16 @@ def note_act(
     )
 
 
-def _undo(verb: ActVerb, prn: str, task: UUID, details: dict[str, Any]) -> bool:
-    """Forget what a task did and takes back, for example when it fails. Say whether it did so."""
-    acts = CondaAct.objects.filter(resource=prn, task=task)
+def take_back(verb: ActVerb, instance: models.Model, **details: Any) -> bool:
+    """Forget what the current task did and takes back, for example because it fails.
+
+    Returns:
+        Whether the deletion of an object or of a version undoes what this task did.
+    """
+    task = Task.current()
+    if task is None:
+        return False
+    acts = CondaAct.objects.filter(resource=get_prn(instance), task=task.pk)
     match verb:
         case ActVerb.DELETED if acts.filter(verb=ActVerb.CREATED).exists():
             acts.delete()
@@ -93,6 +100,16 @@ def _undo(verb: ActVerb, prn: str, task: UUID, details: dict[str, Any]) -> bool:
         case _:
             return False
     return True
+
+
+def is_asked_for(instance: models.Model, origin: models.Model | models.QuerySet) -> bool:
+    """Say whether an object is deleted for itself, and not with something that it belongs to.
+
+    Args:
+        origin: What the signals of Django say is deleted.
+    """
+    model = origin.model if isinstance(origin, models.QuerySet) else type(origin)
+    return isinstance(instance, model)
 
 
 class Audited(models.Model):

@@ -6,14 +6,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
-from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
+from django_lifecycle import AFTER_UPDATE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Publication, RepositoryVersion
 
 from pulp_conda.app.errors import ProtectedState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
-from pulp_conda.app.models.act import note_act
+from pulp_conda.app.models.act import is_asked_for, note_act, take_back
 from pulp_conda.app.versions.state import State, VersionState
 from pulp_conda.app.vocabulary import ActVerb
 
@@ -46,17 +46,13 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
 
     @hook(AFTER_UPDATE, when="complete", was=False, is_now=True)
     def note_creation(self) -> None:
-        self._note(ActVerb.CREATED)
+        note_act(ActVerb.CREATED, self, self.act_name, self.pulp_domain_id)
 
-    @hook(BEFORE_DELETE)
-    def note_deletion(self) -> None:
-        if self.complete:
-            self._note(ActVerb.DELETED)
-
-    def _note(self, verb: ActVerb) -> None:
+    @property
+    def act_name(self) -> str:
+        """What acts call the publication: the names of its repository and of its version."""
         version = version_of(self)
-        name = f"{version.repository.name}/{version.number}"
-        note_act(verb, self, name, self.pulp_domain_id)
+        return f"{version.repository.name}/{version.number}"
 
 
 def version_of(publication: Publication) -> RepositoryVersion:
@@ -96,3 +92,12 @@ def check_protected(instance: CondaPublication, **kwargs: Any) -> None:
     if names:
         lifecycle, stage = names
         raise CondaError(ProtectedState(lifecycle=lifecycle, stage=stage))
+
+
+@receiver(pre_delete, sender=CondaPublication)
+def note_deletion(instance: CondaPublication, origin: Any, **kwargs: Any) -> None:
+    """Note who deleted a publication, unless its version goes or it never was complete."""
+    if instance.complete and is_asked_for(instance, origin):
+        note_act(ActVerb.DELETED, instance, instance.act_name, instance.pulp_domain_id)
+    else:
+        take_back(ActVerb.DELETED, instance)
