@@ -24,13 +24,15 @@ from pulp_conda.app.serving.answers import headers_for_pulpcore
 from pulp_conda.app.serving.channel import served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
+from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
 
 _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
 
-# This route comes before that of pulpcore. That matches every path, but only finds a distribution
-# by whole parts of a path, and not by the part of a name before the `@`.
-_PAST_ROUTE = _PREFIX + "{path:.+@.*}"
+# `<base_path>@<moment>/`, another spelling of `<base_path>/at/<moment>/`. This route comes before
+# that of pulpcore, which matches every path, but only finds a distribution by whole parts of a
+# path.
+_OLD_PAST_ROUTE = _PREFIX + "{path:.+@.*}"
 
 # The most frequent requests: the files in a subdir.
 _FILE_ROUTE = (
@@ -46,7 +48,7 @@ _NUL_ROUTE = _PREFIX + r"{path:(?s:.*\x00.*)}"
 
 
 class ChannelHandler(Handler):
-    """Serves the channel as it was (`<base_path>@<moment>/<path>`), and the files in subdirs.
+    """Serves the files in subdirs, and the channel as it was under `<base_path>@<moment>/<path>`.
 
     This way is shorter than pulpcore's, which joins nine tables to find the distribution and
     changes threads three times. Paths that belong to no channel are left to pulpcore.
@@ -83,14 +85,7 @@ class ChannelHandler(Handler):
         guard = self._why_not(request, channel)
         if guard is not None:
             return _respond(channel, NOTHING, guard)
-        moment, slash, path = past.partition("/")
-        if not slash:
-            return _respond(channel, Facts(Kind.MOVED, location=f"{request.path}/"))
-        try:
-            state = served_at(channel, moment)
-        except ChannelError as error:
-            return _respond(channel, Facts(Kind.NOTHING, reason=str(error)))
-        return _respond(channel, resolve(state, path))
+        return _respond_past(channel, past, request.path.removesuffix(past))
 
     def _find_file(self, request: Request) -> ChannelFile | None:
         path = request.match_info["path"]
@@ -132,13 +127,34 @@ class ChannelHandler(Handler):
 def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
     """Return the answer for a path below a channel's URL, or None to leave it to pulpcore.
 
-    The guard of the channel has let the client in before.
+    The guard of the channel has let the client in before. The channel is found before this, by its
+    whole base path: so a channel may have a part `at` in its name, and no other channel can be
+    where its past is, since pulpcore lets no base path lie in another one.
     """
+    if (past := layout.split_past(path)) is not None:
+        return _respond_past(channel, past, path.removesuffix(past).rpartition("/")[2])
     if not channel.checkpoint:
         return _respond(channel, resolve(served_now(channel), path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
     return _respond(channel, resolve(state, path)) if state else None
+
+
+def _respond_past(channel: CondaDistribution, past: str, start: str) -> ChannelFile:
+    """Return the answer for a path of the past.
+
+    Args:
+        past: The path, from its moment on.
+        start: What stands before the moment in the URL, to which clients are sent for a slash.
+    """
+    moment, slash, path = past.partition("/")
+    try:
+        state = served_at(channel, moment)
+    except ChannelError as error:
+        return _respond(channel, Facts(Kind.NOTHING, reason=str(error)))
+    if not slash:
+        return _respond(channel, Facts(Kind.MOVED, location=f"{start}{state.moment}/"))
+    return _respond(channel, resolve(state, path))
 
 
 def _respond(channel: CondaDistribution, facts: Facts, guard: str | None = None) -> ChannelFile:
@@ -175,7 +191,7 @@ _handler = ChannelHandler()
 app.add_routes(
     [
         get(_NUL_ROUTE, _handler.refuse),
-        get(_PAST_ROUTE, _handler.stream_past),
+        get(_OLD_PAST_ROUTE, _handler.stream_past),
         get(_FILE_ROUTE, _handler.stream_file),
         options(_PREFIX + "{path:.+}", _handler.name_methods),
     ]

@@ -207,9 +207,9 @@ class NoHistory(LifecycleError):
 
     code = "CND0060"
     message = _(
-        "'{distribution}' has no past that could be read at '{moment}': "
-        "it is no stage of a lifecycle. Take the URL without what stands behind the '@', "
-        "or make the channel a stage, which keeps a history from then on."
+        "'{distribution}' has no history: it is no stage of a lifecycle. "
+        "Take the URL of the channel as it is now, or make the channel a stage with "
+        "'pulp conda lifecycle create', which keeps a history from then on."
     )
 
 
@@ -219,7 +219,7 @@ class UnknownReference(LifecycleError):
     code = "CND0062"
     message = _(
         "'{text}' means no state of lifecycle '{lifecycle}': {reason}. "
-        "Write a stage, 'stable', what it served, 'stable@v42' or 'stable@2026-03-03', "
+        "Write a stage, 'stable', what it served, 'stable/at/v42' or 'stable/at/2026-03-03', "
         "a version, 'v42', or the href of a publication."
     )
 

@@ -490,7 +490,7 @@ class BadMoment(ChannelError):
     code = "CND0058"
     message = _(
         "'{text}' names no state of a channel: {reason}. "
-        "Write '2026-03-03' for the end of a day in UTC, '2026-03-03T12:00:00Z' for a moment, "
+        "Write '2026-03-03' for the end of a day in UTC, '2026-03-03t120000z' for a moment, "
         "or 'v42' for a version."
     )
 

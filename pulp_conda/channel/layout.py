@@ -141,6 +141,15 @@ SUBDIR_METADATA = frozenset(
 )
 ROOT_METADATA = frozenset({CHANNELDATA, NOTICES, HISTORY_FEED})
 
+# The folder of a channel with its earlier states, each of which is a channel. Clients take it for a
+# part of the channel's name.
+PAST = "at"
+
+# Stands before a moment in another spelling of the same URLs, which is read and not written. It is
+# no letter of a channel's name: conda's classic solver removes packages of such channels, and mamba
+# takes what stands before it for a password.
+_OTHER_PAST = "@"
+
 
 def parse_path(path: str) -> Folder | Metadata | Shard | Package | Sidecar | None:
     """Return what a path below the channel's URL means, or None for a path that no channel has."""
@@ -162,6 +171,30 @@ def parse_path(path: str) -> Folder | Metadata | Shard | Package | Sidecar | Non
     if match := _SIDECAR.fullmatch(filename):
         return Sidecar(subdir, match.group(1), match.group(2))
     return None
+
+
+def split_past(path: str) -> str | None:
+    """Return the part of a path behind `at/`, which begins with a moment; None if the path is not
+    of the past.
+    """
+    if path == PAST:
+        return ""
+    for start in (f"{PAST}/", _OTHER_PAST):
+        if path.startswith(start):
+            return path.removeprefix(start)
+    return None
+
+
+def past_url(url: str, moment: str) -> str:
+    """Return the URL of a channel at a moment, from the URL of the channel. Both have no slash at
+    their end.
+    """
+    return f"{url}/{PAST}/{moment}"
+
+
+def past_prefixes(url: str) -> list[str]:
+    """Return with what every URL of the past of a channel begins."""
+    return [f"{url}/{PAST}/", f"{url}{_OTHER_PAST}", f"{url}/{_OTHER_PAST}"]
 
 
 def metadata_path(subdir: str, filename: str) -> str:

@@ -36,7 +36,7 @@ class State:
         label: The name of the state as URLs have it: `v42`, or `v42.1` for single packages on top.
         since: When the stage began to serve it, in UTC.
         until: When the stage stopped serving it, in UTC. None if it still serves it.
-        now: A relative link to what the stage serves now. None if this page shows that.
+        now: The URL of what the stage serves now. None if this page shows that.
     """
 
     stage: str

@@ -99,7 +99,7 @@ def test_a_bad_package_is_taken_down_and_its_fixed_build_comes_alone(
     # A client that has the package in its cache does not ask the server.
     assert install_locked(lock, "warm/packages")
     # Yesterday's index stays as it was; the bytes do not.
-    past = f"{stable}@{state}/"
+    past = f"{stable}/at/{state}/"
     index = pulp.fetch(past, "noarch/repodata.json").json()
     assert bad.filename in index["packages.conda"]
     assert pulp.fetch(past, path).status_code == 451

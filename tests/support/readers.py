@@ -98,7 +98,7 @@ class Clients:
             # A path can lead to one file only: the plain URL gives that of the state that it is in,
             # and a client with an older index sees another checksum. The URL of a state gives the
             # file of its index.
-            expected = {sha256} if "@" in url else self.swapped.get(filename, {sha256})
+            expected = {sha256} if "/at/" in url else self.swapped.get(filename, {sha256})
             assert hashlib.sha256(data).hexdigest() in expected
         self.done += 1
 
@@ -151,7 +151,7 @@ class Clients:
         return self.urls[stage], records
 
     async def _past(self, stage):
-        url = f"{self.urls[stage][:-1]}@v1/"
+        url = f"{self.urls[stage]}at/v1/"
         return url, _records(json.loads(await self._get(url, "noarch/repodata.json")))
 
     async def _get(self, url, path):

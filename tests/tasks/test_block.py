@@ -108,7 +108,7 @@ def test_channels_and_stages_list_a_blocked_package_as_removed_and_the_past_stay
     version = f"{team.lifecycle.repository}versions/1/"
     publication = pulp.newest_publication(team.lifecycle.repository)
     stable = team.url("stable")
-    past = f"{stable.rstrip('/')}@v1/"
+    past = f"{stable}at/v1/"
     before = {path: pulp.fetch(stable, path).content for path in METADATA}
     urls = [
         pulp.distribute(repository=team.lifecycle.repository),
@@ -325,14 +325,14 @@ def test_the_answer_says_what_a_block_touches(pulp, team, block):
         ("state", "v3"),
     }
     assert set(touched["purge"]["shown"]) == {
-        url + end for url in urls.values() for end in (f"/{path}", "@")
+        url + end for url in urls.values() for end in (f"/{path}", "/at/", "@", "/@")
     }
     assert pulp.get(made["task_group"])["failed"] == 0
     # Who may see the block, and none of the channels, gets numbers alone.
     viewer = pulp.user(["conda.condablock_viewer"])
     seen = viewer.get(f"{made['pulp_href']}touched/")
     assert {name: each["shown"] for name, each in seen.items()} == dict.fromkeys(touched, [])
-    assert seen["purge"]["count"] == 6
+    assert seen["purge"]["count"] == 12
 
 
 def test_only_some_people_block(pulp, block, unique):

@@ -277,7 +277,8 @@ def test_two_states_are_compared_however_they_are_named(pulp, team, make_package
     for base, target in [
         ("testing", "unstable"),
         ("v1", "v2"),
-        ("unstable@v1", "unstable@v2"),
+        ("unstable@v1", "unstable@V2"),
+        ("unstable/at/v1", "unstable/at/V2"),
         ("testing", publication),
     ]:
         answer = pulp.get(f"{team.href}diff/", base=base, target=target)
@@ -285,6 +286,9 @@ def test_two_states_are_compared_however_they_are_named(pulp, team, make_package
         assert [(change["name"], change["summary"]) for change in answer["names"]] == [
             (name, "new")
         ]
+    # However it is asked for, it is said as in URLs.
+    answer = pulp.get(f"{team.href}diff/", base="unstable@V1", target="unstable")
+    assert (answer["base"], answer["target"]) == ("unstable/at/v1", "unstable")
     text = pulp.try_get(f"{team.href}diff/", base="testing", target="unstable", format="markdown")
     assert text.text.startswith(f"# {team.name}") and "testing → unstable" in text.text
     assert f"{name} 1.0" in text.text

@@ -48,7 +48,7 @@ class Past:
     packages: dict
 
     def at(self, moment, path=INDEX, method="GET", **options):
-        return self.pulp.fetch(f"{self.url}@{moment}/", path, method, **options)
+        return self.pulp.fetch(f"{self.url}/at/{moment}/", path, method, **options)
 
     @property
     def id(self):
@@ -158,7 +158,7 @@ def test_bytes_that_only_the_past_has_come_on_demand(pulp, upstream, make_mirror
     for package in (old, new):
         make_channel(upstream.folder, [package])
         pulp.sync(mirror.repository)
-    url = f"{lifecycle.urls['unstable'][:-1]}@v1/"
+    url = f"{lifecycle.urls['unstable']}at/v1/"
     assert upstream.asked(old.filename) == []
     for _ in range(2):
         assert pulp.fetch(url, f"noarch/{old.filename}").content == old.data
@@ -176,10 +176,36 @@ def test_a_single_fix_has_a_state_of_its_own(moving, stack):
     assert moving.at("v2").status_code == 404
 
 
-def test_an_escaped_at_is_an_at(past):
-    for sign in ("@", "%40"):
-        answer = requests.get(f"{past.url}{sign}v1/{INDEX}", timeout=60)
-        assert answer.content == past.files["v1"][INDEX]
+@pytest.mark.parametrize(
+    "spelling", ["@{}", "%40{}", "/@{}", "/%40{}"], ids=["at", "escaped", "slash", "both"]
+)
+def test_every_spelling_of_the_past_gives_the_same_bytes(past, spelling):
+    package = f"noarch/{past.packages['v1'].filename}"
+    for path in (*FILES, package, "", "noarch/", "notices.json", "history.atom"):
+        wanted = past.at("v1", path)
+        given = requests.get(f"{past.url}{spelling.format('v1')}/{path}", timeout=60)
+        assert (given.status_code, given.content) == (200, wanted.content), path
+        assert given.headers["ETag"] == wanted.headers["ETag"]
+        assert given.history == []  # no redirect
+        assert b"@v1" not in given.content, path
+
+
+@pytest.mark.parametrize("moment", ["2020-03-03T12:00:00Z", "2020-03-03t12:00:00+00:00"])
+def test_a_moment_is_written_in_letters_of_a_channel_name(moving, stack, moment):
+    with stack.connect() as database:
+        database.execute(
+            "UPDATE conda_historyentry SET moved_at = '2020-03-01' WHERE lifecycle_id = %s"
+            " AND version = 1 AND kind = 'promoted'",
+            (moving.id,),
+        )
+    page = moving.at("2020-03-03t120000z", "")
+    assert f"--channel {moving.url}/at/2020-03-03t120000z " in page.text
+    assert moving.at(moment, "").content == page.content
+    assert moving.at("V1", "").content == moving.at("v1", "").content
+    answer = requests.get(f"{moving.url}/at/{moment}", timeout=60)
+    assert answer.url == f"{moving.url}/at/2020-03-03t120000z/"
+    answer = requests.get(f"{moving.url}@V1", timeout=60)
+    assert answer.url == f"{moving.url}@v1/"
 
 
 @pytest.mark.parametrize(
@@ -195,6 +221,9 @@ def test_an_escaped_at_is_an_at(past):
         ("2026-03-03T12:00:00+02:00", "CND0058"),
         ("v99999999999", "CND0058"),
         ("v1@v2", "CND0058"),
+        ("@v1", "CND0058"),
+        ("%40v1", "CND0058"),
+        ("2020-03-03t1200z", "CND0058"),
         ("<script>", "CND0058"),
         ("", "CND0058"),
         ("x" * 4000, "CND0058"),
@@ -210,15 +239,18 @@ def test_a_moment_that_nobody_can_see_is_a_404_that_says_why(past, moment, code)
 
 
 def test_what_a_state_does_not_have_is_a_plain_404(past):
-    for path in ("noarch/absent-1.0-0.conda", "noarch/absent.json", "absent/repodata.json", "../x"):
+    for path in ("noarch/absent-1.0-0.conda", "noarch/absent.json", "absent/repodata.json", "@/x"):
         answer = past.at("v1", path)
         assert (answer.status_code, answer.text) == (404, "404: Not Found")
 
 
-def test_a_channel_without_a_lifecycle_has_no_past(pulp, make_repository):
-    url = pulp.distribute(repository=make_repository(autopublish=True)).rstrip("/")
-    answer = pulp.fetch(f"{url}@v1/", INDEX)
-    assert answer.status_code == 404 and answer.text.startswith("404: [CND0060] ")
+@pytest.mark.parametrize("past", ["at/v1/", "at/v1", "at/", "at", "at/soon/", "@v1/"])
+def test_a_channel_without_a_lifecycle_has_no_past(pulp, make_repository, past):
+    url = pulp.distribute(repository=make_repository(autopublish=True))
+    for path in (INDEX, "")[not past.endswith("/") :]:
+        answer = pulp.fetch(f"{url}{past}", path)
+        assert answer.status_code == 404 and answer.text.startswith("404: [CND0060] ")
+        assert "pulp conda lifecycle create" in answer.text
 
 
 def test_a_past_state_can_be_kept_an_hour_and_the_present_not(moving, stack):
@@ -310,7 +342,7 @@ def test_packages_and_shards_of_every_kept_state_stay_at_the_plain_url(
         )
     for path in paths:
         assert pulp.fetch(url, path).status_code == 404
-    answer = pulp.fetch(f"{url[:-1]}@v1/", INDEX)
+    answer = pulp.fetch(f"{url}at/v1/", INDEX)
     assert answer.status_code == 404
     assert "CND0036" in answer.text and "30 days" in answer.text
 
@@ -327,11 +359,14 @@ def test_a_guard_keeps_the_past_as_well(moving, unique):
             assert moving.at(moment, path).status_code == 403
     assert moving.at("v1", headers=key).content == moving.files["v1"][INDEX]
     assert moving.at("v7", headers=key).status_code == 404
-    assert requests.get(f"{moving.url}@v1", timeout=60, allow_redirects=False).status_code == 403
+    for past in ("/at/v1", "@v1", "/at/", "/at", "/@v1", f"@v1/{INDEX}", f"/@v1/{INDEX}"):
+        answer = requests.get(f"{moving.url}{past}", timeout=60, allow_redirects=False)
+        assert answer.status_code == 403, past
 
 
 def test_a_missing_slash_is_added(past):
-    for url in (f"{past.url}@v1", f"{past.url}@v1/noarch"):
+    for end in ("/at/v1", "/at/v1/noarch", "@v1", "@v1/noarch", "/@v1", "/@v1/noarch"):
+        url = f"{past.url}{end}"
         answer = requests.get(url, timeout=60)
         assert (answer.status_code, answer.url) == (200, f"{url}/")
         (redirect,) = answer.history
@@ -343,7 +378,7 @@ def test_paths_of_others_stay_theirs(pulp, past, unique):
     name = f"npm-{unique}"
     artifact = client.Pulp.upload(pulp, "artifacts/", io.BytesIO(b"theirs"))["pulp_href"]
     repository = pulp.post("repositories/file/file/", name=name, autopublish=True)["pulp_href"]
-    paths = ["@scope/pkg@1.0.tgz", "mod/@v/list", f"team@v1/{INDEX}", f"team/{INDEX}"]
+    paths = ["@scope/pkg@1.0.tgz", "mod/@v/list", f"team@v1/{INDEX}", f"team/at/v1/{INDEX}"]
     for path in paths:
         pulp.post(
             "content/file/files/", artifact=artifact, relative_path=path, repository=repository
@@ -355,10 +390,15 @@ def test_paths_of_others_stay_theirs(pulp, past, unique):
     assert pulp.fetch(f"{url[:-1]}@v1/", INDEX).text == "404: Not Found"
     folder = past.url.rpartition("/")[0]
     for url in (
-        f"{past.url}/@v1/",
         f"{past.url}/noarch@v1/",
+        f"{past.url}/noarch/at/v1/",
+        f"{past.url}/att/v1/",
+        f"{past.url}/AT/v1/",
+        f"{past.url}/at/v1/at/v1/",
+        f"{past.url}@v1/at/v1/",
         f"{folder}@v1/",
         f"{folder}/absent@v1/",
+        f"{folder}/at/v1/",
     ):
         answer = pulp.fetch(url, INDEX)
         assert (answer.status_code, answer.text) == (404, "404: Not Found"), url
@@ -372,8 +412,9 @@ def test_checkpoints_are_read_by_date_as_before(pulp, make_repository, make_pack
     url = pulp.distribute(repository=repository, checkpoint=True)
     date = datetime.fromisoformat(publication["pulp_created"]).strftime("%Y%m%dT%H%M%SZ")
     assert len(pulp.names(f"{url}{date}/")) == 1
-    answer = pulp.fetch(f"{url[:-1]}@{date}/", INDEX)
-    assert answer.status_code == 404 and "CND0060" in answer.text
+    for past in (f"at/{date}/", f"@{date}/"):
+        answer = pulp.fetch(f"{url}{past}", INDEX)
+        assert answer.status_code == 404 and "CND0060" in answer.text
 
 
 def test_notices_of_the_past_are_those_of_now(moving):
@@ -385,9 +426,9 @@ def test_notices_of_the_past_are_those_of_now(moving):
 def test_a_page_says_which_state_it_shows(past):
     now, then = past.now("").text, past.at("v1", "").text
     assert "v2, served since" in now and '<a href="history.atom">' in now
-    assert f"--channel {past.url}@v1 " in then and "v1, served since" in then
-    link = re.search('<a href="(../[^"]*)">', then).group(1)
-    assert past.pulp.fetch(f"{past.url}@v1/", link).text == now
+    assert f"--channel {past.url}/at/v1 " in then and "v1, served since" in then
+    (link,) = re.findall('<a href="([^"]*)">see it as it is now', then)
+    assert past.pulp.fetch(link, "").text == now
     assert past.at("v1", "noarch/").status_code == 200
 
 
@@ -415,3 +456,31 @@ def test_a_feed_tells_what_moved_and_not_who(moving):
 def test_only_a_stage_has_a_feed(pulp, make_repository):
     url = pulp.distribute(repository=make_repository(autopublish=True))
     assert pulp.fetch(url, "history.atom").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["{}/at", "{}/at/v1", "at/{}", "{}/at/v1/at"])
+def test_a_channel_with_at_in_its_name_has_a_past(pulp, make_repository, make_packages, name):
+    base_path = name.format(f"up-{uuid4().hex[:8]}")
+    repository = make_repository(autopublish=True)
+    one, two = make_packages("one", "two")
+    pulp.modify(repository, add=[one])
+    stage = pulp.distribution(repository=repository, base_path=base_path)
+    url = stage["base_url"]
+    before = pulp.fetch(url, INDEX).content
+    pulp.lifecycle(
+        repository,
+        stages=[{"name": "first", "distribution": stage["pulp_href"]}, {"name": "second"}],
+    )
+    pulp.modify(repository, add=[two])
+    assert len(pulp.names(url)) == 2
+    for past in ("at/v1/", "@v1/"):
+        assert pulp.fetch(f"{url}{past}", INDEX).content == before
+    assert pulp.fetch(f"{url[:-1]}@v1/", INDEX).content == before
+
+
+def test_no_channel_is_where_the_past_of_another_one_is(pulp):
+    name = f"up-{uuid4().hex[:8]}"
+    for base_path, below in [(f"{name}/a", f"{name}/a/at/v1"), (f"{name}/b/at/v1", f"{name}/b")]:
+        pulp.distribution(base_path=base_path)
+        answer = pulp.try_post("distributions/conda/conda/", name=f"{base_path}-2", base_path=below)
+        assert answer.status_code == 400 and "Overlaps" in answer.text

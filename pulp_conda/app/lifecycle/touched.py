@@ -22,6 +22,7 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.versions.blocked import publications_with
+from pulp_conda.channel import layout
 
 # People read the report. A list in it has this many entries, and the number of all.
 _SHOWN = 100
@@ -161,12 +162,13 @@ def _solutions(paths: _Paths, digests: Collection[str]) -> Iterator[CondaSolutio
 def _urls(
     channels: Iterable[tuple[CondaDistribution, bool, list[str]]],
 ) -> Iterator[tuple[UUID, str]]:
-    """Yield the URLs of the files. What begins with a URL that ends with `@` is a stage's past."""
+    """Yield the URLs of the files, and what all URLs of the past of a stage begin with."""
     for distribution, _is_present, paths in channels:
         for path in paths:
             yield distribution.pk, f"{distribution.url}/{path}"
         if stage_of(distribution):
-            yield distribution.pk, f"{distribution.url}@"
+            for prefix in layout.past_prefixes(distribution.url):
+                yield distribution.pk, prefix
 
 
 def _visible(user: AbstractBaseUser, noun: str, objects: QuerySet) -> set[UUID]:

@@ -157,7 +157,8 @@ class CondaTouchedSerializer(serializers.Serializer):
     purge = _TouchedSerializer(
         help_text=_(
             "URLs to purge from proxies and CDNs, which may still give the files: this server "
-            "cannot do that. One that ends with '@' stands for all URLs that begin with it."
+            "cannot do that. One that ends with '/at/' or '@' stands for all URLs that begin with "
+            "it."
         )
     )
 

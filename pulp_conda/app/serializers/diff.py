@@ -69,9 +69,9 @@ class CondaLifecycleDiffQuerySerializer(_DiffQuerySerializer):
 
     base = serializers.CharField(
         help_text=_(
-            "The older state: a stage ('stable'), what a stage served ('stable@v42', "
-            "'stable@2026-03-03'), a state of the channel ('v42', 'v42.1', '2026-03-03'), or the "
-            "href of a publication."
+            "The older state: a stage ('stable'), what a stage served ('stable/at/v42', "
+            "'stable/at/2026-03-03'), a state of the channel ('v42', 'v42.1', '2026-03-03'), or "
+            "the href of a publication."
         ),
         max_length=500,
     )
@@ -185,5 +185,5 @@ class CondaVersionDiffSerializer(CondaDiffSerializer):
 class CondaLifecycleDiffSerializer(CondaDiffSerializer):
     """What differs between two states of a lifecycle."""
 
-    base = serializers.CharField(help_text=_("The older state, as it was asked for."))
-    target = serializers.CharField(help_text=_("The newer state, as it was asked for."))
+    base = serializers.CharField(help_text=_("The older state, for example 'stable/at/v42'."))
+    target = serializers.CharField(help_text=_("The newer state, for example 'stable'."))

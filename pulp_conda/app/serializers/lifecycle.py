@@ -36,7 +36,7 @@ from pulp_conda.channel.webhooks import check_secret, check_url
 _STAGES = ("unstable", "testing", "stable")
 _MOST_STAGES = 20
 
-# The name is a part of URLs, and of references such as `testing@v42`.
+# The name is a part of URLs, and of references such as `testing/at/v42`.
 _STAGE_NAME = r"^[a-z][a-z0-9_.-]{0,63}$"
 
 

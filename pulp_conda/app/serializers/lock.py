@@ -64,7 +64,7 @@ class _StageSerializer(ValidateFieldsMixin, serializers.Serializer):
     stage = serializers.CharField(help_text=_("The name of a stage, for example 'stable'."))
     state = serializers.CharField(
         help_text=_(
-            "Something that the stage serves or served: 'v42', or a date as behind the '@' of a "
+            "Something that the stage serves or served: 'v42', or a date as behind the 'at/' of a "
             "URL. The default is what it serves now."
         ),
         max_length=64,

@@ -17,7 +17,7 @@ from pulp_conda.app.models.distribution import CondaDistribution, stage_of
 from pulp_conda.app.models.lifecycle import CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import CondaPublication
 from pulp_conda.app.versions.published import latest_turns, newest_publication
-from pulp_conda.channel.moments import Moment, State, parse_moment
+from pulp_conda.channel.moments import Moment, State, parse_moment, spell_moment
 
 # Seconds for which clients may cache an earlier state. The time is limited, because retention can
 # remove the state.
@@ -43,7 +43,7 @@ class Served:
             bytes. This needs a query, so it is not called for packages.
         max_age: Seconds for which its metadata can be used without revalidation.
         entry: The history entry, or None if the URL is not that of a stage.
-        moment: The text after the `@` of the URL, or None.
+        moment: The moment that the URL names, as `spell_moment` spells it, or None.
     """
 
     distribution: CondaDistribution
@@ -61,7 +61,7 @@ class Served:
 
 
 def served_now(distribution: CondaDistribution) -> Served | None:
-    """Return what the URL without `@` serves, or None."""
+    """Return what the URL of a channel serves, or None."""
     if stage := stage_of(distribution):
         entry = stage.states.defer(*_STORY).first()
         return entry and _state(distribution, stage, entry, max_age=settings.CONDA_METADATA_MAX_AGE)
@@ -73,7 +73,7 @@ def served_now(distribution: CondaDistribution) -> Served | None:
 
 
 def served_at(distribution: CondaDistribution, moment: str) -> Served:
-    """Return what the URL served at a time, which is the text after the `@`.
+    """Return what the URL of a channel served at a moment, which `parse_moment` reads.
 
     A state that the history no longer keeps is not served, even if it was not removed yet.
 
@@ -83,9 +83,10 @@ def served_at(distribution: CondaDistribution, moment: str) -> Served:
     """
     stage = stage_of(distribution)
     if stage is None:
-        raise NoHistory(distribution=distribution.name, moment=moment)
+        raise NoHistory(distribution=distribution.name)
     now = timezone.now()
     meant = parse_moment(moment, now=now)
+    moment = spell_moment(moment)
     if isinstance(meant, State):
         states = stage.states.filter(version=meant.version, fix=meant.fix)
     else:

@@ -283,7 +283,7 @@ def _page(state: Served, subdir: str | None) -> Facts | None:
     if subdir is None:
         html = pages.render_channel(
             distribution.name,
-            f"{distribution.url}@{state.moment}" if state.moment else distribution.url,
+            layout.past_url(distribution.url, state.moment) if state.moment else distribution.url,
             counts,
             publication.repository_version.number,
             _shown_state(state),
@@ -309,7 +309,7 @@ def _shown_state(state: Served) -> pages.State | None:
         label=entry.label,
         since=entry.moved_at,
         until=entry.until,
-        now=f"../{state.distribution.base_path.rpartition('/')[2]}/" if state.moment else None,
+        now=f"{state.distribution.url}/" if state.moment else None,
     )
 
 

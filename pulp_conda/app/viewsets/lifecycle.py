@@ -60,6 +60,7 @@ from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.moments import spell_reference
 from pulp_conda.channel.storable import Unstorable
 
 _MODEL = "condalifecycle"
@@ -296,7 +297,8 @@ class CondaLifecycleViewSet(
             base, target = (
                 VersionState(lifecycle.find_version(name, publications)) for name in names
             )
-        return answer_diff(self, base, target, query, names, f"{lifecycle.name}: {{}} → {{}}")
+        spelled = spell_reference(names[0]), spell_reference(names[1])
+        return answer_diff(self, base, target, query, spelled, f"{lifecycle.name}: {{}} → {{}}")
 
     def validated(self) -> dict[str, Any]:
         """Return the validated body of a request about a stage.

@@ -158,7 +158,11 @@ def test_stages_are_made_adopted_added_and_deleted(pulp, conda, repository, uniq
     assert [stage["name"] for stage in shown["stages"]] == ["testing", "stable", "frozen"]
     assert (shown["retain_days"], shown["announce"]) == (None, True)
     at = conda("url", unique, "--stage", "testing", "--at", "2026-03-03").stdout
-    assert at == f"{base_url.rstrip('/')}@2026-03-03/\n"
+    assert at == f"{base_url}at/2026-03-03/\n"
+    at = conda("url", unique, "--stage", "testing", "--at", "2026-03-03T12:00:00Z").stdout
+    assert at == f"{base_url}at/2026-03-03t120000z/\n"
+    for wrong in ("soon", "2026-03-03T12", "v1.x", "2026-03-03T12:00:00+01:00"):
+        assert "neither a state" in conda("url", unique, "--at", wrong, exit_code=2).stderr
     assert base_url in conda("url", "--name", unique).stdout
 
     found = json.loads(conda("list", "--repository", unique).stdout)

@@ -157,8 +157,8 @@ def test_what_a_team_installs_is_safe_from_its_upstream_and_yesterday_stays(
     today = datetime.fromisoformat(team.stage("stable")["since"]).date()
     yesterday, before = today - timedelta(days=1), today - timedelta(days=2)
     assert install(stable, "now", app.record.name) == hashes(app, lib, ssl)
-    assert install(f"{stable}@{yesterday}", "then", app.record.name) == solved
-    assert install(f"{stable}@{before}", "before", app.record.name) == hashes(app, lib, ssl)
-    answer = pulp.fetch(f"{stable}@{before - timedelta(days=1)}/", "noarch/repodata.json")
+    assert install(f"{stable}/at/{yesterday}", "then", app.record.name) == solved
+    assert install(f"{stable}/at/{before}", "before", app.record.name) == hashes(app, lib, ssl)
+    answer = pulp.fetch(f"{stable}/at/{before - timedelta(days=1)}/", "noarch/repodata.json")
     assert answer.status_code == 404
     assert "it served nothing before" in answer.text

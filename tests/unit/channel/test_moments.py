@@ -10,6 +10,7 @@ from pulp_conda.channel.moments import (
     is_like_moment,
     parse_moment,
     parse_reference,
+    spell_reference,
 )
 
 NOW = datetime(2026, 11, 21, 15, 0, 30, 250_000, tzinfo=UTC)
@@ -34,6 +35,16 @@ def _moment(*parts):
         ),
         pytest.param(
             "2026-03-03T12:00:00+00:00", _moment(2026, 3, 3, 12, 0, 0, 999_999), id="offset of none"
+        ),
+        pytest.param("V42.1", State(42, 1), id="version in upper case"),
+        pytest.param(
+            "2026-03-03t120000z", _moment(2026, 3, 3, 12, 0, 0, 999_999), id="letters of a name"
+        ),
+        pytest.param(
+            "2026-03-03T120000Z", _moment(2026, 3, 3, 12, 0, 0, 999_999), id="time in upper case"
+        ),
+        pytest.param(
+            "2026-03-03t12:00:00z", _moment(2026, 3, 3, 12, 0, 0, 999_999), id="colons, lower case"
         ),
         pytest.param("2026-11-21", Moment(NOW), id="today is now"),
         pytest.param("2026-11-21T15:00:30Z", Moment(NOW), id="this second is now"),
@@ -73,6 +84,10 @@ def test_whoever_asks_from_another_zone_is_answered_in_utc():
         pytest.param("2026-03-03T12:00:00.5Z", "it is no date", id="fraction"),
         pytest.param("2026-03-03T12:00Z", "it is no date", id="no seconds"),
         pytest.param("2026-03-03T12:00:00", "it does not say", id="no zone"),
+        pytest.param("2026-03-03t120000", "it does not say", id="no zone, without colons"),
+        pytest.param("2026-03-03t12:0000z", "it is no date", id="one colon"),
+        pytest.param("2026-03-03t250000z", "hour must be in 0..23", id="no such hour at all"),
+        pytest.param("V", "no number", id="V alone"),
         pytest.param("2026-03-03T12:00:00+01:00", "its time zone is not UTC", id="another zone"),
         pytest.param("2026-03-03T12:00:00 00:00", "its time zone is not UTC", id="plus as blank"),
         pytest.param("v", "no number", id="v alone"),
@@ -110,19 +125,45 @@ def test_the_future_is_refused_and_the_present_named(text):
         ("testing@v42.1", Reference("testing", State(42, 1))),
         ("testing@2026-11-21", Reference("testing", Moment(NOW))),
         ("v2@v1", Reference("v2", State(1))),
+        ("V42", Reference(None, State(42))),
+        ("testing@V42", Reference("testing", State(42))),
+        ("testing/at/v42.1", Reference("testing", State(42, 1))),
+        ("testing/at/2026-11-21T15:00:30Z", Reference("testing", Moment(NOW))),
+        ("at", Reference("at", None)),
     ],
 )
 def test_a_reference_names_a_target_a_state_or_both(text, expected):
     assert parse_reference(text, now=NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["", "@v42", "testing@", "a@v1@v2", "v042", "v1.", "2026-3-3"])
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("testing", "testing"),
+        ("V42.1", "v42.1"),
+        ("testing@V42", "testing/at/v42"),
+        ("testing/at/2026-03-03T12:00:00Z", "testing/at/2026-03-03t120000z"),
+        ("2026-03-03T12:00:00+00:00", "2026-03-03t120000z"),
+        ("/pulp/api/v3/publications/conda/conda/7/", "/pulp/api/v3/publications/conda/conda/7/"),
+    ],
+)
+def test_a_reference_has_one_spelling(text, spelled):
+    assert spell_reference(text) == spelled == spell_reference(spelled)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "@v42", "testing@", "a@v1@v2", "v042", "v1.", "2026-3-3"),
+        *("/at/v42", "testing/at/", "a/at/v1/at/v2", "a@/at/v1"),
+    ],
+)
 def test_a_reference_that_means_nothing_is_refused(text):
     with pytest.raises(BadMoment):
         parse_reference(text, now=NOW)
 
 
-@pytest.mark.parametrize("text", ["v1", "v042", "v1.2", "v1.", "2026-03-03", "2026-spring"])
+@pytest.mark.parametrize("text", ["v1", "V1", "v042", "v1.2", "v1.", "2026-03-03", "2026-spring"])
 def test_what_is_read_as_a_state_is_no_name_for_a_target(text):
     assert is_like_moment(text)
 

@@ -245,13 +245,21 @@ def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /
         click.echo(text.format(**entry))
 
 
+_STATE_OR_MOMENT = re.compile(
+    r"v\d+(\.\d+)?|\d{4}-\d\d-\d\d(t(\d\d:\d\d:\d\d|\d{6})(z|\+00:?00))?", re.IGNORECASE
+)
+
+
 def _at_callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     state = state_callback(ctx, param, value)
     # No request is sent, so a wrong value would only fail later, in a client that uses the URL.
-    if state is not None and not re.match(r"v\d+(\.\d+)?$|\d{4}-\d\d-\d\d", state):
+    if state is None:
+        return None
+    if not _STATE_OR_MOMENT.fullmatch(state):
         reason = _("'{state}' is neither a state such as 'v42' nor a date such as '2026-03-03'.")
         raise click.BadParameter(reason.format(state=state), param=param)
-    return state
+    # Clients take it for a part of the channel's name, which has no colons and no upper case.
+    return state.lower().replace(":", "").replace("+0000", "z")
 
 
 @lifecycle.command()
@@ -268,7 +276,7 @@ def url(lifecycle_ctx: PulpCondaLifecycleContext, /, stage: str | None, at: str 
 
     def _url(stage: dict[str, t.Any]) -> str:
         base = stage["base_url"]
-        return f"{base.rstrip('/')}@{at}/" if at else base
+        return f"{base.rstrip('/')}/at/{at}/" if at else base
 
     if stage:
         click.echo(_url(find_stage(lifecycle_ctx, stage)))
@@ -542,8 +550,8 @@ def diff(
 ) -> None:
     """List the differences between two states. Give the older state first.
 
-    A state is a stage ('stable'), an earlier state of a stage ('stable@v42', 'stable@2026-03-03'),
-    or a version of the repository ('v42', '2026-03-03').
+    A state is a stage ('stable'), an earlier state of a stage ('stable/at/v42',
+    'stable/at/2026-03-03'), or a version of the repository ('v42', '2026-03-03').
     """
     write_diff(pulp_ctx, partial(lifecycle_ctx.diff, base, target), **query)
 
@@ -584,7 +592,7 @@ add_examples(
     "gate remove team --stage testing --gate solvable",
     "solve team --stage stable --environments analysis",
     "diff team stable testing --markdown",
-    "diff team stable@2026-03-03 stable",
+    "diff team stable/at/2026-03-03 stable",
     "role list team",
     "role add team --role conda.condalifecycle_approver --user ada",
     "role remove team --role conda.condalifecycle_approver --user ada",
