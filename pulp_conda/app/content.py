@@ -21,7 +21,7 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serving.answers import headers_for_pulpcore
-from pulp_conda.app.serving.channel import served_at, served_checkpoint, served_now
+from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
 from pulp_conda.channel import layout
@@ -134,7 +134,7 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
     if (past := layout.split_past(path)) is not None:
         return _respond_past(channel, past, path.removesuffix(past).rpartition("/")[2])
     if not channel.checkpoint:
-        return _respond(channel, resolve(served_now(channel), path))
+        return _respond(channel, resolve(served_now(channel) or Unserved(channel), path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
     return _respond(channel, resolve(state, path)) if state else None

@@ -12,7 +12,7 @@ from pulpcore.plugin.replica import Replicator
 from pulp_conda.app.errors import ManagedByLifecycle
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaDistribution, CondaRemote, CondaRepository
-from pulp_conda.app.models.distribution import stage_of
+from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.tasks.sync import synchronize
 
 try:
@@ -25,7 +25,7 @@ except ImportError:  # It is in the extra "replica". Pulp does everything else w
     PulpCondaDistributionContext = None
 
 # The fields of a repository that a publication writes into the metadata of the channel.
-_PUBLISHED_FIELDS = ("channel_relations", "legacy_metadata")
+_PUBLISHED_FIELDS = ("channel_relations", "legacy_metadata", "subdirs")
 
 
 class CondaReplicator(Replicator):
@@ -61,7 +61,10 @@ class CondaReplicator(Replicator):
     def create_or_update_remote(self, upstream_distribution: dict[str, Any]) -> CondaRemote | None:
         self._check_free(upstream_distribution)
         self._published_fields = self._read_published_fields(upstream_distribution)
-        return super().create_or_update_remote(upstream_distribution)
+        # pulpcore leaves out a distribution that serves nothing, and deletes what it was here. It
+        # is a channel without packages, for example a stage to which nothing was promoted yet.
+        served = {"publication": True} if _serves_nothing(upstream_distribution) else {}
+        return super().create_or_update_remote({**upstream_distribution, **served})
 
     def repository_extra_fields(self, remote: CondaRemote) -> dict[str, Any]:
         return {"autopublish": True, **self._published_fields}
@@ -71,6 +74,13 @@ class CondaReplicator(Replicator):
     ) -> dict[str, Any]:
         fields = super().distribution_extra_fields(repository, upstream_distribution)
         return fields | {"notices": upstream_distribution["notices"]}
+
+    def requires_syncing(self, distro: dict[str, Any]) -> bool:
+        if _serves_nothing(distro):
+            repositories = CondaRepository.objects.filter(name=distro["name"])
+            repository = repositories.get(pulp_domain=self.domain)
+            return bool(repository.latest_version().count(content_type="conda.package"))
+        return super().requires_syncing(distro)
 
     def sync_params(self, repository: CondaRepository, remote: CondaRemote) -> dict[str, Any]:
         return {"remote_pk": str(remote.pk), "repository_pk": str(repository.pk), "mirror": True}
@@ -106,7 +116,12 @@ class CondaReplicator(Replicator):
         if not repository:
             return {}
         entity = PulpCondaRepositoryContext(self.pulp_ctx, repository).entity
-        return {field: entity[field] for field in _PUBLISHED_FIELDS}
+        # An earlier release does not have all of them.
+        return {field: entity[field] for field in _PUBLISHED_FIELDS if field in entity}
+
+
+def _serves_nothing(distribution: dict[str, Any]) -> bool:
+    return not any(distribution[field] for field in SERVED_FIELDS)
 
 
 REPLICATION_ORDER = [CondaReplicator]

@@ -35,6 +35,18 @@ KNOWN_SUBDIRS = (
     "wasi-wasm32",
 )
 
+# The platforms for which conda-forge builds in 2026. Channels have these if nobody says which.
+DEFAULT_SUBDIRS = (
+    NOARCH,
+    "linux-64",
+    "linux-aarch64",
+    "linux-ppc64le",
+    "osx-64",
+    "osx-arm64",
+    "win-64",
+    "win-arm64",
+)
+
 EXTENSIONS = (".conda", ".tar.bz2")
 
 # The pattern of CEP 26 is longer. This one matches the same names in half the time.
@@ -112,6 +124,8 @@ class Folder:
     subdir: str | None
 
 
+Meaning = Folder | Metadata | Shard | Package | Sidecar
+
 REPODATA = "repodata.json"
 REPODATA_ZST = "repodata.json.zst"
 REPODATA_BZ2 = "repodata.json.bz2"
@@ -151,7 +165,7 @@ PAST = "at"
 _OTHER_PAST = "@"
 
 
-def parse_path(path: str) -> Folder | Metadata | Shard | Package | Sidecar | None:
+def parse_path(path: str) -> Meaning | None:
     """Return what a path below the channel's URL means, or None for a path that no channel has."""
     if path == "":
         return Folder(None)

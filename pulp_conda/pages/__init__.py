@@ -47,6 +47,32 @@ class State:
     now: str | None = None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A stage that served nothing yet.
+
+    Attributes:
+        is_first: Whether it serves what is published, and not what is promoted to it.
+    """
+
+    stage: str
+    lifecycle: str
+    is_first: bool
+
+
+def render_empty_channel(name: str, url: str, waiting: Waiting | None) -> str:
+    """Return the front page of a channel that served nothing yet.
+
+    Args:
+        name: The name of the distribution.
+        url: The URL that clients use as the channel.
+        waiting: The stage, if the channel is one of a lifecycle.
+    """
+    return _TEMPLATES.get_template("empty_channel.html").render(
+        name=name, url=url, waiting=waiting, package_counts=[("noarch", 0)]
+    )
+
+
 def render_channel(
     name: str,
     url: str,

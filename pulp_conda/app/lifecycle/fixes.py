@@ -62,6 +62,7 @@ def _repository_of(stage: CondaStage) -> CondaRepository:
     settings = {
         "channel_relations": channel.channel_relations,
         "legacy_metadata": channel.legacy_metadata,
+        "subdirs": channel.subdirs,
     }
     if stage.repository is None:
         stage.repository = CondaRepository.objects.create(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery
 from django_lifecycle import BEFORE_DELETE, hook
@@ -35,6 +37,7 @@ from pulp_conda.app.versions import membership, overrides
 from pulp_conda.app.versions.blocked import names_added, packages_added_by
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
+from pulp_conda.channel.metadata.empty import EmptyChannel
 
 
 class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
@@ -46,6 +49,8 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             `overrides` (CEP 42).
         legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for
             clients of old.
+        subdirs (list): The subdirs that clients find, also as long as they have no packages; None
+            for `DEFAULT_SUBDIRS`. Subdirs with packages are always there.
         last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request
             per subdir.
     """
@@ -58,6 +63,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     autopublish = models.BooleanField(default=False)
     channel_relations = models.JSONField(default=dict)
     legacy_metadata = models.BooleanField(default=False)
+    subdirs = ArrayField(models.TextField(), null=True)
     last_sync = models.JSONField(default=dict)
 
     class Meta:
@@ -80,6 +86,15 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         of_stages = self.stages.values_list("lifecycle__name", flat=True)
         if name := names.first() or of_stages.first():
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
+
+    def as_empty(self) -> EmptyChannel:
+        """Return what the channel has where it has no packages."""
+        return EmptyChannel.of(
+            self.subdirs,
+            self.channel_relations,
+            self.legacy_metadata,
+            settings.CONDA_ZSTD_LEVEL,
+        )
 
     def protected_versions(self) -> models.QuerySet:
         """Return the versions that must not go: what distributions serve, and what stages served

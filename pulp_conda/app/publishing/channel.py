@@ -24,7 +24,7 @@ from pulp_conda.app.models import (
     CondaRepository,
 )
 from pulp_conda.app.publishing.shards import remove_unused_shards
-from pulp_conda.app.publishing.subdir import SubdirWriter, store_file
+from pulp_conda.app.publishing.subdir import SubdirWriter, store_constants, store_file
 from pulp_conda.app.signals import publication_made
 from pulp_conda.app.versions.blocked import blocked_packages
 from pulp_conda.app.versions.records import PackageRow, package_rows
@@ -176,6 +176,22 @@ class _ChannelWriter:
                 _Lookup(names, self._summaries),
             )
         store_file(self._publication, path, layout.CHANNELDATA)
+        self._store_empty_subdirs()
+
+    def _store_empty_subdirs(self) -> None:
+        """Store what subdirs have that never had packages.
+
+        The content app gives these files by itself. Whoever exports the publication gets them too.
+        """
+        empty = self._repository.as_empty()
+        store_constants(
+            self._publication,
+            {
+                layout.metadata_path(subdir, filename): data
+                for subdir in sorted(empty.subdirs - self._counts.keys())
+                for filename, data in empty.files(subdir).items()
+            },
+        )
 
     def _known_subdirs(self) -> set[str]:
         """Return the subdirs that must be there even if they have no packages.

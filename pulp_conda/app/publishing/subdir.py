@@ -3,8 +3,9 @@
 import bz2
 import shutil
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
+from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -12,9 +13,15 @@ from typing import BinaryIO
 
 import orjson
 from django.conf import settings
-from django.core.files import File
+from django.core.files.base import ContentFile, File
+from django.db import transaction
 
-from pulpcore.plugin.models import PublishedMetadata
+from pulpcore.plugin.models import (
+    Artifact,
+    ContentArtifact,
+    PublishedArtifact,
+    PublishedMetadata,
+)
 
 from pulp_conda.app.models import CondaPublication, CondaRepository
 from pulp_conda.app.publishing.shards import ShardStore
@@ -229,3 +236,39 @@ def store_file(publication: CondaPublication, path: Path, relative_path: str) ->
     """
     with path.open("rb") as file:
         PublishedMetadata.create_from_file(File(file), publication, relative_path=relative_path)
+
+
+def store_constants(publication: CondaPublication, files: Mapping[str, bytes]) -> None:
+    """Store small files that most publications have. That is faster than `store_file`, which looks
+    at the storage for each of them.
+
+    Args:
+        files: By the path below the URL of the channel.
+    """
+    digests = {path: sha256(data).hexdigest() for path, data in files.items()}
+    with transaction.atomic():
+        found = Artifact.objects.filter(
+            pulp_domain=publication.pulp_domain_id, sha256__in=digests.values()
+        )
+        # From now on, no cleanup removes them before they are used.
+        found.touch()
+        artifacts = {artifact.sha256: artifact for artifact in found}
+        contents = []
+        for path, data in files.items():
+            if artifact := artifacts.get(digests[path]):
+                metadata = PublishedMetadata(publication=publication, relative_path=path)
+                metadata.save()
+                contents.append(
+                    ContentArtifact(artifact=artifact, content=metadata, relative_path=path)
+                )
+            else:
+                PublishedMetadata.create_from_file(
+                    ContentFile(data, path), publication, relative_path=path
+                )
+        ContentArtifact.objects.bulk_create(contents)
+        PublishedArtifact.objects.bulk_create(
+            PublishedArtifact(
+                publication=publication, content_artifact=each, relative_path=each.relative_path
+            )
+            for each in contents
+        )

@@ -15,6 +15,7 @@ from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin, visible_content
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
+from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.relations import check_relations
 
 
@@ -65,6 +66,24 @@ class CondaRepositorySerializer(
         required=False,
     )
 
+    subdirs = serializers.ListField(
+        child=serializers.CharField(max_length=32),
+        max_length=100,
+        allow_null=True,
+        help_text=_(
+            "The subdirs that clients find before they have packages, for example ['linux-64', "
+            "'osx-arm64']. Subdirs with packages and 'noarch' are always there. The default, null, "
+            "has the platforms of conda-forge. It holds at once, also for earlier publications."
+        ),
+        required=False,
+    )
+
+    def validate_subdirs(self, subdirs: list[str] | None) -> list[str] | None:
+        if subdirs is None:
+            return None
+        with channel_errors_as_validation():
+            return [layout.check_subdir(subdir) for subdir in dict.fromkeys(subdirs)]
+
     def validate_channel_relations(self, relations: Any) -> dict[str, Any]:
         with channel_errors_as_validation():
             return check_relations(relations)
@@ -74,6 +93,7 @@ class CondaRepositorySerializer(
             "autopublish",
             "channel_relations",
             "legacy_metadata",
+            "subdirs",
         )
         model = CondaRepository
 

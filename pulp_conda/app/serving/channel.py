@@ -53,11 +53,35 @@ class Served:
     entry: models.Model | None = None
     moment: str | None = None
 
+    def has_subdir(self, subdir: str | None) -> bool:
+        """Say whether the publication has the files of a subdir; None is the channel's root."""
+        return subdir is None or subdir in self.publication.package_counts
+
     @property
     def date(self) -> dict[str, Any]:
         """The fields of `Facts` about dates."""
         since, is_unique = self.find_date()
         return {"last_modified": since, "is_date_unique": is_unique}
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """The state of a channel that serves no publication: it has no packages yet.
+
+    Attributes:
+        distribution: The distribution of the URL.
+    """
+
+    distribution: CondaDistribution
+
+    def has_subdir(self, subdir: str | None) -> bool:
+        """Say no: there is no publication that could have the files of a subdir."""
+        return False
+
+    @property
+    def max_age(self) -> int:
+        """Seconds for which its metadata can be used without revalidation."""
+        return settings.CONDA_METADATA_MAX_AGE
 
 
 def served_now(distribution: CondaDistribution) -> Served | None:

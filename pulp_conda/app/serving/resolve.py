@@ -30,15 +30,17 @@ from pulp_conda.app.models import (
     CondaDistribution,
     CondaPackage,
     CondaPublication,
+    CondaRepository,
     CondaShard,
     CondaSidecar,
     PublishedShard,
 )
 from pulp_conda.app.models.distribution import stage_of
-from pulp_conda.app.serving.channel import Served
+from pulp_conda.app.serving.channel import Served, Unserved
 from pulp_conda.app.serving.fetching import Failure
 from pulp_conda.app.serving.history_feed import render_history
 from pulp_conda.channel import layout
+from pulp_conda.channel.metadata.empty import EmptyChannel
 from pulp_conda.channel.metadata.notices import current_notices, encode_notices, last_expiry
 
 # The storage that has files where the content app reads them, so it sends nobody elsewhere.
@@ -136,33 +138,42 @@ class Facts:
 NOTHING = Facts(Kind.NOTHING)
 
 
-def resolve(state: Served | None, path: str) -> Facts:
-    """Return the facts about a path in a state of a channel; None is the state of a channel that
-    serves nothing.
-    """
-    if state is None:
-        return NOTHING
+def resolve(state: Served | Unserved, path: str) -> Facts:
+    """Return the facts about a path in a state of a channel."""
+    found: Facts | None
     match layout.parse_path(path):
-        case layout.Package(subdir, filename):
-            found = _package(state, subdir, filename)
-        case layout.Shard(subdir, sha256):
-            found = _shard(state, subdir, sha256)
-        case layout.Sidecar(subdir, filename, None):
-            found = _sidecar(state, subdir, filename)
-        case layout.Sidecar(subdir, filename, str(sha256)):
-            found = _old_sidecar(state, subdir, filename, sha256)
         case layout.Metadata(None, layout.NOTICES):
-            found = _notices(state)
+            found = _notices(state.distribution)
         case layout.Metadata(None, layout.HISTORY_FEED):
-            found = _history_feed(state)
-        case layout.Metadata():
-            found = _metadata(state, path)
-        case layout.Folder(subdir):
-            found = _page(state, subdir)
-        case _:
-            is_subdir = path in state.publication.package_counts
-            found = Facts(Kind.MOVED, location=f"{path}/") if is_subdir else None
+            found = _history_feed(state.distribution)
+        case layout.Metadata(subdir, filename) if not state.has_subdir(subdir):
+            found = _empty_metadata(state, subdir, filename)
+        case layout.Folder(subdir) if not state.has_subdir(subdir):
+            found = _empty_page(state, subdir)
+        case None if layout.is_subdir(path):
+            is_there = state.has_subdir(path) or _without_packages(state).files(path)
+            found = Facts(Kind.MOVED, location=f"{path}/") if is_there else None
+        case meaning:
+            found = _published(state, meaning, path) if isinstance(state, Served) else None
     return found or NOTHING
+
+
+def _published(state: Served, meaning: layout.Meaning | None, path: str) -> Facts | None:
+    """Return what a publication has at a path."""
+    match meaning:
+        case layout.Package(subdir, filename):
+            return _package(state, subdir, filename)
+        case layout.Shard(subdir, sha256):
+            return _shard(state, subdir, sha256)
+        case layout.Sidecar(subdir, filename, None):
+            return _sidecar(state, subdir, filename)
+        case layout.Sidecar(subdir, filename, str(sha256)):
+            return _old_sidecar(state, subdir, filename, sha256)
+        case layout.Metadata():
+            return _metadata(state, path)
+        case layout.Folder(subdir):
+            return _page(state, subdir)
+    return None
 
 
 def _package(state: Served, subdir: str, filename: str) -> Facts | None:
@@ -244,10 +255,10 @@ def _old_sidecar(state: Served, subdir: str, filename: str, sha256: str) -> Fact
     )
 
 
-def _notices(state: Served) -> Facts:
+def _notices(distribution: CondaDistribution) -> Facts:
     # CEP 6: conda follows no redirect to a storage.
-    now, notices = timezone.now(), state.distribution.notices
-    changes = (state.distribution.pulp_last_updated, last_expiry(notices, now))
+    now, notices = timezone.now(), distribution.notices
+    changes = (distribution.pulp_last_updated, last_expiry(notices, now))
     return _in_memory(
         Kind.NOTICES,
         layout.NOTICES,
@@ -257,13 +268,13 @@ def _notices(state: Served) -> Facts:
     )
 
 
-def _history_feed(state: Served) -> Facts | None:
-    stage = stage_of(state.distribution)
+def _history_feed(distribution: CondaDistribution) -> Facts | None:
+    stage = stage_of(distribution)
     # No date, as with pages.
     return stage and _in_memory(
         Kind.HISTORY_FEED,
         layout.HISTORY_FEED,
-        render_history(stage, state.distribution.url),
+        render_history(stage, distribution.url),
         max_age=settings.CONDA_METADATA_MAX_AGE,
     )
 
@@ -277,7 +288,53 @@ def _metadata(state: Served, path: str) -> Facts | None:
     return _stored(facts, content_artifact)
 
 
-def _page(state: Served, subdir: str | None) -> Facts | None:
+def _empty_metadata(state: Served | Unserved, subdir: str | None, filename: str) -> Facts | None:
+    """Return a file of a subdir that the publication does not have, or of the root of a channel
+    without a publication.
+    """
+    data = _without_packages(state).files(subdir).get(filename)
+    if data is None:
+        return None
+    # No date: nobody knows since when the subdir has no packages.
+    return _in_memory(Kind.METADATA, filename, data, max_age=state.max_age)
+
+
+def _empty_page(state: Served | Unserved, subdir: str | None) -> Facts | None:
+    """Return the page of such a subdir, or of a channel without a publication."""
+    distribution = state.distribution
+    files = _without_packages(state).files(subdir)
+    if subdir is None:
+        stage = stage_of(distribution)
+        waiting = stage and pages.Waiting(
+            stage=stage.name, lifecycle=stage.lifecycle.name, is_first=stage.position == 0
+        )
+        html = pages.render_empty_channel(distribution.name, distribution.url, waiting)
+    elif files:
+        html = pages.render_subdir(distribution.name, subdir, 0, files)
+    else:
+        return None
+    return _in_memory(Kind.PAGE, ".html", html.encode(), max_age=state.max_age)
+
+
+def _without_packages(state: Served | Unserved) -> EmptyChannel:
+    """Return what the channel has where it has no packages."""
+    distribution = state.distribution
+    repositories = CondaRepository.objects.defer("last_sync")
+    if stage := stage_of(distribution):
+        # Not that of the publication, which may be one of the stage's own.
+        repositories = repositories.filter(conda_condalifecycle=stage.lifecycle_id)
+    elif isinstance(state, Served):
+        repositories = repositories.filter(pk=state.publication.repository_version.repository_id)
+    elif distribution.repository_version_id:
+        repositories = repositories.filter(versions=distribution.repository_version_id)
+    else:
+        repositories = repositories.filter(pk=distribution.repository_id)
+    for repository in repositories:
+        return repository.as_empty()
+    return EmptyChannel.of(None, {}, False, settings.CONDA_ZSTD_LEVEL)
+
+
+def _page(state: Served, subdir: str | None) -> Facts:
     distribution, publication = state.distribution, state.publication
     counts = publication.package_counts
     if subdir is None:
@@ -288,14 +345,12 @@ def _page(state: Served, subdir: str | None) -> Facts | None:
             publication.repository_version.number,
             _shown_state(state),
         )
-    elif subdir in counts:
+    else:
         files = PublishedMetadata.objects.filter(
             publication=publication, relative_path__startswith=f"{subdir}/"
         )
         names = (path.rpartition("/")[2] for path in files.values_list("relative_path", flat=True))
         html = pages.render_subdir(distribution.name, subdir, counts[subdir], names)
-    else:
-        return None
     # No date: the next release of this plugin may write it in another way.
     return _in_memory(Kind.PAGE, ".html", html.encode(), max_age=state.max_age)
 

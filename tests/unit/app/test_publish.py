@@ -60,11 +60,17 @@ def test_a_publication_has_the_files_of_every_subdir():
         "linux-64/repodata_shards.msgpack.zst",
         "linux-64/run_exports.json",
         "linux-64/run_exports.json.zst",
+        "linux-aarch64/repodata_shards.msgpack.zst",
+        "linux-ppc64le/repodata_shards.msgpack.zst",
         "noarch/repodata.json",
         "noarch/repodata.json.zst",
         "noarch/repodata_shards.msgpack.zst",
         "noarch/run_exports.json",
         "noarch/run_exports.json.zst",
+        "osx-64/repodata_shards.msgpack.zst",
+        "osx-arm64/repodata_shards.msgpack.zst",
+        "win-64/repodata_shards.msgpack.zst",
+        "win-arm64/repodata_shards.msgpack.zst",
     ]
 
 
