@@ -7,6 +7,7 @@ import zstandard
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.shards import read_index
+from tests.support import gateway
 from tests.support.builders import make_package
 
 NOARCH = (
@@ -238,3 +239,28 @@ def test_a_channel_without_packages_is_mirrored(pulp, make_repository, unique):
         mirror = make_repository(remote=remote["pulp_href"], autopublish=True)
         pulp.sync(mirror, mirror=True)
         assert pulp.names(pulp.distribute(repository=mirror)) == []
+
+
+@pytest.mark.parametrize("form", ["shards", "json"])
+def test_a_client_finds_the_first_package_of_a_subdir_that_was_empty(
+    pulp, make_repository, tmp_path, form
+):
+    repository = make_repository(autopublish=True)
+    lifecycle = pulp.lifecycle(repository)
+    url = lifecycle.urls["testing"]
+    package = make_package("native", subdir="linux-64")
+    specs = [[], ["native"]]
+
+    def solve():
+        solutions = gateway.call("solve", url=url, cache=tmp_path, environments=specs, form=form)
+        return [found if found is None else [each["name"] for each in found] for found in solutions]
+
+    # Before the first promotion, with an empty state, and with the first package of the platform.
+    assert solve() == [[], None]
+    pulp.modify(repository, add=[])
+    pulp.upload(make_package("other"), repository=repository)
+    lifecycle.promote("testing")
+    assert solve() == [[], None]
+    pulp.upload(package, repository=repository)
+    lifecycle.promote("testing")
+    assert solve() == [[], ["native"]]

@@ -38,6 +38,13 @@ options:
   legacy_metadata:
     description: Whether to also publish the files that clients from before 2023 need.
     type: bool
+  subdirs:
+    description:
+      - The subdirs that clients find before they have packages. Subdirs with packages and C(noarch)
+        are always there.
+      - An empty list takes the default of the server, the platforms of conda-forge.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -90,6 +97,9 @@ def work(module):
     desired = module.given(*_FIELDS)
     for option, number in module.given("retain_repo_versions", "retain_checkpoints").items():
         desired[option] = number or ""  # an empty text clears it
+    if module.params["subdirs"] is not None:
+        # An empty text clears it.
+        desired["subdirs"] = list(dict.fromkeys(module.params["subdirs"])) or ""
     desired["remote"] = module.href("Remote", module.params["remote"])
     changed, before, after = module.converge(repository, desired)
     return results(changed, before, after, repository=after)
@@ -107,6 +117,7 @@ def main():
             "retain_checkpoints": {"type": "int"},
             "channel_relations": {"type": "dict"},
             "legacy_metadata": {"type": "bool"},
+            "subdirs": {"type": "list", "elements": "str"},
             **LABELS,
             **STATE,
         },

@@ -27,6 +27,7 @@ CREATED = {
         "autopublish": True,
         "retain_repo_versions": 30,
         "channel_relations": {"base": "../forge"},
+        "subdirs": ["linux-64", "zos-z", "linux-64"],
     },
     "conda_environment": {
         "repository": "{}",
@@ -64,7 +65,7 @@ CREATED = {
 }
 CHANGES = {
     "conda_remote": {"includes": []},
-    "conda_repository": {"remote": "", "retain_repo_versions": 0},
+    "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": []},
     "conda_environment": {"source": "hello >=2\n"},
     "conda_distribution": {"notices": [], "cors_origins": ["*"]},
     "conda_lifecycle": {"retain_days": -1, "announce": True},
@@ -72,7 +73,7 @@ CHANGES = {
 # What the diffs of these changes are to show, and nothing else.
 SHOWN = {
     "conda_remote": {"includes"},
-    "conda_repository": {"remote", "retain_repo_versions"},
+    "conda_repository": {"remote", "retain_repo_versions", "subdirs"},
     "conda_environment": {"source", "requirements"},
     "conda_distribution": {"notices", "cors_origins"},
     "conda_lifecycle": {"retain_days", "announce"},

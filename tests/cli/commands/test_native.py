@@ -92,6 +92,10 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     made = conda("repository", "create", "--name", unique, "--retain-repo-versions", 9, *options)
     assert (made["autopublish"], made["legacy_metadata"]) == (True, True)
     assert (made["channel_relations"], made["retain_repo_versions"]) == (relations, 9)
+    assert made["subdirs"] is None
+    for text, subdirs in [("linux-64, zos-z", ["linux-64", "zos-z"]), ("", None)]:
+        conda("repository", "update", "--name", unique, "--subdirs", text)
+        assert conda("repository", "show", "--name", unique)["subdirs"] == subdirs
 
     refused = cli("conda", "repository", "sync", "--name", unique)
     assert refused.exit_code == 1

@@ -133,6 +133,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
     HREF = "conda_conda_repository_href"
     ID_PREFIX = "repositories_conda_conda"
     VERSION_CONTEXT = PulpCondaRepositoryVersionContext
+    NULLABLES = PulpRepositoryContext.NULLABLES | {"subdirs"}
     CAPABILITIES = {"sync": [], "roles": []}
     NEEDS_PLUGINS = _NEEDS_CONDA
 

@@ -45,7 +45,7 @@ from pulp_glue.conda.context import (
 
 from pulpcore.cli.conda.content import content_lookup_options
 from pulpcore.cli.conda.examples import add_examples
-from pulpcore.cli.conda.options import diff_options, remote_option, write_diff
+from pulpcore.cli.conda.options import comma_callback, diff_options, remote_option, write_diff
 from pulpcore.cli.core.generic import task_command
 
 translation = get_translation(__package__)
@@ -68,6 +68,14 @@ def _overwrite_callback(ctx: click.Context, param: click.Parameter, value: bool)
         assert repository_ctx is not None
         # The content commands of pulp-cli do not have this option.
         repository_ctx.modify = partial(repository_ctx.modify, overwrite=True)  # type: ignore
+
+
+def _subdirs_callback(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> list[str] | str | None:
+    subdirs = comma_callback(ctx, param, value)
+    # An empty text becomes null, which is the default.
+    return "" if subdirs == [] else subdirs
 
 
 def _look_in_the_repository(ctx: click.Context) -> None:
@@ -118,6 +126,14 @@ update_options = [
         "--legacy-metadata/--no-legacy-metadata",
         default=None,
         help=_("Whether to also publish the files that clients from before 2023 need."),
+    ),
+    click.option(
+        "--subdirs",
+        callback=_subdirs_callback,
+        help=_(
+            "Subdirs that clients find before they have packages, for example 'linux-64,noarch'. "
+            "Default, or if empty: the platforms of conda-forge."
+        ),
     ),
     retained_versions_option,
     retain_checkpoints_option,
