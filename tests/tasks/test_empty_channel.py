@@ -88,7 +88,7 @@ def test_every_file_of_a_channel_without_packages_is_there(pulp, make_repository
 def test_what_no_channel_without_packages_has_is_a_plain_404(pulp):
     url = pulp.distribute()
     for path in (
-        *("linux-46/", "linux-46", INDEX.format("linux-s390x"), "zos-z/", "Linux-64/", "x"),
+        *("linux-46/", "linux-46", INDEX.format("linux-s390x"), "linux-64/", "linux-64", "x"),
         *("linux-64/repodata.json", "noarch/repodata.json.bz2", "repodata.json"),
         *(f"noarch/shards/{'0' * 64}.msgpack.zst", "noarch/a-1-0.conda.sigs", "history.atom"),
     ):
@@ -113,7 +113,7 @@ def test_a_channel_without_packages_is_answered_as_any_other(pulp, make_reposito
         # The same in every channel.
         assert pulp.fetch(other, path, "HEAD").headers["ETag"] == whole.headers["ETag"]
     assert pulp.fetch(url, "noarch").history[0].status_code == 301
-    assert "repodata_shards.msgpack.zst" in pulp.fetch(url, "osx-arm64").text
+    assert "repodata_shards.msgpack.zst" in pulp.fetch(url, "noarch").text
 
     before = {path: pulp.fetch(url, path).content for path in FILES}
     pulp.publish(repository=repository)

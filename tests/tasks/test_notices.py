@@ -92,9 +92,10 @@ def test_notices_that_clients_could_not_show_are_refused(pulp, distribution, not
     assert _served(pulp, distribution) == []
 
 
-def test_a_channel_of_nothing_has_no_notices(pulp, make_repository):
+def test_a_channel_without_packages_has_notices(pulp, make_repository):
     empty = pulp.distribution(repository=make_repository(), notices=[NOTICE])
-    assert pulp.fetch(empty["base_url"], "notices.json").status_code == 404
+    (notice,) = pulp.fetch(empty["base_url"], "notices.json").json()["notices"]
+    assert notice["message"] == NOTICE["message"]
 
 
 def test_a_checkpoint_has_the_notices_of_today(pulp, make_repository):

@@ -151,7 +151,7 @@ def resolve(state: Served | Unserved, path: str) -> Facts:
         case layout.Folder(subdir) if not state.has_subdir(subdir):
             found = _empty_page(state, subdir)
         case None if layout.is_subdir(path):
-            is_there = state.has_subdir(path) or _without_packages(state).files(path)
+            is_there = state.has_subdir(path) or path == layout.NOARCH
             found = Facts(Kind.MOVED, location=f"{path}/") if is_there else None
         case meaning:
             found = _published(state, meaning, path) if isinstance(state, Served) else None
@@ -300,16 +300,19 @@ def _empty_metadata(state: Served | Unserved, subdir: str | None, filename: str)
 
 
 def _empty_page(state: Served | Unserved, subdir: str | None) -> Facts | None:
-    """Return the page of such a subdir, or of a channel without a publication."""
+    """Return the page of a channel without a publication, or of its `noarch`.
+
+    Other subdirs have nothing to see before they have packages.
+    """
     distribution = state.distribution
-    files = _without_packages(state).files(subdir)
     if subdir is None:
         stage = stage_of(distribution)
         waiting = stage and pages.Waiting(
             stage=stage.name, lifecycle=stage.lifecycle.name, is_first=stage.position == 0
         )
         html = pages.render_empty_channel(distribution.name, distribution.url, waiting)
-    elif files:
+    elif subdir == layout.NOARCH:
+        files = _without_packages(state).files(subdir)
         html = pages.render_subdir(distribution.name, subdir, 0, files)
     else:
         return None
