@@ -68,6 +68,23 @@ def test_names_are_text_and_never_markup():
 
 
 @pytest.mark.parametrize(
+    ("waiting", "text"),
+    [
+        (None, "nothing was published yet"),
+        (pages.Waiting("new", "<team>", is_first=True), "nothing was published for stage new"),
+        (pages.Waiting("old", "<team>", is_first=False), "nothing was promoted to stage old"),
+    ],
+    ids=["no stage", "first", "later"],
+)
+def test_the_front_page_says_why_there_are_no_packages(waiting, text):
+    html = pages.render_empty_channel("team/<stable>", "https://h/team", waiting)
+    page = _Page(html)
+    assert text in html and "<team>" not in html and "<stable>" not in html
+    assert page.links == [*(["history.atom"] if waiting else []), "noarch/"]
+    assert "--channel https://h/team" in html
+
+
+@pytest.mark.parametrize(
     "html", [_channel(), pages.render_subdir("team", "noarch", 1, ["repodata.json"])]
 )
 def test_the_policy_allows_the_style_of_the_page_and_nothing_else(html):

@@ -189,3 +189,30 @@ def test_package_names_are_those_of_the_cep():
     assert layout.is_name("a" * 64)
     assert not layout.is_name("a" * 65)
     assert not layout.is_name(None)
+
+
+@pytest.mark.parametrize(
+    ("path", "past"),
+    [
+        ("at/v1/noarch/repodata.json", "v1/noarch/repodata.json"),
+        ("at/v1", "v1"),
+        ("at/", ""),
+        ("at", ""),
+        ("at//v1", "/v1"),
+        ("@v1/", "v1/"),
+        ("AT/v1/", None),
+        ("att/v1/", None),
+        ("noarch/at/v1/", None),
+        ("", None),
+    ],
+)
+def test_the_past_of_a_channel_is_told_apart(path, past):
+    assert layout.split_past(path) == past
+
+
+def test_every_url_of_the_past_has_a_known_beginning():
+    url = "https://h/team"
+    assert layout.past_url(url, "v1") == "https://h/team/at/v1"
+    for written in (layout.past_url(url, "v1"), "https://h/team@v1", "https://h/team/@v1"):
+        assert written.startswith(tuple(layout.past_prefixes(url)))
+    layout.check_channel_name("team/at/2026-03-03t120000z")
