@@ -584,7 +584,7 @@ CONVERSATIONS = {
         _known(INDEX, by_date=False),
     ],
     "rattler, no shards": [
-        Ask("GET", "linux-64/repodata_shards.msgpack.zst", 404),
+        Ask("GET", "linux-64/repodata_shards.msgpack.zst", 200),
         Ask("HEAD", "linux-64/repodata.json.zst", 404),
         Ask("HEAD", "linux-64/repodata.json.bz2", 404),
         Ask("GET", "linux-64/repodata.json.zst", 404),
@@ -623,7 +623,7 @@ CONVERSATIONS = {
         Ask("GET", INDEX, 200),
         Ask("GET", SHARD, 200),
         _known(INDEX),
-        Ask("GET", "linux-64/repodata_shards.msgpack.zst", 404),
+        Ask("GET", "linux-64/repodata_shards.msgpack.zst", 200),
     ],
     "conda, classic": [
         Ask("GET", "noarch/current_repodata.json", 200),
@@ -634,7 +634,7 @@ CONVERSATIONS = {
     "mamba": [
         Ask("HEAD", INDEX, 200),
         Ask("HEAD", FLAT_ZST, 200),
-        Ask("HEAD", "linux-64/repodata_shards.msgpack.zst", 404),
+        Ask("HEAD", "linux-64/repodata_shards.msgpack.zst", 200),
         Ask("HEAD", "linux-64/repodata.json.zst", 404),
         Ask("GET", INDEX, 200),
         _known(INDEX),
