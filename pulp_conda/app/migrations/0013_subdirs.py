@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0011_masked_remotes'),
+        ('conda', '0012_acts'),
     ]
 
     operations = [
