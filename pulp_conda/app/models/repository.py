@@ -1,5 +1,6 @@
 """A channel's changing content: all subdirs, changed as one."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -87,10 +88,15 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         if name := names.first() or of_stages.first():
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
 
-    def as_empty(self) -> EmptyChannel:
-        """Return what the channel has where it has no packages."""
+    def as_empty(self, more_subdirs: Collection[str] = ()) -> EmptyChannel:
+        """Return what the channel has where it has no packages.
+
+        Args:
+            more_subdirs: Subdirs to have besides those of the repository.
+        """
+        subdirs = layout.DEFAULT_SUBDIRS if self.subdirs is None else self.subdirs
         return EmptyChannel.of(
-            self.subdirs,
+            {*subdirs, *more_subdirs},
             self.channel_relations,
             self.legacy_metadata,
             settings.CONDA_ZSTD_LEVEL,

@@ -1,6 +1,6 @@
 """Find the publication that a URL serves: the current one, a checkpoint, or an earlier state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -154,6 +154,12 @@ def served_checkpoint(distribution: CondaDistribution, path: str) -> tuple[Serve
     return Served(
         distribution, publication, lambda: (since, True), settings.CONDA_METADATA_MAX_AGE
     ), path
+
+
+def published_subdirs(repository: UUID) -> Collection[str]:
+    """Return the subdirs of the newest publication of a repository."""
+    newest = newest_publication("repository_id", repository)
+    return _publication(newest).package_counts.keys() if newest else ()
 
 
 def _chosen(distribution: CondaDistribution) -> CondaPublication | None:

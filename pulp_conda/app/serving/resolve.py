@@ -36,7 +36,7 @@ from pulp_conda.app.models import (
     PublishedShard,
 )
 from pulp_conda.app.models.distribution import stage_of
-from pulp_conda.app.serving.channel import Served, Unserved
+from pulp_conda.app.serving.channel import Served, Unserved, published_subdirs
 from pulp_conda.app.serving.fetching import Failure
 from pulp_conda.app.serving.history_feed import render_history
 from pulp_conda.channel import layout
@@ -292,6 +292,8 @@ def _empty_metadata(state: Served | Unserved, subdir: str | None, filename: str)
     """Return a file of a subdir that the publication does not have, or of the root of a channel
     without a publication.
     """
+    if subdir not in (None, layout.NOARCH) and filename != layout.SHARD_INDEX:
+        return None
     data = _without_packages(state).files(subdir).get(filename)
     if data is None:
         return None
@@ -333,8 +335,9 @@ def _without_packages(state: Served | Unserved) -> EmptyChannel:
     else:
         repositories = repositories.filter(pk=distribution.repository_id)
     for repository in repositories:
-        return repository.as_empty()
-    return EmptyChannel.of(None, {}, False, settings.CONDA_ZSTD_LEVEL)
+        # What is published there may come to this channel.
+        return repository.as_empty(published_subdirs(repository.pk))
+    return EmptyChannel.of(layout.DEFAULT_SUBDIRS, {}, False, settings.CONDA_ZSTD_LEVEL)
 
 
 def _page(state: Served, subdir: str | None) -> Facts:

@@ -43,7 +43,7 @@ class EmptyChannel:
     @classmethod
     def of(
         cls,
-        subdirs: Iterable[str] | None,
+        subdirs: Iterable[str],
         relations: Mapping[str, str],
         has_legacy_files: bool,
         level: int,
@@ -51,14 +51,13 @@ class EmptyChannel:
         """Return a channel without packages.
 
         Args:
-            subdirs: None for `DEFAULT_SUBDIRS`.
+            subdirs: Those that have an index of shards.
             relations: What `check_relations` returned.
             has_legacy_files: Whether to have the files for old clients.
             level: The zstd level.
         """
         return cls(
-            subdirs=frozenset(layout.DEFAULT_SUBDIRS if subdirs is None else subdirs)
-            | {layout.NOARCH},
+            subdirs=frozenset({layout.NOARCH, *subdirs}),
             relations=tuple(sorted(relations.items())),
             has_legacy_files=has_legacy_files,
             level=level,

@@ -17,14 +17,14 @@ URL = "https://conda.example.org/team"
 RELATIONS = {"base": "../forge", "overrides": "../.."}
 
 
-def _channel(subdirs=None, relations=None, has_legacy_files=False):
+def _channel(subdirs=layout.DEFAULT_SUBDIRS, relations=None, has_legacy_files=False):
     return EmptyChannel.of(subdirs, relations or {}, has_legacy_files, 3)
 
 
 @pytest.mark.parametrize(
     ("subdirs", "expected"),
     [
-        (None, set(layout.DEFAULT_SUBDIRS)),
+        (layout.DEFAULT_SUBDIRS, set(layout.DEFAULT_SUBDIRS)),
         ([], {"noarch"}),
         (["zos-z"], {"noarch", "zos-z"}),
         (["noarch"], {"noarch"}),
