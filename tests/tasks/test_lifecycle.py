@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
@@ -28,6 +30,21 @@ def test_a_lifecycle_is_made_in_one_request(pulp, untouched):
     assert [stage["name"] for stage in lifecycle["stages"]] == ["unstable", "testing", "stable"]
     assert [stage["state"] for stage in lifecycle["stages"]] == ["v1", None, None]
     assert lifecycle["stages"][0]["package_counts"] == {"noarch": 1}
+
+
+def test_lifecycles_take_the_same_queries_however_many_they_are(pulp, team):
+    def queries(path):
+        with CaptureQueriesContext(connection) as captured:
+            shown = pulp.get(path)
+        return len(captured), shown
+
+    one, shown = queries("conda/lifecycles/")
+    team.promote("testing")
+    pulp.lifecycle(team.repository).promote("testing")
+    more, several = queries("conda/lifecycles/")
+    assert several["count"] == shown["count"] + 1
+    assert one == more
+    assert several["results"][0]["stages"][1]["state"] == "v1"
 
 
 def test_the_first_stage_follows_the_repository(pulp, team, make_packages):

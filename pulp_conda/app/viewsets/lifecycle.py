@@ -1,6 +1,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -33,6 +34,7 @@ from pulp_conda.app.access import (
 )
 from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
 from pulp_conda.app.models import CondaLifecycle, CondaPublication
+from pulp_conda.app.models.lifecycle import with_stages
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
     CondaLifecycleDiffSerializer,
@@ -118,6 +120,10 @@ class CondaLifecycleViewSet(
         ],
         "conda.condalifecycle_approver": [f"conda.view_{_MODEL}", f"conda.approve_{_MODEL}"],
     }
+
+    def get_queryset(self) -> QuerySet:
+        lifecycles = super().get_queryset()
+        return with_stages(lifecycles) if self.action in ("list", "retrieve") else lifecycles
 
     def error_for(self, found: Unstorable, values: Mapping[str, Any]) -> ChannelError:
         match found.path:
