@@ -108,8 +108,6 @@ async def fetch(
             try:
                 await get(remote_artifact)
                 return None
-            except ClientLeft:
-                raise
             except Exception as error:
                 failure = failure_of(error)
                 log.warning(
@@ -176,8 +174,10 @@ def failure_of(error: Exception) -> Failure:
         Exception: the error, if it is none of a download.
     """
     match error:
+        case ClientLeft():
+            raise error
         case ClientHttpProxyError():
-            return _failure_of_status(error, of="proxy of its remote", gone=set())
+            return _failure_of_status(error, of="upstream's proxy", gone=set())
         case ClientResponseError():
             return _failure_of_status(error, of="upstream", gone=_GONE)
         case TimeoutException() | TimeoutError():

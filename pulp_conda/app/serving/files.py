@@ -259,7 +259,7 @@ class OnDemandPackage(ChannelFile):
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         if self._is_decided:
-            # Called at the beginning of each download.
+            # Called again whenever a download is tried again.
             self._position = 0
         if self._is_decided and not self.prepared:
             # pulpcore put the upstream's headers among ours.
@@ -283,6 +283,7 @@ class OnDemandPackage(ChannelFile):
         whole = request.clone(headers=headers)
 
         async def stream(remote_artifact: RemoteArtifact) -> None:
+            self._position = 0
             is_kept = remote_artifact.remote.policy != Remote.STREAMED
             await Handler()._stream_remote_artifact(
                 whole, self, remote_artifact, save_artifact=is_kept

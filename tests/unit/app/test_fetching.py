@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import (
     ClientConnectorError,
+    ClientHttpProxyError,
     ClientOSError,
     ClientPayloadError,
     ClientResponseError,
@@ -15,7 +16,7 @@ from aiohttp import (
     TooManyRedirects,
 )
 
-from pulp_conda.app.serving.fetching import Cause, Failure, combined, failure_of
+from pulp_conda.app.serving.fetching import Cause, ClientLeft, Failure, combined, failure_of
 
 
 def _status(status, **headers):
@@ -33,6 +34,9 @@ def _status(status, **headers):
         (ClientPayloadError(), Cause.PASSING),
         (TooManyRedirects(None, (), status=302), Cause.REFUSED),
         (InvalidURL("http://["), Cause.REFUSED),
+        # It is not the upstream that says so.
+        (ClientHttpProxyError(None, (), status=404), Cause.REFUSED),
+        (ClientHttpProxyError(None, (), status=502), Cause.PASSING),
         # A remote of this machine.
         (FileNotFoundError(), Cause.GONE),
         (PermissionError(), Cause.REFUSED),
@@ -43,9 +47,10 @@ def test_what_may_pass_is_told_apart(error, cause):
     assert failure_of(error).cause is cause
 
 
-def test_other_errors_are_faults_of_this_server():
-    with pytest.raises(ZeroDivisionError):
-        failure_of(ZeroDivisionError())
+@pytest.mark.parametrize("error", [ClientLeft(), ZeroDivisionError()])
+def test_what_the_client_or_this_server_does_is_no_failure_of_the_upstream(error):
+    with pytest.raises(type(error)):
+        failure_of(error)
 
 
 @pytest.mark.parametrize(
