@@ -134,3 +134,13 @@ def test_an_open_channel_can_be_shut_to_sites(pulp, copied, channel):
     pulp.patch(distribution["pulp_href"], cors_origins=None)
     answer = pulp.fetch(url, paths[0], headers={"Origin": SITE})
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_what_is_no_origin_is_refused_with_its_place(pulp, channel):
+    href = channel[0]["pulp_href"]
+    answer = pulp.try_patch(href, cors_origins=[SITE, "https://site.example/app", "null"])
+    assert answer.status_code == 400
+    second, third = answer.json()["cors_origins"]
+    assert second.startswith("[CND0073] cors_origins[1]: 'https://site.example/app' is no origin")
+    assert third.startswith("[CND0073] cors_origins[2]: 'null' is no origin")
+    assert pulp.get(href)["cors_origins"] is None

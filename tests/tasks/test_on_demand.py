@@ -201,6 +201,19 @@ def test_an_upstream_may_know_no_head(pulp, upstream, mirror):
         assert pulp.fetch(mirror.url, path, "HEAD").status_code == 200, status
 
 
+def test_a_folder_of_this_machine_is_an_upstream_as_well(pulp, stack):
+    packages = [make_package(f"away-{uuid4().hex}") for _ in range(2)]
+    folder = stack.state.imports / uuid4().hex
+    make_channel(folder, packages)
+    mirror = Mirror(pulp, f"file://{folder}", packages)
+    package, path = mirror.take()
+    assert pulp.fetch(mirror.url, path, "HEAD").status_code == 200
+    assert pulp.fetch(mirror.url, path).content == package.data
+    _, path = mirror.take()
+    (folder / path).unlink()
+    assert _refusals(pulp, mirror, path) == (404, None)
+
+
 class _Breaking(WebHandler):
     """Sends the files of a folder, and breaks off packages after these numbers of bytes."""
 

@@ -154,9 +154,12 @@ class StoredFile(ChannelFile):
         self._artifact = self._content_artifact.artifact
 
     async def _look(self, request: BaseRequest, given: Answer) -> Facts:
+        facts = self.facts
         if given.status == 302:
-            return await asyncio.to_thread(self._locate, request)
-        return self.facts if await self._has_bytes() else replace(self.facts, is_lost=True)
+            facts = await asyncio.to_thread(self._locate, request)
+            if facts.location or facts.is_lost:
+                return facts
+        return facts if await self._has_bytes() else replace(facts, is_lost=True)
 
     async def _has_bytes(self) -> bool:
         """Say whether the file can be sent."""
@@ -167,12 +170,14 @@ class StoredFile(ChannelFile):
         return size == self._artifact.size
 
     def _locate(self, request: BaseRequest) -> Facts:
-        """Return the facts with the signed URL in the object storage."""
+        """Return the facts with the signed URL in the object storage, if it makes such URLs."""
         headers = headers_for_storage(self.facts, request)
         try:
             found = Handler()._build_response_from_content_artifact(
                 self._content_artifact, headers, request
             )
+        except NotImplementedError:
+            return replace(self.facts, is_redirected=False)
         except FileNotFoundError:
             self._log_loss(None)
             return replace(self.facts, is_lost=True)

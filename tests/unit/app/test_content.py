@@ -1,6 +1,7 @@
 """Files as the content app sends them, from storages with and without paths."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from pulpcore.plugin.models import Artifact, ContentArtifact, Domain
-from pulpcore.plugin.util import set_domain
+from pulpcore.plugin.util import get_domain, set_domain
 
 from pulp_conda.app.content import ChannelHandler
 from pulp_conda.app.models import CondaDistribution
@@ -35,16 +36,17 @@ def ask(request, settings):
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": request.param}}
     domain = Domain(name="default", storage_class=request.param, redirect_to_object_storage=False)
 
-    def ask(data, method="GET", respond=respond, **headers):
+    def ask(data, method="GET", respond=respond, facts=(), **headers):
         name = f"artifact/{uuid4().hex}"
         if data is not None:
             default_storage.save(name, ContentFile(data))
         artifact = Artifact(file=name, size=len(_DATA), sha256="0" * 64)
         stored = Stored(ContentArtifact(artifact=artifact, relative_path="noarch/x.conda"))
-        facts = Facts(Kind.PACKAGE, "x.conda", stored, artifact.sha256, artifact.size)
+        given = Facts(Kind.PACKAGE, "x.conda", stored, artifact.sha256, artifact.size)
+        given = replace(given, **dict(facts))
 
         async def answer(request):
-            return respond(facts)
+            return respond(given)
 
         async def talk():
             app = web.Application()
@@ -66,6 +68,15 @@ def test_a_file_comes_from_every_storage(ask):
 
 def test_a_part_comes_from_every_storage(ask):
     assert ask(_DATA, Range="bytes=1000000-2300000") == (206, _DATA[1_000_000:2_300_001])
+
+
+@pytest.mark.parametrize("ask", [_MEMORY], indirect=True)
+def test_a_storage_that_cannot_send_files_itself_is_read_here(ask):
+    get_domain().redirect_to_object_storage = True
+    redirected = {"is_redirected": True}
+    assert ask(_DATA, facts=redirected) == (200, _DATA)
+    assert ask(_DATA, facts=redirected, Range="bytes=-9") == (206, _DATA[-9:])
+    assert ask(None, facts=redirected)[0] == 503
 
 
 @pytest.mark.parametrize("data", [None, _DATA[:-1], b""], ids=["lost", "cut", "empty"])
