@@ -7,6 +7,7 @@ import pytest
 import requests
 from django.test import override_settings
 
+from pulp_conda.app.serving import fetching
 from tests.support.builders import make_channel, make_package
 from tests.support.upstream import Upstream
 from tests.support.web import WebHandler, WebServer
@@ -123,6 +124,16 @@ def test_an_upstream_that_does_not_answer_may_do_so_later(pulp, upstream, mirror
     assert _refusals(pulp, mirror, path) == (503, "10")
     gate.set()
     pulp.patch(mirror.remote, sock_read_timeout=None)
+
+
+def test_no_client_waits_for_long_until_an_upstream_answers(pulp, upstream, mirror, monkeypatch):
+    package, path = mirror.take()
+    gate = upstream.hold(f"only/{path}")
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching, "_PATIENCE", 0.2)
+        assert _refusals(pulp, mirror, path) == (503, "10")
+    gate.set()
+    assert pulp.fetch(mirror.url, path).content == package.data
 
 
 def test_a_remote_that_was_deleted_does_not_come_back(pulp, copied, mirror):

@@ -3,6 +3,7 @@
 A client has to tell two cases apart: the package is not there, and it cannot be had right now.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from pulpcore.plugin.exceptions import (
     TimeoutException,
     UnsupportedDigestValidationError,
 )
-from pulpcore.plugin.models import ContentArtifact, RemoteArtifact
+from pulpcore.plugin.models import ContentArtifact, Remote, RemoteArtifact
 
 from pulp_conda.app.errors import NotDownloaded
 
@@ -45,6 +46,10 @@ _RETRY_AFTER = 10
 
 # The longest wait in seconds that an upstream may ask clients for.
 _LONGEST_RETRY_AFTER = 600
+
+# Seconds in which an upstream has to begin to answer, all tries together, if the remote has no
+# timeouts. conda gives up after 60.
+_PATIENCE = 30
 
 _GONE = {404, 410}
 
@@ -88,14 +93,16 @@ class ClientLeft(ConnectionError):
 
 
 async def fetch(
-    content_artifact: ContentArtifact, get: Callable[[RemoteArtifact], Awaitable[None]]
+    content_artifact: ContentArtifact,
+    get: Callable[[RemoteArtifact, asyncio.Timeout], Awaitable[None]],
 ) -> Failure | None:
     """Get a package from the first upstream that has it. Return why that cannot be, or None.
 
     An upstream that sent wrong bytes is not asked for a while, as pulpcore does it.
 
     Args:
-        get: Gets the package from an upstream.
+        get: Gets the package from an upstream. It is cancelled at the timeout, which it lifts when
+            the upstream begins to answer.
 
     Raises:
         ClientLeft: nobody waits any more.
@@ -106,7 +113,8 @@ async def fetch(
         failure = cooldown_of(remote_artifact, timezone.now())
         if failure is None:
             try:
-                await get(remote_artifact)
+                async with asyncio.timeout(_patience_with(remote_artifact.remote)) as timeout:
+                    await get(remote_artifact, timeout)
                 return None
             except Exception as error:
                 failure = failure_of(error)
@@ -120,7 +128,12 @@ async def fetch(
     return combined(failures)
 
 
-async def ask(remote_artifact: RemoteArtifact) -> None:
+def _patience_with(remote: Remote) -> float | None:
+    """Return the seconds in which an upstream has to begin to answer; None: its timeouts say it."""
+    return None if remote.sock_read_timeout or remote.total_timeout else _PATIENCE
+
+
+async def ask(remote_artifact: RemoteArtifact, timeout: asyncio.Timeout) -> None:
     """Ask an upstream whether it would send a package, without having it sent.
 
     HEAD is what is meant, and some servers, or the storages to which they redirect, answer it in

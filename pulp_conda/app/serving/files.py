@@ -264,8 +264,9 @@ class OnDemandPackage(ChannelFile):
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         if self._is_decided:
-            # Called again whenever a download is tried again.
+            # Called when an upstream begins to answer, again whenever it is tried again.
             self._position = 0
+            self._timeout.reschedule(None)
         if self._is_decided and not self.prepared:
             # pulpcore put the upstream's headers among ours.
             self.headers.clear()
@@ -287,8 +288,9 @@ class OnDemandPackage(ChannelFile):
         headers.popall("Range", None)
         whole = request.clone(headers=headers)
 
-        async def stream(remote_artifact: RemoteArtifact) -> None:
+        async def stream(remote_artifact: RemoteArtifact, timeout: asyncio.Timeout) -> None:
             self._position = 0
+            self._timeout = timeout
             is_kept = remote_artifact.remote.policy != Remote.STREAMED
             await Handler()._stream_remote_artifact(
                 whole, self, remote_artifact, save_artifact=is_kept
