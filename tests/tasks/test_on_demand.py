@@ -204,6 +204,19 @@ def test_head_has_nothing_sent(pulp, upstream, mirror):
     assert asked == [("HEAD", 200), ("GET", 200)]
 
 
+def test_head_follows_redirects(pulp, upstream, mirror):
+    _, path = mirror.take()
+    upstream.redirects[f"only/{path}"] = f"{upstream.url}/elsewhere/{path}"
+    assert _refusals(pulp, mirror, path) == (404, None)
+    target = upstream.folder / "elsewhere" / path
+    target.parent.mkdir(parents=True)
+    target.write_bytes((upstream.folder / "only" / path).read_bytes())
+    before = len(upstream.requests)
+    assert pulp.fetch(mirror.url, path, "HEAD").status_code == 200
+    asked = [(method, status) for method, _, status in upstream.requests[before:]]
+    assert asked == [("HEAD", 302), ("HEAD", 200)]
+
+
 def test_an_upstream_may_know_no_head(pulp, upstream, mirror):
     _, path = mirror.take()
     for status in (405, 501, 403):
