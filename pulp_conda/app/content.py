@@ -191,6 +191,7 @@ _handler = ChannelHandler()
 app.add_routes(
     [
         get(_NUL_ROUTE, _handler.refuse),
+        options(_NUL_ROUTE, _handler.refuse),
         get(_OLD_PAST_ROUTE, _handler.stream_past),
         get(_FILE_ROUTE, _handler.stream_file),
         options(_PREFIX + "{path:.+}", _handler.name_methods),

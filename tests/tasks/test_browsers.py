@@ -82,8 +82,9 @@ def test_a_browser_may_ask_first(pulp, channel):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
         assert answer.headers["Access-Control-Allow-Headers"] == "if-none-match,range"
-    past = _preflight(f"{url.rstrip('/')}@v1/", Origin=SITE)
-    assert past.headers["Access-Control-Allow-Origin"] == "*"
+    for past in (f"{url.rstrip('/')}@v1/", f"{url}at/v1/"):
+        assert _preflight(past, Origin=SITE).headers["Access-Control-Allow-Origin"] == "*"
+    assert _preflight(url, "noarch/%00", Origin=SITE).status_code == 404
 
 
 def test_other_paths_are_asked_as_before(channel):
