@@ -5,9 +5,7 @@ tests/slow/test_protocol.py does the same with a channel of real packages.
 """
 
 import json
-import os
 import shutil
-import subprocess
 
 import msgpack
 import pytest
@@ -353,65 +351,4 @@ def test_a_client_learns_the_same_from_every_form(pulp, make_repository, unique,
     read = records[f"{url}noarch/{new.filename}"]
     assert {key: read[key] for key in ("depends", "extra_depends", "flags")} == {
         key: new.record.fields[key] for key in ("depends", "extra_depends", "flags")
-    }
-
-
-# The conda command
-
-
-@pytest.fixture
-def conda(tmp_path):
-    """Run conda with a cache and settings of its own, and return what it says in JSON."""
-    program = shutil.which("conda")
-    if program is None:
-        pytest.skip("'conda' is not on the PATH")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "CONDARC": str(tmp_path / "condarc"),
-        "CONDA_PKGS_DIRS": str(tmp_path / "packages"),
-        "CONDA_SUBDIR": "linux-64",
-    }
-    (tmp_path / "condarc").write_text("offline: false\n")
-
-    def run(*arguments, **settings):
-        done = subprocess.run(
-            [program, *map(str, arguments), "--json"],
-            env=environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-@pytest.mark.parametrize("use_shards", ["true", "false"])
-def test_conda_finds_and_installs_what_the_channel_has(
-    pulp, make_repository, conda, tmp_path, use_shards
-):
-    settings = {"CONDA_REPODATA_USE_SHARDS": use_shards}
-    packages = [
-        make_package("word", "1.0", files={"share/word": b"hello"}),
-        make_package("greet", "1!2.0+x", depends=["word >=1"], subdir="linux-64"),
-        make_package("greet", "1.0", extension=".tar.bz2", depends=["word"]),
-    ]
-    repository = make_repository(autopublish=True)
-    pulp.modify(repository, add=[pulp.upload(package)["pulp_href"] for package in packages])
-    url = pulp.distribute(repository=repository)
-    only = ("--override-channels", "--channel", url)
-
-    found = conda("search", *only, "greet", **settings)["greet"]
-    assert {(record["version"], record["subdir"], record["sha256"]) for record in found} == {
-        (package.record.version, package.subdir, package.record.sha256) for package in packages[1:]
-    }
-    prefix = tmp_path / "prefix"
-    conda("create", "--yes", "--prefix", prefix, *only, "greet", **settings)
-    assert (prefix / "share/word").read_bytes() == b"hello"
-    installed = conda("list", "--prefix", prefix)
-    assert {record["name"]: record["version"] for record in installed} == {
-        "greet": "1!2.0+x",
-        "word": "1.0",
     }
