@@ -1,7 +1,9 @@
 """Store files as artifacts of Pulp."""
 
+import hashlib
 import logging
 
+from django.core.files import File
 from django.db import IntegrityError, transaction
 
 from pulpcore.plugin.models import Artifact
@@ -35,6 +37,18 @@ def stored_size(artifact: Artifact) -> int | None:
         return artifact.file.storage.size(artifact.file.name)
     except FileNotFoundError:
         return None
+
+
+def compute_md5(file: File) -> str:
+    """Return the md5 of a file in hex, and rewind the file.
+
+    Clients expect it in records. Pulp does not compute it, because MD5 is not secure.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    for chunk in file.chunks():
+        md5.update(chunk)
+    file.seek(0)
+    return md5.hexdigest()
 
 
 def _heal(artifact: Artifact, new: Artifact) -> None:

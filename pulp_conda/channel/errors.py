@@ -42,7 +42,8 @@
     ├── BadMoment               CND0058
     ├── FutureMoment            CND0059
     ├── BadWebhook              CND0061
-    └── BadRequestValue         CND0064
+    ├── BadRequestValue         CND0064
+    └── MissingHash             CND0067
 
 An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
 tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
@@ -521,6 +522,18 @@ class BadRequestValue(ChannelError):
     message = _(
         "the request has a value that can be neither stored nor looked for: {reason}. "
         "Correct the value, or leave it out."
+    )
+
+
+class MissingHash(ChannelError):
+    """A lock file needs a hash of each package, and some of them have none of this kind."""
+
+    code = "CND0067"
+    message = _(
+        "the {format} file needs the {digest} of each package, and it is not known for {packages}. "
+        "It is computed from a file that is on this server: download these packages once from the "
+        "channel, or sync with the policy 'immediate', and ask again. "
+        "A 'pixi' file, or an 'explicit' one with the other hash, can be written now."
     )
 
 

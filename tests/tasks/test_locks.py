@@ -1,11 +1,13 @@
 """Lock files: written from what a stage serves, and read into repository versions."""
 
+import hashlib
 import time
+from dataclasses import replace
 
 import pytest
 
 from pulp_conda.channel.lockfiles.read import read_lock_file
-from tests.support.builders import make_package
+from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
 
 FORMATS = ["pixi", "conda-lock", "explicit"]
@@ -417,3 +419,43 @@ def test_solving_and_lock_files_ask_for_permissions(pulp, team):
     assert (answer.status_code, "has no channel" in answer.text) == (400, True)
     query = {"stage": "unstable", "environment": "analysis", "lock_format": "pixi"}
     assert pulp.user([]).try_get(f"{team.href}lock/", **query).status_code == 404
+
+
+def test_a_lock_file_has_the_md5_of_packages_whose_records_have_none(
+    pulp, upstream, make_mirror, copied, word
+):
+    packages = [make_package(f"old-{word}"), make_package(f"older-{word}")]
+    records = [
+        replace(package.record, fields=package.record.fields | {"md5": None})
+        for package in packages
+    ]
+    make_channel(
+        upstream.folder,
+        [replace(package, record=record) for package, record in zip(packages, records)],
+    )
+    mirror = make_mirror()
+    pulp.environment(mirror.repository, "analysis", f"old-{word}\nolder-{word}\n")
+    pulp.sync(mirror.repository)
+    team = pulp.lifecycle(mirror.repository)
+    _solve(team)
+    asked = [("conda-lock", {}), ("explicit", {"digest": "md5", "platform": "linux-64"})]
+
+    # Both files are only upstream, then one of them, then none.
+    for absent in (packages, packages[1:], []):
+        for package in set(packages) - set(absent):
+            assert pulp.fetch(mirror.url, f"noarch/{package.filename}").ok
+        for lock_format, options in asked:
+            answer = _lock(team, lock_format, **options)
+            if absent:
+                assert answer.status_code == 404
+                assert "[CND0067]" in answer.text
+                named = {package for package in packages if f"'{package.filename}'" in answer.text}
+                assert named == set(absent)
+            else:
+                assert answer.ok, answer.text
+                locked = {each.filename: each.md5 for each in read_lock_file(answer.text).packages}
+                assert locked == {
+                    package.filename: hashlib.md5(package.data).hexdigest() for package in packages
+                }
+        assert _lock(team, "pixi").ok
+        assert "#sha256:" in _lock(team, "explicit", platform="linux-64").text

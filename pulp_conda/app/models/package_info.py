@@ -1,13 +1,16 @@
 """What is known of a package file besides its record."""
 
+from collections.abc import Collection
+
 import orjson
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
-from pulpcore.plugin.models import BaseModel
+from pulpcore.plugin.models import Artifact, BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.artifacts import compute_md5
 from pulp_conda.channel.package.info import PackageInfo
 
 
@@ -20,6 +23,8 @@ class CondaPackageInfo(BaseModel):
 
     Fields:
         sha256 (str): The digest of the file.
+        md5 (str): The md5 of the file, computed if a lock file needs it and the record has none. Or
+            None.
         run_exports (str): Canonical JSON of what the package adds to those built with it, or None
             if not known.
         run_exports_known_at (datetime): Since when.
@@ -31,6 +36,7 @@ class CondaPackageInfo(BaseModel):
     """
 
     sha256 = models.CharField(max_length=64)
+    md5 = models.CharField(max_length=32, null=True)
     run_exports = models.TextField(null=True)
     run_exports_known_at = models.DateTimeField(null=True)
     about = models.JSONField(null=True)
@@ -63,3 +69,27 @@ class CondaPackageInfo(BaseModel):
             row.licenses = list(info.licenses)
             row.read_at = now
         row.save()
+
+    @classmethod
+    def md5_of(cls, sha256s: Collection[str]) -> dict[str, str]:
+        """Return the md5 of files that are on this server, by their sha256.
+
+        Files are read once. Those that are not here are left out.
+        """
+        domain = get_domain_pk()
+        rows = cls.objects.filter(pulp_domain=domain, sha256__in=sha256s, md5__isnull=False)
+        known = dict(rows.values_list("sha256", "md5"))
+        artifacts = Artifact.objects.filter(
+            pulp_domain=domain, sha256__in=set(sha256s) - known.keys()
+        )
+        for artifact in artifacts:
+            try:
+                with artifact.file.open() as file:
+                    known[artifact.sha256] = md5 = compute_md5(file)
+            except FileNotFoundError:
+                continue  # The storage lost it.
+            # Each at once, because a request may be given up before the last.
+            cls.objects.update_or_create(
+                sha256=artifact.sha256, pulp_domain_id=domain, defaults={"md5": md5}
+            )
+        return known

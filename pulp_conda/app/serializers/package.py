@@ -1,4 +1,3 @@
-import hashlib
 import json
 import logging
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from pulpcore.plugin.models import Artifact, PulpTemporaryFile
 from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
-from pulp_conda.app.artifacts import save_artifact
+from pulp_conda.app.artifacts import compute_md5, save_artifact
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.errors import BlockedPackage
@@ -273,7 +272,7 @@ class CondaPackageSerializer(
             filename=filename,
             subdir=data.get("subdir"),
             sha256=artifact.sha256 if artifact else file.hashers["sha256"].hexdigest(),
-            md5=_md5(file),
+            md5=compute_md5(file),
             size=file.size,
             limits=package_limits(),
             spend=budget.spend if budget else spend_freely,
@@ -368,15 +367,6 @@ def _filename_in(url: str | None) -> str | None:
     """Return the file name at the end of a URL, or None if it ends in something else."""
     filename = unquote(urlsplit(url or "").path.rpartition("/")[2])
     return filename if filename.endswith(layout.EXTENSIONS) else None
-
-
-def _md5(file: File) -> str:
-    # Clients expect it in the record. Pulp does not compute it, because MD5 is not secure.
-    md5 = hashlib.md5(usedforsecurity=False)
-    for chunk in file.chunks():
-        md5.update(chunk)
-    file.seek(0)
-    return md5.hexdigest()
 
 
 def _saved_artifact(file: File) -> Artifact:

@@ -1,13 +1,18 @@
 """Lock files for the environments of a stage, written from stored solutions."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.errors import NotSolved
-from pulp_conda.app.models import CondaEnvironment, CondaSolution, CondaStage
+from pulp_conda.app.models import (
+    CondaEnvironment,
+    CondaPackageInfo,
+    CondaSolution,
+    CondaStage,
+)
 from pulp_conda.app.solving.solutions import Basis
 from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel.layout import join_url
@@ -87,11 +92,17 @@ def write_lock(lock_format: LockFormat, environment: SolvedEnvironment, digest: 
     Args:
         environment: With one platform, if the format is an explicit list.
         digest: Which hashes an explicit list has, `sha256` or `md5`.
+
+    Raises:
+        MissingHash: the file needs the md5 of packages whose records have none, and whose files are
+            not on this server.
     """
     if lock_format == LockFormat.PIXI:
         return write_pixi_lock([environment])
     if lock_format == LockFormat.CONDA_LOCK:
-        return write_conda_lock(environment)
+        return write_conda_lock(_with_md5(environment))
+    if digest == "md5":
+        environment = _with_md5(environment)
     (platform,) = environment.platforms
     return write_explicit(environment, platform, digest)
 
@@ -105,6 +116,29 @@ def filename_of(
         LockFormat.CONDA_LOCK: "conda-lock.yml",
         LockFormat.EXPLICIT: f"{environment.name}-{platforms[0]}.txt",
     }[lock_format]
+
+
+def _with_md5(environment: SolvedEnvironment) -> SolvedEnvironment:
+    """Return an environment in which packages have the md5 of their files that are here."""
+    lacking = {
+        package["sha256"]
+        for packages in environment.platforms.values()
+        for package in packages
+        if not package.get("md5")
+    }
+    if not lacking:
+        return environment
+    known = CondaPackageInfo.md5_of(lacking)
+    return replace(
+        environment,
+        platforms={
+            platform: [
+                {**package, "md5": package.get("md5") or known.get(package["sha256"])}
+                for package in packages
+            ]
+            for platform, packages in environment.platforms.items()
+        },
+    )
 
 
 def _with_url(package: dict[str, Any], url: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
-from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.errors import ChannelError, MissingHash
 from pulp_conda.channel.moments import spell_reference
 from pulp_conda.channel.storable import Unstorable
 
@@ -268,11 +268,12 @@ class CondaLifecycleViewSet(
             (environment,) = find_environments(asked, [query["environment"]])
             platforms = serializer.platforms_of(environment)
             solved = solved_environment(asked, environment, platforms, url)
-        except (NotSolved, UnknownEnvironment) as error:
+            text = write_lock(lock_format, solved, query["digest"])
+        except (NotSolved, UnknownEnvironment, MissingHash) as error:
             raise NotFound(str(error), code=error.code) from None
         name = filename_of(lock_format, environment, platforms)
         return HttpResponse(
-            write_lock(lock_format, solved, query["digest"]),
+            text,
             content_type=f"{CONTENT_TYPES[lock_format]}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

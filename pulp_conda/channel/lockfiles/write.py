@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 import orjson
 import yaml
 
+from pulp_conda.channel.errors import MissingHash, first_of
 from pulp_conda.channel.layout import NOARCH
-from pulp_conda.channel.lockfiles.read import EXPLICIT_MARKER
+from pulp_conda.channel.lockfiles.read import EXPLICIT_MARKER, LockFormat
 from pulp_conda.channel.matchspec import leading_name
 from pulp_conda.channel.secrets import without_secrets
 
@@ -28,6 +29,8 @@ _Record: TypeAlias = Mapping[str, Any]
 # The newest version that the pixi of 2025 can read, too.
 _PIXI_VERSION = 6
 _CONDA_LOCK_VERSION = 1
+
+_PACKAGES_NAMED = 10
 
 # The keys of a record that rattler keeps in a lock file, in its order. The URL has name, version
 # and build.
@@ -103,13 +106,19 @@ def write_conda_lock(
 ) -> str:
     """Return the text of a `conda-lock.yml` (CEP 37). Such a file has a single environment.
 
-    conda-lock itself needs the md5 of every package. For CEP 37 and mamba the sha256 is enough.
+    For CEP 37 and mamba the sha256 of a package is enough, but conda-lock refuses the whole file if
+    a package has no md5.
 
     Args:
         sources: The files that the environment comes from, at least one: mamba reads no lock file
             that names none.
+
+    Raises:
+        MissingHash: packages have no md5.
     """
     platforms = sorted(environment.platforms)
+    for platform in platforms:
+        _check_hashes(environment.platforms[platform], "md5", LockFormat.CONDA_LOCK)
     ordered = {
         platform: in_install_order(environment.platforms[platform]) for platform in platforms
     }
@@ -140,9 +149,13 @@ def write_explicit(environment: SolvedEnvironment, platform: str, digest: str = 
     """Return the explicit list (CEP 23) of an environment on a platform, for `conda create --file`.
 
     Args:
-        digest: `sha256` or `md5`. conda before 24.9 and mamba before 2.1 read only md5. If a
-            package has only the other hash, the list has that.
+        digest: `sha256` or `md5`. conda before 24.9 and mamba before 2.1 read only md5.
+
+    Raises:
+        MissingHash: packages have no such hash.
     """
+    _check_hashes(environment.platforms[platform], digest, LockFormat.EXPLICIT)
+    prefix = "sha256:" if digest == "sha256" else ""
     lines = [
         "# This file may be used to create an environment using:",
         "# $ conda create --name <env> --file <this file>",
@@ -150,9 +163,7 @@ def write_explicit(environment: SolvedEnvironment, platform: str, digest: str = 
         EXPLICIT_MARKER,
     ]
     for record in in_install_order(environment.platforms[platform]):
-        hashes = {"sha256": _prefixed(record.get("sha256")), "md5": record.get("md5")}
-        fragment = hashes.pop(digest) or next(iter(hashes.values()))
-        lines.append(_url(record) + (f"#{fragment}" if fragment else ""))
+        lines.append(f"{_url(record)}#{prefix}{record[digest]}")
     return "\n".join(lines) + "\n"
 
 
@@ -191,8 +202,13 @@ def _url(record: _Record) -> str:
     return without_secrets(record["url"])
 
 
-def _prefixed(sha256: str | None) -> str | None:
-    return f"sha256:{sha256}" if sha256 else None
+def _check_hashes(records: Iterable[_Record], digest: str, lock_format: LockFormat) -> None:
+    lacking = sorted(
+        _url(record).rpartition("/")[2] for record in records if not record.get(digest)
+    )
+    if lacking:
+        names = first_of([f"'{name}'" for name in sorted(lacking)], _PACKAGES_NAMED)
+        raise MissingHash(format=lock_format, digest=digest, packages=", ".join(names))
 
 
 def _pixi_fields(record: _Record) -> dict[str, Any]:

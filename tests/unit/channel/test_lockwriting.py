@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulp_conda.channel.errors import MissingHash
 from pulp_conda.channel.lockfiles.read import read_lock_file
 from pulp_conda.channel.lockfiles.write import (
     SolvedEnvironment,
@@ -160,6 +161,38 @@ def test_a_conda_lock_has_what_cep_37_wants():
     }
 
 
+def _without(digest, record):
+    return {key: value for key, value in record.items() if key != digest}
+
+
+@pytest.mark.parametrize(
+    "digest, write, lock_format",
+    [
+        pytest.param("md5", write_conda_lock, "conda-lock", id="conda-lock"),
+        pytest.param(
+            "md5", lambda given: write_explicit(given, "linux-64", "md5"), "explicit", id="md5"
+        ),
+        pytest.param(
+            "sha256", lambda given: write_explicit(given, "linux-64"), "explicit", id="sha256"
+        ),
+    ],
+)
+@pytest.mark.parametrize("lack", [_without, lambda digest, record: record | {digest: None}])
+def test_no_package_is_written_with_another_hash_than_the_one_that_is_needed(
+    digest, write, lock_format, lack
+):
+    packages = [PYTHON, lack(digest, ZLIB), lack(digest, TZDATA)]
+    with pytest.raises(MissingHash) as refused:
+        write(_environment(**{"linux-64": packages}))
+    assert refused.value.facts == {
+        "format": lock_format,
+        "digest": digest,
+        "packages": "'tzdata-2024a-h0c530f3_0.conda', 'zlib-1!1.3+x-h1_3.tar.bz2'",
+    }
+    # A pixi.lock takes a package with either hash.
+    assert ZLIB["url"] in write_pixi_lock([_environment(**{"linux-64": packages})])
+
+
 def test_the_content_hash_of_a_platform_changes_with_its_packages_alone():
     def hashes(**platforms):
         lock = yaml.safe_load(write_conda_lock(_environment(**platforms)))
@@ -189,19 +222,16 @@ def test_an_explicit_list_is_for_one_platform_and_in_the_order_of_installation()
 
 
 def test_an_explicit_list_has_md5_for_older_clients():
-    environment = _environment(noarch=[TZDATA, ZLIB | {"md5": None}, PIP | {"sha256": None}])
+    environment = _environment(noarch=[TZDATA, ZLIB | {"sha256": None}])
     lines = write_explicit(environment, "noarch", digest="md5").splitlines()
     assert lines[-2] == f"{TZDATA['url']}#{TZDATA['md5']}"
-    assert lines[-1] == f"{ZLIB['url']}#sha256:{ZLIB['sha256']}"
-    assert f"{PIP['url']}#{PIP['md5']}" in write_explicit(environment, "noarch")
+    assert lines[-1] == f"{ZLIB['url']}#{ZLIB['md5']}"
 
 
-def test_a_package_without_hashes_is_listed_without():
+def test_a_pixi_lock_lists_a_package_without_hashes():
     solved = TZDATA | {"md5": None, "sha256": None}
-    environment = _environment(noarch=[solved])
-    assert write_explicit(environment, "noarch").endswith(f"{TZDATA['url']}\n")
-    for text in (write_pixi_lock([environment]), write_conda_lock(environment)):
-        assert [(p.sha256, p.md5) for p in read_lock_file(text).packages] == [(None, None)]
+    text = write_pixi_lock([_environment(noarch=[solved])])
+    assert [(p.sha256, p.md5) for p in read_lock_file(text).packages] == [(None, None)]
 
 
 def test_no_lock_file_holds_a_secret():
