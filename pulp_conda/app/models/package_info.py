@@ -32,6 +32,8 @@ class CondaPackageInfo(BaseModel):
         link (dict): `info/link.json`, or None if the package has none.
         licenses (list): The names of the license texts in it.
         traits (dict): Which scripts and prefixes it has, by the keys of channeldata.json.
+        source_urls (list): The URLs of the sources that it was built from, or None if the file was
+            not read since this is read.
         read_at (datetime): When the file was read.
     """
 
@@ -43,6 +45,7 @@ class CondaPackageInfo(BaseModel):
     link = models.JSONField(null=True)
     licenses = ArrayField(models.TextField(), default=list)
     traits = models.JSONField(default=dict)
+    source_urls = ArrayField(models.TextField(), null=True)
     read_at = models.DateTimeField(null=True)
     # It needs no separate index, because the index of the unique key begins with it.
     pulp_domain = models.ForeignKey(
@@ -66,7 +69,7 @@ class CondaPackageInfo(BaseModel):
             row.run_exports_known_at = now
         if row.read_at is None:
             row.about, row.link, row.traits = info.about, info.link, info.traits
-            row.licenses = list(info.licenses)
+            row.licenses, row.source_urls = list(info.licenses), list(info.source_urls)
             row.read_at = now
         row.save()
 

@@ -44,7 +44,7 @@ _V = TypeVar("_V")
 # compare hundreds of keys with each of a million rows.
 _INFOS = """
 SELECT info.* FROM unnest(%(digests)s::text[]) AS digest CROSS JOIN LATERAL (
-    SELECT pulp_id, sha256, about, traits, read_at FROM conda_condapackageinfo
+    SELECT pulp_id, sha256, about, source_urls, read_at FROM conda_condapackageinfo
     WHERE pulp_domain_id = %(domain)s AND sha256 = digest OFFSET 0
 ) AS info
 WHERE info.read_at <= %(made)s

@@ -135,6 +135,7 @@ class SubdirWriter:
             self._removed_by_name[row.name].add(row.filename)
             return None
         record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
+        license = row.license
         if self._unpatched:
             self._unpatched.add(row.filename, _in_v3_form(record) if in_v3 else record, in_v3)
         if self._is_patched and (patched := self._patches.run_exports(row.filename)) is not None:
@@ -148,8 +149,9 @@ class SubdirWriter:
                 return None
             patched_record = self._patches.apply(row.filename, record)
             if patched_record is not record:
-                record = patched_record
-                in_v3 = in_v3 or declares_v3(orjson.loads(record))
+                record, fields = patched_record, orjson.loads(patched_record)
+                in_v3 = in_v3 or declares_v3(fields)
+                license = fields.get("license") if isinstance(fields.get("license"), str) else ""
         if in_v3:
             record = _in_v3_form(record)
         self._repodata.add(row.filename, record, in_v3)
@@ -161,6 +163,8 @@ class SubdirWriter:
             row.timestamp,
             row.sha256,
             run_exports,
+            license=license,
+            traits=row.traits,
         )
         if self._repository.legacy_metadata and not in_v3:
             self._for_current[row.filename] = record

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
+import orjson
 from django.db import connection, transaction
 
 from pulp_conda.app.versions.state import State
@@ -23,14 +25,16 @@ ANALYZE conda_member
 # that it is published.
 _ROWS = """
 SELECT package.subdir, package.name, package.filename, package.record, package.in_v3,
-    package.version, package.build_number, package.timestamp, package.sha256, info.run_exports,
+    package.version, package.build_number, package.timestamp, package.sha256, package.license,
+    CASE WHEN info.run_exports_known_at <= %(made)s THEN info.run_exports END,
+    CASE WHEN info.read_at <= %(made)s THEN info.traits::text END,
     CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END
 FROM conda_member AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
     LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = member.repository
         AND indexed.sha256 = package.sha256
     LEFT JOIN conda_condapackageinfo AS info ON info.pulp_domain_id = package._pulp_domain_id
-        AND info.sha256 = package.sha256 AND info.run_exports_known_at <= %(made)s
+        AND info.sha256 = package.sha256
 ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
 """
 
@@ -41,7 +45,9 @@ class PackageRow(NamedTuple):
     Attributes:
         record: Canonical JSON.
         timestamp: When it was built, in milliseconds since 1970, or None.
+        license: The license of its record, or empty.
         run_exports: Canonical JSON, or None if they are not known.
+        traits_json: Which scripts and prefixes it has, as JSON, or None if the file was not read.
         indexed_timestamp: When this channel first offered the file, in milliseconds since 1970.
             None if the record says it, or if nobody knows.
     """
@@ -55,8 +61,15 @@ class PackageRow(NamedTuple):
     build_number: int
     timestamp: int | None
     sha256: str
+    license: str
     run_exports: str | None
+    traits_json: str | None
     indexed_timestamp: int | None
+
+    @property
+    def traits(self) -> frozenset[str] | None:
+        """The names of the traits that the package has, or None if the file was not read."""
+        return None if self.traits_json is None else _traits(self.traits_json)
 
     @property
     def canonical(self) -> bytes:
@@ -65,6 +78,12 @@ class PackageRow(NamedTuple):
         if self.indexed_timestamp is None:
             return record
         return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
+
+
+@lru_cache
+def _traits(text: str) -> frozenset[str]:
+    # A million packages have some dozens of these texts.
+    return frozenset(trait for trait, value in orjson.loads(text).items() if value is True)
 
 
 @contextmanager

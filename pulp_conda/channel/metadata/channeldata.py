@@ -3,7 +3,7 @@
 Format: CEP 38.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 import orjson
@@ -35,7 +35,7 @@ class _Info(Protocol):
     @property
     def about(self) -> Mapping[str, Any] | None: ...
     @property
-    def traits(self) -> Mapping[str, Any]: ...
+    def source_urls(self) -> Sequence[str] | None: ...
 
 
 class _Lookup(Protocol[_Value]):
@@ -64,6 +64,9 @@ class Channeldata:
         timestamp: int | None,
         sha256: str,
         run_exports: str | None,
+        *,
+        license: str = "",
+        traits: Collection[str] | None = None,
     ) -> None:
         """Add a package.
 
@@ -75,11 +78,14 @@ class Channeldata:
             timestamp: When it was built, in milliseconds since 1970, or None.
             sha256: The digest of its file. It is only compared and returned.
             run_exports: Its run_exports as canonical JSON, or None if they are not known.
+            license: The license of its record, or empty.
+            traits: Those of `TRAITS` that it has, or None if its file was never read.
         """
         entry = self._entries.get(name)
         if entry is None:
             entry = self._entries[name] = _Entry(version)
-        entry.add(subdir, version, (build_number, timestamp or 0), sha256)
+        entry.add(subdir, version, (build_number, timestamp or 0), sha256, license)
+        entry.add_traits(traits)
         if run_exports and run_exports != "{}":
             entry.add_run_exports(version, build_number, run_exports)
         self._subdirs.add(subdir)
@@ -101,10 +107,10 @@ class Channeldata:
 
         Args:
             file: Where to write.
-            infos: `about` and `traits` of a file by its sha256, in the form of `PackageInfo`.
+            infos: `about` and `source_urls` of a file by its sha256, in the form of `PackageInfo`.
                 `about` is None if the file was never read.
-            summaries: What `read_channeldata` yields, by package name. It is used for names of
-                which the newest file was never read.
+            summaries: What `read_channeldata` yields, by package name. It is used for all that the
+                packages themselves do not say.
         """
         file.write(b'{"channeldata_version":%d,"packages":{' % VERSION)
         separator = b""
@@ -120,7 +126,18 @@ class Channeldata:
 class _Entry:
     """The facts about a package name, from its newest file and from all files together."""
 
-    __slots__ = ("_key", "_older", "_rank", "_run_exports", "_subdirs", "_timestamp", "sha256")
+    __slots__ = (
+        "_key",
+        "_license",
+        "_older",
+        "_rank",
+        "_run_exports",
+        "_subdirs",
+        "_timestamp",
+        "_traits",
+        "_unread",
+        "sha256",
+    )
 
     def __init__(self, version: str) -> None:
         self._key = VersionKey(version)
@@ -129,9 +146,14 @@ class _Entry:
         self._run_exports: dict[str, tuple[int, str]] = {}
         self._subdirs: list[str] = []
         self._timestamp = 0
+        self._license = ""
+        self._traits: set[str] = set()
+        self._unread = False
         self.sha256 = ""
 
-    def add(self, subdir: str, version: str, rank: tuple[int, int], sha256: str) -> None:
+    def add(
+        self, subdir: str, version: str, rank: tuple[int, int], sha256: str, license: str
+    ) -> None:
         """Add a file. Its rank is the build number and the timestamp."""
         if subdir not in self._subdirs:
             self._subdirs.append(subdir)
@@ -148,7 +170,14 @@ class _Entry:
             if self._key < key:
                 self._rank = _NO_RANK
         if self._rank < rank:
-            self._key, self._rank, self.sha256 = key, rank, sha256
+            self._key, self._rank, self.sha256, self._license = key, rank, sha256, license
+
+    def add_traits(self, traits: Collection[str] | None) -> None:
+        """Add what a file does when it is installed, or None if the file was never read."""
+        if traits is None:
+            self._unread = True
+        else:
+            self._traits.update(traits)
 
     def add_run_exports(self, version: str, build_number: int, run_exports: str) -> None:
         """Add the run_exports of a file. Those of the highest build number are kept.
@@ -161,23 +190,34 @@ class _Entry:
             self._run_exports[version] = (build_number, run_exports)
 
     def fields(self, info: _Info | None, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the entry of channeldata.json."""
-        about: Mapping[str, Any] = summary
-        traits: Mapping[str, Any] = summary
-        if info is not None and info.about is not None:
-            about, traits = info.about, info.traits
+        """Return the entry of channeldata.json.
+
+        What the packages themselves say counts more than what the upstream says of them. As in what
+        conda-index writes, a name has a trait if one of its packages has it.
+        """
+        traits = self._traits
+        if self._unread:
+            traits = traits | {trait for trait in TRAITS if summary.get(trait) is True}
         known = {
             version: orjson.Fragment(run_exports)
             for version, (_, run_exports) in self._run_exports.items()
         }
         return {
-            **_description(about),
-            **{trait: traits.get(trait) is True for trait in TRAITS},
+            **self._description(info, summary),
+            **{trait: trait in traits for trait in TRAITS},
             "run_exports": summary.get("run_exports", {}) | known,
             "subdirs": sorted(self._subdirs),
             "timestamp": self._timestamp // 1000,
             "version": self._key.text,
         }
+
+    def _description(self, info: _Info | None, summary: Mapping[str, Any]) -> dict[str, Any]:
+        license = {"license": self._license} if self._license else {}
+        if info is None or info.about is None:
+            return license | _description(summary)
+        source_urls = list(info.source_urls or ())
+        sources = {"source_url": source_urls[0] if len(source_urls) == 1 else source_urls}
+        return _description(summary) | license | _description({**sources, **info.about})
 
 
 def read_channeldata(

@@ -14,6 +14,7 @@ import orjson
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.run_exports import check_run_exports
 from pulp_conda.channel.package.archive import Limits, PackageArchive
+from pulp_conda.channel.package.recipe import RECIPES, read_source_urls
 
 # What a package does when it is installed. These are keys of channeldata.json.
 TRAITS = (
@@ -37,6 +38,9 @@ _HAS_PREFIX = "info/has_prefix"
 # The largest file of 2026 has 100 KB.
 _STORED_SIZE = 2**20
 
+# Bytes of a recipe. One with all the packages of its build environment has 100 KB.
+_RECIPE_SIZE = 2**20
+
 _BOM = b"\xef\xbb\xbf"
 
 # A NUL in JSON text. If the number of backslashes before `u0000` is even, it is no escape.
@@ -57,6 +61,7 @@ class PackageInfo:
         link: The content of `link.json`, which says how to install the package, or None.
         licenses: The names of the license texts, sorted.
         traits: For each of `TRAITS`, whether the package has it.
+        source_urls: The URLs of the sources that the package was built from.
         warnings: What is odd about the package in words, but no reason to refuse it.
     """
 
@@ -65,6 +70,7 @@ class PackageInfo:
     link: dict[str, Any] | None
     licenses: tuple[str, ...]
     traits: dict[str, bool]
+    source_urls: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -95,8 +101,11 @@ def read_info(
 def kept_members(limits: Limits) -> dict[str, int]:
     """Return the members that `parse_info` needs, each with the most bytes that it may have."""
     stored = min(_STORED_SIZE, limits.info_member_size)
-    return dict.fromkeys((_ABOUT, _LINK, _RUN_EXPORTS), stored) | dict.fromkeys(
-        (_PATHS, _FILES, _HAS_PREFIX), limits.info_member_size
+    recipe = min(_RECIPE_SIZE, limits.info_member_size)
+    return (
+        dict.fromkeys((_ABOUT, _LINK, _RUN_EXPORTS), stored)
+        | dict.fromkeys(RECIPES, recipe)
+        | dict.fromkeys((_PATHS, _FILES, _HAS_PREFIX), limits.info_member_size)
     )
 
 
@@ -114,6 +123,7 @@ def parse_info(archive: PackageArchive, name: str) -> PackageInfo:
         link=_parse_object(kept, _LINK),
         licenses=tuple(sorted({_as_text(path) for path in archive.licenses})),
         traits=_find_traits(kept, name),
+        source_urls=read_source_urls(kept),
     )
 
 

@@ -20,7 +20,7 @@ from pulp_conda.app.models import (
     PublishedShard,
 )
 from pulp_conda.app.tasks.publish import publish
-from pulp_conda.channel.package.info import PackageInfo
+from pulp_conda.channel.package.info import TRAITS, PackageInfo
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
@@ -138,7 +138,11 @@ def test_what_becomes_known_of_a_file_is_for_the_next_version():
     record = make_record("a")
     version = _version([record])
     info = PackageInfo(
-        run_exports={"weak": ["a"]}, about={"summary": "A"}, link=None, licenses=(), traits={}
+        run_exports={"weak": ["a"]},
+        about={"summary": "A"},
+        link=None,
+        licenses=(),
+        traits={"post_link": True},
     )
     publish(str(version.pk))
     CondaPackageInfo.remember(record.sha256, info)
@@ -156,6 +160,41 @@ def test_what_becomes_known_of_a_file_is_for_the_next_version():
     }
     summaries = json.loads(_published(after, "channeldata.json"))["packages"]
     assert summaries["a"]["summary"] == "A"
+    assert summaries["a"]["post_link"] is True
+
+
+def test_the_summary_of_a_name_is_of_all_its_packages():
+    old, new = make_record("a", "1.0", license="MIT"), make_record("a", "2.0", license="GPL")
+    for record, traits in ((old, {"post_link": True}), (new, {"text_prefix": True})):
+        info = PackageInfo(
+            run_exports={},
+            about={},
+            link=None,
+            licenses=(),
+            traits=dict.fromkeys(TRAITS, False) | traits,
+            source_urls=(f"https://example.org/{record.version}.tar.gz",),
+        )
+        CondaPackageInfo.remember(record.sha256, info)
+    version = _version([old, new])
+    publish(str(version.pk))
+    publication = CondaPublication.objects.get()
+    summary = json.loads(_published(publication, "channeldata.json"))["packages"]["a"]
+    assert {trait for trait in TRAITS if summary[trait]} == {"post_link", "text_prefix"}
+    assert summary["license"] == "GPL"
+    assert summary["source_url"] == "https://example.org/2.0.tar.gz"
+
+
+def test_the_summary_of_a_name_has_the_license_that_a_patch_corrects():
+    version = _version([make_record("a", license="proprietary")])
+    with version.repository.cast().new_version() as patched:
+        document = {"packages.conda": {"a-1.0-0.conda": {"license": "MIT"}}}
+        columns = CondaPatch.columns("noarch", document, author="ada", reason="it was wrong")
+        patch = CondaPatch.objects.create(**columns)
+        patched.add_content(CondaPatch.objects.filter(pk=patch.pk))
+    publish(str(patched.pk))
+    publication = CondaPublication.objects.get()
+    summary = json.loads(_published(publication, "channeldata.json"))["packages"]["a"]
+    assert summary["license"] == "MIT"
 
 
 def test_a_subdir_that_is_empty_now_is_still_there():

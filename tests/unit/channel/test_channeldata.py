@@ -15,14 +15,19 @@ URL = "https://conda.example.org/forge/channeldata.json"
 NO_TRAITS = dict.fromkeys(TRAITS, False)
 
 
-def make_info(about, **traits):
+def make_info(about, source_urls=(), **traits):
     return PackageInfo(
-        run_exports={}, about=about, link=None, licenses=(), traits=NO_TRAITS | traits
+        run_exports={},
+        about=about,
+        link=None,
+        licenses=(),
+        traits=NO_TRAITS | traits,
+        source_urls=source_urls,
     )
 
 
-def gather(records):
-    """Return the channeldata of records, each with its run_exports."""
+def gather(records, infos=None):
+    """Return the channeldata of records, each with its run_exports, and the traits of its file."""
     channeldata = Channeldata()
     records = list(records)
     records.sort(key=lambda record: (record.subdir, record.name, record.filename))
@@ -36,8 +41,17 @@ def gather(records):
             record.timestamp,
             record.sha256,
             None if run_exports is None else json.dumps(run_exports, sort_keys=True),
+            license=record.license,
+            traits=_traits((infos or {}).get(record.sha256)),
         )
     return channeldata
+
+
+def _traits(info):
+    """The names of the traits that a file has, or None if nobody has read it."""
+    if info is None or info.about is None:
+        return None
+    return {trait for trait, has_it in info.traits.items() if has_it}
 
 
 def written(channeldata, infos=None, summaries=None):
@@ -47,7 +61,7 @@ def written(channeldata, infos=None, summaries=None):
 
 
 def entries(records, infos=None, summaries=None):
-    return written(gather(records), infos, summaries)["packages"]
+    return written(gather(records, infos), infos, summaries)["packages"]
 
 
 def with_run_exports(run_exports, *arguments, **fields):
@@ -72,6 +86,7 @@ def test_all_that_the_cep_requires_is_there_when_nothing_is_known():
         "packages": {
             "hello": {
                 **NO_TRAITS,
+                "license": "BSD-3-Clause",
                 "run_exports": {},
                 "subdirs": ["linux-64"],
                 "timestamp": 0,
@@ -193,6 +208,77 @@ def test_the_upstream_speaks_for_files_that_nobody_has_read():
         assert (found["version"], found["subdirs"]) == ("1.0", ["noarch"])
 
 
+@pytest.mark.parametrize(
+    "about, summary, expected",
+    [
+        pytest.param({"license": "MIT"}, {"license": "GPL"}, "MIT", id="of the file"),
+        pytest.param({}, {"license": "GPL"}, "BSD-3-Clause", id="of the record"),
+        pytest.param({"license": ""}, {}, "BSD-3-Clause", id="empty"),
+        pytest.param({"license": ["MIT", "GPL"]}, {}, "MIT", id="list"),
+        pytest.param(None, {"license": "GPL"}, "GPL", id="of the upstream"),
+        pytest.param(None, {}, "BSD-3-Clause", id="unread"),
+    ],
+)
+def test_the_license_is_that_of_whoever_says_it(about, summary, expected):
+    older = make_record("a", "0.1", license="Public-Domain")
+    record = make_record("a")
+    infos = {record.sha256: make_info(about)}
+    assert entries([older, record], infos, {"a": summary})["a"]["license"] == expected
+
+
+def test_a_record_without_a_license_gives_none():
+    record = make_record("a", license=None)
+    assert "license" not in entries([record])["a"]
+
+
+@pytest.mark.parametrize(
+    "about, urls, summary, expected",
+    [
+        pytest.param({}, ("https://a.org/1",), {}, "https://a.org/1", id="one"),
+        pytest.param({}, ("https://a.org/1", "https://a.org/2"), {}, None, id="two"),
+        pytest.param({"source_url": "https://b.org"}, ("https://a.org",), {}, "https://b.org"),
+        pytest.param({}, (), {"source_url": "https://c.org"}, "https://c.org", id="upstream"),
+        pytest.param({}, None, {"source_url": "https://c.org"}, "https://c.org", id="read before"),
+        pytest.param({}, ("https://a.org",), {"source_url": "https://c.org"}, "https://a.org"),
+        pytest.param(None, (), {"source_url": "https://c.org"}, "https://c.org", id="unread"),
+    ],
+)
+def test_the_sources_are_those_of_the_newest_file(about, urls, summary, expected):
+    older, record = make_record("a", "0.1"), make_record("a")
+    infos = {
+        older.sha256: make_info({}, ("https://older.org",)),
+        record.sha256: make_info(about, urls),
+    }
+    found = entries([older, record], infos, {"a": summary})["a"]
+    assert found["source_url"] == (expected or list(urls))
+
+
+def test_a_name_has_the_traits_of_all_its_packages():
+    old, new, unread = make_record("a", "0.1"), make_record("a"), make_record("a", "0.2")
+    infos = {
+        old.sha256: make_info({}, post_link=True, text_prefix=True),
+        new.sha256: make_info({}, binary_prefix=True),
+    }
+    summaries = {"a": {"pre_link": True}}
+    has = {"post_link": True, "text_prefix": True, "binary_prefix": True}
+    expected = NO_TRAITS | has
+
+    def traits(*records):
+        found = entries(records, infos, summaries)["a"]
+        return {trait: found[trait] for trait in TRAITS}
+
+    assert traits(old, new) == expected
+    # The upstream may know the files that nobody has read here.
+    assert traits(old, new, unread) == expected | {"pre_link": True}
+
+
+def test_the_time_is_in_seconds_whatever_the_record_has():
+    # The records of old packages have seconds where CEP 38 and all others have milliseconds.
+    old = make_record("a", "0.1", timestamp=1_400_000_000)
+    assert entries([old])["a"]["timestamp"] == 1_400_000_000
+    assert entries([old, make_record("a")])["a"]["timestamp"] == TIMESTAMP // 1000
+
+
 def test_run_exports_stand_by_version():
     records = [
         with_run_exports({"weak": ["a 1.0.*"]}, "a", "1.0"),
@@ -239,8 +325,8 @@ def test_the_same_packages_give_the_same_bytes():
     assert first == second
     assert first.startswith(
         '{"channeldata_version":1,"packages":{"a":{"activate.d":false,"binary_prefix":false,'
-        '"deactivate.d":false,"home":"https://a","post_link":false,"pre_link":false,'
-        '"pre_unlink":false,"run_exports":{},"subdirs":["linux-64","noarch"],"summary":"é",'
+        '"deactivate.d":false,"home":"https://a","license":"BSD-3-Clause","post_link":false,'
+        '"pre_link":false,"pre_unlink":false,"run_exports":{},"subdirs":["linux-64","noarch"],"summary":"é",'
         '"text_prefix":false,"timestamp":1700000000,"version":"1.0"},"b":{'.encode()
     )
     assert first.endswith(b'}},"subdirs":["linux-64","noarch"]}\n')
@@ -389,6 +475,8 @@ def test_a_real_package_has_an_entry(row):
         index.get("timestamp"),
         row["sha256"],
         run_exports,
+        license=index.get("license") or "",
+        traits=_traits(info),
     )
     (entry,) = written(channeldata, {row["sha256"]: info})["packages"].values()
     assert entry["version"] == index["version"]
@@ -397,8 +485,11 @@ def test_a_real_package_has_an_entry(row):
     assert entry["run_exports"] == (
         {index["version"]: info.run_exports} if info.run_exports else {}
     )
-    for key in ("summary", "license", "home", "dev_url", "doc_url", "source_url"):
+    for key in ("summary", "home", "dev_url", "doc_url"):
         assert entry.get(key) == (info.about.get(key) or None)
+    assert entry.get("license") == (info.about.get("license") or index.get("license") or None)
+    urls = list(info.source_urls)
+    assert entry.get("source_url") == (urls[0] if len(urls) == 1 else urls or None)
     assert {trait: entry[trait] for trait in TRAITS} == info.traits
 
 
