@@ -59,6 +59,7 @@ policies.closure               the packages that single packages need with them
 The changes between two states, and messages about them:
 
 diff                           the changes between two states of a channel
+returning                      the specs that bring a client back after its channel went back
 changelog                      the changes as Markdown for people, and in one line
 webhooks                       signed messages about a channel for other programs
 """

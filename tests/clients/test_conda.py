@@ -65,9 +65,9 @@ class Team:
         self.add(library, self.apps["1.0"])
         self.add(self.apps["2.0"])
 
-    def add(self, *packages):
+    def add(self, *packages, **options):
         hrefs = [self.pulp.upload(package)["pulp_href"] for package in packages]
-        self.pulp.modify(self.repository, add=hrefs)
+        self.pulp.modify(self.repository, add=hrefs, **options)
         self.lifecycle.promote("testing")
 
 
@@ -210,12 +210,12 @@ def test_the_first_of_two_channels_decides_with_strict_priority(
     assert conda.change("create", other, *arguments, url=first, **disabled)[team.app] == "2.0"
 
 
-@pytest.mark.parametrize("sign", ["@", "%40"])
+@pytest.mark.parametrize("sign", ["/at/", "@", "%40"])
 def test_the_past_installs(conda, team, prefix, sign):
     then = f"{team.url.rstrip('/')}{sign}v1/"
     assert [record["version"] for record in conda.search(team.app, then)] == ["1.0"]
     expected = {team.app: "1.0", team.lib: "1.0"}
-    if conda.solver == "classic":
+    if conda.solver == "classic" and sign != "/at/":
         # It finds packages of such a channel, and installs none of them.
         assert conda.change("create", prefix, team.app, url=then) == {}
         return
@@ -226,11 +226,42 @@ def test_the_past_installs(conda, team, prefix, sign):
 
 
 def test_after_a_rollback_conda_sees_the_earlier_version(conda, own_team, prefix):
-    assert conda.change("create", prefix, own_team.app, url=own_team.url)[own_team.app] == "2.0"
-    assert own_team.lifecycle.roll_back("testing")["outcome"] == "moved"
-    assert [record["version"] for record in conda.search(own_team.app, own_team.url)] == ["1.0"]
+    url, app = own_team.url, own_team.app
+    assert conda.change("create", prefix, app, url=url)[app] == "2.0"
+    report = own_team.lifecycle.roll_back("testing")
+    assert [record["version"] for record in conda.search(app, url)] == ["1.0"]
     fresh = prefix.with_name("fresh")
-    assert conda.change("create", fresh, own_team.app, url=own_team.url)[own_team.app] == "1.0"
+    assert conda.change("create", fresh, app, url=url)[app] == "1.0"
+
+    # An environment does not go back by itself.
+    assert conda.change("update", prefix, "--all", url=url)[app] == "2.0"
+    assert report["way_back"]["install"] == [f"{app} <=1.0"]
+    assert conda.change("install", prefix, *report["way_back"]["install"], url=url)[app] == "1.0"
+
+
+def test_after_a_rollback_conda_goes_back_to_an_earlier_build(conda, own_team, prefix):
+    url, app = own_team.url, own_team.app
+    own_team.add(make_package(app, "2.0", "h1_1", build_number=1, depends=[own_team.lib]))
+    conda.change("create", prefix, app, url=url)
+    assert records(prefix)[app]["build_number"] == 1
+    report = own_team.lifecycle.roll_back("testing")
+    conda.change("update", prefix, "--all", url=url)
+    assert records(prefix)[app]["build_number"] == 1
+    conda.change("install", prefix, *report["way_back"]["install"], url=url)
+    assert (records(prefix)[app]["version"], records(prefix)[app]["build_number"]) == ("2.0", 0)
+
+
+def test_after_a_rollback_conda_gets_other_bytes_when_it_installs_again(conda, own_team, prefix):
+    url, app = own_team.url, own_team.app
+    other = make_package(app, "2.0", depends=[own_team.lib])
+    own_team.add(other, overwrite=True)
+    conda.change("create", prefix, app, url=url)
+    assert records(prefix)[app]["sha256"] == other.record.sha256
+    report = own_team.lifecycle.roll_back("testing")
+    assert report["way_back"]["reinstall"] == [app]
+    conda.change("remove", prefix, app, url=url)
+    conda.change("install", prefix, app, url=url)
+    assert records(prefix)[app]["sha256"] == own_team.apps["2.0"].record.sha256
 
 
 def _folder(path):

@@ -96,6 +96,60 @@ def test_a_stage_is_rolled_back_to_what_it_was_and_forth_again(pulp, team, make_
     assert team.roll_back("testing", entry=to_second)["outcome"] == "unchanged"
 
 
+def test_a_report_says_how_clients_go_back_with_the_stage(pulp, make_repository, word):
+    def named(name):
+        return f"{name}-back-{word}"
+
+    def add(*packages, remove=()):
+        hrefs = [pulp.upload(package)["pulp_href"] for package in packages]
+        pulp.modify(repository, add=hrefs, remove=remove, overwrite=True)
+        return hrefs
+
+    repository = make_repository(autopublish=True)
+    team = pulp.lifecycle(repository)
+    first = add(
+        make_package(named("app"), "1.0"),
+        make_package(named("lib"), "1.0"),
+        make_package(named("rebuilt"), "1.0", "h1_0"),
+        make_package(named("replaced"), files={"a": b"1"}),
+        make_package(named("same")),
+        make_package(named("withdrawn")),
+    )
+    pulp.environment(repository, "run", f"{named('app')}\n", platforms=["linux-64"])
+    gate = {"name": "environments", "kind": "environments"}
+    team.set_gates("testing", gate)
+    earlier = team.promote("testing")
+    assert earlier["way_back"] is None
+    add(
+        make_package(named("app"), "2.0"),
+        make_package(named("app"), "0.9"),
+        make_package(named("lib"), "1.0.1"),
+        make_package(named("new")),
+        make_package(named("rebuilt"), "1.0", "h2_1", build_number=1),
+        make_package(named("replaced"), files={"a": b"2"}),
+        remove=first[-1:],
+    )
+    assert team.promote("testing")["way_back"] is None
+    expected = {
+        "names": 5,
+        "install": [
+            f"{named('app')} <=1.0,!=0.9",
+            f"{named('lib')} <=1.0",
+            f'{named("rebuilt")}[version="==1.0",build_number="<=0"]',
+        ],
+        "reinstall": [named("replaced")],
+        "remove": [named("new")],
+        "environments": [{"name": "run", "platforms": ["linux-64"]}],
+    }
+    assert team.roll_back("testing", dry_run=True)["way_back"] == expected
+    assert team.roll_back("testing")["way_back"] == expected
+    assert team.history("testing")[0]["report"]["way_back"] == expected
+    # Forward again: what is newer comes with an update.
+    assert team.promote("testing")["way_back"] is None
+    # A promotion may go back as well.
+    assert team.promote("testing", state=earlier["after"])["way_back"] == expected
+
+
 def test_rolling_back_twice_never_leads_forth_again(pulp, team, make_packages):
     team.promote("testing")
     for name in ("two", "three"):

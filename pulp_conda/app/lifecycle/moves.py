@@ -12,6 +12,7 @@ from pulp_conda.app.lifecycle import gates
 from pulp_conda.app.lifecycle.gates import blocks
 from pulp_conda.app.lifecycle.gates.case import Gate, Verdict
 from pulp_conda.app.lifecycle.news import tell
+from pulp_conda.app.lifecycle.returning import way_back
 from pulp_conda.app.models import CondaPublication, CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import served_state, version_of
 from pulp_conda.app.results import checked
@@ -85,9 +86,11 @@ def attempt(
         judgements = gates.judge(stage.gates, case)
     if blocked := blocks.judge(publication):
         judgements.append(gates.Judgement(blocks.GATE, blocked))
+    served_now = stage.current
+    goes_back = served_now is not None and entry.state < served_now.state
     entry.report = {
         **(extra or _kept_of(entry.report)),
-        "changes": _changes(before, publication),
+        **_changes(before, publication, goes_back),
         "gates": [_gate_report(gate, verdict, overrides) for gate, verdict in judgements],
         "overrides": overrides,
     }
@@ -195,21 +198,31 @@ def check_is_there(entry: HistoryEntry) -> None:
         raise CondaError(StateGone(state=entry.label, stage=entry.stage.name))
 
 
-def _changes(before: CondaPublication | None, publication: CondaPublication) -> dict[str, Any]:
+def _changes(
+    before: CondaPublication | None, publication: CondaPublication, goes_back: bool
+) -> dict[str, Any]:
+    """Return what a report says of the packages.
+
+    Args:
+        goes_back: Whether the stage goes back to an earlier state.
+    """
     with compare(before and served_state(before), served_state(publication)) as changes:
         return {
-            "counts": changes.counts(),
-            "summaries": changes.summaries(),
-            "names": [
-                {
-                    "name": name.name,
-                    "summary": name.summary,
-                    "from": name.from_version,
-                    "to": name.to_version,
-                    "subdirs": list(name.subdirs),
-                }
-                for name in changes.page(limit=_SHOWN_NAMES, files=0)
-            ],
+            "changes": {
+                "counts": changes.counts(),
+                "summaries": changes.summaries(),
+                "names": [
+                    {
+                        "name": name.name,
+                        "summary": name.summary,
+                        "from": name.from_version,
+                        "to": name.to_version,
+                        "subdirs": list(name.subdirs),
+                    }
+                    for name in changes.page(limit=_SHOWN_NAMES, files=0)
+                ],
+            },
+            "way_back": way_back(changes, publication) if goes_back else None,
         }
 
 
@@ -246,5 +259,5 @@ def report_of(entry: HistoryEntry, outcome: MoveOutcome, dry_run: bool) -> Repor
         "after": entry.label,
         "reason": entry.reason,
         "requested_by": entry.requested_by,
-        **{"changes": None, "gates": [], **entry.report},
+        **{"changes": None, "way_back": None, "gates": [], **entry.report},
     }

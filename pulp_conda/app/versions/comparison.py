@@ -6,8 +6,9 @@ only the records of a page.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from pulp_conda.channel.diff import KINDS, SUMMARIES, NameChange, diff, highest,
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.records import PackageRecord
+from pulp_conda.channel.returning import Build
 
 # Files on a page, shared evenly by its names. A name has a hundred on average in large channels,
 # and some ten thousand.
@@ -128,6 +130,25 @@ FROM (
 WHERE number <= COALESCE(%s, number)
 """
 
+# Names of which the target lacks files that the base has, or has other files in their places.
+_WITHDRAWN_NAMES = """
+SELECT name, bool_or(kind = 'replaced'), count(*) OVER ()
+FROM conda_changes WHERE kind IN ('removed', 'replaced') GROUP BY name ORDER BY name LIMIT %s
+"""
+
+# The builds of such names: those that are withdrawn, and all that the target has.
+_BUILDS = """
+SELECT DISTINCT change.name, true, package.version, package.build_number
+FROM conda_changes AS change
+    JOIN conda_condapackage AS package ON package.content_ptr_id = change.base
+WHERE kind = 'removed' AND change.name = ANY(%(names)s)
+UNION ALL
+SELECT DISTINCT package.name COLLATE "C", false, package.version, package.build_number
+FROM ({target}) AS member JOIN conda_condapackage AS package
+    ON package.content_ptr_id = member.content
+WHERE package.name = ANY(%(names)s) AND package.sha256 <> ALL(%(withheld)s::text[])
+"""
+
 # The next two count the files that differ: packages that only one of two states has, where two
 # records at one path are one file. The first looks at all keys of both states.
 _COUNT_BY_KEYS = """
@@ -171,6 +192,23 @@ _FORGET_NAMES = """
 DELETE FROM conda_changed_names AS changed
 WHERE NOT EXISTS (SELECT FROM conda_changes WHERE conda_changes.name = changed.name)
 """
+
+
+@dataclass
+class Withdrawn:
+    """A package name of which clients may have files that the newer state does not serve.
+
+    Attributes:
+        name: The package name.
+        is_replaced: Whether a file of it has other bytes now.
+        builds: Versions and build numbers of the files that are gone.
+        kept: Versions and build numbers of the files that the newer state has.
+    """
+
+    name: str
+    is_replaced: bool
+    builds: list[Build]
+    kept: list[Build]
 
 
 @contextmanager
@@ -225,6 +263,7 @@ class Changes:
     ) -> None:
         where, self._facts = query.condition(subdir)
         self._members, facts = _members_of_both(base or NOTHING, target)
+        self._target = target
         self._facts |= facts
         self._where = where
         self._has_names = False
@@ -283,6 +322,20 @@ class Changes:
             )
             for name, word, from_version, to_version, before, after in rows
         ]
+
+    def withdrawn(self, limit: int, withheld: Collection[str] = ()) -> tuple[int, list[Withdrawn]]:
+        """Return of how many names files are gone or replaced, and the first of them by name.
+
+        Args:
+            withheld: The sha256 of packages that the newer state has, and does not serve.
+        """
+        rows = _rows(_WITHDRAWN_NAMES, [limit])
+        found = {name: Withdrawn(name, replaced, [], []) for name, replaced, _ in rows}
+        statement = _BUILDS.format(target=self._target.members("target"))
+        facts = self._target.facts("target") | {"names": list(found), "withheld": list(withheld)}
+        for name, is_gone, *build in _rows(statement, facts) if found else ():
+            (found[name].builds if is_gone else found[name].kept).append(tuple(build))
+        return (rows[0][2] if rows else 0), list(found.values())
 
     def sections(self, limit: int = 100) -> list[NameChange]:
         """Return the first names of each summary, for

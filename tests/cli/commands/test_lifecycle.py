@@ -125,6 +125,12 @@ def test_a_release_is_held_mended_approved_and_taken_back(
     # Back to what it was, by name; the history has all of it.
     back = conda("rollback", unique, "--stage", "testing", "--state", "3", "--reason", "too new")
     assert json.loads(back.stdout)["after"] == "v3"
+    for line in (
+        "Clients keep the newer packages that they have. In such an environment:",
+        f"    install, of these, what the environment has: '{app} <=1.0'",
+        f"Lock files of v3 are there for desk: pulp conda lock export {unique} --stage testing",
+    ):
+        assert line in back.stderr
     entries = json.loads(conda("history", unique, "--stage", "testing").stdout)
     told = [[entry[key] for key in ("kind", "outcome", "state", "reason")] for entry in entries]
     assert told == [

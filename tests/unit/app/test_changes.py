@@ -119,6 +119,27 @@ def _plain(changes):
     return [(c.kind, c.record.digest, c.keys, c.values) for c in changes]
 
 
+def test_names_with_withdrawn_files_come_with_what_is_kept(versions):
+    older, newer = versions
+    withheld = [record.sha256 for record in OLD if record.name == "down"]
+    with compare(newer, older) as changes:
+        count, names = changes.withdrawn(limit=100, withheld=withheld)
+        assert changes.withdrawn(limit=2) == (5, changes.withdrawn(limit=100)[1][:2])
+    assert count == 5
+    found = {
+        name.name: (name.is_replaced, sorted(name.builds), sorted(name.kept)) for name in names
+    }
+    assert found == {
+        "down": (False, [("1.5", 0)], []),
+        "new": (False, [("0.1", 0), ("0.2", 0)], []),
+        "rebuilt": (False, [("1.0", 0)], [("1.0", 0)]),
+        "up": (False, [("1.10", 0)], [("1.9", 0)]),
+        "zbytes": (True, [], [("1.0", 0)]),
+    }
+    with compare(older, older) as changes:
+        assert changes.withdrawn(limit=100) == (0, [])
+
+
 def test_names_come_in_pages_and_in_sections(versions):
     with compare(*versions) as changes:
         assert changes.names(offset=2, limit=2) == ["gone", "new"]

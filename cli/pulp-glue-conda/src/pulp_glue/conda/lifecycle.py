@@ -151,7 +151,7 @@ def describe_report(report: dict[str, t.Any]) -> list[str]:
     if unmet:
         lines.append(_("Dependencies that are neither in the stage nor in the source:"))
         lines += [f"    {each}" for each in unmet[:_SHOWN]] + _more(len(unmet))
-    return lines
+    return lines + _describe_way_back(report)
 
 
 def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
@@ -237,6 +237,34 @@ def _describe_gate(gate: dict[str, t.Any]) -> list[str]:
     for finding in findings[:_SHOWN]:
         lines += _describe_finding(finding)
     return lines + _more(gate["count"])
+
+
+def _describe_way_back(report: dict[str, t.Any]) -> list[str]:
+    """Return the lines that say how clients go back after the stage went back."""
+    way_back = report.get("way_back")  # An older server does not say it.
+    if not way_back or not way_back["names"]:
+        return []
+    texts = {
+        "install": _("    install, of these, what the environment has: {names}"),
+        "reinstall": _("    remove and install again: {names}"),
+        "remove": _("    remove: {names}"),
+    }
+    lines = [_("Clients keep the newer packages that they have. In such an environment:")]
+    for key, text in texts.items():
+        if names := way_back[key]:
+            shown = [f"'{name}'" if key == "install" else name for name in names[:_SHOWN]]
+            lines.append(text.format(names=" ".join(shown)))
+            lines += _more(len(names))
+    rest = way_back["names"] - sum(len(way_back[key]) for key in texts)
+    if rest > 0:
+        lines.append(_("    and {rest} more names: see the differences").format(rest=rest))
+    solved = [each["name"] for each in way_back["environments"] if each["platforms"]]
+    if solved:
+        text = _("Lock files of {after} are there for {names}: pulp conda lock export {lifecycle}")
+        text += " --stage {stage} --environment …"
+        names = ", ".join(solved[:_SHOWN])
+        lines += [text.format(**{**report, "names": names}), *_more(len(solved))]
+    return lines
 
 
 def _describe_finding(finding: dict[str, t.Any]) -> list[str]:
