@@ -25,7 +25,7 @@ except ImportError:  # It is in the extra "replica". Pulp does everything else w
     PulpCondaDistributionContext = None
 
 # The fields of a repository that a publication writes into the metadata of the channel.
-_PUBLISHED_FIELDS = ("channel_relations", "legacy_metadata", "subdirs")
+_PUBLISHED_FIELDS = ("channel_relations", "legacy_metadata", "subdirs", "shards")
 
 
 class CondaReplicator(Replicator):

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.support import gateway
 from tests.support.builders import make_package
 
 PUBLISHED = (
@@ -63,6 +64,48 @@ def test_a_subdir_that_lost_its_last_package_is_there_and_empty(pulp, make_repos
     assert pulp.fetch(url, "linux-64/repodata.json").json()["packages.conda"] == {}
     assert pulp.fetch_shard_index(url, "linux-64")["shards"] == {}
     assert pulp.fetch(url, "osx-64/repodata.json").status_code == 404
+
+
+def test_a_channel_has_no_shards_if_its_owner_wants_none(
+    pulp, make_repository, make_packages, tmp_path
+):
+    repository = make_repository(autopublish=True, shards=False)
+    assert pulp.get(repository)["shards"] is False
+    empty = pulp.distribute(repository=repository)
+    for subdir in ("noarch", "linux-64"):
+        path = f"{subdir}/repodata_shards.msgpack.zst"
+        assert pulp.fetch(empty, path).status_code == 404
+    assert pulp.fetch(empty, "noarch/repodata.json").ok
+    pulp.modify(repository, add=make_packages("flat"))
+    team = pulp.lifecycle(repository)
+    team.promote("testing")
+
+    def status(stage):
+        return pulp.fetch(team.urls[stage], "noarch/repodata_shards.msgpack.zst").status_code
+
+    assert status("testing") == 404
+    index = pulp.fetch(team.urls["testing"], "linux-64/repodata_shards.msgpack.zst")
+    assert index.status_code == 404
+    (name,) = pulp.names(team.urls["testing"])
+    # A client reads the other form.
+    url = team.urls["testing"]
+    (solution,) = gateway.call("solve", url=url, cache=tmp_path, environments=[[name]])
+    assert [record["name"] for record in solution] == [name]
+
+    # The next publication has them, and the one that is there stays as it is.
+    pulp.patch(repository, shards=True)
+    pulp.modify(repository, add=make_packages("sharded"))
+    assert (status("unstable"), status("testing")) == (200, 404)
+    team.promote("testing")
+    assert status("testing") == 200
+    assert len(pulp.fetch_shards(url)["packages.conda"]) == 2
+
+    # Single packages on top of a state are published like the rest.
+    pulp.patch(repository, shards=False)
+    pulp.modify(repository, add=make_packages("single"))
+    report = team.promote_packages("testing", "single-*")
+    assert report["outcome"] == "moved"
+    assert status("testing") == 404
 
 
 def test_old_versions_go_when_only_some_are_kept(pulp, make_repository, make_packages):

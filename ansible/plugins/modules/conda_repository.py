@@ -45,6 +45,10 @@ options:
       - An empty list takes the default of the server, the platforms of conda-forge.
     type: list
     elements: str
+  shards:
+    description: Whether to publish sharded repodata. Without shards, mamba sees each move of a
+      stage at once instead of a day later.
+    type: bool
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -86,6 +90,7 @@ _FIELDS = (
     "autopublish",
     "channel_relations",
     "legacy_metadata",
+    "shards",
     "pulp_labels",
 )
 
@@ -118,6 +123,7 @@ def main():
             "channel_relations": {"type": "dict"},
             "legacy_metadata": {"type": "bool"},
             "subdirs": {"type": "list", "elements": "str"},
+            "shards": {"type": "bool"},
             **LABELS,
             **STATE,
         },

@@ -63,6 +63,7 @@ def _repository_of(stage: CondaStage) -> CondaRepository:
         "channel_relations": channel.channel_relations,
         "legacy_metadata": channel.legacy_metadata,
         "subdirs": channel.subdirs,
+        "shards": channel.shards,
     }
     if stage.repository is None:
         stage.repository = CondaRepository.objects.create(

@@ -52,6 +52,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             clients of old.
         subdirs (list): The subdirs that clients find, also as long as they have no packages; None
             for `DEFAULT_SUBDIRS`. Subdirs with packages are always there.
+        shards (bool): Publish sharded repodata (CEP 16).
         last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request
             per subdir.
     """
@@ -65,6 +66,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     channel_relations = models.JSONField(default=dict)
     legacy_metadata = models.BooleanField(default=False)
     subdirs = ArrayField(models.TextField(), null=True)
+    shards = models.BooleanField(default=True)
     last_sync = models.JSONField(default=dict)
 
     class Meta:
@@ -100,6 +102,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             self.channel_relations,
             self.legacy_metadata,
             settings.CONDA_ZSTD_LEVEL,
+            self.shards,
         )
 
     def protected_versions(self) -> models.QuerySet:

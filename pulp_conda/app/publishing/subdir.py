@@ -3,7 +3,7 @@
 import bz2
 import shutil
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from contextlib import ExitStack
 from hashlib import sha256
 from itertools import groupby
@@ -100,19 +100,18 @@ class SubdirWriter:
                 self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
             for name, of_name in groupby(rows, key=attrgetter("name")):
                 entries = [entry for row in of_name if (entry := self._write_package(row))]
-                removed = self._removed_by_name.pop(name, ())
-                if entries or removed:
-                    self._shards.add(name, entries, removed)
+                self._add_shard(name, entries, self._removed_by_name.pop(name, ()))
                 visible += len(entries)
             # These names have no packages any more, only files that were removed.
             for name, removed in self._removed_by_name.items():
-                self._shards.add(name, [], removed)
+                self._add_shard(name, [], removed)
             self._repodata.close(sorted(self._removed))
             self._run_exports.close()
             if self._unpatched:
                 self._unpatched.close()
                 self._write_instructions()
-        self._write_index()
+        if self._repository.shards:
+            self._write_index()
         if self._repository.legacy_metadata:
             self._write_legacy()
         return visible
@@ -169,6 +168,10 @@ class SubdirWriter:
         if self._repository.legacy_metadata and not in_v3:
             self._for_current[row.filename] = record
         return row.filename, record, run_exports, in_v3
+
+    def _add_shard(self, name: str, entries: list[ShardEntry], removed: Collection[str]) -> None:
+        if self._repository.shards and (entries or removed):
+            self._shards.add(name, entries, removed)
 
     def _write_index(self) -> None:
         index = encode_index(

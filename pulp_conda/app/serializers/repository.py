@@ -65,6 +65,15 @@ class CondaRepositorySerializer(
         default=False,
         required=False,
     )
+    shards = serializers.BooleanField(
+        help_text=_(
+            "Publish sharded repodata, from the next publication on. Without shards, clients read "
+            "the whole 'repodata.json.zst', and mamba sees each move of a stage at once instead of "
+            "a day later. The default is true."
+        ),
+        default=True,
+        required=False,
+    )
 
     subdirs = serializers.ListField(
         child=serializers.CharField(max_length=32),
@@ -94,6 +103,7 @@ class CondaRepositorySerializer(
             "channel_relations",
             "legacy_metadata",
             "subdirs",
+            "shards",
         )
         model = CondaRepository
 

@@ -33,12 +33,14 @@ class EmptyChannel:
         relations: The references to other channels, as pairs (CEP 42).
         has_legacy_files: Whether `noarch` also has the files for old clients.
         level: The zstd level.
+        has_shards: Whether there are indexes of shards.
     """
 
     subdirs: frozenset[str]
     relations: tuple[tuple[str, str], ...]
     has_legacy_files: bool
     level: int
+    has_shards: bool = True
 
     @classmethod
     def of(
@@ -47,6 +49,7 @@ class EmptyChannel:
         relations: Mapping[str, str],
         has_legacy_files: bool,
         level: int,
+        has_shards: bool = True,
     ) -> "EmptyChannel":
         """Return a channel without packages.
 
@@ -55,12 +58,14 @@ class EmptyChannel:
             relations: What `check_relations` returned.
             has_legacy_files: Whether to have the files for old clients.
             level: The zstd level.
+            has_shards: Whether to have indexes of shards.
         """
         return cls(
             subdirs=frozenset({layout.NOARCH, *subdirs}),
             relations=tuple(sorted(relations.items())),
             has_legacy_files=has_legacy_files,
             level=level,
+            has_shards=has_shards,
         )
 
     def files(self, subdir: str | None) -> Mapping[str, bytes]:
@@ -72,7 +77,10 @@ class EmptyChannel:
             return {layout.CHANNELDATA: _channeldata()}
         if subdir not in self.subdirs:
             return {}
-        return _files(subdir, self.relations, self.has_legacy_files, self.level)
+        files = _files(subdir, self.relations, self.has_legacy_files, self.level)
+        if self.has_shards:
+            return files
+        return {name: data for name, data in files.items() if name != layout.SHARD_INDEX}
 
 
 @lru_cache(maxsize=1000)

@@ -65,7 +65,7 @@ CREATED = {
 }
 CHANGES = {
     "conda_remote": {"includes": []},
-    "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": []},
+    "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": [], "shards": False},
     "conda_environment": {"source": "hello >=2\n"},
     "conda_distribution": {"notices": [], "cors_origins": ["*"]},
     "conda_lifecycle": {"retain_days": -1, "announce": True},
@@ -73,7 +73,7 @@ CHANGES = {
 # What the diffs of these changes are to show, and nothing else.
 SHOWN = {
     "conda_remote": {"includes"},
-    "conda_repository": {"remote", "retain_repo_versions", "subdirs"},
+    "conda_repository": {"remote", "retain_repo_versions", "subdirs", "shards"},
     "conda_environment": {"source", "requirements"},
     "conda_distribution": {"notices", "cors_origins"},
     "conda_lifecycle": {"retain_days", "announce"},

@@ -72,6 +72,7 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants,
         name=unique,
         autopublish=True,
         channel_relations={"base": "../forge"},
+        shards=False,
     )["pulp_href"]
     packages = [make_package(f"{name}-{unique}") for name in ("one", "two")]
     for package in packages:
@@ -108,6 +109,8 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants,
             blue.fetch(replica["base_url"], path).json()
             == red.fetch(channel["base_url"], path).json()
         )
+    index = blue.fetch(replica["base_url"], "noarch/repodata_shards.msgpack.zst")
+    assert index.status_code == 404
     bytes_here = blue.fetch(replica["base_url"], f"noarch/{packages[0].filename}").content
     assert bytes_here == packages[0].data
     # A channel that serves nothing is one without packages, there and here.

@@ -135,6 +135,14 @@ update_options = [
             "Default, or if empty: the platforms of conda-forge."
         ),
     ),
+    click.option(
+        "--shards/--no-shards",
+        default=None,
+        help=_(
+            "Whether to publish sharded repodata. Without shards, mamba sees each move of a stage "
+            "at once instead of a day later."
+        ),
+    ),
     retained_versions_option,
     retain_checkpoints_option,
     pulp_labels_option,
