@@ -21,9 +21,14 @@ from tests.support.sigstore import Sigstore
 from tests.support.skips import Skips
 from tests.support.stack import running_stack
 from tests.support.upstream import Upstream
+from tests.support.variables import CORPUS  # noqa: F401  before the environment is cleared
 
 # Parts of the reasons for which a test may be skipped. Any other skip is a failure.
-MAY_LACK = ("set PULP_CONDA_CORPUS to a folder of real packages", "'conda' is not on the PATH")
+MAY_LACK = (
+    "set PULP_CONDA_CORPUS to a folder of real packages",
+    "'conda' is not on the PATH",
+    "'conda index' is not there",
+)
 
 
 def pytest_configure(config):

@@ -7,30 +7,21 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
+
+from tests.support.variables import CONDA
 
 NO_CONDA = "'conda' is not on the PATH, and PULP_CONDA_CONDA is not set"
 
 
 @functools.cache
-def find_conda() -> str | None:
-    """Return the path of the program, or None."""
-    program = os.environ.get("PULP_CONDA_CONDA")
-    if program and not os.access(program, os.X_OK):
-        raise FileNotFoundError(f"PULP_CONDA_CONDA: '{program}' is not a program")
-    return program or shutil.which("conda")
-
-
-@functools.cache
 def find_solvers() -> list[str]:
     """Return the names of the solvers that the program has. Without a program there are none."""
-    program = find_conda()
-    if program is None:
+    if CONDA is None:
         return []
     usage = subprocess.run(
-        [program, "create", "--help"],
+        [CONDA, "create", "--help"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -39,6 +30,15 @@ def find_solvers() -> list[str]:
     ).stdout
     (names,) = re.findall(r"\[--solver \{(.+?)\}\]", usage)
     return sorted(names.split(","))
+
+
+@functools.cache
+def why_no_index() -> str | None:
+    """Return why there is no command `conda index`, which conda-index adds. None if there is."""
+    if CONDA is None:
+        return NO_CONDA
+    asked = subprocess.run([CONDA, "index", "--help"], capture_output=True, timeout=120)
+    return "'conda index' is not there" if asked.returncode else None
 
 
 class CondaFailed(Exception):
@@ -119,7 +119,7 @@ class Conda:
 
     def _run(self, *arguments: object, **settings: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [find_conda(), *map(str, arguments)],
+            [CONDA, *map(str, arguments)],
             env=self._environment | settings,
             capture_output=True,
             text=True,

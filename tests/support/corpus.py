@@ -3,9 +3,7 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 import zstandard
@@ -13,11 +11,8 @@ from conda_package_streaming.package_streaming import stream_conda_info
 
 from tests.support.builders import add_shards
 from tests.support.conda import without_indexed
+from tests.support.variables import CORPUS
 
-# Beside the checkout, if nothing else is said.
-CORPUS = Path(
-    os.environ.get("PULP_CONDA_CORPUS") or Path(__file__).parents[3] / "shared/data/packages"
-)
 MANIFEST = CORPUS / "manifest.csv"
 
 
