@@ -213,6 +213,19 @@ def test_files_for_old_clients_and_relations_are_those_of_the_repository(pulp, m
         assert found.relations == relations
 
 
+def test_a_channel_without_shards_has_no_empty_index_of_them(pulp, make_repository, make_packages):
+    repository = make_repository(shards=False)
+    lifecycle = pulp.lifecycle(repository)
+    urls = [pulp.distribute(repository=repository), *lifecycle.urls.values()]
+    for _ in range(2):
+        for url in urls:
+            for subdir in ("noarch", "linux-64"):
+                assert pulp.fetch(url, INDEX.format(subdir)).status_code == 404
+            assert pulp.fetch(url, NOARCH[1]).status_code == 200
+        pulp.modify(repository, add=make_packages("one"))
+        pulp.publish(repository=repository)
+
+
 def test_an_export_has_the_files_too(pulp, stack, make_repository, make_packages, unique):
     repository = make_repository(subdirs=["linux-64", "zos-z"])
     pulp.modify(repository, add=make_packages("one"))

@@ -100,9 +100,9 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         return EmptyChannel.of(
             {*subdirs, *more_subdirs},
             self.channel_relations,
-            self.legacy_metadata,
-            settings.CONDA_ZSTD_LEVEL,
-            self.shards,
+            has_shards=self.shards,
+            has_legacy_files=self.legacy_metadata,
+            level=settings.CONDA_ZSTD_LEVEL,
         )
 
     def protected_versions(self) -> models.QuerySet:

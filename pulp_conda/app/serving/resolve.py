@@ -337,7 +337,7 @@ def _without_packages(state: Served | Unserved) -> EmptyChannel:
     for repository in repositories:
         # What is published there may come to this channel.
         return repository.as_empty(published_subdirs(repository.pk))
-    return EmptyChannel.of(layout.DEFAULT_SUBDIRS, {}, False, settings.CONDA_ZSTD_LEVEL)
+    return EmptyChannel.of(layout.DEFAULT_SUBDIRS, level=settings.CONDA_ZSTD_LEVEL)
 
 
 def _page(state: Served, subdir: str | None) -> Facts:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
@@ -30,42 +31,43 @@ class EmptyChannel:
 
     Attributes:
         subdirs: The subdirs that have an index of shards, and `noarch`, which has all files.
+        has_shards: Whether there are indexes of shards at all.
         relations: The references to other channels, as pairs (CEP 42).
         has_legacy_files: Whether `noarch` also has the files for old clients.
         level: The zstd level.
-        has_shards: Whether there are indexes of shards.
     """
 
     subdirs: frozenset[str]
     relations: tuple[tuple[str, str], ...]
+    has_shards: bool
     has_legacy_files: bool
     level: int
-    has_shards: bool = True
 
     @classmethod
     def of(
         cls,
         subdirs: Iterable[str],
-        relations: Mapping[str, str],
-        has_legacy_files: bool,
-        level: int,
+        relations: Mapping[str, str] = MappingProxyType({}),
+        *,
         has_shards: bool = True,
+        has_legacy_files: bool = False,
+        level: int,
     ) -> "EmptyChannel":
         """Return a channel without packages.
 
         Args:
             subdirs: Those that have an index of shards.
             relations: What `check_relations` returned.
+            has_shards: Whether to have indexes of shards.
             has_legacy_files: Whether to have the files for old clients.
             level: The zstd level.
-            has_shards: Whether to have indexes of shards.
         """
         return cls(
             subdirs=frozenset({layout.NOARCH, *subdirs}),
             relations=tuple(sorted(relations.items())),
+            has_shards=has_shards,
             has_legacy_files=has_legacy_files,
             level=level,
-            has_shards=has_shards,
         )
 
     def files(self, subdir: str | None) -> Mapping[str, bytes]:

@@ -17,8 +17,8 @@ URL = "https://conda.example.org/team"
 RELATIONS = {"base": "../forge", "overrides": "../.."}
 
 
-def _channel(subdirs=layout.DEFAULT_SUBDIRS, relations=None, has_legacy_files=False):
-    return EmptyChannel.of(subdirs, relations or {}, has_legacy_files, 3)
+def _channel(subdirs=layout.DEFAULT_SUBDIRS, relations=None, **has):
+    return EmptyChannel.of(subdirs, relations or {}, level=3, **has)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,13 @@ def test_the_files_of_noarch_are_read_and_have_no_packages():
         assert list(read_run_exports(io.BytesIO(files[name]), url=URL)) == []
     channeldata = _channel().files(None)[layout.CHANNELDATA]
     assert list(read_channeldata(io.BytesIO(channeldata), url=URL, max_size=1000)) == []
+
+
+def test_who_wants_no_shards_has_no_index_of_them():
+    channel = _channel(has_shards=False)
+    assert layout.REPODATA in channel.files("noarch")
+    for subdir in channel.subdirs:
+        assert layout.SHARD_INDEX not in channel.files(subdir)
 
 
 def test_the_same_channel_gives_the_same_bytes():
