@@ -120,6 +120,18 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
+class RepodataForm(StrEnum):
+    """In which form a sync reads the repodata of an upstream.
+
+    `shards`: the shard index and its shards (CEP 16). `flat`: one file for a subdir, which is
+    `repodata.json` or zstd of it. `auto`: the shards, and where they cannot be used, the flat form.
+    """
+
+    AUTO = "auto"
+    SHARDS = "shards"
+    FLAT = "flat"
+
+
 def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Return words as the choices of a field: Django's own `TextChoices` has no types."""
     return [(word.value, word.value) for word in words]

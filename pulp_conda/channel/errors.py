@@ -347,8 +347,12 @@ class EmptyUpstream(UpstreamError):
     code = "CND0023"
     message = _(
         "'{url}' has no repodata in any known subdir. Give the URL that stands before the subdir, "
-        "or name the channel's subdirs in the remote's 'subdirs'."
+        "or name the channel's subdirs in the remote's 'subdirs'.{hint}"
     )
+
+    def __init__(self, url: str, form: str = "auto") -> None:
+        hint = _(" The remote's 'repodata_form' is '{form}': with 'auto', every form is tried.")
+        super().__init__(url=url, hint="" if form == "auto" else hint.format(form=form))
 
 
 class BadUpstreamUrl(UpstreamError):

@@ -33,6 +33,13 @@ options:
     description: Match specs of packages to leave out, applied after O(includes).
     type: list
     elements: str
+  repodata_form:
+    description:
+      - In which form a sync reads the repodata of the upstream. V(shards) are one file for each
+        package name. V(flat) is C(repodata.json) or zstd of it. V(auto) takes the shards, and
+        where they cannot be used, the flat form.
+    type: str
+    choices: [auto, shards, flat]
   trust_dates:
     description:
       - Whether the rule C(minimum_age) of gates believes the dates that the upstream gives, of
@@ -157,6 +164,7 @@ _FIELDS = (
     "subdirs",
     "includes",
     "excludes",
+    "repodata_form",
     "trust_dates",
     "policy",
     "ca_cert",
@@ -231,6 +239,7 @@ def main():
             "subdirs": {"type": "list", "elements": "str"},
             "includes": {"type": "list", "elements": "str"},
             "excludes": {"type": "list", "elements": "str"},
+            "repodata_form": {"type": "str", "choices": ["auto", "shards", "flat"]},
             "trust_dates": {"type": "bool"},
             "policy": {"type": "str", "choices": ["on_demand", "immediate", "streamed"]},
             "remote_username": {"type": "str"},

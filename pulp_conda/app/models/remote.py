@@ -18,6 +18,7 @@ from pulpcore.plugin.models import (
 
 from pulp_conda.app.downloads import HomeDownloader, is_at_home
 from pulp_conda.app.models.act import Audited
+from pulp_conda.app.vocabulary import RepodataForm, choices_of
 from pulp_conda.channel.secrets import mask, mask_headers
 
 # `headers` may have an authorization in them.
@@ -39,6 +40,7 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
         subdirs (list): The subdirs to take; all that the channel has if empty.
         includes (list): MatchSpecs of packages to take; all if empty.
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
+        repodata_form (str): In which form to read the repodata: a word of `RepodataForm`.
         trust_dates (bool): Whether a quarantine believes the dates that the upstream gives.
         token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
             answer or log has it.
@@ -54,6 +56,9 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
     subdirs = ArrayField(models.TextField(), default=list)
     includes = ArrayField(models.TextField(), default=list)
     excludes = ArrayField(models.TextField(), default=list)
+    repodata_form = models.TextField(
+        choices=choices_of(RepodataForm), default=RepodataForm.AUTO.value
+    )
     trust_dates = models.BooleanField(default=False)
     token = EncryptedTextField(null=True)
     unmasked = EncryptedJSONField(null=True)

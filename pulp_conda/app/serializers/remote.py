@@ -13,6 +13,7 @@ from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.secrets import MaskedHeadersField, MaskedUrlField
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
+from pulp_conda.app.vocabulary import RepodataForm, choices_of
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl
 from pulp_conda.channel.matchspec import Query
@@ -86,6 +87,15 @@ class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
         ),
         required=False,
     )
+    repodata_form = serializers.ChoiceField(
+        help_text=_(
+            "In which form to read the repodata of the upstream: 'shards' (CEP 16), 'flat' for "
+            "'repodata.json' or zstd of it, or 'auto' for the shards and, where they cannot be "
+            "used, the flat form. The default is 'auto'."
+        ),
+        choices=choices_of(RepodataForm),
+        required=False,
+    )
     trust_dates = serializers.BooleanField(
         help_text=_(
             "Whether the rule 'minimum_age' of gates believes this upstream: the "
@@ -151,6 +161,7 @@ class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
             "subdirs",
             "includes",
             "excludes",
+            "repodata_form",
             "trust_dates",
             "token",
         )

@@ -1,7 +1,7 @@
 """Make a new repository version from what an upstream channel has."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
 from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
@@ -12,10 +12,10 @@ from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
 from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
-from pulp_conda.app.sync.reader import UpstreamReader
+from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
 from pulp_conda.app.sync.summaries import keep_summaries
 from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
-from pulp_conda.channel.errors import BadShard
+from pulp_conda.channel.errors import BadShard, UpstreamError
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,29 @@ def sync_channel(
         ChannelError: the upstream is wrong.
         CondaError: the repository does not allow the new version.
     """
-    try:
-        return _sync(remote, repository, mirror, optimize)
-    except BadShard as error:
-        # The upstream may have replaced shards while we read them. Then a new index has others.
-        log.info("Sync of '%s' begins again: %s", repository.name, error)
-        return _sync(remote, repository, mirror, optimize)
+    unusable: dict[str, UpstreamError] = {}
+    is_second_try = False
+    while True:
+        try:
+            return _sync(remote, repository, mirror, optimize, unusable)
+        except UnusableForm as wrong:
+            log.info("Sync of '%s' begins again: %s", repository.name, wrong.error)
+            if isinstance(wrong.error, BadShard) and not is_second_try:
+                # The upstream may have replaced shards while we read them. Then a new index has
+                # others.
+                is_second_try = True
+            elif wrong.has_other_form:
+                unusable[wrong.form] = wrong.error
+            else:
+                raise next(iter(unusable.values()), wrong.error) from None
 
 
 def _sync(
-    remote: CondaRemote, repository: CondaRepository, mirror: bool, optimize: bool
+    remote: CondaRemote,
+    repository: CondaRepository,
+    mirror: bool,
+    optimize: bool,
+    unusable: Mapping[str, UpstreamError],
 ) -> RepositoryVersion | None:
     latest = repository.latest_version()
     remembered: _LastSync = repository.last_sync
@@ -76,7 +89,7 @@ def _sync(
     seen_before = subdirs_before if comparable else {}
     sources = remembered.get("sources", [])
 
-    upstream = Upstream(remote, known=subdirs_before)
+    upstream = Upstream(remote, subdirs_before, unusable)
     fetched = run(_fetch(upstream, seen_before))
     seen = {subdir.subdir: subdir.seen for subdir in fetched}
     changed = [subdir for subdir in fetched if subdir.path]

@@ -7,21 +7,43 @@ from contextlib import closing
 
 from django.conf import settings
 
-from pulpcore.plugin.models import ProgressReport, RepositoryVersion
+from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
+from pulp_conda.app.sync.reports import warn
 from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadShard, ChannelError
+from pulp_conda.channel.errors import (
+    BadRecord,
+    BadShard,
+    ChannelError,
+    RepodataTooLarge,
+    UpstreamError,
+)
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.repodata import Repodata, named_by
 from pulp_conda.channel.metadata.run_exports import canonical, read_run_exports
 from pulp_conda.channel.metadata.shards import MAX_SIZE, Shard, ShardIndex, read_index, read_shard
 from pulp_conda.channel.records import PackageRecord
+
+
+class UnusableForm(Exception):
+    """A form of the repodata could be downloaded, and is wrong.
+
+    Attributes:
+        form: The name of its file: the repodata or the shard index.
+        error: What is wrong.
+    """
+
+    def __init__(self, fetched: FetchedSubdir, error: UpstreamError) -> None:
+        super().__init__(fetched, error)
+        self.form = fetched.form
+        self.has_other_form = fetched.has_other_form
+        self.error = error
 
 
 class UpstreamReader:
@@ -60,13 +82,17 @@ class UpstreamReader:
         """Yield the packages that the remote takes, in the order of the upstream's files.
 
         Raises:
-            ChannelError: when the reading gets to a record or a file that is wrong.
+            UnusableForm: when the reading gets to a file that is wrong.
+            ChannelError: when it gets to what would be as wrong in another form.
         """
         for fetched in self._fetched:
-            if fetched.is_sharded:
-                yield from self._read_shards(fetched)
-            else:
-                yield from self._read_repodata(fetched)
+            read = self._read_shards if fetched.is_sharded else self._read_repodata
+            try:
+                yield from read(fetched)
+            except (BadRecord, RepodataTooLarge):
+                raise
+            except UpstreamError as error:
+                raise UnusableForm(fetched, error) from None
 
     def run_exports(self) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
         """Yield each subdir whose run_exports are in a file of their own, with what that says.
@@ -111,12 +137,18 @@ class UpstreamReader:
                     )
 
     def report(self) -> None:
-        """Tell the user how many packages were left out, and why."""
+        """Tell the user which forms were read instead of better ones, and what was left out."""
+        read_instead = defaultdict[str, list[str]](list)
+        for fetched in self._fetched:
+            if fetched.instead_of:
+                path = layout.metadata_path(fetched.subdir, fetched.form)
+                read_instead[str(fetched.instead_of)].append(f"'{path}'")
+        for reason, paths in read_instead.items():
+            warn("sync.other_form", f"Read {', '.join(paths)} instead: {reason}")
+        for subdir, error in self._upstream.doubtful.items():
+            warn("sync.doubtful_subdir", f"Left out: '{subdir}', which may exist: {error}")
         for reason, count in self._left_out.most_common():
-            with ProgressReport(
-                message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
-            ):
-                pass
+            warn("sync.left_out", f"Left out: {reason}", count)
 
     def _read_repodata(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
         with open(fetched.new_path, "rb") as file:

@@ -26,12 +26,15 @@ from pulpcore.plugin.exceptions import DigestValidationError, SizeValidationErro
 
 from pulp_conda.app.downloads import HomeDownloader
 from pulp_conda.app.models import CondaRemote
+from pulp_conda.app.vocabulary import RepodataForm
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
+    BadRepodata,
     BadShardIndex,
     DigestMismatch,
     EmptyUpstream,
     RepodataTooLarge,
+    UpstreamError,
     UpstreamStatus,
     UpstreamUnreachable,
 )
@@ -40,6 +43,20 @@ from pulp_conda.channel.metadata.stream import is_zstd
 
 # The statuses by which upstreams say that they do not have a file. Some mirrors answer 403 then.
 _ABSENT = {403, 404, 410, 501}
+
+# By these, an upstream says plainly that it does not have a form of the repodata: no fault.
+_NO_SUCH_FORM = {404, 410, 501}
+
+# What an upstream answers for some time only, besides 5xx.
+_FOR_NOW = {408, 425, 429}
+
+# The files that have the records of a subdir, by the remote's `repodata_form`: the best first.
+_FLAT_FORMS = (layout.REPODATA_ZST, layout.REPODATA)
+_FORMS = {
+    RepodataForm.AUTO: (layout.SHARD_INDEX, *_FLAT_FORMS),
+    RepodataForm.SHARDS: (layout.SHARD_INDEX,),
+    RepodataForm.FLAT: _FLAT_FORMS,
+}
 
 _IF_NONE_MATCH = "If-None-Match"
 _IF_MODIFIED_SINCE = "If-Modified-Since"
@@ -77,12 +94,17 @@ class FetchedSubdir:
         seen: What the next sync compares with.
         run_exports: The run_exports.json beside the repodata, or None if there is none. Shards have
             it inside.
+        instead_of: Why this is not the form that a sync would rather read, if the upstream should
+            have that one.
+        has_other_form: Whether the subdir may be read in another form, if this file is wrong.
     """
 
     subdir: str
     path: str | None
     seen: Seen
     run_exports: "FetchedFile | None" = None
+    instead_of: UpstreamError | None = None
+    has_other_form: bool = False
 
     @property
     def url(self) -> str:
@@ -96,9 +118,14 @@ class FetchedSubdir:
         return self.path
 
     @property
+    def form(self) -> str:
+        """The form of the records: the name of the file, without its subdir."""
+        return self.url.partition("?")[0].rpartition("/")[2]
+
+    @property
     def is_sharded(self) -> bool:
         """Whether the records are in shards, and the file is their index."""
-        return _is_shard_index(self.url)
+        return self.form == layout.SHARD_INDEX
 
 
 @dataclass(frozen=True)
@@ -126,6 +153,23 @@ class _NotModified(Exception):
 
 class _FileTooLarge(Exception):
     """A file of the upstream is larger than such files may be."""
+
+
+class _NoForm(Exception):
+    """A subdir cannot be downloaded in any form.
+
+    Attributes:
+        errors: What is wrong with each form, the best first.
+    """
+
+    def __init__(self, errors: Sequence[UpstreamError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    @property
+    def error(self) -> UpstreamError:
+        """The error to report: that of the best form which the upstream seems to have."""
+        return _first_fault(self.errors) or self.errors[-1]
 
 
 class _MetadataDownloader(HomeDownloader):
@@ -187,11 +231,23 @@ class Upstream:
 
     Args:
         known: The subdirs that it had at the last sync.
+        unusable: Forms of the repodata, by the name of their file, that turned out to be wrong.
+            They are only read where there is no other form.
+
+    Attributes:
+        doubtful: By subdir, why it is not sure that the upstream has none of it.
     """
 
-    def __init__(self, remote: CondaRemote, known: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        remote: CondaRemote,
+        known: Collection[str] = (),
+        unusable: Mapping[str, UpstreamError] | None = None,
+    ) -> None:
         self._remote = remote
         self._known = known
+        self._unusable = unusable or {}
+        self.doubtful: dict[str, UpstreamError] = {}
         self._factory = _factory(remote, _MetadataDownloader)
         self._index_factory = _factory(remote, _ShardIndexDownloader)
         # One for the upstream's own host, and one for all others.
@@ -216,11 +272,16 @@ class Upstream:
             return_exceptions=True,
         )
         fetched = [answer for answer in answers if not isinstance(answer, BaseException)]
-        for subdir, error in zip(subdirs, answers, strict=True):
-            if isinstance(error, BaseException) and not self._may_be_absent(subdir, error, fetched):
-                raise error
+        for subdir, answer in zip(subdirs, answers, strict=True):
+            if isinstance(answer, _NoForm):
+                if not self._may_be_absent(subdir, answer.errors, bool(fetched)):
+                    raise answer.error
+                if _is_for_now(answer.error):
+                    self.doubtful[subdir] = answer.error
+            elif isinstance(answer, BaseException):
+                raise answer
         if not fetched:
-            raise EmptyUpstream(url=self._remote.url)
+            raise EmptyUpstream(url=self._remote.url, form=self._remote.repodata_form)
         return fetched
 
     async def fetch_channeldata(self) -> FetchedFile | None:
@@ -248,56 +309,82 @@ class Upstream:
             run(cancel(tasks))
 
     def _may_be_absent(
-        self, subdir: str, error: BaseException, fetched: Sequence[FetchedSubdir]
+        self, subdir: str, errors: Sequence[UpstreamError], has_others: bool
     ) -> bool:
         """Say whether a sync may go on without a subdir that could not be downloaded.
 
         It may, if the remote does not name the subdir, and the upstream says that it does not have
-        it. A subdir that is forbidden now and was there at the last sync is not absent: a mirror
-        would lose all of its packages.
+        it. A subdir that was there at the last sync is not absent while it is forbidden, or while a
+        form of it cannot be asked for: a mirror would lose all of its packages.
+
+        Args:
+            errors: What is wrong with each form, the best first.
+            has_others: Whether other subdirs were downloaded.
         """
-        if self._remote.subdirs or not isinstance(error, UpstreamStatus):
+        status = _status_of(errors[-1])
+        if self._remote.subdirs or status not in _ABSENT:
             return False
-        status = error.facts["status"]
-        if status == 404:
+        if status == 404 and not any(map(_is_for_now, errors)):
             return True
-        return status in _ABSENT and bool(fetched) and subdir not in self._known
+        return has_others and subdir not in self._known
 
     async def _fetch_subdir(self, subdir: str, seen: Seen | None) -> FetchedSubdir:
-        """Download the records of a subdir in the first of its forms that the upstream has.
+        """Download the records of a subdir in the best of its forms that can be downloaded.
 
-        These are a shard index, repodata.json.zst, and repodata.json.
+        Raises:
+            _NoForm: none can.
+            RepodataTooLarge: it is larger than the limit, which holds for all forms.
         """
-        flat = None
-        if seen and not _is_shard_index(seen["url"]):
-            # If this file did not change, no other request is needed.
-            flat = await self._fetch_form(subdir, seen["url"], seen)
-            if flat and flat.path is None:
-                return flat
-        url = layout.join_url(self._remote.url, subdir, layout.SHARD_INDEX)
-        if sharded := await self._fetch_form(subdir, url, seen):
-            return sharded
-        if flat is None:
-            url = layout.join_url(self._remote.url, subdir, layout.REPODATA_ZST)
-            flat = await self._fetch_form(subdir, url, None)
-        if flat is None:
-            url = layout.join_url(self._remote.url, subdir, layout.REPODATA)
-            path, now_seen = await self._download(url, None)
-            flat = FetchedSubdir(subdir, path, now_seen)
-        return replace(flat, run_exports=await self._fetch_run_exports(subdir))
+        forms = _FORMS[RepodataForm(self._remote.repodata_form)]
+        answers: dict[str, FetchedSubdir | UpstreamError] = {}
+        for form in _FLAT_FORMS:
+            if seen and form in forms and seen["url"] == self._url(subdir, form):
+                # If this file did not change, no other request is needed.
+                answers[form] = answer = await self._fetch_form(subdir, form, seen)
+                if isinstance(answer, FetchedSubdir) and answer.path is None:
+                    return answer
+        for form in sorted(forms, key=lambda form: form in self._unusable):
+            if form not in answers:
+                answers[form] = await self._fetch_form(subdir, form, seen)
+            answer = answers[form]
+            if isinstance(answer, FetchedSubdir):
+                break
+            if form == layout.REPODATA_ZST and isinstance(answer, UpstreamUnreachable):
+                answers[layout.REPODATA] = answer  # It is on the same server.
+        else:
+            raise _NoForm(_errors(answers[form] for form in forms))
+        better = forms[: forms.index(form)]
+        wrong = {name for name in forms if isinstance(answers.get(name), UpstreamError)}
+        answer = replace(
+            answer,
+            instead_of=_first_fault(self._unusable.get(name) or answers[name] for name in better),
+            has_other_form=bool(set(forms) - wrong - self._unusable.keys() - {form}),
+        )
+        if answer.is_sharded:
+            return answer
+        return replace(answer, run_exports=await self._fetch_run_exports(subdir))
 
-    async def _fetch_form(self, subdir: str, url: str, seen: Seen | None) -> FetchedSubdir | None:
-        """Download a subdir in one form, or return None if the upstream does not have this form."""
+    def _url(self, subdir: str, form: str) -> str:
+        return layout.join_url(self._remote.url, subdir, form)
+
+    async def _fetch_form(
+        self, subdir: str, form: str, seen: Seen | None
+    ) -> FetchedSubdir | UpstreamError:
+        """Download a subdir in one form, or return why it cannot be used."""
+        url = self._url(subdir, form)
         try:
             path, now_seen = await self._download(url, seen)
-        except UpstreamStatus as error:
-            if error.facts["status"] not in _ABSENT:
+        except RepodataTooLarge:
+            raise
+        except UpstreamError as error:
+            if _status_of(error) == 416:
+                # That is for a request for a part of a file. This one asked for the whole file.
                 raise
-            return None
-        is_compressed = url.partition("?")[0].endswith(".zst")
-        if path and is_compressed and not _starts_like(path, is_zstd):
+            return error
+        if path and form != layout.REPODATA and not _starts_like(path, is_zstd):
             # Some upstreams answer with a page that says "not found", and the status 200.
-            return None
+            wrong = BadShardIndex if form == layout.SHARD_INDEX else BadRepodata
+            return wrong(url=url, reason="it is not compressed with zstd")
         return FetchedSubdir(subdir, path, now_seen)
 
     async def _fetch_run_exports(self, subdir: str) -> FetchedFile | None:
@@ -408,6 +495,28 @@ def upstream_errors(url: str) -> Iterator[None]:
     except (aiohttp.ClientError, UnicodeError) as error:
         # A URL like 'http://a..b/' is a UnicodeError.
         raise UpstreamUnreachable(url=url, reason=str(error)) from None
+
+
+def _status_of(error: UpstreamError) -> int | None:
+    """Return the HTTP status that an upstream answered, if it answered one."""
+    return error.facts["status"] if isinstance(error, UpstreamStatus) else None
+
+
+def _errors(answers: Iterable[FetchedSubdir | UpstreamError]) -> list[UpstreamError]:
+    return [answer for answer in answers if isinstance(answer, UpstreamError)]
+
+
+def _first_fault(answers: Iterable[FetchedSubdir | UpstreamError]) -> UpstreamError | None:
+    """Return the first error that is more than the plain answer that there is no such file."""
+    return next((err for err in _errors(answers) if _status_of(err) not in _NO_SUCH_FORM), None)
+
+
+def _is_for_now(error: UpstreamError) -> bool:
+    """Say whether another answer can be expected later."""
+    status = _status_of(error)
+    if status is None:
+        return isinstance(error, UpstreamUnreachable)
+    return status in _FOR_NOW or (status >= 500 and status not in _ABSENT)
 
 
 def _is_shard_index(url: str) -> bool:

@@ -145,6 +145,14 @@ class LockFormat(StrEnum):
     EXPLICIT = "explicit"
 
 
+class RepodataForm(StrEnum):
+    """The forms in which a sync reads the repodata of an upstream."""
+
+    AUTO = "auto"
+    SHARDS = "shards"
+    FLAT = "flat"
+
+
 def values_of(words: type[StrEnum]) -> list[str]:
     """Return the values of an enumeration as plain texts."""
     return [word.value for word in words]

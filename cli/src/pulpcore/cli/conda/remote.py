@@ -22,6 +22,7 @@ from pulp_cli.generic import (
 )
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext
+from pulp_glue.conda.vocabulary import RepodataForm, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, lines_callback
@@ -77,21 +78,32 @@ selection_options: list[Any] = [
         help=_("The token that the upstream needs in its path, as in '/t/<token>/channel'."),
     ),
 ]
-trust_option = click.option(
-    "--trust-dates/--no-trust-dates",
-    default=None,
-    help=_(
-        "Whether the rule 'minimum_age' of gates believes the dates that the upstream gives. "
-        "By default a package is as old as the time since this server first saw it."
+# How to read the upstream, and how far to believe it.
+reading_options: list[Any] = [
+    click.option(
+        "--repodata-form",
+        type=click.Choice(values_of(RepodataForm), case_sensitive=False),
+        help=_(
+            "In which form to read the repodata of the upstream. 'auto' (the default): the shards, "
+            "and where they cannot be used, the flat form, which is 'repodata.json' or zstd of it."
+        ),
     ),
-)
+    click.option(
+        "--trust-dates/--no-trust-dates",
+        default=None,
+        help=_(
+            "Whether the rule 'minimum_age' of gates believes the dates that the upstream gives. "
+            "By default a package is as old as the time since this server first saw it."
+        ),
+    ),
+]
 lookup_options = [href_option, name_option, remote_lookup_option]
 nested_lookup_options = [remote_lookup_option]
 
 remote.add_command(list_command(decorators=remote_filter_options))
 remote.add_command(show_command(decorators=lookup_options))
 remote.add_command(
-    create_command(decorators=[*common_remote_create_options, *selection_options, trust_option])
+    create_command(decorators=[*common_remote_create_options, *selection_options, *reading_options])
 )
 remote.add_command(
     update_command(
@@ -99,7 +111,7 @@ remote.add_command(
             *lookup_options,
             *common_remote_update_options,
             *selection_options,
-            trust_option,
+            *reading_options,
         ]
     )
 )
@@ -115,6 +127,7 @@ add_examples(
     "show --name forge",
     "update --name forge --include 'numpy>=1.26' --include scipy",
     "update --name forge --trust-dates",
+    "update --name forge --repodata-form flat",
     "destroy --name forge",
     "label set --remote forge --key team --value data",
     "label show --remote forge --key team",

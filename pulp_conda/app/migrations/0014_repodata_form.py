@@ -1,0 +1,18 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('conda', '0013_cors_origins'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='condaremote',
+            name='repodata_form',
+            field=models.TextField(
+                choices=[('auto', 'auto'), ('shards', 'shards'), ('flat', 'flat')], default='auto'
+            ),
+        ),
+    ]
