@@ -26,6 +26,7 @@
     ├── BadResult               CND0066
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
+    ├── MassRemoval             CND0087
     └── DiskFull                CND0080
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
@@ -269,6 +270,17 @@ class BadOrigin(ChannelError):
     message = _(
         "'{origin}' is no origin of a web site. Write its scheme, its host, and its port if that "
         "is not the usual one, without a path: 'https://example.org', or '*' for all sites."
+    )
+
+
+class MassRemoval(ChannelError):
+    """A sync with `mirror` would remove a large part of a channel at once."""
+
+    code = "CND0087"
+    message = _(
+        "the sync would remove {losses} from repository '{repository}', which is more than "
+        "{percent} %. Nothing was changed. Look whether the upstream is whole and the remote is "
+        "right. If it is meant, sync again with 'allow_mass_removal'."
     )
 
 

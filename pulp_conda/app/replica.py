@@ -83,7 +83,13 @@ class CondaReplicator(Replicator):
         return super().requires_syncing(distro)
 
     def sync_params(self, repository: CondaRepository, remote: CondaRemote) -> dict[str, Any]:
-        return {"remote_pk": str(remote.pk), "repository_pk": str(repository.pk), "mirror": True}
+        return {
+            "remote_pk": str(remote.pk),
+            "repository_pk": str(repository.pk),
+            "mirror": True,
+            # The upstream is a Pulp that guards itself, and a replication has no request to ask.
+            "allow_mass_removal": True,
+        }
 
     def _check_free(self, upstream_distribution: dict[str, Any]) -> None:
         """Refuse to change what a stage serves: its history would not have that change.

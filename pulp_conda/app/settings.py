@@ -3,6 +3,10 @@
 # The largest size in bytes to which a repodata file of an upstream may unpack.
 CONDA_MAX_REPODATA_SIZE = 8 * 2**30
 
+# The percentage of the packages of a subdir, and of a channel, that a sync with `mirror` may
+# remove, unless the request has `allow_mass_removal`.
+CONDA_MAX_REMOVED_PERCENT = 50
+
 # The zstd level of published metadata, 1 to 22. Most of the bytes are checksums, which no level
 # compresses: level 15 saves only a few percent over level 3.
 CONDA_ZSTD_LEVEL = 3

@@ -25,6 +25,11 @@ options:
     description: Whether to fetch only what changed in the upstream since the last sync.
     type: bool
     default: true
+  allow_mass_removal:
+    description:
+      - Whether O(mirror) may remove a large part of a subdir or of the repository at once. Without
+        this, the sync fails then, because the upstream may be empty by accident.
+    type: bool
 extends_documentation_fragment:
   - pulp.conda.pulp
 attributes:
@@ -82,7 +87,9 @@ def work(module):
         after = before or 1
         foreseen = results(after != before, {"version": before}, {"version": after})
         return {**foreseen, "version": before}
-    body = {**module.given("mirror", "optimize"), **({"remote": remote} if remote else {})}
+    body = module.given("mirror", "optimize", "allow_mass_removal")
+    if remote:
+        body["remote"] = remote
     module.context("Repository", name=name).sync(body)
     repository = module.context("Repository", name=name)
     after = version_number(repository.entity)
@@ -102,6 +109,7 @@ def main():
             "remote": {"type": "str"},
             "mirror": {"type": "bool", "default": False},
             "optimize": {"type": "bool", "default": True},
+            "allow_mass_removal": {"type": "bool"},
         },
     )
 

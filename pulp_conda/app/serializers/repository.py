@@ -132,6 +132,15 @@ class CondaSyncSerializer(StrictFields, VisibleReferencesMixin, RepositorySyncUR
         default=True,
         required=False,
     )
+    allow_mass_removal = serializers.BooleanField(
+        help_text=_(
+            "Allow 'mirror' to remove more of a subdir or of the channel than the setting "
+            "'CONDA_MAX_REMOVED_PERCENT' says. If false, such a sync fails, because the upstream "
+            "may be empty by accident. The default is false."
+        ),
+        default=False,
+        required=False,
+    )
 
 
 @extend_schema_serializer(

@@ -13,6 +13,7 @@ from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
+from pulp_conda.app.sync.removals import check_removals
 from pulp_conda.app.sync.summaries import keep_summaries
 from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
 from pulp_conda.channel.errors import BadShard, UpstreamError
@@ -40,13 +41,18 @@ class _LastSync(TypedDict, total=False):
 
 
 def sync_channel(
-    remote: CondaRemote, repository: CondaRepository, mirror: bool, optimize: bool
+    remote: CondaRemote,
+    repository: CondaRepository,
+    mirror: bool,
+    optimize: bool,
+    allow_mass_removal: bool,
 ) -> RepositoryVersion | None:
     """Make a new version from what the upstream has now.
 
     Args:
         mirror: Also remove the packages that the upstream does not have any more.
         optimize: Download only what changed since the last sync.
+        allow_mass_removal: Also remove a large part of the channel at once.
 
     Returns:
         The new version, or None if nothing changed.
@@ -59,7 +65,7 @@ def sync_channel(
     is_second_try = False
     while True:
         try:
-            return _sync(remote, repository, mirror, optimize, unusable)
+            return _sync(remote, repository, mirror, optimize, allow_mass_removal, unusable)
         except UnusableForm as wrong:
             log.info("Sync of '%s' begins again: %s", repository.name, wrong.error)
             if isinstance(wrong.error, BadShard) and not is_second_try:
@@ -77,6 +83,7 @@ def _sync(
     repository: CondaRepository,
     mirror: bool,
     optimize: bool,
+    allow_mass_removal: bool,
     unusable: Mapping[str, UpstreamError],
 ) -> RepositoryVersion | None:
     latest = repository.latest_version()
@@ -98,16 +105,20 @@ def _sync(
         reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
         with frozen_heap(), Ingest(repository, remote) as ingest:
             _read(ingest, reader)
+            read_in_part = _read_in_part(fetched, reader)
+            ingest.compare(
+                mirror_except=read_in_part if mirror else None,
+                no_other_subdirs=comparable and seen.keys() | seen_before.keys() <= read_in_part,
+                patches=reader.patches(latest),
+            )
+            if not allow_mass_removal:
+                check_removals(ingest, repository)
             download_sidecars(upstream, ingest.absent_sidecars())
             if remote.policy == remote.IMMEDIATE:
                 download_packages(remote, ingest.absent_files())
-            read_in_part = _read_in_part(fetched, reader)
             version = ingest.new_version(
-                mirror_except=read_in_part if mirror else None,
-                no_other_subdirs=comparable and seen.keys() | seen_before.keys() <= read_in_part,
                 is_first_sync=not remembered or (remote.trust_dates and remote.url not in sources),
                 trust_dates=remote.trust_dates,
-                patches=reader.patches(latest),
                 prepare=_preparer(upstream, remote),
             )
         reader.remember()

@@ -135,6 +135,29 @@ WHERE package.attestations_sha256 <> '' AND (
 ORDER BY package.attestations_sha256, package.filename, package.sha256
 """
 
+# A package that is replaced under its path is not gone.
+_GONE = """
+WITH gone AS (
+    SELECT package.subdir, package.filename
+    FROM conda_removed JOIN conda_condapackage AS package ON content_ptr_id = content
+    EXCEPT
+    SELECT package.subdir, package.filename
+    FROM conda_added JOIN conda_condapackage AS package ON content_ptr_id = content
+), others AS (
+    SELECT DISTINCT package.subdir
+    FROM conda_added JOIN conda_condapackage AS package ON content_ptr_id = content
+)
+SELECT subdir, count(*), subdir IN (SELECT subdir FROM others)
+FROM gone GROUP BY subdir ORDER BY subdir
+"""
+
+_COUNT_LATEST = f"""
+SELECT count(*) FROM (
+    SELECT FROM {packages_of_latest()}
+    WHERE %(subdir)s::text IS NULL OR package.subdir = %(subdir)s LIMIT %(at_most)s
+) AS counted
+"""
+
 _ANY_CHANGE = "SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"
 
 
@@ -143,6 +166,19 @@ class PatchChanges(NamedTuple):
 
     added: Collection[UUID] = ()
     removed: Collection[UUID] = ()
+
+
+class Gone(NamedTuple):
+    """The packages of a subdir that a sync removes and does not replace.
+
+    Attributes:
+        packages: How many they are.
+        has_new: Whether the sync adds other packages to the subdir.
+    """
+
+    subdir: str
+    packages: int
+    has_new: bool
 
 
 class Ingest:
@@ -239,16 +275,13 @@ class Ingest:
             for subdir, filename, record, in_v3, url in self._rows(_ABSENT_SIDECARS)
         ]
 
-    def new_version(
+    def compare(
         self,
         mirror_except: Collection[str] | None,
         no_other_subdirs: bool = False,
-        is_first_sync: bool = False,
-        trust_dates: bool = False,
         patches: PatchChanges = PatchChanges(),
-        prepare: Callable[[RepositoryVersion], None] | None = None,
-    ) -> RepositoryVersion | None:
-        """Make a version from what was added, or return None if it would equal the latest one.
+    ) -> None:
+        """Find out what differs between the latest version and what was added.
 
         Args:
             mirror_except: None to keep packages that were not added. Otherwise they are removed.
@@ -256,12 +289,44 @@ class Ingest:
                 of names that were looked at.
             no_other_subdirs: The latest version has packages in no other subdirs than those of
                 `mirror_except`. Then nobody needs to look through all of its packages.
+            patches: Patches to add and to remove.
+        """
+        with transaction.atomic():
+            self._execute(BY_INDEX)
+            self._execute(_COMPARE)
+            if mirror_except is not None:
+                self._execute(_REMOVE_NAMES)
+        if mirror_except is not None and not no_other_subdirs:
+            self._execute(_REMOVE_SUBDIRS, kept=list(mirror_except))
+        for table, keys in zip(("conda_added", "conda_removed"), patches, strict=True):
+            with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+                for key in keys:
+                    copy.write_row((key,))
+
+    def gone(self) -> list[Gone]:
+        """Return what the comparison removes and does not replace, by subdir."""
+        if not self._rows("SELECT FROM conda_removed LIMIT 1"):
+            return []
+        return list(map(Gone._make, self._rows(_GONE)))
+
+    def count_latest(self, subdir: str | None, at_most: int | None) -> int:
+        """Count the packages of the latest version, in a subdir or in all, up to a number."""
+        ((count,),) = self._rows(_COUNT_LATEST, subdir=subdir, at_most=at_most)
+        return count
+
+    def new_version(
+        self,
+        is_first_sync: bool = False,
+        trust_dates: bool = False,
+        prepare: Callable[[RepositoryVersion], None] | None = None,
+    ) -> RepositoryVersion | None:
+        """Make a version from what was compared, or return None if it would equal the latest one.
+
+        Args:
             is_first_sync, trust_dates: Which dates of the upstream to believe, see
                 `IndexedFile.note`.
-            patches: Patches to add and to remove.
             prepare: Called with the new version before it is complete.
         """
-        self._compare(mirror_except, no_other_subdirs, patches)
         if not self._rows(_ANY_CHANGE):
             return None
         with self._repository.new_version() as version:
@@ -278,31 +343,15 @@ class Ingest:
                 prepare(version)
         return version
 
-    def _compare(
-        self, mirror_except: Collection[str] | None, no_other_subdirs: bool, patches: PatchChanges
-    ) -> None:
-        """Fill `conda_added` and `conda_removed` with the keys of the content that changes."""
-        with transaction.atomic():
-            self._execute(BY_INDEX)
-            self._execute(_COMPARE)
-            if mirror_except is not None:
-                self._execute(_REMOVE_NAMES)
-        if mirror_except is not None and not no_other_subdirs:
-            self._execute(_REMOVE_SUBDIRS, kept=list(mirror_except))
-        for table, keys in zip(("conda_added", "conda_removed"), patches, strict=True):
-            with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-                for key in keys:
-                    copy.write_row((key,))
-
     def _execute(self, statements: str, **facts: Any) -> None:
         with connection.cursor() as cursor:
             for statement in statements.split(";"):
                 if statement.strip():
                     cursor.execute(statement, {**self._facts, **facts})
 
-    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, **facts: Any) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            cursor.execute(statement, self._facts)
+            cursor.execute(statement, {**self._facts, **facts})
             return cursor.fetchall()
 
 

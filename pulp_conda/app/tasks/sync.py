@@ -20,13 +20,18 @@ log = logging.getLogger(__name__)
 
 @disk_errors()
 def synchronize(
-    remote_pk: str, repository_pk: str, mirror: bool = False, optimize: bool = True
+    remote_pk: str,
+    repository_pk: str,
+    mirror: bool = False,
+    optimize: bool = True,
+    allow_mass_removal: bool = False,
 ) -> dict[str, Any] | None:
     """Make a new version from what the upstream has now, and publish it.
 
     Args:
         mirror: Also remove the packages that the upstream does not have any more.
         optimize: Download only what changed since the last sync.
+        allow_mass_removal: Also remove a large part of the channel at once.
 
     Returns:
         Where the new version is, or None if nothing changed.
@@ -38,7 +43,7 @@ def synchronize(
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
     with _naming(remote):
-        version = sync_channel(remote, repository, mirror, optimize)
+        version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
     _publish_if_missing(repository)
     remove_unused_sidecars()
     if version is None:

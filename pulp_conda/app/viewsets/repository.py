@@ -94,6 +94,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 "repository_pk": str(repository.pk),
                 "mirror": serializer.validated_data["mirror"],
                 "optimize": serializer.validated_data["optimize"],
+                "allow_mass_removal": serializer.validated_data["allow_mass_removal"],
             },
         )
         return OperationPostponedResponse(task, request)

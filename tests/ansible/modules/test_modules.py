@@ -223,7 +223,7 @@ def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything,
         {"name": "other", "pulp.conda.conda_repository": {"name": f"{name}-team"}},
     ]
     tasks = [
-        _task("conda_sync", repository=name),
+        _task("conda_sync", repository=name, allow_mass_removal=True),
         _task("conda_package", repository=name, src=[str(tmp_path)]),
         _task("conda_copy", repository=f"{name}-team", source=name, specs=["scipy"]),
         _task("conda_publication", repository=f"{name}-team"),

@@ -45,6 +45,12 @@ def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp
     listed = cli.json("conda", "channel", "list", "--limit", "1000")
     assert {"name": name, "version": 2, "urls": [url], "description": None} in listed
 
+    make_channel(upstream.folder, [], subdirs=["linux-64", "noarch"])
+    refused = cli("conda", "channel", "sync", name, "--mirror")
+    assert refused.exit_code != 0 and "[CND0087]" in refused.stderr
+    meant = cli.json("conda", "channel", "sync", name, "--mirror", "--allow-mass-removal")
+    assert meant == {"changed": True, "version": 3}
+
 
 def test_a_token_in_the_url_of_the_upstream_is_no_change_and_is_never_shown(cli, unique):
     url = "https://conda.example.com/t/a-secret-token/channel"

@@ -105,7 +105,8 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     conda("repository", "update", "--name", unique, "--remote", unique)
     cli.ok("conda", "repository", "sync", "--name", unique)
     make_channel(upstream.folder, [make_package(channel, "2.0"), make_package(channel, "3.0")])
-    cli.ok("conda", "repository", "sync", "--name", unique, "--mirror", "--no-optimize")
+    how = ["--mirror", "--no-optimize", "--allow-mass-removal"]
+    cli.ok("conda", "repository", "sync", "--name", unique, *how)
 
     which = ["--repository", unique]
     versions = conda("repository", "version", "list", *which)

@@ -44,7 +44,8 @@ def _sync(repository, remote, records, mirror=False, unchanged=(), names=None, *
         assert sum(ingest.add(packages)) == len(packages)
         for subdir, of_subdir in (names or {}).items():
             ingest.look_at_names(subdir, of_subdir)
-        return ingest.new_version(list(unchanged) if mirror else None, **options)
+        ingest.compare(list(unchanged) if mirror else None)
+        return ingest.new_version(**options)
 
 
 def _names(version):
@@ -125,7 +126,8 @@ def test_run_exports_are_kept_by_file_and_never_changed(repository, remote):
         list(ingest.add([UpstreamPackage(unknown, "https://conda.example.org/b")]))
         said = [(unknown.filename, '{"strong":["b"]}'), ("other-1-0.conda", "{}")]
         ingest.add_run_exports("noarch", said)
-        assert ingest.new_version(None) is None
+        ingest.compare(None)
+        assert ingest.new_version() is None
     _sync(repository, remote, [replace(known, run_exports={"weak": ["a >=2"]})])
     assert run_exports()[known.sha256] == '{"weak":["a >=1"]}'
     assert run_exports()[unknown.sha256] == '{"strong":["b"]}'

@@ -120,7 +120,9 @@ class Channel:
             ) from None
         return t.cast(PulpCondaRepositoryVersionContext, version)
 
-    def sync(self, mirror: bool = False, optimize: bool = True) -> int | None:
+    def sync(
+        self, mirror: bool = False, optimize: bool = True, allow_mass_removal: bool = False
+    ) -> int | None:
         """Sync, and return the number of the new version, or None if nothing changed."""
         if not self.repository.entity["remote"]:
             raise PulpException(
@@ -128,7 +130,10 @@ class Channel:
                     name=self.name
                 )
             )
-        answer = self.repository.sync({"mirror": mirror, "optimize": optimize})
+        body = {"mirror": mirror, "optimize": optimize}
+        if allow_mass_removal:  # Older servers do not know it.
+            body["allow_mass_removal"] = True
+        answer = self.repository.sync(body)
         return t.cast("int | None", answer.get("number"))
 
     def destroy(self) -> list[str]:

@@ -11,6 +11,7 @@ from pulp_glue.conda.channel import Channel, list_channels
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import (
     all_of,
+    allow_mass_removal_option,
     diff_options,
     dry_run_option,
     limit_option,
@@ -127,10 +128,21 @@ def list_command(pulp_ctx: PulpCLIContext, /, limit: int, offset: int) -> None:
     default=True,
     help=_("Fetch only what changed since the last sync. This is the default."),
 )
+@allow_mass_removal_option
 @pass_pulp_context
-def sync(pulp_ctx: PulpCLIContext, /, name: str, mirror: bool, optimize: bool) -> None:
+def sync(
+    pulp_ctx: PulpCLIContext,
+    /,
+    name: str,
+    mirror: bool,
+    optimize: bool,
+    allow_mass_removal: bool | None,
+) -> None:
     """Sync a channel from its upstream."""
-    version = _sync(Channel(pulp_ctx, name), mirror=mirror, optimize=optimize)
+    channel = Channel(pulp_ctx, name)
+    version = _sync(
+        channel, mirror=mirror, optimize=optimize, allow_mass_removal=bool(allow_mass_removal)
+    )
     pulp_ctx.output_result({"changed": version is not None, "version": version})
 
 

@@ -38,6 +38,17 @@ remote_option = resource_option(
 )
 
 
+allow_mass_removal_option = click.option(
+    "--allow-mass-removal",
+    is_flag=True,
+    default=None,
+    help=_(
+        "Let --mirror remove a large part of the channel at once. Without this, the sync fails "
+        "then, because the upstream may be empty by accident."
+    ),
+)
+
+
 def _repository_option(**options: Any) -> Callable[[FC], FC]:
     return resource_option(
         "--repository",

@@ -45,7 +45,13 @@ from pulp_glue.conda.context import (
 
 from pulpcore.cli.conda.content import content_lookup_options
 from pulpcore.cli.conda.examples import add_examples
-from pulpcore.cli.conda.options import comma_callback, diff_options, remote_option, write_diff
+from pulpcore.cli.conda.options import (
+    allow_mass_removal_option,
+    comma_callback,
+    diff_options,
+    remote_option,
+    write_diff,
+)
 from pulpcore.cli.core.generic import task_command
 
 translation = get_translation(__package__)
@@ -244,6 +250,7 @@ def diff(
     default=None,
     help=_("Fetch only what changed since the last sync. This is the default."),
 )
+@allow_mass_removal_option
 @pass_repository_context
 def sync(
     repository_ctx: PulpCondaRepositoryContext,

@@ -1,0 +1,1 @@
+A sync with ``mirror`` that would remove more than half of the packages of a subdir or of a channel fails with CND0087, unless the request has ``allow_mass_removal``. The setting ``CONDA_MAX_REMOVED_PERCENT`` changes the share.
