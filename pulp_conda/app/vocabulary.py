@@ -132,6 +132,13 @@ class RepodataForm(StrEnum):
     FLAT = "flat"
 
 
+class OnError(StrEnum):
+    """What a sync does about package files that it cannot download. `skip`: it leaves them out."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Return words as the choices of a field: Django's own `TextChoices` has no types."""
     return [(word.value, word.value) for word in words]

@@ -30,7 +30,9 @@
     │   ├── BadShardIndex           CND0026
     │   ├── BadShard                CND0027
     │   ├── BadUpstreamFile         CND0028
-    │   └── BadSidecar              CND0029
+    │   ├── BadSidecar              CND0029
+    │   ├── BadFiles                CND0088
+    │   └── DownloadBrokeOff        CND0089
     ├── BadPatch                CND0030
     ├── BadAttestation          CND0031
     ├── BadNotice               CND0032
@@ -251,6 +253,20 @@ class BadMatchSpec(ChannelError):
 class UpstreamError(ChannelError):
     """A channel that is mirrored does not answer as a channel should."""
 
+    def of_package(self) -> Self:
+        """Return the error with the advice for a single package file, if it gives advice."""
+        if self.facts.get("status") in (403, 404, 410, 451):
+            self.facts["advice"] = _(
+                "The upstream lists the package and does not give its file: "
+                "leave it out with the remote's 'excludes', or set its 'on_error' to 'skip'."
+            )
+        elif "advice" in self.facts:
+            alone = _(
+                "If it is only this file, leave the package out with the remote's 'excludes'."
+            )
+            self.facts["advice"] = f"{self.facts['advice']} {alone}"
+        return self
+
 
 class UpstreamStatus(UpstreamError):
     """The upstream answered with an HTTP error."""
@@ -274,10 +290,18 @@ class UpstreamStatus(UpstreamError):
         ),
     }
 
-    def __init__(self, url: str, status: int) -> None:
+    def __init__(self, url: str, status: int, wait: int | None = None) -> None:
+        """Say which URL answered so.
+
+        Args:
+            wait: How many seconds it asks to wait, if that is too long.
+        """
         advice = self.ADVICE.get(status)
         if advice is None:
             advice = _("The upstream is in trouble: sync again later.")
+        if wait is not None:
+            asked = _("It asks to wait {wait:,} seconds, longer than a sync waits.")
+            advice = f"{asked.format(wait=wait)} {advice}"
         super().__init__(url=url, status=status, advice=advice)
 
 
@@ -327,7 +351,8 @@ class DigestMismatch(UpstreamError):
     code = "CND0017"
     message = _(
         "'{url}' has other bytes than its record says: {reason}. Nothing of it was kept. "
-        "The channel may have changed during the sync: run it again."
+        "The channel may have changed during the sync: run it again. If the file stays wrong, "
+        "leave the package out with the remote's 'excludes'."
     )
 
 
@@ -404,6 +429,24 @@ class BadSidecar(UpstreamError):
         "Nothing of it was kept. Sync again later, "
         "or leave the package out with the remote's 'excludes'."
     )
+
+
+class BadFiles(UpstreamError):
+    """Several package files of an upstream cannot be downloaded, or have wrong bytes."""
+
+    code = "CND0088"
+    message = _(
+        "{count} of {total} package files cannot be downloaded: {files}. Nothing was changed. "
+        "Sync again later, leave the packages out with the remote's 'excludes', or set its "
+        "'on_error' to 'skip'."
+    )
+
+
+class DownloadBrokeOff(UpstreamError):
+    """An upstream began to answer, and did not end, or it took too long."""
+
+    code = "CND0089"
+    message = _("the download of '{url}' broke off: {reason}. {advice}")
 
 
 class BadPatch(ChannelError):

@@ -16,7 +16,12 @@ class Upstream:
     Attributes:
         requests: (method, path, status) of each answer, in order.
         answers: By path, a (status, body) that is given instead of a file, or a list of them that
-            are given once each. A body of several pieces is sent without saying how long it is.
+            are given once each. A body of several pieces is sent without saying how long it is. A
+            third item is a dict of headers.
+        cuts: By path, a list of numbers: after so many bytes of a body, the connection is closed.
+            Each counts for one answer.
+        ranges: What happens to a request for the rest of a file: "yes", "no" (the whole file is
+            sent), or "blind" (the rest is sent, whatever `If-Range` says).
         redirects: By path, the URL to which a request is sent.
         gates: By path, an event that a request waits for; `reached` tells that one waits.
     """
@@ -26,6 +31,8 @@ class Upstream:
         self.requests = []
         self.headers = []
         self.answers = {}
+        self.cuts = {}
+        self.ranges = "yes"
         self.redirects = {}
         self.gates = {}
         self.reached = threading.Event()
@@ -68,7 +75,8 @@ class _Handler(WebHandler):
             gate.wait(60)
         location = upstream.redirects.get(path)
         redirect = location and (302, b"")
-        status, body = redirect or self._answer(path) or self._file(upstream.folder / path)
+        found = redirect or self._answer(path) or self._file(upstream.folder / path)
+        status, body, headers = (*found, {})[:3]
         if not isinstance(body, bytes):
             self._note(path, status)
             self._send_pieces(status, body)
@@ -76,14 +84,20 @@ class _Handler(WebHandler):
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         if status == 200 and self.headers.get("If-None-Match") == etag:
             status, body = 304, b""
+        status, body, headers = self._rest(status, body, etag, headers)
         self._note(path, status)
         self.send_response(status)
-        if status in (200, 304):
+        if status in (200, 206, 304):
             self.send_header("ETag", etag)
+        for name, value in headers.items():
+            self.send_header(name, value)
         if location:
             self.send_header("Location", location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if cuts := upstream.cuts.get(path):
+            body = body[: cuts.pop(0)]
+            self.close_connection = True
         if self.command != "HEAD":
             self.wfile.write(body)
 
@@ -94,6 +108,17 @@ class _Handler(WebHandler):
         if isinstance(answer, list):
             return answer.pop(0) if answer else None
         return answer
+
+    def _rest(self, status, body, etag, headers):
+        """Answer a request for the rest of a file with it, if it may be had."""
+        ranges = self.server_upstream.ranges
+        asked = self.headers.get("Range")
+        is_same = self.headers.get("If-Range", etag) == etag or ranges == "blind"
+        if status != 200 or not asked or ranges == "no" or not is_same:
+            return status, body, headers
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        where = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return 206, body[start:], {**headers, "Content-Range": where}
 
     def _note(self, path, status):
         self.server_upstream.requests.append((self.command, path, status))

@@ -40,6 +40,12 @@ options:
         where they cannot be used, the flat form.
     type: str
     choices: [auto, shards, flat]
+  on_error:
+    description:
+      - What a sync with the policy V(immediate) does about package files that it cannot download.
+        With V(skip), it makes a version without them.
+    type: str
+    choices: [fail, skip]
   trust_dates:
     description:
       - Whether the rule C(minimum_age) of gates believes the dates that the upstream gives, of
@@ -94,7 +100,10 @@ options:
     description: How many times a failed download is repeated.
     type: int
   total_timeout:
-    description: How many seconds a download may take.
+    description: How many seconds one request for a file may take. The default is no limit.
+    type: float
+  sock_read_timeout:
+    description: How many seconds a download waits for the next bytes. The default is 300.
     type: float
   update_secrets:
     description:
@@ -165,6 +174,7 @@ _FIELDS = (
     "includes",
     "excludes",
     "repodata_form",
+    "on_error",
     "trust_dates",
     "policy",
     "ca_cert",
@@ -175,6 +185,7 @@ _FIELDS = (
     "download_concurrency",
     "max_retries",
     "total_timeout",
+    "sock_read_timeout",
     "pulp_labels",
 )
 _SECRETS = (
@@ -240,6 +251,7 @@ def main():
             "includes": {"type": "list", "elements": "str"},
             "excludes": {"type": "list", "elements": "str"},
             "repodata_form": {"type": "str", "choices": ["auto", "shards", "flat"]},
+            "on_error": {"type": "str", "choices": ["fail", "skip"]},
             "trust_dates": {"type": "bool"},
             "policy": {"type": "str", "choices": ["on_demand", "immediate", "streamed"]},
             "remote_username": {"type": "str"},
@@ -256,6 +268,7 @@ def main():
             "download_concurrency": {"type": "int"},
             "max_retries": {"type": "int"},
             "total_timeout": {"type": "float"},
+            "sock_read_timeout": {"type": "float"},
             "update_secrets": {
                 "type": "str",
                 "choices": ["on_create", "always"],

@@ -16,9 +16,9 @@ from pulpcore.plugin.models import (
     RemoteArtifact,
 )
 
-from pulp_conda.app.downloads import HomeDownloader, is_at_home
+from pulp_conda.app.downloads import HomeDownloader, is_at_home, timeout_of
 from pulp_conda.app.models.act import Audited
-from pulp_conda.app.vocabulary import RepodataForm, choices_of
+from pulp_conda.app.vocabulary import OnError, RepodataForm, choices_of
 from pulp_conda.channel.secrets import mask, mask_headers
 
 # `headers` may have an authorization in them.
@@ -41,6 +41,8 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
         includes (list): MatchSpecs of packages to take; all if empty.
         excludes (list): MatchSpecs of packages to leave out, applied after `includes`.
         repodata_form (str): In which form to read the repodata: a word of `RepodataForm`.
+        on_error (str): What a sync does about package files that it cannot download: a word of
+            `OnError`.
         trust_dates (bool): Whether a quarantine believes the dates that the upstream gives.
         token (str): The token of a `/t/<token>/` URL, kept apart from the URL so that no row,
             answer or log has it.
@@ -59,6 +61,7 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
     repodata_form = models.TextField(
         choices=choices_of(RepodataForm), default=RepodataForm.AUTO.value
     )
+    on_error = models.TextField(choices=choices_of(OnError), default=OnError.FAIL.value)
     trust_dates = models.BooleanField(default=False)
     token = EncryptedTextField(null=True)
     unmasked = EncryptedJSONField(null=True)
@@ -112,6 +115,7 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
             return remote.get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader = super().get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader.url = with_token(downloader.url, self.token)
+        downloader.timeout = timeout_of(self)
         return downloader
 
     def for_url(self, url: str) -> "CondaRemote":

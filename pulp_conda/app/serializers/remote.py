@@ -13,7 +13,7 @@ from pulp_conda.app.models.remote import split_token
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.secrets import MaskedHeadersField, MaskedUrlField
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
-from pulp_conda.app.vocabulary import RepodataForm, choices_of
+from pulp_conda.app.vocabulary import OnError, RepodataForm, choices_of
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamUrl
 from pulp_conda.channel.matchspec import Query
@@ -96,6 +96,32 @@ class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
         choices=choices_of(RepodataForm),
         required=False,
     )
+    on_error = serializers.ChoiceField(
+        help_text=_(
+            "What a sync with the policy 'immediate' does about package files that it cannot "
+            "download, or whose bytes are wrong: 'fail', or 'skip' to make a version without them. "
+            "Both name them in progress reports. The default is 'fail'."
+        ),
+        choices=choices_of(OnError),
+        required=False,
+    )
+    total_timeout = serializers.FloatField(
+        help_text=_(
+            "Seconds that one request for a file may take. The default, null, sets no limit: a "
+            "download may take as long as bytes come, see 'sock_read_timeout'."
+        ),
+        required=False,
+        allow_null=True,
+        min_value=0.0,
+    )
+    sock_read_timeout = serializers.FloatField(
+        help_text=_(
+            "Seconds that a download waits for the next bytes. The default, null, means 300."
+        ),
+        required=False,
+        allow_null=True,
+        min_value=0.0,
+    )
     trust_dates = serializers.BooleanField(
         help_text=_(
             "Whether the rule 'minimum_age' of gates believes this upstream: the "
@@ -162,6 +188,7 @@ class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
             "includes",
             "excludes",
             "repodata_form",
+            "on_error",
             "trust_dates",
             "token",
         )

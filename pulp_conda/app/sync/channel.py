@@ -12,6 +12,7 @@ from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
 from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
+from pulp_conda.app.sync.packages import AbsentFile
 from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
 from pulp_conda.app.sync.removals import check_removals
 from pulp_conda.app.sync.summaries import keep_summaries
@@ -31,6 +32,7 @@ class _LastSync(TypedDict, total=False):
         sources: The URLs of all upstreams that were ever synced into the repository, sorted.
         blocks: The keys of the blocks that there were. What they held back has to be read again
             once one of them is lifted.
+        has_skipped: Whether files were skipped, which the next sync has to try again.
     """
 
     how: dict[str, Any]
@@ -38,6 +40,7 @@ class _LastSync(TypedDict, total=False):
     subdirs: dict[str, Seen]
     sources: list[str]
     blocks: list[str]
+    has_skipped: bool
 
 
 def sync_channel(
@@ -100,7 +103,7 @@ def _sync(
     fetched = run(_fetch(upstream, seen_before))
     seen = {subdir.subdir: subdir.seen for subdir in fetched}
     changed = [subdir for subdir in fetched if subdir.path]
-    version = None
+    version, skipped = None, list[AbsentFile]()
     if changed or (mirror and seen_before.keys() - seen.keys()):
         reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
         with frozen_heap(), Ingest(repository, remote) as ingest:
@@ -115,7 +118,8 @@ def _sync(
                 check_removals(ingest, repository)
             download_sidecars(upstream, ingest.absent_sidecars())
             if remote.policy == remote.IMMEDIATE:
-                download_packages(remote, ingest.absent_files())
+                skipped = download_packages(remote, ingest.absent_files())
+                ingest.leave_out(skipped)
             version = ingest.new_version(
                 is_first_sync=not remembered or (remote.trust_dates and remote.url not in sources),
                 trust_dates=remote.trust_dates,
@@ -128,6 +132,7 @@ def _sync(
         "subdirs": seen,
         "sources": sorted({*sources, remote.url}),
         "blocks": sorted(blocks),
+        "has_skipped": bool(skipped),
     }
     CondaRepository.objects.filter(pk=repository.pk).update(last_sync=now_remembered)
     return version
@@ -159,9 +164,12 @@ def _is_comparable(
     This is so if the last sync had the same settings, if nothing has changed the repository since,
     and if no files are missing.
     """
-    return (last.get("how"), last.get("version")) == (settings, latest.number) and not _lacks_files(
-        remote, latest
-    )
+    if last.get("has_skipped") or (last.get("how"), last.get("version")) != (
+        settings,
+        latest.number,
+    ):
+        return False
+    return not _lacks_files(remote, latest)
 
 
 def _lacks_files(remote: CondaRemote, version: RepositoryVersion) -> bool:

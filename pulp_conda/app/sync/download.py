@@ -17,8 +17,18 @@ from pulp_conda.app.attestations import checked_sidecars, store_sidecars
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo, CondaRemote
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
-from pulp_conda.app.sync.upstream import Upstream, cancel, run, upstream_errors
-from pulp_conda.channel.errors import BadSidecar, ChannelError
+from pulp_conda.app.sync.reports import warn
+from pulp_conda.app.sync.upstream import Upstream, cancel, may_pass, run, upstream_errors
+from pulp_conda.app.vocabulary import OnError
+from pulp_conda.channel import layout
+from pulp_conda.channel.errors import (
+    BadFiles,
+    BadSidecar,
+    ChannelError,
+    UpstreamError,
+    UpstreamStatus,
+    listed,
+)
 from pulp_conda.channel.package.attestations import MAX_SIDECAR_SIZE
 from pulp_conda.channel.package.info import PackageInfo, read_info
 from pulp_conda.channel.package.package import read_package_with_info
@@ -30,29 +40,65 @@ log = logging.getLogger(__name__)
 _BATCH = 100
 
 
-def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> None:
+class BadFile(NamedTuple):
+    """A package file that was not stored, and what is wrong with it."""
+
+    file: AbsentFile
+    error: UpstreamError
+
+    @property
+    def path(self) -> str:
+        """The path of the file in the channel."""
+        return layout.package_path(self.file.subdir, self.file.filename)
+
+
+def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> list[AbsentFile]:
     """Download package files, store them, and store what is in them.
 
+    Returns:
+        The files that cannot be downloaded, or whose bytes are not those that their record
+        promises, if the remote's `on_error` says to skip them.
+
     Raises:
-        ChannelError: for the first file that cannot be downloaded, or whose bytes are not those
-            that its record promises.
+        UpstreamError: there are such files. All of them are in the progress reports. If the
+            upstream answers nothing any more, the rest is not tried, also with `skip`.
     """
     with ProgressReport(
         message="Downloading packages", code="sync.downloading.artifacts", total=len(absent)
     ) as progress:
-        refused = 0
-        for start in range(0, len(absent), _BATCH):
-            batch = absent[start : start + _BATCH]
-            refused += run(_download_all(remote, batch))
-            progress.increase_by(len(batch))
+        refused, tried = 0, 0
+        bad: list[BadFile] = []
+        is_over = False
+        while tried < len(absent) and not is_over:
+            batch = absent[tried : tried + _BATCH]
+            results = run(_download_all(remote, batch))
+            wrong = [result for result in results if isinstance(result, BadFile)]
+            refused += sum(isinstance(each, _Contents) and not each.is_good for each in results)
+            tried += len(batch)
+            bad += wrong
+            progress.increase_by(len(batch) - len(wrong))
+            is_over = len(wrong) == _BATCH and any(may_pass(each.error) for each in wrong)
     if refused:
-        with ProgressReport(
-            message="Stored, although an upload would refuse it",
-            code="sync.refused_as_uploads",
-            total=refused,
-            done=refused,
-        ):
-            pass
+        warn("sync.refused_as_uploads", "Stored, although an upload would refuse it", refused)
+    for each in bad:
+        warn("sync.bad_file", f"'{each.path}' cannot be downloaded: {each.error}")
+    if bad and (is_over or remote.on_error == OnError.FAIL):
+        raise _error_of(bad, len(absent), not_tried=len(absent) - tried)
+    return [each.file for each in bad]
+
+
+def _error_of(bad: Sequence[BadFile], total: int, not_tried: int) -> UpstreamError:
+    if len(bad) == 1:
+        return bad[0].error
+    files = listed([f"'{each.path}' ({_reason(each.error)})" for each in bad])
+    if not_tried:
+        files += f"; {not_tried:,} others were not tried"
+    return BadFiles(count=f"{len(bad):,}", total=f"{total:,}", files=files)
+
+
+def _reason(error: UpstreamError) -> str:
+    facts = error.facts
+    return f"answered {facts['status']}" if "status" in facts else str(facts.get("reason", error))
 
 
 def download_sidecars(upstream: Upstream, packages: Sequence[UpstreamPackage]) -> None:
@@ -104,13 +150,22 @@ def _beside(url: str, suffix: str) -> str:
     return f"{path}{suffix}{question_mark}{query}"
 
 
-async def _download_all(remote: CondaRemote, files: Iterable[AbsentFile]) -> int:
-    """Download and store files, and return how many of them an upload would refuse."""
-    tasks = [asyncio.ensure_future(_download(remote, file)) for file in files]
+async def _download_all(
+    remote: CondaRemote, files: Iterable[AbsentFile]
+) -> list["_Contents | BadFile"]:
+    """Download and store files, and return what is in each of them, or what is wrong with it."""
+    tasks = [asyncio.ensure_future(_try_download(remote, file)) for file in files]
     try:
-        return sum(not contents.is_good for contents in await asyncio.gather(*tasks))
+        return await asyncio.gather(*tasks)
     finally:
         await cancel(tasks)
+
+
+async def _try_download(remote: CondaRemote, file: AbsentFile) -> "_Contents | BadFile":
+    try:
+        return await _download(remote, file)
+    except UpstreamError as error:
+        return BadFile(file, error.of_package())
 
 
 class _Contents(NamedTuple):
@@ -131,7 +186,10 @@ async def _download(remote: CondaRemote, file: AbsentFile) -> _Contents:
         url=file.url, expected_digests={"sha256": file.sha256}, expected_size=file.size
     )
     with upstream_errors(file.url):
-        result = await downloader.run()
+        try:
+            result = await downloader.run()
+        except FileNotFoundError:  # a file:// URL
+            raise UpstreamStatus(file.url, 404) from None
     try:
         contents = await asyncio.to_thread(_read_contents, result.path, file)
         await sync_to_async(_save)(file.content_artifact, result, contents.info)

@@ -158,6 +158,21 @@ SELECT count(*) FROM (
 ) AS counted
 """
 
+# Where such a package replaces another one, the other one stays.
+_LEAVE_OUT = """
+WITH bad AS (
+    DELETE FROM conda_added USING core_contentartifact AS artifact
+    WHERE artifact.pulp_id = ANY(%(artifacts)s) AND conda_added.content = artifact.content_id
+    RETURNING conda_added.content
+)
+DELETE FROM conda_removed
+USING bad
+    JOIN conda_condapackage AS new ON new.content_ptr_id = bad.content
+    JOIN conda_condapackage AS old ON old._pulp_domain_id = new._pulp_domain_id
+        AND old.subdir = new.subdir AND old.filename = new.filename
+WHERE conda_removed.content = old.content_ptr_id
+"""
+
 _ANY_CHANGE = "SELECT FROM conda_added UNION ALL SELECT FROM conda_removed LIMIT 1"
 
 
@@ -313,6 +328,13 @@ class Ingest:
         """Count the packages of the latest version, in a subdir or in all, up to a number."""
         ((count,),) = self._rows(_COUNT_LATEST, subdir=subdir, at_most=at_most)
         return count
+
+    def leave_out(self, files: Iterable[AbsentFile]) -> None:
+        """Leave the packages of files out of the new version, after `compare`.
+
+        What the latest version has stays: it is the package itself, or the one that it replaces.
+        """
+        self._execute(_LEAVE_OUT, artifacts=[file.content_artifact for file in files])
 
     def new_version(
         self,

@@ -24,7 +24,7 @@ from django.conf import settings
 from pulpcore.plugin.download import DownloaderFactory
 from pulpcore.plugin.exceptions import DigestValidationError, SizeValidationError, TimeoutException
 
-from pulp_conda.app.downloads import HomeDownloader
+from pulp_conda.app.downloads import READ_TIMEOUT, BrokenOff, HomeDownloader
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.vocabulary import RepodataForm
 from pulp_conda.channel import layout
@@ -32,6 +32,7 @@ from pulp_conda.channel.errors import (
     BadRepodata,
     BadShardIndex,
     DigestMismatch,
+    DownloadBrokeOff,
     EmptyUpstream,
     RepodataTooLarge,
     UpstreamError,
@@ -65,6 +66,21 @@ _IF_MODIFIED_SINCE = "If-Modified-Since"
 _WINDOW = 20
 
 _T = TypeVar("_T")
+
+
+# What helps when a download breaks off.
+_CLOSED = (
+    "Sync again. If it happens often, the upstream may limit its clients: "
+    "set the remote's 'rate_limit', or lower its 'download_concurrency'."
+)
+_TOO_SLOW = (
+    "Sync again later, or raise the remote's 'sock_read_timeout' "
+    f"({READ_TIMEOUT} seconds if it is not set)."
+)
+_TOO_LONG = (
+    "Raise the remote's 'total_timeout', or remove it: "
+    "without it, a download may take as long as bytes come."
+)
 
 
 class Seen(TypedDict):
@@ -185,7 +201,7 @@ class _MetadataDownloader(HomeDownloader):
             if _IF_NONE_MATCH in headers or _IF_MODIFIED_SINCE in headers:
                 raise _NotModified
             raise UpstreamStatus(self.url, response.status)
-        if 400 <= response.status < 500 and response.status != 429:
+        if 400 <= response.status < 500 and response.status not in (416, 429):
             raise UpstreamStatus(self.url, response.status)
         super().raise_for_status(response)
 
@@ -276,7 +292,7 @@ class Upstream:
             if isinstance(answer, _NoForm):
                 if not self._may_be_absent(subdir, answer.errors, bool(fetched)):
                     raise answer.error
-                if _is_for_now(answer.error):
+                if may_pass(answer.error):
                     self.doubtful[subdir] = answer.error
             elif isinstance(answer, BaseException):
                 raise answer
@@ -324,7 +340,7 @@ class Upstream:
         status = _status_of(errors[-1])
         if self._remote.subdirs or status not in _ABSENT:
             return False
-        if status == 404 and not any(map(_is_for_now, errors)):
+        if status == 404 and not any(map(may_pass, errors)):
             return True
         return has_others and subdir not in self._known
 
@@ -490,8 +506,17 @@ def upstream_errors(url: str) -> Iterator[None]:
         what = "sha256" if isinstance(error, DigestValidationError) else "size"
         reason = f"{what} {error.actual}, not {error.expected}"
         raise DigestMismatch(url=error.url or url, reason=reason) from None
-    except TimeoutException:
-        raise UpstreamUnreachable(url=url, reason="it did not answer in time") from None
+    except TimeoutException as error:
+        raise _timeout_error(url, error.__context__) from None
+    except aiohttp.ClientConnectorError as error:
+        raise UpstreamUnreachable(url=url, reason=str(error)) from None
+    except (
+        aiohttp.ClientPayloadError,
+        aiohttp.ClientOSError,
+        aiohttp.ServerDisconnectedError,
+    ) as error:
+        reason = str(error) if isinstance(error, BrokenOff) else "the connection was closed"
+        raise DownloadBrokeOff(url=url, reason=reason, advice=_CLOSED) from None
     except (aiohttp.ClientError, UnicodeError) as error:
         # A URL like 'http://a..b/' is a UnicodeError.
         raise UpstreamUnreachable(url=url, reason=str(error)) from None
@@ -511,12 +536,24 @@ def _first_fault(answers: Iterable[FetchedSubdir | UpstreamError]) -> UpstreamEr
     return next((err for err in _errors(answers) if _status_of(err) not in _NO_SUCH_FORM), None)
 
 
-def _is_for_now(error: UpstreamError) -> bool:
+def may_pass(error: UpstreamError) -> bool:
     """Say whether another answer can be expected later."""
     status = _status_of(error)
     if status is None:
-        return isinstance(error, UpstreamUnreachable)
+        return isinstance(error, UpstreamUnreachable | DownloadBrokeOff)
     return status in _FOR_NOW or (status >= 500 and status not in _ABSENT)
+
+
+def _timeout_error(url: str, error: BaseException | None) -> UpstreamError:
+    """Return the error for a timeout, which names the field of the remote that decides about it."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        reason = "no connection within the remote's 'sock_connect_timeout' or 'connect_timeout'"
+        return UpstreamUnreachable(url=url, reason=reason)
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        reason, advice = "nothing came for longer than 'sock_read_timeout' allows", _TOO_SLOW
+    else:
+        reason, advice = "it took longer than 'total_timeout' allows", _TOO_LONG
+    return DownloadBrokeOff(url=url, reason=reason, advice=advice)
 
 
 def _is_shard_index(url: str) -> bool:

@@ -61,7 +61,7 @@ def test_a_remote_takes_all_that_the_api_has(conda, cli, unique, tmp_path):
     specs.write_text("# what we need\nnumpy >=1.26\n\nscipy\n")
     selection = ["--include", f"@{specs}", "--include", "lib*", "--exclude", "numpy 2.0.*"]
     options = [*selection, "--subdirs", "linux-64,noarch", "--policy", "immediate", "--token", "ab"]
-    options += ["--trust-dates", "--repodata-form", "flat"]
+    options += ["--trust-dates", "--repodata-form", "flat", "--on-error", "skip"]
     url = "https://conda.example.com/forge"
 
     made = cli.json("conda", "remote", "create", "--name", unique, "--url", url, *options)
@@ -70,7 +70,7 @@ def test_a_remote_takes_all_that_the_api_has(conda, cli, unique, tmp_path):
     assert made["excludes"] == ["numpy 2.0.*"]
     assert made["subdirs"] == ["linux-64", "noarch"]
     assert (made["policy"], made["trust_dates"]) == ("immediate", True)
-    assert made["repodata_form"] == "flat"
+    assert (made["repodata_form"], made["on_error"]) == ("flat", "skip")
     assert {"name": "token", "is_set": True} in made["hidden_fields"]
     assert conda("remote", "show", "--name", unique) == made
     conda("remote", "update", "--name", unique, "--exclude", "", "--rate-limit", 5, "--token", "")

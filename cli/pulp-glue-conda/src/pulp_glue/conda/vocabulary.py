@@ -153,6 +153,13 @@ class RepodataForm(StrEnum):
     FLAT = "flat"
 
 
+class OnError(StrEnum):
+    """What a sync does about package files that it cannot download."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 def values_of(words: type[StrEnum]) -> list[str]:
     """Return the values of an enumeration as plain texts."""
     return [word.value for word in words]

@@ -22,7 +22,7 @@ from pulp_cli.generic import (
 )
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext
-from pulp_glue.conda.vocabulary import RepodataForm, values_of
+from pulp_glue.conda.vocabulary import OnError, RepodataForm, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, lines_callback
@@ -86,6 +86,14 @@ reading_options: list[Any] = [
         help=_(
             "In which form to read the repodata of the upstream. 'auto' (the default): the shards, "
             "and where they cannot be used, the flat form, which is 'repodata.json' or zstd of it."
+        ),
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(values_of(OnError), case_sensitive=False),
+        help=_(
+            "What a sync with the policy 'immediate' does about package files that it cannot "
+            "download. 'fail' is the default. 'skip': make a version without them."
         ),
     ),
     click.option(
