@@ -28,9 +28,8 @@ log = logging.getLogger(__name__)
 READ_TIMEOUT = 300
 CONNECT_TIMEOUT = 30
 
-# The longest `Retry-After` in seconds that is waited for: in a task, and while a client waits.
+# The longest `Retry-After` in seconds that a task waits for.
 LONGEST_WAIT = 300
-_LONGEST_WAIT_OF_CLIENTS = 10
 
 _CHUNK_SIZE = 2**20
 
@@ -66,8 +65,8 @@ class HomeDownloader(HttpDownloader):
     aiohttp itself drops the user and the password, and sends the headers of a remote, which may be
     API keys, to every server.
 
-    It goes on if the file has a strong entity tag, or a digest that is checked at the end. If bytes
-    were already given to a client, it skips them where the upstream can only send the whole file.
+    It goes on if the file has a strong entity tag, or a digest that is checked at the end. Else, or
+    if the upstream can only send the whole file, it begins again.
 
     Attributes:
         timeout: The timeouts of each request. None means those of the session.
@@ -78,7 +77,7 @@ class HomeDownloader(HttpDownloader):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tries = 0
-        # The bytes that were handled, and the headers that came with the first of them.
+        # The bytes of the file that came so far, and the headers before the first of them.
         self._received = 0
         self._headers: Mapping[str, str] | None = None
         self._takes_ranges = True
@@ -104,29 +103,23 @@ class HomeDownloader(HttpDownloader):
             ) as error:
                 gained = self._received - before
                 small_steps += gained < _STEP
-                if gained <= 0 or small_steps > self.max_retries or not self._may_go_on(error):
+                is_progress = gained > 0 and small_steps <= self.max_retries
+                if not (is_progress and self._can_go_on) or _is_out_of_time(error):
                     self._raise_broken_off(error)
 
     async def _handle_response(self, response: ClientResponse) -> DownloadResult:
-        skipped = 0
         if self._received and not self._is_next_part(response):
-            if self._is_streamed:
-                skipped = self._received
-            else:
-                self._begin_again()
+            self._begin_again()
         if self._headers is None:
             self._headers = response.headers
             if self.headers_ready_callback:
                 await self.headers_ready_callback(response.headers)
         while chunk := await response.content.read(_CHUNK_SIZE):
-            if new := chunk[skipped:]:
-                await self.handle_data(new)
-                self._received += len(new)
-            skipped -= len(chunk) - len(new)
+            await self.handle_data(chunk)
+            self._received += len(chunk)
         headers = self._headers
-        if not self._is_streamed:
-            # If the file is wrong, another try is about all of it.
-            self._received, self._headers = 0, None
+        # If the file turns out to be wrong, another try is about all of it.
+        self._received, self._headers = 0, None
         await self.finalize()
         return DownloadResult(
             path=self.path,
@@ -137,7 +130,7 @@ class HomeDownloader(HttpDownloader):
 
     def _ensure_no_broken_file(self) -> None:
         """Called by pulpcore before each try."""
-        if not (self._received and self._is_kept):
+        if not self._can_go_on:
             self._begin_again()
 
     def _begin_again(self) -> None:
@@ -147,23 +140,14 @@ class HomeDownloader(HttpDownloader):
     def _ask_for_all(self) -> None:
         """Give up asking for the rest of the file."""
         self._takes_ranges = False
-        if not self._is_streamed:
-            self._begin_again()
+        self._begin_again()
 
     @property
-    def _is_streamed(self) -> bool:
-        """Whether a client gets the bytes as they come."""
-        return self.headers_ready_callback is not None
-
-    @property
-    def _is_kept(self) -> bool:
-        """Whether what was received can be used by the next request."""
-        return self._is_streamed or bool(self._takes_ranges and self._can_be_continued)
-
-    @property
-    def _can_be_continued(self) -> bool:
-        headers = self._headers or {}
-        is_encoded = headers.get("Content-Encoding", "identity") != "identity"
+    def _can_go_on(self) -> bool:
+        """Whether the rest of the file can be asked for."""
+        if not self._received or not self._takes_ranges or self._headers is None:
+            return False
+        is_encoded = self._headers.get("Content-Encoding", "identity") != "identity"
         return not is_encoded and bool(self.expected_digests or self._entity_tag)
 
     @property
@@ -171,14 +155,6 @@ class HomeDownloader(HttpDownloader):
         """The strong entity tag of the file, if it has one."""
         tag = (self._headers or {}).get("ETag", "")
         return tag if tag.startswith('"') else None
-
-    def _may_go_on(self, error: Exception) -> bool:
-        """Say whether another request for the rest may follow at once."""
-        # What is no `ServerTimeoutError` is the total timeout of the remote.
-        is_out_of_time = isinstance(error, TimeoutError) and not isinstance(
-            error, aiohttp.ServerTimeoutError
-        )
-        return self._is_kept and not is_out_of_time
 
     def _is_next_part(self, response: ClientResponse) -> bool:
         """Say whether an answer begins where the last one broke off.
@@ -201,7 +177,7 @@ class HomeDownloader(HttpDownloader):
         options["middlewares"] = (*options.get("middlewares", ()), self._drop_secrets)
         if self.timeout:
             options["timeout"] = self.timeout
-        if self._received and self._takes_ranges and self._can_be_continued:
+        if self._can_go_on:
             rest = {"Range": f"bytes={self._received}-", "Accept-Encoding": "identity"}
             if self._entity_tag:
                 rest["If-Range"] = self._entity_tag
@@ -224,13 +200,13 @@ class HomeDownloader(HttpDownloader):
         Raises:
             UpstreamStatus: that is longer than a task waits.
         """
-        if error.status not in (429, 503) or self._tries > self.max_retries:
+        is_last = self._tries > self.max_retries
+        # A client that waits for the file is told to come later.
+        if error.status not in (429, 503) or is_last or self.headers_ready_callback:
             return
         answered = error.headers.get("Retry-After") if error.headers else None
         seconds = seconds_to_wait(answered, datetime.now(UTC))
         if seconds is None:
-            return
-        if self._is_streamed and seconds > _LONGEST_WAIT_OF_CLIENTS:
             return
         if seconds > LONGEST_WAIT:
             raise UpstreamStatus(self.url, error.status, wait=seconds)
@@ -245,6 +221,11 @@ class HomeDownloader(HttpDownloader):
             for name in {"Authorization", *filter(may_be_secret, self.session.headers)}:
                 request.headers.popall(name, None)
         return await handler(request)
+
+
+def _is_out_of_time(error: Exception) -> bool:
+    """Say whether an error is the total timeout of the remote. Others are `ServerTimeoutError`."""
+    return isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError)
 
 
 def timeout_of(remote: _HasTimeouts) -> ClientTimeout:

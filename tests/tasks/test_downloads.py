@@ -1,5 +1,6 @@
 """Downloads from upstreams that are slow, strict, or break off."""
 
+import random
 import threading
 import time
 
@@ -7,6 +8,12 @@ import pytest
 
 from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    """Let downloads be tried again at once: pulpcore waits up to some random seconds before."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: 0)
 
 
 def _refused(pulp, mirror):

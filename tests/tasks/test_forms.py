@@ -1,5 +1,6 @@
 """Upstreams whose repodata can be had in one form and not in another."""
 
+import random
 import socket
 
 import pytest
@@ -9,6 +10,12 @@ from tests.support.conda import TaskFailed
 
 INDEX = "repodata_shards.msgpack.zst"
 ZST = "repodata.json.zst"
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    """Let downloads be tried again at once: pulpcore waits up to some random seconds before."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: 0)
 
 
 def _warnings(task, code="sync.other_form"):

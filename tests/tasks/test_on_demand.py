@@ -269,7 +269,7 @@ def test_a_download_that_broke_off_goes_on_where_it_was(pulp, tmp_path):
     with WebServer(Breaking) as server:
         mirror = Mirror(pulp, server.url, packages)
         package, path = mirror.take()
-        Breaking.breaks[:] = [1000, 3000]
+        Breaking.breaks[:] = [1000, 3000, 3000]
         with pytest.raises(requests.RequestException):
             pulp.fetch(mirror.url, path)
         Breaking.breaks[:] = [1000]
