@@ -50,6 +50,7 @@ class UpstreamReader:
     """Reads the packages that a remote takes from what was downloaded of its upstream.
 
     Args:
+        repository: The one that is synced, which remembers shard indexes. None to read only.
         fetched: The subdirs that changed since the last sync, each with its file.
         seen_before: By subdir, what the last sync saw. Of a shard index that it saw, only the
             shards that changed are read.
@@ -63,7 +64,7 @@ class UpstreamReader:
         self,
         upstream: Upstream,
         remote: CondaRemote,
-        repository: CondaRepository,
+        repository: CondaRepository | None,
         fetched: Iterable[FetchedSubdir],
         seen_before: Mapping[str, Seen],
     ) -> None:

@@ -53,7 +53,7 @@ _FOR_NOW = {408, 425, 429}
 
 # The files that have the records of a subdir, by the remote's `repodata_form`: the best first.
 _FLAT_FORMS = (layout.REPODATA_ZST, layout.REPODATA)
-_FORMS = {
+FORMS = {
     RepodataForm.AUTO: (layout.SHARD_INDEX, *_FLAT_FORMS),
     RepodataForm.SHARDS: (layout.SHARD_INDEX,),
     RepodataForm.FLAT: _FLAT_FORMS,
@@ -351,17 +351,17 @@ class Upstream:
             _NoForm: none can.
             RepodataTooLarge: it is larger than the limit, which holds for all forms.
         """
-        forms = _FORMS[RepodataForm(self._remote.repodata_form)]
+        forms = FORMS[RepodataForm(self._remote.repodata_form)]
         answers: dict[str, FetchedSubdir | UpstreamError] = {}
         for form in _FLAT_FORMS:
             if seen and form in forms and seen["url"] == self._url(subdir, form):
                 # If this file did not change, no other request is needed.
-                answers[form] = answer = await self._fetch_form(subdir, form, seen)
+                answers[form] = answer = await self.fetch_form(subdir, form, seen)
                 if isinstance(answer, FetchedSubdir) and answer.path is None:
                     return answer
         for form in sorted(forms, key=lambda form: form in self._unusable):
             if form not in answers:
-                answers[form] = await self._fetch_form(subdir, form, seen)
+                answers[form] = await self.fetch_form(subdir, form, seen)
             answer = answers[form]
             if isinstance(answer, FetchedSubdir):
                 break
@@ -383,7 +383,7 @@ class Upstream:
     def _url(self, subdir: str, form: str) -> str:
         return layout.join_url(self._remote.url, subdir, form)
 
-    async def _fetch_form(
+    async def fetch_form(
         self, subdir: str, form: str, seen: Seen | None
     ) -> FetchedSubdir | UpstreamError:
         """Download a subdir in one form, or return why it cannot be used."""
@@ -533,7 +533,12 @@ def _errors(answers: Iterable[FetchedSubdir | UpstreamError]) -> list[UpstreamEr
 
 def _first_fault(answers: Iterable[FetchedSubdir | UpstreamError]) -> UpstreamError | None:
     """Return the first error that is more than the plain answer that there is no such file."""
-    return next((err for err in _errors(answers) if _status_of(err) not in _NO_SUCH_FORM), None)
+    return next((error for error in _errors(answers) if not says_no_such_form(error)), None)
+
+
+def says_no_such_form(error: UpstreamError) -> bool:
+    """Say whether an upstream plainly answered that it does not have a file."""
+    return _status_of(error) in _NO_SUCH_FORM
 
 
 def may_pass(error: UpstreamError) -> bool:

@@ -88,6 +88,13 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     conda, cli, upstream, channel, unique
 ):
     conda("remote", "create", "--name", unique, "--url", upstream.url)
+    assert conda("remote", "check", unique)["agrees"]
+    upstream.answers["noarch/repodata.json.zst"] = (500, b"")
+    conda("remote", "update", "--name", unique, "--max-retries", 1)
+    differs = cli("conda", "remote", "check", unique)
+    assert differs.exit_code == 3
+    assert "repodata.json.zst: [CND0004] " in differs.stderr
+    upstream.answers.clear()
     relations = {"base": "../forge"}
     options = ["--autopublish", "--legacy-metadata", "--channel-relations", json.dumps(relations)]
     options.append("--no-shards")

@@ -109,6 +109,10 @@ class PulpCondaRemoteContext(Named, PulpRemoteContext):
     CAPABILITIES = {"roles": []}
     NEEDS_PLUGINS = _NEEDS_CONDA
 
+    def check(self) -> t.Any:
+        """Compare the forms of the upstream's repodata, and return the report."""
+        return self.call("check", parameters={self.HREF: self.pulp_href})
+
 
 class PulpCondaRepositoryVersionContext(PulpRepositoryVersionContext):
     HREF = "conda_conda_repository_version_href"

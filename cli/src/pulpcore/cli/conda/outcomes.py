@@ -11,7 +11,11 @@ from pulp_glue.conda.vocabulary import MoveOutcome, VersionOutcome
 BLOCKED = 3
 WAITING = 4
 
+# Of a comparison. It is no word of the API.
+DIFFERS = "differs"
+
 _EXIT_CODES: dict[str, int] = {
+    DIFFERS: BLOCKED,
     MoveOutcome.BLOCKED: BLOCKED,
     MoveOutcome.WAITING: WAITING,
     VersionOutcome.INCOMPLETE: BLOCKED,

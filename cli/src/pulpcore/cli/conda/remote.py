@@ -1,9 +1,11 @@
 """`pulp conda remote`: upstream channels, and the packages to take from them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 from pulp_cli.generic import (
+    PulpCLIContext,
     common_remote_create_options,
     common_remote_update_options,
     create_command,
@@ -12,6 +14,7 @@ from pulp_cli.generic import (
     label_command,
     list_command,
     name_option,
+    pass_pulp_context,
     pulp_group,
     remote_filter_options,
     remote_lookup_option,
@@ -26,6 +29,7 @@ from pulp_glue.conda.vocabulary import OnError, RepodataForm, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, lines_callback
+from pulpcore.cli.conda.outcomes import DIFFERS, end
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -127,8 +131,37 @@ remote.add_command(destroy_command(decorators=lookup_options))
 remote.add_command(label_command(decorators=nested_lookup_options, help=_("Manage labels.")))
 remote.add_command(role_command(decorators=lookup_options))
 
+
+@remote.command()
+@click.argument("name")
+@pass_pulp_context
+def check(pulp_ctx: PulpCLIContext, /, name: str) -> None:
+    """Compare the forms of an upstream: its shards, and repodata.json with and without zstd."""
+    report = PulpCondaRemoteContext(pulp_ctx, entity={"name": name}).check()
+    lines = [line for subdir in report["subdirs"] for line in _differences(subdir)]
+    if report["agrees"]:
+        lines = [_("All forms of the upstream have the same packages.")]
+    end(pulp_ctx, report, lines, "agrees" if report["agrees"] else DIFFERS)
+
+
+def _differences(subdir: dict[str, Any]) -> Iterator[str]:
+    """Say what differs in a subdir, as lines for people."""
+    if subdir["agrees"]:
+        return
+    yield _("{subdir}: {count} package names differ.").format(
+        subdir=subdir["subdir"], count=subdir["differing_names"]
+    )
+    for form in subdir["forms"]:
+        found = form["error"] or _("{count} packages").format(count=form["packages"])
+        yield f"    {form['form']}: {found}"
+    for name in subdir["names"]:
+        counts = ", ".join(f"{count} in {form}" for form, count in name["packages"].items())
+        yield f"    {name['name']}: {counts}"
+
+
 add_examples(
     remote,
+    "check forge",
     "create --name forge --url https://conda.anaconda.org/conda-forge"
     " --subdirs linux-64,noarch --include 'numpy>=1.26'",
     "list --name-contains forge",
