@@ -119,7 +119,8 @@ def _sync(
             download_sidecars(upstream, ingest.absent_sidecars())
             if remote.policy == remote.IMMEDIATE:
                 skipped = download_packages(remote, ingest.absent_files())
-                ingest.leave_out(skipped)
+                if skipped:
+                    ingest.leave_out(skipped)
             version = ingest.new_version(
                 is_first_sync=not remembered or (remote.trust_dates and remote.url not in sources),
                 trust_dates=remote.trust_dates,

@@ -79,9 +79,15 @@ def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> list
             progress.increase_by(len(batch) - len(wrong))
             is_over = len(wrong) == _BATCH and any(may_pass(each.error) for each in wrong)
     if refused:
-        warn("sync.refused_as_uploads", "Stored, although an upload would refuse it", refused)
+        with ProgressReport(
+            message="Stored, although an upload would refuse it",
+            code="sync.refused_as_uploads",
+            total=refused,
+            done=refused,
+        ):
+            pass
     for each in bad:
-        warn("sync.bad_file", f"'{each.path}' cannot be downloaded: {each.error}")
+        warn(f"'{each.path}' cannot be downloaded: {each.error}")
     if bad and (is_over or remote.on_error == OnError.FAIL):
         raise _error_of(bad, len(absent), not_tried=len(absent) - tried)
     return [each.file for each in bad]

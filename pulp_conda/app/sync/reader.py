@@ -7,7 +7,7 @@ from contextlib import closing
 
 from django.conf import settings
 
-from pulpcore.plugin.models import RepositoryVersion
+from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
 from pulp_conda.app.models.block import current_blocklist
@@ -145,11 +145,14 @@ class UpstreamReader:
                 path = layout.metadata_path(fetched.subdir, fetched.form)
                 read_instead[str(fetched.instead_of)].append(f"'{path}'")
         for reason, paths in read_instead.items():
-            warn("sync.other_form", f"Read {', '.join(paths)} instead: {reason}")
+            warn(f"Read {', '.join(paths)} instead: {reason}")
         for subdir, error in self._upstream.doubtful.items():
-            warn("sync.doubtful_subdir", f"Left out: '{subdir}', which may exist: {error}")
+            warn(f"Left out: '{subdir}', which may exist: {error}")
         for reason, count in self._left_out.most_common():
-            warn("sync.left_out", f"Left out: {reason}", count)
+            with ProgressReport(
+                message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
+            ):
+                pass
 
     def _read_repodata(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
         with open(fetched.new_path, "rb") as file:

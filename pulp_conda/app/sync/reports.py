@@ -1,14 +1,21 @@
-"""What a sync tells its user besides the numbers of its steps."""
+"""What a sync tells its user beside its result: warnings, as progress reports of the task."""
+
+import logging
 
 from pulpcore.plugin.models import ProgressReport
 
+log = logging.getLogger(__name__)
 
-def warn(code: str, message: str, count: int | None = None) -> None:
-    """Add a progress report to the task that does nothing but say something.
+# The command line and the Ansible collection show reports with this code as warnings.
+WARNING = "sync.warning"
+
+
+def warn(text: str) -> None:
+    """Add a warning to the running task.
 
     Args:
-        code: Tells programs what kind of warning it is, for example `sync.left_out`.
-        count: How many things it is about, if they are counted.
+        text: A sentence without secrets, of printable characters.
     """
-    with ProgressReport(message=message, code=code, total=count, done=count or 0):
+    log.warning("%s", text)
+    with ProgressReport(message=text, code=WARNING, total=1, done=1):
         pass
