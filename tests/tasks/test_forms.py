@@ -51,7 +51,8 @@ def test_where_the_index_of_shards_cannot_be_had_the_flat_form_is_read(pulp, ups
     subdirs = [*answers, dead, plain]
     _write(upstream, [make_package("a", subdir=subdir) for subdir in subdirs])
     upstream.answers = {f"{subdir}/{INDEX}": answer for subdir, answer in answers.items()}
-    upstream.redirects[f"{dead}/{INDEX}"] = _dead_url()
+    for name in (INDEX, ZST):
+        upstream.redirects[f"{dead}/{name}"] = _dead_url()
     # To have no shards is no fault, and nothing to warn about.
     upstream.answers[f"{plain}/{INDEX}"] = (404, b"")
     mirror = make_mirror(subdirs=subdirs, max_retries=1)
@@ -60,8 +61,9 @@ def test_where_the_index_of_shards_cannot_be_had_the_flat_form_is_read(pulp, ups
         assert pulp.fetch(mirror.url, f"{subdir}/repodata.json").json()["packages.conda"]
     warnings = _warnings(task)
     for subdir in (*answers, dead):
-        (warning,) = [text for text in warnings if f"'{subdir}/{ZST}'" in text]
-        assert warning.startswith(f"Read '{subdir}/{ZST}' instead: [CND00")
+        read = f"{subdir}/repodata.json" if subdir == dead else f"{subdir}/{ZST}"
+        (warning,) = [text for text in warnings if f"'{read}'" in text]
+        assert warning.startswith(f"Read '{read}' instead: [CND00")
         assert f"/{subdir}/{INDEX}'" in warning
     assert len(warnings) == len(subdirs) - 1
     assert pulp.sync(mirror.repository, mirror=True) is None

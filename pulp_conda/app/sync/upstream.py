@@ -365,8 +365,6 @@ class Upstream:
             answer = answers[form]
             if isinstance(answer, FetchedSubdir):
                 break
-            if form == layout.REPODATA_ZST and isinstance(answer, UpstreamUnreachable):
-                answers[layout.REPODATA] = answer  # It is on the same server.
         else:
             raise _NoForm(_errors(answers[form] for form in forms))
         better = forms[: forms.index(form)]
