@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0014_repodata_form'),
+        ('conda', '0018_repodata_form'),
     ]
 
     operations = [
