@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.builders import make_record
+from tests.support.builders import add_shards, make_record
 from tests.support.conda import TaskFailed
 
 
@@ -60,3 +60,27 @@ def test_a_mass_removal_is_refused_before_anything_is_downloaded(pulp, upstream,
         pulp.sync(mirror.repository, mirror=True)
     assert refused.value.code == "CND0087"
     assert not upstream.asked(".conda")
+
+
+def test_every_form_can_be_nearly_empty(pulp, upstream, make_mirror):
+    _write(upstream, "noarch", [f"n{number}" for number in range(12)])
+    add_shards(upstream.folder)
+    sharded = make_mirror(subdirs=["noarch"])
+    flat = make_mirror(subdirs=["noarch"], repodata_form="flat")
+    for mirror in (sharded, flat):
+        pulp.sync(mirror.repository, mirror=True)
+    _write(upstream, "noarch", ["n0"])
+    add_shards(upstream.folder)
+    for mirror, answer in (
+        (sharded, None),
+        (flat, None),
+        (flat, b"{}"),
+        # An empty file is an empty dictionary (CEP 36).
+        (flat, b""),
+    ):
+        if answer is not None:
+            upstream.answers["noarch/repodata.json"] = (200, answer)
+        with pytest.raises(TaskFailed) as refused:
+            pulp.sync(mirror.repository, mirror=True)
+        assert refused.value.code == "CND0087"
+        assert len(pulp.names(mirror.url)) == 12
