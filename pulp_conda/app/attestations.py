@@ -26,7 +26,11 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaRepository, CondaSidecar
 from pulp_conda.channel.errors import BadAttestation, BadSidecar, shown
-from pulp_conda.channel.package.attestations import check_sidecar, make_sidecar
+from pulp_conda.channel.package.attestations import (
+    check_sidecar,
+    make_sidecar,
+    read_bundles,
+)
 from pulp_conda.channel.records import PackageRecord
 
 log = logging.getLogger(__name__)
@@ -135,22 +139,33 @@ def attested(
     return replace(record, fields=fields)
 
 
+def sidecar_problem(record: PackageRecord, data: bytes) -> str | None:
+    """Return why some bytes are not the sidecar that a record names, or no sidecar, or None."""
+    digest = sha256(data).hexdigest()
+    if digest != record.attestations_sha256:
+        return _("it has the sha256 '{}', and the record says '{}'").format(
+            digest, shown(record.attestations_sha256)
+        )
+    try:
+        read_bundles(data)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def checked_sidecars(mirrored: list[MirroredSidecar]) -> list[StoredSidecar]:
     """Check the sidecars of an upstream's packages, and return them as `store_sidecars` takes them.
 
     A sidecar may name another channel: a mirror has the packages of other channels.
 
+    Args:
+        mirrored: Sidecars in which `sidecar_problem` finds nothing.
+
     Raises:
-        BadSidecar: for the first sidecar whose digest is not the one in its record, that is not
-            about its package, or whose signatures are not good.
+        BadSidecar: for the first sidecar that is not about its package, or whose signatures are not
+            good.
     """
     for record, url, data in mirrored:
-        digest = sha256(data).hexdigest()
-        if digest != record.attestations_sha256:
-            reason = _("it has the sha256 '{}', and the record says '{}'").format(
-                digest, shown(record.attestations_sha256)
-            )
-            raise BadSidecar(url=url, reason=reason)
         try:
             check_sidecar(data, filename=record.filename, sha256=record.sha256)
         except ValueError as error:

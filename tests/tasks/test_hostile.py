@@ -216,9 +216,7 @@ def test_shards_on_a_host_that_nobody_could_ask_change_nothing(upstream, refuses
     "form, path",
     [
         pytest.param("shards", None, id="a shard"),
-        pytest.param("shards", "channeldata.json", id="channeldata"),
         pytest.param("flat", FLAT, id="repodata"),
-        pytest.param("flat", "noarch/run_exports.json.zst", id="run_exports"),
     ],
 )
 def test_what_was_never_read_cannot_be_unchanged(upstream, refuses, package, form, path):
@@ -401,35 +399,79 @@ def test_what_excludes_leave_out_may_be_bad(pulp, upstream, make_mirror, package
     assert pulp.names(mirror.url) == ["kept"]
 
 
+@pytest.fixture
+def passes_over(pulp, upstream, mirror, package):
+    """Sync a new package, and expect a warning about a file that a sync can do without."""
+
+    def passes_over(path, *words):
+        task = pulp.sync_task(mirror.repository, mirror=True)
+        assert package.record.name in pulp.names(mirror.url)
+        (warning,) = _warnings(task)
+        assert all(word in warning for word in (f"'{upstream.url}/{path}'", *words)), warning
+
+    return passes_over
+
+
+def _warnings(task):
+    return [r["message"] for r in task["progress_reports"] if r["code"] == "sync.warning"]
+
+
+def _run_exports(entry):
+    return (200, json.dumps({"packages.conda": {"kept-1.0-0.conda": entry}}).encode())
+
+
+def _failures(statuses):
+    return [pytest.param((code, b""), f"answered {code}", id=str(code)) for code in statuses]
+
+
 @pytest.mark.parametrize(
-    "filename, data, words",
+    "answer, words",
     [
-        pytest.param("run_exports.json", b'{"packages": {"a', "it is cut short", id="truncated"),
+        pytest.param((200, b'{"packages": {"a'), "it is cut short", id="truncated"),
         pytest.param(
-            "run_exports.json.zst",
-            zstandard.compress(b'{"packages": {}}')[:-9],
-            "it is cut short",
-            id="truncated zstd",
+            (200, zstandard.compress(b'{"packages": {}}')[:-9]), "cut short", id="truncated zstd"
         ),
+        pytest.param(PAGE, "neither a JSON object nor zstd", id="a page"),
+        pytest.param((200, b"[]"), "neither a JSON object nor zstd", id="a list"),
+        pytest.param((200, b'{"packages": 1}'), "is not an object", id="a number of packages"),
+        pytest.param((200, b'{"packages": [1]}'), "is not an object", id="a list of packages"),
+        pytest.param(_run_exports({}), "has no 'run_exports'", id="an empty entry"),
+        pytest.param(_run_exports(None), "has no 'run_exports'", id="a null entry"),
         pytest.param(
-            "run_exports.json",
-            b'{"packages.conda": {"kept-1.0-0.conda": {}}}',
-            "'kept-1.0-0.conda' has no 'run_exports'",
-            id="an empty entry",
-        ),
-        pytest.param(
-            "run_exports.json",
-            b'{"packages.conda": {"kept-1.0-0.conda": {"run_exports": {"weak": 1}}}}',
+            _run_exports({"run_exports": {"weak": 1}}),
             "the run_exports of 'kept-1.0-0.conda' are wrong",
             id="a number",
         ),
+        *_failures([304, 400, 503]),
     ],
 )
-def test_bad_run_exports_change_nothing(upstream, refuses, package, filename, data, words):
+def test_bad_run_exports_are_passed_over(
+    pulp, upstream, mirror, package, passes_over, answer, words
+):
+    known = {"run_exports": {"weak": ["known"]}}
+    upstream.answers[INDEX] = (404, b"")
+    upstream.answers["noarch/run_exports.json"] = _run_exports(known)
+    _write(upstream, make_package("other"))
+    pulp.sync(mirror.repository, mirror=True)
+    _write(upstream, package)
+    upstream.answers["noarch/run_exports.json"] = answer
+    passes_over("noarch/run_exports.json", words)
+    ours = pulp.fetch(mirror.url, "noarch/run_exports.json").json()
+    assert ours["packages.conda"]["kept-1.0-0.conda"] == known
+
+
+def test_of_run_exports_with_bad_entries_the_good_ones_are_taken(
+    pulp, upstream, mirror, package, passes_over
+):
     _write(upstream, package)
     upstream.answers[INDEX] = (404, b"")
-    upstream.answers[f"noarch/{filename}"] = (200, data)
-    refuses("CND0028", f"noarch/{filename}", words)
+    entry = {"run_exports": {"weak": ["b"]}}
+    packages = {"a-1-0.conda": 1, package.filename: entry, "z-1-0.conda": {}}
+    data = json.dumps({"info": None, "packages": None, "packages.conda": packages}).encode()
+    upstream.answers["noarch/run_exports.json"] = (200, data)
+    passes_over("noarch/run_exports.json", "'a-1-0.conda' has no", "'z-1-0.conda' has no")
+    ours = pulp.fetch(mirror.url, "noarch/run_exports.json").json()
+    assert ours["packages.conda"][package.filename] == entry
 
 
 @pytest.mark.parametrize("odd", ["\0", "\ud800"], ids=ascii)
@@ -457,21 +499,66 @@ def test_run_exports_of_what_is_no_package_are_passed_over(pulp, upstream, mirro
     upstream.answers["noarch/run_exports.json"] = (200, json.dumps(run_exports).encode())
     assert pulp.sync(mirror.repository, mirror=True) is not None
     ours = pulp.fetch(mirror.url, "noarch/run_exports.json").json()
-    assert ours["packages.conda"] == {package.filename: entry}
+    assert ours["packages.conda"][package.filename] == entry
+    assert not ours["packages.conda"].keys() & set(names[:2])
 
 
 @pytest.mark.parametrize(
-    "data, words",
+    "answer, words",
     [
-        pytest.param(b'{"channeldata_version": 1, "pack', "it is cut short", id="truncated"),
-        pytest.param(b'{"channeldata_version": 9}', "is 9, not 1", id="a version of the future"),
-        pytest.param(zstandard.compress(b"[]"), "it starts with '[]'", id="a packed list"),
+        pytest.param(
+            (200, b'{"packages": {"kept": {"summary": "new"}}, "channeldata_version": 1'),
+            "it is cut short",
+            id="truncated",
+        ),
+        pytest.param(
+            (200, b'{"packages": {"kept": {"summary": "new"}}, "channeldata_version": 9}'),
+            "is 9, not 1",
+            id="a version of the future",
+        ),
+        pytest.param((200, b'{"packages": null}'), "is None, not 1", id="no version"),
+        pytest.param((200, zstandard.compress(b"[]")), "it starts with '[]'", id="a packed list"),
+        pytest.param(PAGE, "neither a JSON object nor zstd", id="a page"),
+        *_failures([500]),
     ],
 )
-def test_bad_channeldata_changes_nothing(upstream, refuses, package, data, words):
+def test_bad_channeldata_is_passed_over(
+    pulp, upstream, mirror, package, passes_over, answer, words
+):
+    known = {"channeldata_version": 1, "packages": {"kept": {"summary": "known"}}}
+    upstream.answers["channeldata.json"] = (200, json.dumps(known).encode())
+    _write(upstream, make_package("other"))
+    pulp.sync(mirror.repository, mirror=True)
     _write(upstream, package)
-    upstream.answers["channeldata.json"] = (200, data)
-    refuses("CND0028", "channeldata.json", words)
+    upstream.answers["channeldata.json"] = answer
+    passes_over("channeldata.json", words)
+    ours = pulp.fetch(mirror.url, "channeldata.json").json()
+    assert ours["packages"]["kept"]["summary"] == "known"
+
+
+@pytest.mark.parametrize("form", ["flat", "shards"])
+def test_null_in_place_of_a_section_is_no_section(pulp, upstream, mirror, package, form):
+    _write(upstream, package)
+    records = json.loads((upstream.folder / "noarch/repodata.json").read_text())["packages.conda"]
+    nulls = dict.fromkeys(["info", "packages", "removed", "v3", "repodata_version"])
+    if form == "flat":
+        upstream.answers[INDEX] = (404, b"")
+        repodata = json.dumps({**nulls, "packages.conda": records}).encode()
+        upstream.answers[FLAT] = (200, zstandard.compress(repodata))
+    else:
+        shards = {}
+        for filename, record in records.items():
+            record = {**record, "sha256": bytes.fromhex(record["sha256"])}
+            shard = {**nulls, "packages.conda": {filename: record}}
+            data = zstandard.compress(msgpack.packb(shard))
+            shards[record["name"]] = sha256(data).digest()
+            path = f"noarch/shards/{sha256(data).hexdigest()}.msgpack.zst"
+            upstream.answers[path] = (200, data)
+        info = {"base_url": None, "shards_base_url": "./shards/", "subdir": None}
+        index = {"version": None, "info": info, "shards": shards}
+        upstream.answers[INDEX] = (200, zstandard.compress(msgpack.packb(index)))
+    assert pulp.sync(mirror.repository, mirror=True) is not None
+    assert pulp.names(mirror.url) == [package.record.name, "kept"]
 
 
 def test_web_pages_in_place_of_files_that_channels_may_lack_are_no_obstacle(
@@ -481,8 +568,9 @@ def test_web_pages_in_place_of_files_that_channels_may_lack_are_no_obstacle(
     for path in (INDEX, "noarch/run_exports.json.zst", "noarch/run_exports.json"):
         upstream.answers[path] = PAGE
     upstream.answers["channeldata.json"] = PAGE
-    assert pulp.sync(mirror.repository, mirror=True) is not None
+    task = pulp.sync_task(mirror.repository, mirror=True)
     assert pulp.names(mirror.url) == [package.record.name, "kept"]
+    assert len(_warnings(task)) == 3
 
 
 def _promised(package, sidecar):
@@ -506,22 +594,41 @@ def attest(sigstore):
         pytest.param((200, b"[]"), "it has the sha256", id="other bytes"),
         pytest.param((404, b""), "the upstream answered 404", id="404"),
         pytest.param(ENDLESS, "it is larger than", id="endless"),
+        *_failures([429]),
     ],
 )
-def test_attestations_that_cannot_be_had_change_nothing(
-    upstream, refuses, package, attest, answer, words
+def test_a_package_whose_attestations_cannot_be_had_is_mirrored_without_them(
+    pulp, upstream, mirror, package, passes_over, attest, answer, words
 ):
     _write(upstream, _promised(package, attest(package)))
     path = f"noarch/{package.filename}.sigs"
     upstream.answers[path] = answer
-    refuses("CND0029", path, words)
+    passes_over(path, words)
+    assert pulp.fetch(mirror.url, path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        pytest.param(b"[{", "it is not JSON", id="cut short"),
+        pytest.param(b"{}", "it is not a list", id="no list"),
+        pytest.param(b"[{}]", "not a Sigstore bundle", id="no bundle"),
+    ],
+)
+def test_attestations_of_another_shape_are_not_served(
+    pulp, upstream, mirror, package, passes_over, data, words
+):
+    promised = _promised(package, data)
+    _write(upstream, promised)
+    path = f"noarch/{package.filename}.sigs.{promised.record.attestations_sha256}"
+    upstream.answers[path] = (200, data)
+    passes_over(path, words)
+    assert pulp.fetch(mirror.url, path).status_code == 404
 
 
 @pytest.mark.parametrize(
     "sidecar, words",
     [
-        pytest.param(lambda attest, package: b"{", "it is not JSON", id="no JSON"),
-        pytest.param(lambda attest, package: b"[{}]", "not a Sigstore bundle", id="no bundle"),
         pytest.param(
             lambda attest, package: attest(KEPT), "about the file name 'kept", id="another package"
         ),
@@ -560,3 +667,14 @@ def test_a_package_cannot_borrow_the_attestations_of_another(
         pulp.sync(mirror.repository, mirror=True)
     _write(upstream, good, bad)
     refuses("CND0029", paths[1], f"it is about the file name '{good.filename}'")
+
+
+def test_a_package_cannot_borrow_attestations_by_withholding_its_own(
+    upstream, refuses, package, attest, unique
+):
+    good = make_package(f"good-{unique}")
+    data = attest(good)
+    good, bad = _promised(good, data), _promised(package, data)
+    upstream.answers[f"noarch/{good.filename}.sigs"] = (200, data)
+    _write(upstream, good, bad)
+    refuses("CND0029", f"noarch/{bad.filename}.sigs", "the upstream answered 404")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from gettext import gettext as _
 from typing import Any, TypedDict
 
 from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
@@ -15,6 +16,7 @@ from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.packages import AbsentFile
 from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
 from pulp_conda.app.sync.removals import check_removals
+from pulp_conda.app.sync.reports import warn
 from pulp_conda.app.sync.summaries import keep_summaries
 from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
 from pulp_conda.channel.errors import BadShard, UpstreamError
@@ -127,6 +129,8 @@ def _sync(
                 prepare=_preparer(upstream, remote),
             )
         reader.remember()
+    for problem in upstream.problems:
+        warn(_("Passed over: {}").format(problem))
     now_remembered: _LastSync = {
         "how": settings,
         "version": version.number if version else latest.number,
@@ -218,6 +222,9 @@ def _preparer(upstream: Upstream, remote: CondaRemote) -> Callable[[RepositoryVe
     def prepare(version: RepositoryVersion) -> None:
         checked(named_version(version))
         if remote.policy != remote.IMMEDIATE and (file := run(upstream.fetch_channeldata())):
-            keep_summaries(version, file)
+            try:
+                keep_summaries(version, file)
+            except UpstreamError as error:
+                upstream.problems.append(error)
 
     return prepare

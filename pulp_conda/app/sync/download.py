@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from gettext import gettext as _
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,11 +12,17 @@ from asgiref.sync import sync_to_async
 
 from pulpcore.plugin.download import DownloadResult
 from pulpcore.plugin.models import Artifact, ContentArtifact, ProgressReport
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.artifacts import save_artifact
-from pulp_conda.app.attestations import checked_sidecars, store_sidecars
+from pulp_conda.app.attestations import (
+    MirroredSidecar,
+    checked_sidecars,
+    sidecar_problem,
+    store_sidecars,
+)
 from pulp_conda.app.limits import package_limits
-from pulp_conda.app.models import CondaPackageInfo, CondaRemote
+from pulp_conda.app.models import CondaPackageInfo, CondaRemote, CondaSidecar
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.sync.reports import warn
 from pulp_conda.app.sync.upstream import Upstream, cancel, may_pass, run, upstream_errors
@@ -110,43 +117,69 @@ def _reason(error: UpstreamError) -> str:
 def download_sidecars(upstream: Upstream, packages: Sequence[UpstreamPackage]) -> None:
     """Download the attestations of packages, check them, and store them.
 
+    A package whose sidecar cannot be had is mirrored without it, with a warning.
+
     Raises:
-        BadSidecar: for the first sidecar that is not what the record of its package says.
+        BadSidecar: for the first sidecar that proves nothing of its package. Or a package names a
+            sidecar that cannot be had for it, and that this server has from elsewhere: it would be
+            served with the attestations of another package.
     """
     if not packages:
         return
+    missing: list[tuple[PackageRecord, BadSidecar]] = []
     with ProgressReport(
         message="Downloading attestations", code="sync.downloading.sidecars", total=len(packages)
     ) as progress:
         for start in range(0, len(packages), _BATCH):
             batch = packages[start : start + _BATCH]
-            store_sidecars(checked_sidecars(_fetch_sidecars(upstream, batch)))
+            store_sidecars(checked_sidecars(_fetch_sidecars(upstream, batch, missing)))
             progress.increase_by(len(batch))
+    if missing:
+        _check_borrowed(missing)
+        reasons = listed([error.text for _record, error in missing], most=3)
+        warn(_("{} packages without their attestations: {}").format(len(missing), reasons))
+
+
+def _check_borrowed(missing: Sequence[tuple[PackageRecord, BadSidecar]]) -> None:
+    digests = {record.attestations_sha256 for record, _error in missing}
+    sidecars = CondaSidecar.objects.filter(pulp_domain=get_domain_pk(), sha256__in=digests)
+    present = set(sidecars.values_list("sha256", flat=True))
+    for record, error in missing:
+        if record.attestations_sha256 in present:
+            raise error
 
 
 def _fetch_sidecars(
-    upstream: Upstream, packages: Sequence[UpstreamPackage]
-) -> list[tuple[PackageRecord, str, bytes]]:
-    """Return the record, the URL of the sidecar, and the bytes of the sidecar for each package.
+    upstream: Upstream,
+    packages: Sequence[UpstreamPackage],
+    missing: list[tuple[PackageRecord, BadSidecar]],
+) -> list[MirroredSidecar]:
+    """Return the record, the URL of the sidecar, and the bytes of the sidecar for packages.
 
     A sidecar has two names (CEP 50): one with its sha256, which always means the same bytes, and
     one without. The second is used where the upstream does not have the first.
 
-    Raises:
-        BadSidecar: for the first sidecar that the upstream has under neither name.
+    Args:
+        missing: Gets the record of each package whose sidecar cannot be had, and why.
     """
     urls = [
         _beside(package.url, f".sigs.{package.record.attestations_sha256}") for package in packages
     ]
-    answers = upstream.fetch_all(urls, MAX_SIDECAR_SIZE)
+    answers = upstream.fetch_all(urls, MAX_SIDECAR_SIZE, are_optional=True)
     sidecars = []
     for package, url, answer in zip(packages, urls, list(answers), strict=True):
         if isinstance(answer, str):
             url = _beside(package.url, ".sigs")
-            (answer,) = upstream.fetch_all([url], MAX_SIDECAR_SIZE)
-            if isinstance(answer, str):
-                raise BadSidecar(url=url, reason=answer)
-        sidecars.append((package.record, url, answer))
+            (answer,) = upstream.fetch_all([url], MAX_SIDECAR_SIZE, are_optional=True)
+        if isinstance(answer, str):
+            problem: str | None = answer
+        else:
+            problem = sidecar_problem(package.record, answer)
+        if problem is None:
+            assert isinstance(answer, bytes), "a text is a problem"
+            sidecars.append((package.record, url, answer))
+        else:
+            missing.append((package.record, BadSidecar(url=url, reason=problem)))
     return sidecars
 
 

@@ -20,15 +20,20 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     BadRecord,
     BadShard,
+    BadUpstreamFile,
     ChannelError,
     RepodataTooLarge,
     UpstreamError,
+    first_of,
 )
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.repodata import Repodata, named_by
 from pulp_conda.channel.metadata.run_exports import canonical, read_run_exports
 from pulp_conda.channel.metadata.shards import MAX_SIZE, Shard, ShardIndex, read_index, read_shard
 from pulp_conda.channel.records import PackageRecord
+
+# Of the entries of a file that are passed over, so many are named.
+_MOST_REASONS = 3
 
 
 class UnusableForm(Exception):
@@ -98,10 +103,8 @@ class UpstreamReader:
     def run_exports(self) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
         """Yield each subdir whose run_exports are in a file of their own, with what that says.
 
-        This is the file name and the run_exports, as canonical JSON, for each package.
-
-        Raises:
-            ChannelError: when the reading gets to the place where the file is wrong.
+        This is the file name and the run_exports, as canonical JSON, for each package. What is
+        wrong in the file is noted with the upstream, and ends the reading or is passed over.
         """
         for fetched in self._fetched:
             if fetched.run_exports:
@@ -240,11 +243,22 @@ class UpstreamReader:
         return known.digests if known.packages_url == index.packages_url else None
 
     def _read_run_exports(self, file: FetchedFile) -> Iterator[tuple[str, str]]:
-        max_size = settings.CONDA_MAX_REPODATA_SIZE
-        with open(file.path, "rb") as opened:
-            for filename, run_exports in read_run_exports(opened, url=file.url, max_size=max_size):
-                if layout.is_filename(filename):
-                    yield filename, canonical(run_exports).decode()
+        reasons: list[str] = []
+        refused = 0
+        try:
+            with open(file.path, "rb") as opened:
+                max_size = settings.CONDA_MAX_REPODATA_SIZE
+                for filename, found in read_run_exports(opened, url=file.url, max_size=max_size):
+                    if isinstance(found, str):
+                        refused += 1
+                        reasons += [found] if refused <= _MOST_REASONS else []
+                    elif layout.is_filename(filename):
+                        yield filename, canonical(found).decode()
+        except UpstreamError as error:
+            self._upstream.problems.append(error)
+        if refused:
+            reason = "; ".join(first_of(reasons, _MOST_REASONS, refused))
+            self._upstream.problems.append(BadUpstreamFile(url=file.url, reason=reason))
 
     def _note_removed(self, subdir: str, filenames: Iterable[str], name: str | None = None) -> None:
         """Note the packages that the upstream removed, if the remote takes them.

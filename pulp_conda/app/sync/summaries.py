@@ -13,6 +13,8 @@ from pulp_conda.channel.metadata.channeldata import read_channeldata
 def keep_summaries(version: RepositoryVersion, file: FetchedFile) -> None:
     """Store the entries for package names of a new version, where they are new or have changed.
 
+    If it raises an error, those of the last sync stay.
+
     Args:
         file: The upstream's channeldata.json.
 

@@ -31,6 +31,8 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     BadRepodata,
     BadShardIndex,
+    BadUpstreamFile,
+    ChannelError,
     DigestMismatch,
     DownloadBrokeOff,
     EmptyUpstream,
@@ -252,6 +254,7 @@ class Upstream:
 
     Attributes:
         doubtful: By subdir, why it is not sure that the upstream has none of it.
+        problems: Why files that a sync can do without could not be had.
     """
 
     def __init__(
@@ -264,6 +267,7 @@ class Upstream:
         self._known = known
         self._unusable = unusable or {}
         self.doubtful: dict[str, UpstreamError] = {}
+        self.problems: list[ChannelError] = []
         self._factory = _factory(remote, _MetadataDownloader)
         self._index_factory = _factory(remote, _ShardIndexDownloader)
         # One for the upstream's own host, and one for all others.
@@ -301,11 +305,18 @@ class Upstream:
         return fetched
 
     async def fetch_channeldata(self) -> FetchedFile | None:
-        """Download the upstream's channeldata.json, or return None if it has none."""
-        return await self._fetch_optional(layout.join_url(self._remote.url, layout.CHANNELDATA))
+        """Download the upstream's channeldata.json, or return None if that is not possible."""
+        url = layout.join_url(self._remote.url, layout.CHANNELDATA)
+        return await self._fetch_optional([url])
 
-    def fetch_all(self, urls: Iterable[str], max_size: int) -> Generator[bytes | str, None, None]:
+    def fetch_all(
+        self, urls: Iterable[str], max_size: int, *, are_optional: bool = False
+    ) -> Generator[bytes | str, None, None]:
         """Download small files, a limited number of them at the same time.
+
+        Args:
+            are_optional: Yield a text for every file that cannot be had, and not only for those
+                that the upstream does not have.
 
         Yields:
             For each URL, in this order: the bytes of the file. If the upstream does not have the
@@ -317,7 +328,8 @@ class Upstream:
         try:
             while True:
                 for url in islice(urls, _WINDOW - len(tasks)):
-                    tasks.append(loop.create_task(self._fetch_bytes(url, max_size)))
+                    fetch = self._fetch_bytes(url, max_size, are_optional)
+                    tasks.append(loop.create_task(fetch))
                 if not tasks:
                     return
                 yield run(tasks.popleft())
@@ -402,24 +414,34 @@ class Upstream:
         return FetchedSubdir(subdir, path, now_seen)
 
     async def _fetch_run_exports(self, subdir: str) -> FetchedFile | None:
-        for filename in (layout.RUN_EXPORTS_ZST, layout.RUN_EXPORTS):
-            url = layout.join_url(self._remote.url, subdir, filename)
-            if fetched := await self._fetch_optional(url):
-                return fetched
-        return None
+        filenames = (layout.RUN_EXPORTS_ZST, layout.RUN_EXPORTS)
+        return await self._fetch_optional(
+            [layout.join_url(self._remote.url, subdir, filename) for filename in filenames]
+        )
 
-    async def _fetch_optional(self, url: str) -> FetchedFile | None:
-        """Download a JSON file or zstd of one, or return None if the upstream does not have it."""
-        try:
-            path, _ = await self._download(url, None)
-        except UpstreamStatus as error:
-            if error.facts["status"] not in _ABSENT:
-                raise
-            return None
-        assert path is not None, "no sync saw it before"
-        if not _starts_like(path, lambda file: is_zstd(file) or file.read(1) == b"{"):
-            return None
-        return FetchedFile(path, url)
+    async def _fetch_optional(self, urls: Iterable[str]) -> FetchedFile | None:
+        """Download the first of some JSON files, or zstd of one, that can be had.
+
+        Returns:
+            The file. None if the upstream has none of them, or if none can be had; then `problems`
+            gets the reasons.
+        """
+        problems: list[ChannelError] = []
+        for url in urls:
+            try:
+                path, _ = await self._download(url, None)
+            except UpstreamError as error:
+                if not isinstance(error, UpstreamStatus) or error.facts["status"] not in _ABSENT:
+                    problems.append(error)
+                continue
+            assert path is not None, "no sync saw it before"
+            if _starts_like(path, lambda file: is_zstd(file) or file.read(1) == b"{"):
+                return FetchedFile(path, url)
+            # For example a page that says "not found", with the status 200.
+            reason = "it is neither a JSON object nor zstd"
+            problems.append(BadUpstreamFile(url=url, reason=reason))
+        self.problems += problems
+        return None
 
     async def _download(self, url: str, seen: Seen | None) -> _Download:
         """Download a file, unless it is what the last sync saw.
@@ -454,7 +476,7 @@ class Upstream:
         is_unchanged = seen is not None and seen["sha256"] == sha256
         return _Download(None if is_unchanged else result.path, now_seen)
 
-    async def _fetch_bytes(self, url: str, max_size: int) -> bytes | str:
+    async def _fetch_bytes(self, url: str, max_size: int, is_optional: bool) -> bytes | str:
         """Return the bytes of a file, or a text that says why there are none; see `fetch_all`."""
         remote = self._remote.for_url(url)
         is_own_host = remote is self._remote
@@ -472,9 +494,13 @@ class Upstream:
         except _FileTooLarge:
             return f"it is larger than {max_size} bytes"
         except UpstreamStatus as error:
-            if error.facts["status"] not in _ABSENT:
+            if error.facts["status"] not in _ABSENT and not is_optional:
                 raise
             return f"the upstream answered {error.facts['status']}"
+        except UpstreamUnreachable as error:
+            if not is_optional:
+                raise
+            return f"it cannot be downloaded: {error.facts['reason']}"
 
 
 def run(awaitable: Awaitable[_T]) -> _T:

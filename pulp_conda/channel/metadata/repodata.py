@@ -42,7 +42,8 @@ MAX_REMOVED = 1_000_000
 # reason is None if the record is taken.
 Entry = tuple[PackageRecord | None, str | None]
 
-_DEPTHS = {"info": 1, "repodata_version": 1, "packages": 2, "packages.conda": 2, "removed": 2}
+_WHOLE = ("info", "repodata_version")
+_DEPTHS = {**dict.fromkeys(_WHOLE, 1), "packages": 2, "packages.conda": 2, "removed": 2}
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Repodata:
         info: Any = next((value for path, value in self._entries() if path[0] == "info"), {})
         if not isinstance(info, dict):
             raise self._error("its 'info' is not an object")
+        info = without_nulls(info)
         self._check_version(info.get("repodata_version", 1))
         if (found := info.get("subdir", self.subdir)) != self.subdir:
             raise WrongSubdir(url=self.url, found=found, subdir=self.subdir)
@@ -137,9 +139,14 @@ class Repodata:
         return self._removed
 
     def _entries(self) -> Iterator[tuple[KeyPath, Any]]:
-        return read_json(
+        entries = read_json(
             self.file, _DEPTHS, url=self.url, error=BadRepodata, max_size=self.max_size
         )
+        for path, value in entries:
+            # A null in place of a section is as good as no section. In place of a record it is not.
+            is_section = path[0] in _WHOLE or len(path) < _DEPTHS.get(str(path[0]), 3)
+            if value is not None or not is_section:
+                yield path, value
 
     def _filename(self, path: KeyPath) -> str | None:
         """Return the file name of an entry, or None if it is no conda package."""
@@ -180,6 +187,11 @@ class Repodata:
 
     def _error(self, reason: str) -> BadRepodata:
         return BadRepodata(url=self.url, reason=reason)
+
+
+def without_nulls(info: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the fields that have a value. Some tools write null for what they do not know."""
+    return {key: value for key, value in info.items() if value is not None}
 
 
 def resolve_url(channel_url: str, subdir: str, url: object) -> str:

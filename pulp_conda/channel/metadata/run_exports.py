@@ -54,8 +54,10 @@ def canonical(run_exports: Mapping[str, Any]) -> bytes:
 
 def read_run_exports(
     file: IO[bytes], *, url: str, max_size: int = MAX_SIZE
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, dict[str, Any] | str]]:
     """Yield (file name, run_exports) for the packages in a run_exports.json, or zstd of it.
+
+    For an entry that clients could not read, it is (file name, why they could not).
 
     Args:
         file: The file, seekable.
@@ -73,6 +75,8 @@ def read_run_exports(
                 pass
             case ("v3", str("conda" | "tar.bz2") as extension, str(stem)):
                 filename = f"{stem}.{extension}"  # rattler reads this section, too.
+            case ("packages" | "packages.conda",) if entry is None:
+                continue
             case ("packages" | "packages.conda", *_):
                 raise BadUpstreamFile(url=url, reason=f"its '{path[0]}' is not an object")
             case _:
@@ -80,12 +84,11 @@ def read_run_exports(
         try:
             run_exports = check_run_exports(entry["run_exports"])
         except (LookupError, TypeError):
-            reason = f"'{shown(filename)}' has no 'run_exports' in it"
-            raise BadUpstreamFile(url=url, reason=reason) from None
+            yield filename, f"'{shown(filename)}' has no 'run_exports' in it"
         except ValueError as error:
-            reason = f"the run_exports of '{shown(filename)}' are wrong: {error}"
-            raise BadUpstreamFile(url=url, reason=reason) from None
-        yield filename, run_exports
+            yield filename, f"the run_exports of '{shown(filename)}' are wrong: {error}"
+        else:
+            yield filename, run_exports
 
 
 class RunExportsWriter:

@@ -40,6 +40,7 @@ from pulp_conda.channel.metadata.repodata import (
     resolve_url,
     section_of,
     split_v3,
+    without_nulls,
 )
 from pulp_conda.channel.metadata.stream import open_zstd
 from pulp_conda.channel.records import RecordError, check_record
@@ -126,12 +127,13 @@ def read_index(
     def fail(reason: str) -> BadShardIndex:
         return BadShardIndex(url=url, reason=reason)
 
-    index = _unpack(data, url, max_size, fail)
+    index = without_nulls(_unpack(data, url, max_size, fail))
     if (version := index.get("version", 1)) != 1:
         raise fail(f"its 'version' is {version!r}, not 1")
     info = index.get("info", {})
     if not isinstance(info, dict):
         raise fail("its 'info' is not a map")
+    info = without_nulls(info)
     if (found := info.get("subdir", subdir)) != subdir:
         raise WrongSubdir(url=url, found=found, subdir=subdir)
     return ShardIndex(
@@ -177,7 +179,7 @@ def read_shard(
 
     if (found := sha256(data).digest()) != digest:
         raise fail(f"its sha256 is {found.hex()}, and {digest.hex()} in the index")
-    shard = _unpack(data, url, max_size, fail)
+    shard = without_nulls(_unpack(data, url, max_size, fail))
     records: list[Entry] = []
     taken: set[str] = set()
     for filename, fields, in_v3 in _entries(shard, fail):
@@ -387,6 +389,8 @@ def _entries(shard: Mapping[Any, Any], fail: _Fail) -> Iterator[tuple[str | None
 
 
 def _map(value: object, key: str, fail: _Fail) -> ItemsView[str, Any]:
+    if value is None:
+        return {}.items()
     if not isinstance(value, dict):
         raise fail(f"its '{shown(key)}' is not a map")
     for name in value:

@@ -13,6 +13,7 @@ from pulp_conda.app.attestations import (
     attested,
     checked_sidecars,
     remove_unused_sidecars,
+    sidecar_problem,
     store_sidecars,
     verify,
 )
@@ -209,19 +210,6 @@ def test_no_sidecars_are_fine():
 @pytest.mark.parametrize(
     "change, reason",
     [
-        pytest.param(lambda r, u, d: (r, u, d + b" "), "it has the sha256", id="other bytes"),
-        pytest.param(
-            lambda r, u, d: (
-                replace(
-                    r,
-                    fields=r.fields | {"attestations_sha256": r.attestations_sha256.upper()},
-                ),
-                u,
-                d,
-            ),
-            "and the record says",
-            id="a digest in upper case",
-        ),
         pytest.param(
             lambda r, u, d: _mirrored(r, [_tamper(json.loads(d)[0])]),
             "invalid signature",
@@ -244,6 +232,18 @@ def test_a_bad_sidecar_is_named_by_its_url(attest, change, reason):
     assert reason in refused.value.facts["reason"]
     assert refused.value.facts["url"].startswith("https://conda.example.org/t/***/forge/noarch/")
     assert "/g-1.0-0" not in refused.value.facts["url"]
+
+
+def test_what_is_no_sidecar_or_another_one_is_found():
+    record, _url, data = _mirrored(make_record("a"), [Sigstore().attest("b", "0" * 64)])
+    assert sidecar_problem(record, data) is None
+    assert sidecar_problem(record, data + b" ").startswith("it has the sha256")
+    digest = record.attestations_sha256.upper()
+    shouted = replace(record, fields=record.fields | {"attestations_sha256": digest})
+    assert sidecar_problem(shouted, data).endswith(f"and the record says '{digest}'")
+    for sidecar, reason in ([], "is empty"), ({}, "not a list"), ([{}], "not a Sigstore bundle"):
+        record, _url, data = _mirrored(record, sidecar)
+        assert reason in sidecar_problem(record, data)
 
 
 def test_signatures_of_mirrors_can_be_left_to_clients(settings):

@@ -106,17 +106,6 @@ def test_entries_of_v3_are_read_as_well():
         ),
         pytest.param({"packages": [1]}, "its 'packages' is not an object", id="list"),
         pytest.param({"packages.conda": "x"}, "its 'packages.conda' is not", id="text"),
-        pytest.param(
-            {"packages": {"a-1-0.tar.bz2": {}}}, "'a-1-0.tar.bz2' has no 'run_exports'", id="empty"
-        ),
-        pytest.param(
-            {"packages": {"a-1-0.tar.bz2": 7}}, "'a-1-0.tar.bz2' has no 'run_exports'", id="number"
-        ),
-        pytest.param(
-            {"packages": {"a-1-0.tar.bz2": {"run_exports": {"weak": 1}}}},
-            "the run_exports of 'a-1-0.tar.bz2' are wrong: 'weak' is not a list of strings",
-            id="kind",
-        ),
     ],
 )
 def test_a_broken_file_is_refused(content, reason):
@@ -124,6 +113,28 @@ def test_a_broken_file_is_refused(content, reason):
         _read(content)
     assert refused.value.facts["reason"].startswith(reason)
     assert refused.value.facts["url"] == URL
+
+
+@pytest.mark.parametrize(
+    "entry, reason",
+    [
+        pytest.param({}, "'a-1-0.tar.bz2' has no 'run_exports' in it", id="empty"),
+        pytest.param(7, "'a-1-0.tar.bz2' has no 'run_exports' in it", id="number"),
+        pytest.param(
+            {"run_exports": {"weak": 1}},
+            "the run_exports of 'a-1-0.tar.bz2' are wrong: 'weak' is not a list of strings",
+            id="kind",
+        ),
+    ],
+)
+def test_an_entry_that_clients_could_not_read_has_a_reason(entry, reason):
+    good = {"run_exports": {"weak": ["b"]}}
+    found = _read({"packages": {"a-1-0.tar.bz2": entry, "b-1-0.tar.bz2": good}})
+    assert found == {"a-1-0.tar.bz2": reason, "b-1-0.tar.bz2": {"weak": ["b"]}}
+
+
+def test_a_null_section_is_empty():
+    assert _read({"info": None, "packages": None, "packages.conda": None}) == {}
 
 
 def test_a_file_larger_than_the_limit_is_refused():
