@@ -6,6 +6,7 @@ layout                         every path of a channel, both ways: path ↔ mean
 records                        PackageRecord: one entry of repodata, canonical, unknown keys kept
 versions                       the order of package versions
 matchspec                      MatchSpec, and filters that say why a package is left out
+clear_specs                    the MatchSpecs that all clients read alike
 moments                        texts that say which state of a channel is meant
 storable                       which texts and JSON values can be stored
 secrets                        what a secret in a URL or a header looks like, and texts without it

@@ -1,5 +1,6 @@
 """MatchSpec, the query language for packages (CEP 29), and filters that are made of queries."""
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -13,19 +14,22 @@ from rattler.exceptions import (
     InvalidVersionSpecError,
 )
 
+from pulp_conda.channel.clear_specs import check_clear
 from pulp_conda.channel.errors import BadMatchSpec, shown
 
 # The most characters of a spec. rattler's parser crashes the process for a spec with thousands of
 # nested parentheses.
 LONGEST = 1000
 
-_NAME = re.compile(r"[\w.-]*")
+# A channel and a namespace may stand in front of the name.
+_NAME = re.compile(r"\s*(?:[^\s\[]*:)?([\w.-]*)")
 _CONSTRAINT = re.compile(r"[^,|()\s]+")
 
 # The keys by which packages can be chosen. Records here have no others, so rattler would treat any
 # other key as always true or always false.
 _KEYS = ("version", "build", "build_number", "subdir", "license", "md5", "sha256", "fn")
 _KEY = re.compile(r"[\[,](\w+)=")
+_LICENSE = re.compile(r"[\[,]license=\"([^\"]*)\"")
 
 # The most package names for which it is remembered which queries can match. A large channel has
 # fewer names. The limit protects the memory from a channel with invented names.
@@ -65,7 +69,8 @@ class PackageFilter:
     of `excludes` matches, and it is not blocked.
 
     Raises:
-        BadMatchSpec: for the first spec that does not parse.
+        BadMatchSpec: for the first spec that does not parse, or has no clear meaning. It is `at`
+            its place: `excludes[1]`.
     """
 
     def __init__(
@@ -74,8 +79,8 @@ class PackageFilter:
         excludes: Iterable[str] = (),
         blocklist: "Blocklist | None" = None,
     ) -> None:
-        self._includes = [Query(spec) for spec in includes]
-        self._excludes = [Query(spec) for spec in excludes]
+        self._includes = _queries("includes", includes)
+        self._excludes = _queries("excludes", excludes)
         self._blocklist = blocklist or Blocklist()
 
     def reason_against(self, record: Queryable) -> str | None:
@@ -95,8 +100,18 @@ class PackageFilter:
         return None
 
 
+def _queries(field: str, specs: Iterable[str]) -> list["Query"]:
+    queries = []
+    for index, spec in enumerate(specs):
+        try:
+            queries.append(Query(spec))
+        except BadMatchSpec as error:
+            raise error.at(f"{field}[{index}]") from None
+    return queries
+
+
 def check_matchspec(spec: str) -> MatchSpec:
-    """Return the parsed spec.
+    """Return the spec as rattler reads it, also if others read it differently (see `Query`).
 
     Patterns in names are allowed (`*-debug`). A channel is not allowed, because a query is always
     about one channel.
@@ -111,14 +126,17 @@ def check_matchspec(spec: str) -> MatchSpec:
     except InvalidMatchSpecError as error:
         raise BadMatchSpec(spec=spec, reason=_explain(spec, str(error))) from None
     if match_spec.channel is not None:
-        raise BadMatchSpec(spec=spec, reason="it names a channel, and there is only one here")
+        raise BadMatchSpec(spec=spec, reason="it names a channel, at character 1")
     return match_spec
 
 
-def dependency_problem(spec: str) -> str | None:
+def dependency_problem(spec: str, *, must_be_clear: bool = False) -> str | None:
     """Return why clients cannot read a spec as a dependency, or None: it has to name one package.
 
     The words can follow the name of a list: `'numpy >>1', which is not a match spec: …`.
+
+    Args:
+        must_be_clear: Also refuse what clients read differently (see `clear_specs`).
     """
     if len(spec) > LONGEST:
         return f"a match spec of more than {LONGEST} characters"
@@ -127,6 +145,8 @@ def dependency_problem(spec: str) -> str | None:
         return f"'{shown(spec)}', which names a URL"
     try:
         name = check_matchspec(spec).name.normalized
+        if must_be_clear:
+            check_clear(spec)
     except BadMatchSpec as error:
         return f"'{shown(spec)}', which is not a match spec: {error.facts['reason']}"
     if set(name) & set("*^$"):
@@ -139,23 +159,34 @@ class Query:
 
     It compares the name first, which decides most cases without a call of rattler.
 
+    Args:
+        is_stored: The spec was taken before specs without a clear meaning were refused, and has the
+            meaning that rattler gives it.
+
     Attributes:
         spec: The text of the MatchSpec.
         exact_name: The name that packages must have, or None if the spec has a pattern for it.
 
     Raises:
-        BadMatchSpec: the spec does not parse, or has a key by which packages cannot be chosen.
+        BadMatchSpec: the spec does not parse, has a key by which packages cannot be chosen, or has
+            no clear meaning (see `clear_specs`).
     """
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, *, is_stored: bool = False) -> None:
         self.spec = spec
         self._match_spec = check_matchspec(spec)
-        _check_keys(spec, self._match_spec)
+        canonical = _check_keys(spec, self._match_spec)
+        if not is_stored:
+            check_clear(spec)
         name = self._match_spec.name.normalized
         self.exact_name = None if set(name) & set("*^$") else name
         self._of_name = MatchSpec(name, exact_names_only=False)
-        self._subdir = self._match_spec.subdir
-        self._filename = self._match_spec.file_name
+        # rattler compares neither subdirs nor file names, and licenses only as a whole.
+        self._subdir = _string_pattern(self._match_spec.subdir)
+        self._filename = _string_pattern(self._match_spec.file_name)
+        license = _LICENSE.search(canonical)
+        self._license = license and license[1]
+        self._licenses = _string_pattern(self._license)
 
     def may_match(self, name: str) -> bool:
         """Say whether packages of this name can match."""
@@ -167,20 +198,33 @@ class Query:
         """Say whether a package matches."""
         if self.exact_name is not None and self.exact_name != record.name:
             return False
-        # rattler compares neither subdirs nor file names.
-        if self._subdir not in (None, record.subdir):
+        if self._subdir and not self._subdir.match(record.subdir):
             return False
-        if self._filename not in (None, record.filename):
+        if self._filename and not self._filename.match(record.filename):
+            return False
+        if self._licenses and not self._licenses.match(record.license or ""):
             return False
         try:
-            candidate = _with_version(record, record.version)
+            candidate = self._candidate(record, record.version)
         except InvalidVersionError:
             # A text that is no version satisfies no constraint on versions. Without such a
             # constraint, the rest of the spec decides.
             if self._match_spec.version not in (None, "*"):
                 return False
-            candidate = _with_version(record, "0")
+            candidate = self._candidate(record, "0")
         return self._match_spec.matches(candidate)
+
+    def _candidate(self, record: Queryable, version: str) -> PackageRecord:
+        return as_rattler(
+            record.name,
+            version,
+            record.build,
+            record.build_number,
+            subdir=record.subdir,
+            license=self._license,  # It was compared before.
+            sha256=bytes.fromhex(record.sha256) if record.sha256 else None,
+            md5=bytes.fromhex(record.md5) if record.md5 else None,
+        )
 
 
 class Queries:
@@ -217,7 +261,7 @@ class Blocklist:
     ) -> None:
         self._digests = digests or {}
         self._reasons = specs or {}
-        self._queries = Queries(map(Query, self._reasons))
+        self._queries = Queries(Query(spec, is_stored=True) for spec in self._reasons)
 
     def __bool__(self) -> bool:
         return bool(self._digests or self._reasons)
@@ -251,9 +295,9 @@ class Blocklist:
 
 
 def leading_name(spec: str) -> str:
-    """Return the package name that a spec begins with. The rest of the spec is not parsed."""
+    """Return the package name in a spec. What follows the name is not parsed."""
     match = _NAME.match(spec)
-    return match.group() if match else ""
+    return match[1] if match else ""
 
 
 def as_rattler(
@@ -273,32 +317,35 @@ def as_rattler(
     )
 
 
-def _with_version(record: Queryable, version: str) -> PackageRecord:
-    return as_rattler(
-        record.name,
-        version,
-        record.build,
-        record.build_number,
-        subdir=record.subdir,
-        license=record.license or None,
-        sha256=bytes.fromhex(record.sha256) if record.sha256 else None,
-        md5=bytes.fromhex(record.md5) if record.md5 else None,
-    )
+def _string_pattern(expression: str | None) -> re.Pattern[str] | None:
+    """Return the pattern of texts that an expression matches: CEP 29, "String matching"."""
+    if expression is None:
+        return None
+    # Of the wildcards of `fnmatch`, the CEP has the asterisk only.
+    glob = re.sub(r"[?\[]", r"[\g<0>]", expression)
+    return re.compile(fnmatch.translate(glob), re.IGNORECASE)
 
 
-def _check_keys(spec: str, match_spec: MatchSpec) -> None:
+def _check_keys(spec: str, match_spec: MatchSpec) -> str:
+    """Return the spec with another name in the form of CEP 29, Appendix A.
+
+    Raises:
+        BadMatchSpec: it has a key by which packages cannot be chosen.
+    """
     # Some patterns of names have no canonical form, so the keys are read with another name.
     nameless = NamelessMatchSpec.from_match_spec(match_spec)
     try:
         canonical = MatchSpec.from_nameless(nameless, "x").to_canonical_string()
     except CanonicalMatchSpecError as error:
-        raise BadMatchSpec(spec=spec, reason=str(error)) from None
+        raise BadMatchSpec(spec=spec, reason=f"{error}, at character 1") from None
     keys = _KEY.findall(canonical)
     if others := [key for key in keys if key not in _KEYS]:
         raise BadMatchSpec(
             spec=spec,
-            reason=f"packages are not chosen by '{others[0]}', but by name and {', '.join(_KEYS)}",
+            reason=f"packages are not chosen by '{others[0]}', but by name and "
+            f"{', '.join(_KEYS)}, at character {max(spec.find(others[0]), 0) + 1}",
         )
+    return canonical
 
 
 def _explain(spec: str, reason: str) -> str:

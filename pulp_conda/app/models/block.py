@@ -66,7 +66,7 @@ class CondaBlock(Audited, BaseModel, AutoAddObjPermsMixin):
 
     def _matches(self) -> set[str]:
         """Return the sha256 of all packages of the domain that the spec matches."""
-        query = Query(self.spec)
+        query = Query(self.spec, is_stored=True)
         digests: set[str] = set()
         for package in _packages_that_may_match(query):
             if query.matches(package):

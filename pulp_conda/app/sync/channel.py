@@ -10,6 +10,7 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.results import checked, named_version
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
@@ -20,6 +21,7 @@ from pulp_conda.app.sync.reports import warn
 from pulp_conda.app.sync.summaries import keep_summaries
 from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
 from pulp_conda.channel.errors import BadShard, UpstreamError
+from pulp_conda.channel.matchspec import PackageFilter
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,8 @@ def _sync(
     allow_mass_removal: bool,
     unusable: Mapping[str, UpstreamError],
 ) -> RepositoryVersion | None:
+    # First of all: a sync whose filter cannot be read would take more than it should.
+    package_filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
     latest = repository.latest_version()
     remembered: _LastSync = repository.last_sync
     settings = _settings_of(remote, mirror)
@@ -107,7 +111,7 @@ def _sync(
     changed = [subdir for subdir in fetched if subdir.path]
     version, skipped = None, list[AbsentFile]()
     if changed or (mirror and seen_before.keys() - seen.keys()):
-        reader = UpstreamReader(upstream, remote, repository, changed, seen_before)
+        reader = UpstreamReader(upstream, remote, repository, package_filter, changed, seen_before)
         with frozen_heap(), Ingest(repository, remote) as ingest:
             _read(ingest, reader)
             read_in_part = _read_in_part(fetched, reader)

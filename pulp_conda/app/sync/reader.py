@@ -10,7 +10,6 @@ from django.conf import settings
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
-from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.reports import warn
@@ -56,6 +55,7 @@ class UpstreamReader:
 
     Args:
         repository: The one that is synced, which remembers shard indexes. None to read only.
+        package_filter: Says which packages the remote takes.
         fetched: The subdirs that changed since the last sync, each with its file.
         seen_before: By subdir, what the last sync saw. Of a shard index that it saw, only the
             shards that changed are read.
@@ -70,6 +70,7 @@ class UpstreamReader:
         upstream: Upstream,
         remote: CondaRemote,
         repository: CondaRepository | None,
+        package_filter: PackageFilter,
         fetched: Iterable[FetchedSubdir],
         seen_before: Mapping[str, Seen],
     ) -> None:
@@ -78,7 +79,7 @@ class UpstreamReader:
         self._repository = repository
         self._fetched = list(fetched)
         self._seen_before = seen_before
-        self._filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
+        self._filter = package_filter
         self._left_out = Counter[str]()
         self._removed = defaultdict[str, set[str]](set)
         self._now_ms = int(time.time() * 1000)

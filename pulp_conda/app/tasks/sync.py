@@ -59,9 +59,14 @@ def _naming(remote: CondaRemote) -> Iterator[None]:
     try:
         yield
     except ChannelError as error:
-        raise CondaError(error.at(f"Remote '{remote.name}'")) from None
+        raise CondaError(_at(remote, error)) from None
     except CondaError as refused:
-        raise CondaError(refused.error.at(f"Remote '{remote.name}'")) from None
+        raise CondaError(_at(remote, refused.error)) from None
+
+
+def _at(remote: CondaRemote, error: ChannelError) -> ChannelError:
+    place = f", {error.where}" if error.where else ""
+    return error.at(f"Remote '{remote.name}'{place}")
 
 
 def _publish_if_missing(repository: CondaRepository) -> None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
+from pulp_conda.channel.clear_specs import check_clear
 from pulp_conda.channel.environments.draft import EnvironmentDraft, RequestedSpec, check_platforms
 from pulp_conda.channel.environments.environment_yml import read_environment_yml
 from pulp_conda.channel.environments.manifests import read_manifest
@@ -28,6 +29,8 @@ class EnvironmentFormat(StrEnum):
     PYPROJECT = "pyproject.toml"
     SPECS = "specs"
 
+
+_OF_PIXI = (EnvironmentFormat.PIXI, EnvironmentFormat.PYPROJECT)
 
 # Characters of a file. The parsers take up to half a second for as many.
 LARGEST = 2**16
@@ -90,7 +93,7 @@ def read_environment(
     platforms = tuple(platforms)
     try:
         check_platforms(platforms, "platforms")
-        if format in (EnvironmentFormat.PIXI, EnvironmentFormat.PYPROJECT):
+        if format in _OF_PIXI:
             draft = read_manifest(text, format=format, section=section, platforms=platforms)
             check_platforms(draft.platforms, "platforms")
         elif section != "default":
@@ -101,7 +104,8 @@ def read_environment(
             draft = read_environment_yml(text, platforms)
     except ValueError as error:
         raise BadEnvironment(reason=str(error)) from None
-    return _checked(draft)
+    # pixi's own files are for rattler alone, which decides what their specs mean.
+    return _checked(draft, must_be_clear=format not in _OF_PIXI)
 
 
 def _read_specs(text: str, platforms: Sequence[str]) -> EnvironmentDraft:
@@ -114,14 +118,14 @@ def _read_specs(text: str, platforms: Sequence[str]) -> EnvironmentDraft:
     return EnvironmentDraft(platforms, {platform: specs for platform in platforms or [""]})
 
 
-def _checked(draft: EnvironmentDraft) -> Environment:
+def _checked(draft: EnvironmentDraft, *, must_be_clear: bool) -> Environment:
     """Return the environment of a draft, with the channels taken out of the specs."""
     # Dictionaries with values of None, because they are sets that keep the order.
     problems: dict[str, None] = {}
     read_specs: dict[RequestedSpec, _ReadSpec] = {}
     for requested in dict.fromkeys(chain.from_iterable(draft.requirements.values())):
         try:
-            read_specs[requested] = _read_spec(requested.text)
+            read_specs[requested] = _read_spec(requested.text, must_be_clear)
         except ValueError as error:
             problems[f"'{requested.where}': {error}"] = None
     of_specs = [read.channel for read in read_specs.values() if read.channel]
@@ -155,7 +159,7 @@ def _checked(draft: EnvironmentDraft) -> Environment:
     )
 
 
-def _read_spec(text: str) -> _ReadSpec:
+def _read_spec(text: str, must_be_clear: bool) -> _ReadSpec:
     """Return a spec and its channel.
 
     Raises:
@@ -184,4 +188,10 @@ def _read_spec(text: str) -> _ReadSpec:
     # Names of virtual packages start with two underscores.
     if not is_name(name.removeprefix("__")):
         raise ValueError(f"'{shown(spec)}' needs the name of one package, '{shown(name)}' is none")
+    if must_be_clear:
+        try:
+            check_clear(spec)
+        except BadMatchSpec as error:
+            reason = error.facts["reason"]
+            raise ValueError(f"'{shown(spec)}' has no clear meaning: {reason}") from None
     return _ReadSpec(channel, spec)

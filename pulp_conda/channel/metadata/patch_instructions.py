@@ -228,7 +228,7 @@ def _check_specs(value: object, known: set[str]) -> Iterator[str]:
         if not isinstance(spec, str):
             yield "is not a list of match specs"
         elif spec not in known:
-            if problem := dependency_problem(spec):
+            if problem := dependency_problem(spec, must_be_clear=True):
                 yield f"has {problem}"
             else:
                 known.add(spec)

@@ -9,6 +9,7 @@ from pulp_conda.channel.matchspec import (
     Queries,
     Query,
     check_matchspec,
+    leading_name,
 )
 from tests.support.builders import make_record
 
@@ -137,3 +138,110 @@ def test_a_filter_says_first_that_a_package_is_blocked():
     assert package_filter.reason_against(make_record("numpy")) == "blocked: malware"
     assert package_filter.reason_against(make_record("scipy")) is None
     assert package_filter.reason_against(make_record("blas")) == "matched by none of 'includes'"
+
+
+@pytest.mark.parametrize(
+    "spec, position",
+    [
+        ("certifi *.dev", 9),
+        ("certifi[version='1.*.dev']", 1),
+        ("numpy >=1.26 <2", 14),
+        ("numpy 1.26 py312_0 3", 20),
+        ("numpy 1.26 =py312_0", 12),
+        ("numpy =1.26 py312_0", 7),
+        ("numpy[version='==1.26.*']", 16),
+        ("numpy[build='py|0', md5=*]", 1),
+        ("numpy >1.26.*", 7),
+        ("numpy (>=1.26)", 7),
+        ("numpy >=1.26 # comment", 14),
+        ("numpy >=1.26 if python", 14),
+        ("conda-forge:numpy", 1),
+        ("conda-forge::numpy", 1),
+        ("-numpy", 1),
+        ("Num*", 1),
+        ("numpy[version=1.26,version=2]", 20),
+        ("numpy[license='^GPL$']", 16),
+        ("numpy\t1.26", 6),
+        ("numpy[license_family=GPL]", 7),
+    ],
+)
+def test_a_spec_without_a_clear_meaning_is_refused_with_its_position(spec, position):
+    with pytest.raises(BadMatchSpec, match=f"at character {position}\\b") as refused:
+        Query(spec)
+    assert refused.value.facts["spec"] == spec
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("numpy", "NumPy", "lib*", "*", "__glibc >=2.17", "_x", "^(numpy|lib.*)$ <2", " numpy "),
+        *("numpy 1.26", "numpy=1.26", "numpy==1.26", "numpy =1.26", "numpy = 1.26", "numpy>=1"),
+        *("numpy 1.26.*", "numpy 1.26*", "numpy=1.26.*", "numpy==1.26.*", "numpy *", "numpy=*"),
+        *("numpy >= 1.26, <2", "numpy >=1.26 , <2", "numpy 1.2|1.3", "numpy !=1.26.*", "x ~=1.2"),
+        *("numpy >=1.26.*", "numpy <2.*", "numpy 1!2.0a1+b.1", "numpy >=2.0.dev0,<3"),
+        *("numpy 2.1.0 py312_0", "numpy * *_cpu", "numpy >=1,<2 py*", "numpy 1.26.* ^py.*$"),
+        *("numpy=1.26=py312_0", "numpy==1.26=py*", "numpy=1.26.*=py*", "numpy=*=*_cpu"),
+        *("numpy[version='>=1,<2']", "numpy[version='(1.2|1.3),!=1.3']", 'numpy[build="py*"]'),
+        *("numpy 1.26[build=py*, build_number='>=1']", "*[license='GPL*']", "*[subdir=linux-*]"),
+        *("*[fn=numpy-1.26-0.conda]", f"*[sha256={'a' * 64}]", f"*[md5={'A' * 32}]"),
+        "numpy [build='^(py|cp)3.*$']",
+    ],
+)
+def test_a_clear_spec_is_taken(spec):
+    assert Query(spec).spec == spec
+
+
+def test_what_was_taken_once_keeps_its_meaning_if_it_is_stored():
+    query = Query("certifi *.dev", is_stored=True)
+    assert query.matches(make_record("certifi", "1.0", build=".dev"))
+    assert not query.matches(make_record("certifi", "1.0.dev"))
+    assert Blocklist({}, {"certifi *.dev": "old"})
+
+
+def test_a_filter_names_the_place_of_a_spec_that_it_cannot_read():
+    with pytest.raises(BadMatchSpec) as refused:
+        PackageFilter(["numpy"], ["scipy", "certifi *.dev"])
+    assert refused.value.where == "excludes[1]"
+
+
+@pytest.mark.parametrize(
+    "key, expression, matches",
+    [
+        ("license", "apache-2.0", True),
+        ("license", "Apache*", True),
+        ("license", "*-2.0", True),
+        ("license", "Apache", False),
+        ("license", "MIT", False),
+        ("license", "Apache-2?0", False),
+        ("subdir", "no*", True),
+        ("subdir", "NOARCH", True),
+        ("subdir", "linux-*", False),
+        ("fn", "scipy-1.13.*", True),
+        ("fn", "scipy-*-1.conda", False),
+    ],
+)
+def test_strings_are_compared_as_the_standard_says(key, expression, matches):
+    assert Query(f"scipy[{key}='{expression}']").matches(RECORDS[3]) == matches
+
+
+@pytest.mark.parametrize(
+    "spec, name",
+    [
+        ("zlib", "zlib"),
+        ("zlib >=1.2", "zlib"),
+        ("zlib>=1.2", "zlib"),
+        ("zlib=1.2=0", "zlib"),
+        ("zlib[version='>=1']", "zlib"),
+        ("conda-forge::zlib", "zlib"),
+        ("conda-forge::zlib >=1.2", "zlib"),
+        ("conda-forge/linux-64::zlib=1.2", "zlib"),
+        ("https://conda.example.org/forge::zlib 1.2", "zlib"),
+        ("conda-forge:namespace:zlib", "zlib"),
+        (" zlib", "zlib"),
+        ("zlib[when='a::b']", "zlib"),
+        ("*", ""),
+        ("", ""),
+    ],
+)
+def test_a_spec_begins_with_a_name(spec, name):
+    assert leading_name(spec) == name

@@ -13,6 +13,7 @@ from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.versions.candidates import candidates
 from pulp_conda.app.vocabulary import GateVerdict
+from pulp_conda.channel.errors import BadPolicy
 from pulp_conda.channel.policies.rules import (
     Policy,
     PolicyVerdict,
@@ -41,7 +42,11 @@ def channels_of(gate: Gate) -> Sequence[str]:
 
 def judge(gate: Gate, case: Case) -> Verdict:
     """Return `passed` if the packages keep the rules of the gate, and `failed` if not."""
-    policy = _read(gate)
+    try:
+        policy = _read(gate)
+    except BadPolicy as error:
+        # A spec of it was taken before specs without a clear meaning were refused.
+        return Verdict(GateVerdict.UNKNOWN, _("The gate has no result: {}").format(error))
     try:
         served = [served_by(find_channel(channel)) for channel in channels_of(gate)]
     except ValueError as error:
