@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -30,6 +31,10 @@ _CONSTRAINT = re.compile(r"[^,|()\s]+")
 _KEYS = ("version", "build", "build_number", "subdir", "license", "md5", "sha256", "fn")
 _KEY = re.compile(r"[\[,](\w+)=")
 _LICENSE = re.compile(r"[\[,]license=\"([^\"]*)\"")
+
+# For so many specs that match nothing, similar names are looked for. In a large channel it takes
+# 0.1 seconds for each.
+_MOST_HINTS = 5
 
 # The most package names for which it is remembered which queries can match. A large channel has
 # fewer names. The limit protects the memory from a channel with invented names.
@@ -63,7 +68,7 @@ class Queryable(Protocol):
 
 
 class PackageFilter:
-    """Says which packages of an upstream to take.
+    """Says which packages of an upstream to take, and which of its specs match none of them.
 
     A package is taken if at least one of `includes` matches, or there are no `includes`, and none
     of `excludes` matches, and it is not blocked.
@@ -82,32 +87,100 @@ class PackageFilter:
         self._includes = _queries("includes", includes)
         self._excludes = _queries("excludes", excludes)
         self._blocklist = blocklist or Blocklist()
+        self._has_specs = bool(self._includes or self._excludes)
+        self._of_name = lru_cache(_MOST_NAMES)(self._for_name)
+        self._unmatched = {**self._includes, **self._excludes}
+        self._names: set[str] = set()
+        self._count = 0
+        self._taken = 0
 
-    def reason_against(self, record: Queryable) -> str | None:
+    def reason_against(self, record: Queryable, *, is_listed: bool = True) -> str | None:
         """Return why a package is left out, or None if it is taken.
 
         The sentence names no package, so packages can be counted by it.
+
+        Args:
+            is_listed: The upstream lists it as a package, and `warnings` counts it.
         """
+        reason = self._reason_of_specs(record, is_listed) if self._has_specs else None
         if self._blocklist and (blocked := self._blocklist.reason_against(record)) is not None:
             return f"blocked: {blocked}"
-        if not self._includes and not self._excludes:
-            return None
-        if self._includes and not any(query.matches(record) for query in self._includes):
+        return reason
+
+    def warnings(self, before: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return a sentence for each spec that matched none of the packages, by its place.
+
+        Args:
+            before: None if `reason_against` got all packages of the upstream before. If it got only
+                those that changed: what this method returned before they did.
+        """
+        if before is not None:
+            still = {*self._unmatched.values(), *([] if self._taken else [""])}
+            return {place: sentence for place, sentence in before.items() if place in still}
+        if not self._count:
+            return {}
+        said: dict[str, str] = {}
+        for query, place in self._unmatched.items():
+            nothing = f"'{shown(query.spec)}' matched none of {self._count:,} packages ({place})."
+            hint = self._hint(query) if len(said) < _MOST_HINTS else ""
+            said[place] = f"{nothing} {hint}".rstrip()
+        if not said and not self._taken:
+            said[""] = f"'includes' and 'excludes' take none of {self._count:,} packages."
+        return said
+
+    def _reason_of_specs(self, record: Queryable, is_listed: bool) -> str | None:
+        includes, excludes = self._of_name(record.name)
+        self._count += is_listed
+        unmatched = self._unmatched if is_listed else {}
+        is_included = not self._includes
+        for query in includes:
+            # One match is enough, but others may not have matched anything yet.
+            if (not is_included or query in unmatched) and query.matches(record):
+                is_included = True
+                unmatched.pop(query, None)
+        excluding = None
+        for query in excludes:
+            is_needed = is_included and excluding is None
+            if (is_needed or query in unmatched) and query.matches(record):
+                excluding = excluding or query
+                unmatched.pop(query, None)
+        if not is_included:
             return "matched by none of 'includes'"
-        for query in self._excludes:
-            if query.matches(record):
-                return f"excluded by '{query.spec}'"
+        if excluding is not None:
+            return f"excluded by '{excluding.spec}'"
+        self._taken += is_listed
         return None
 
+    def _for_name(self, name: str) -> tuple[tuple["Query", ...], tuple["Query", ...]]:
+        """Return the queries of `includes` and `excludes` that can match packages of a name."""
+        if len(self._names) < _MOST_NAMES:
+            self._names.add(name)
+        return (
+            tuple(query for query in self._includes if query.may_match(name)),
+            tuple(query for query in self._excludes if query.may_match(name)),
+        )
 
-def _queries(field: str, specs: Iterable[str]) -> list["Query"]:
-    queries = []
+    def _hint(self, query: "Query") -> str:
+        """Say what may be meant by a spec that matched nothing, or return an empty text."""
+        if query.exact_name in self._names:
+            return f"There are packages named '{query.exact_name}', but none that it chooses."
+        name = leading_name(query.spec).lower()
+        lengths = range(len(name) - 3, len(name) + 4)
+        names = sorted(other for other in self._names if len(other) in lengths)
+        near = get_close_matches(name, names, n=3, cutoff=0.75)
+        return f"Similar names: {', '.join(map(repr, near))}." if near else ""
+
+
+def _queries(field: str, specs: Iterable[str]) -> dict["Query", str]:
+    """Return the queries of a list of specs, each with its place in a remote."""
+    places = {}
     for index, spec in enumerate(specs):
+        place = f"{field}[{index}]"
         try:
-            queries.append(Query(spec))
+            places[Query(spec)] = place
         except BadMatchSpec as error:
-            raise error.at(f"{field}[{index}]") from None
-    return queries
+            raise error.at(place) from None
+    return places
 
 
 def check_matchspec(spec: str) -> MatchSpec:

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from tests.support.builders import make_channel, make_package, make_record
+from tests.support.builders import add_shards, make_channel, make_package, make_record
 from tests.support.conda import TaskFailed, without_indexed
 
 
@@ -402,3 +402,41 @@ def test_specs_are_checked_when_the_remote_is_made(pulp, unique):
     assert "at character 14" in first
     assert second.startswith("[CND0007] includes[2]: ")
     assert answer.json()["subdirs"][0].startswith("[CND0013] 'linux_64' is not a conda subdir.")
+
+
+def _warnings(task):
+    return [r["message"] for r in task["progress_reports"] if r["code"] == "sync.warning"]
+
+
+@pytest.mark.parametrize("form", ["flat", "shards"])
+def test_a_spec_that_matches_nothing_is_a_warning_until_it_matches(
+    pulp, upstream, make_mirror, form
+):
+    def change(*packages):
+        make_channel(upstream.folder, packages)
+        if form == "shards":
+            add_shards(upstream.folder)
+
+    numpy, other = make_package("numpy"), make_package("other", subdir="linux-64")
+    change(numpy, other)
+    mirror = make_mirror(includes=["nump", "numpy", "*r"], excludes=["scipi <2", "other >=9"])
+    expected = [
+        "'nump' matched none of 2 packages (includes[0]). Similar names: 'numpy'.",
+        "'scipi <2' matched none of 2 packages (excludes[0]).",
+        "'other >=9' matched none of 2 packages (excludes[1]). "
+        "There are packages named 'other', but none that it chooses.",
+    ]
+    assert _warnings(pulp.sync_task(mirror.repository)) == expected
+    # Nothing changed, and it is as true as before.
+    assert _warnings(pulp.sync_task(mirror.repository)) == expected
+    change(numpy, other, make_package("scipi", "1.0"))
+    assert _warnings(pulp.sync_task(mirror.repository)) == [expected[0], expected[2]]
+    pulp.patch(mirror.remote, includes=[], excludes=["other <9"])
+    assert _warnings(pulp.sync_task(mirror.repository)) == []
+
+
+def test_a_filter_that_leaves_nothing_is_a_warning(pulp, upstream, make_mirror):
+    make_channel(upstream.folder, [make_package("numpy"), make_package("numpy", "2.0")])
+    mirror = make_mirror(includes=["numpy"], excludes=["num*"])
+    (warning,) = _warnings(pulp.sync_task(mirror.repository))
+    assert warning == "'includes' and 'excludes' take none of 2 packages."

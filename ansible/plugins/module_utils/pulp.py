@@ -5,6 +5,7 @@ changes and errors.
 import re
 import traceback
 from copy import deepcopy
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
@@ -21,7 +22,7 @@ try:
     )
     from pulp_glue.conda import context as contexts
     from pulp_glue.conda import vocabulary
-    from pulp_glue.conda.answers import sentences
+    from pulp_glue.conda.answers import sentences, warnings_of
 
     IMPORT_ERROR = None
 except ImportError:
@@ -246,7 +247,7 @@ class CondaModule(AnsibleModule):
             "cert": self.params["user_cert"],
             "key": self.params["user_key"],
         }
-        return PulpContext(
+        context = PulpContext(
             api_root=self.params["api_root"],
             api_kwargs={
                 "base_url": self.params["pulp_url"],
@@ -259,6 +260,15 @@ class CondaModule(AnsibleModule):
             fake_mode=is_fake,
             verify_ssl=self.params["validate_certs"] and (self.params["ca_bundle"] or True),
         )
+        context.wait_for_task = partial(self._wait_for_task, context.wait_for_task)
+        return context
+
+    def _wait_for_task(self, wait, task, **options):
+        """Wait for a task as glue does, and hand its warnings on."""
+        task = wait(task, **options)
+        for warning in warnings_of(task):
+            self.warn(warning)
+        return task
 
 
 def results(changed, before, after, **returned):

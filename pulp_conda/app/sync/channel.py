@@ -33,6 +33,7 @@ class _LastSync(TypedDict, total=False):
         how: The `_settings_of` that sync.
         version: The number of the latest version after it.
         subdirs: By subdir, what it saw.
+        unmatched: What `PackageFilter.warnings` said, in its order.
         sources: The URLs of all upstreams that were ever synced into the repository, sorted.
         blocks: The keys of the blocks that there were. What they held back has to be read again
             once one of them is lifted.
@@ -42,6 +43,7 @@ class _LastSync(TypedDict, total=False):
     how: dict[str, Any]
     version: int
     subdirs: dict[str, Seen]
+    unmatched: list[tuple[str, str]]
     sources: list[str]
     blocks: list[str]
     has_skipped: bool
@@ -108,6 +110,8 @@ def _sync(
     upstream = Upstream(remote, subdirs_before, unusable)
     fetched = run(_fetch(upstream, seen_before))
     seen = {subdir.subdir: subdir.seen for subdir in fetched}
+    known = dict(remembered.get("unmatched", ())) if comparable else None
+    unmatched = known or {}
     changed = [subdir for subdir in fetched if subdir.path]
     version, skipped = None, list[AbsentFile]()
     if changed or (mirror and seen_before.keys() - seen.keys()):
@@ -133,12 +137,16 @@ def _sync(
                 prepare=_preparer(upstream, remote),
             )
         reader.remember()
+        unmatched = package_filter.warnings(known)
     for problem in upstream.problems:
         warn(_("Passed over: {}").format(problem))
+    for sentence in unmatched.values():
+        warn(sentence)
     now_remembered: _LastSync = {
         "how": settings,
         "version": version.number if version else latest.number,
         "subdirs": seen,
+        "unmatched": list(unmatched.items()),
         "sources": sorted({*sources, remote.url}),
         "blocks": sorted(blocks),
         "has_skipped": bool(skipped),

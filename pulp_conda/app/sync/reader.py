@@ -271,7 +271,10 @@ class UpstreamReader:
         for filename in filenames:
             record = named_by(subdir, filename)
             assert record is not None, "readers give valid file names only"
-            if name in (None, record.name) and self._filter.reason_against(record) is None:
+            if (
+                name in (None, record.name)
+                and self._filter.reason_against(record, is_listed=False) is None
+            ):
                 self._removed[subdir].add(filename)
 
     def _removed_from(self, subdir: str, before: CondaPatch | None) -> set[str]:

@@ -480,3 +480,17 @@ def test_a_server_without_the_plugin_says_so(ansible, upstream, pulp):
     task = _task("conda_remote", name="a", url="https://example.org/a", pulp_url=upstream.url)
     done = ansible.tasks([task], fails=True)
     assert "has no pulp_conda. This collection needs pulp_conda >=" in done.tasks[0]["msg"]
+
+
+def test_a_sync_warns_of_a_spec_that_matched_nothing(ansible, upstream, unique):
+    make_channel(upstream.folder, [make_package("numpy")])
+    remote = _task("conda_remote", name=unique, url=upstream.url, excludes=["nump >=1.26"])
+    done = ansible.tasks(
+        [
+            remote,
+            _task("conda_repository", name=unique, remote=unique),
+            _task("conda_sync", repository=unique),
+        ]
+    )
+    warning = "'nump >=1.26' matched none of 1 packages (excludes[0]). Similar names: 'numpy'."
+    assert warning in str(done.task("conda_sync")["warnings"])

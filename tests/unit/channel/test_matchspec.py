@@ -245,3 +245,55 @@ def test_strings_are_compared_as_the_standard_says(key, expression, matches):
 )
 def test_a_spec_begins_with_a_name(spec, name):
     assert leading_name(spec) == name
+
+
+def _warned(records, includes=(), excludes=(), blocklist=None):
+    package_filter = PackageFilter(includes, excludes, blocklist)
+    for record in records:
+        package_filter.reason_against(record)
+    return package_filter.warnings()
+
+
+def test_a_spec_that_matched_nothing_is_named_with_similar_names():
+    assert _warned(RECORDS, ["nump >=1.26", "scipy"], ["num*", "scipi", "numpy >=9", "zzz"]) == {
+        "includes[0]": "'nump >=1.26' matched none of 5 packages (includes[0]). "
+        "Similar names: 'numpy'.",
+        "excludes[1]": "'scipi' matched none of 5 packages (excludes[1]). Similar names: 'scipy'.",
+        "excludes[2]": "'numpy >=9' matched none of 5 packages (excludes[2]). "
+        "There are packages named 'numpy', but none that it chooses.",
+        "excludes[3]": "'zzz' matched none of 5 packages (excludes[3]).",
+    }
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        pytest.param({}, id="no specs"),
+        pytest.param({"includes": ["numpy", "num*", "numpy <2"]}, id="several match one package"),
+        pytest.param({"includes": ["scipy"], "excludes": ["numpy"]}, id="what is not included"),
+        pytest.param({"excludes": ["num*", "numpy"]}, id="what is excluded already"),
+        pytest.param(
+            {"includes": ["numpy", "scipy"], "blocklist": Blocklist({}, {"numpy": "malware"})},
+            id="what is blocked",
+        ),
+    ],
+)
+def test_a_spec_that_matched_something_is_not_named(specs):
+    assert _warned(RECORDS, **specs) == {}
+
+
+def test_a_filter_that_leaves_nothing_says_so():
+    assert _warned(RECORDS, ["numpy"], ["num*"]) == {
+        "": "'includes' and 'excludes' take none of 5 packages."
+    }
+    assert _warned([], ["numpy"]) == {}
+
+
+def test_of_what_changed_it_is_only_found_what_matches_now():
+    package_filter = PackageFilter(["nump", "scipy"])
+    before = {"includes[0]": "a sentence", "includes[1]": "another", "": "nothing is taken"}
+    assert package_filter.warnings(before) == before
+    package_filter.reason_against(RECORDS[3], is_listed=False)
+    assert package_filter.warnings(before) == before
+    package_filter.reason_against(RECORDS[3])
+    assert package_filter.warnings(before) == {"includes[0]": "a sentence"}

@@ -54,3 +54,9 @@ def _reasons(answer: t.Any, field: str = "") -> t.Iterator[str]:
 
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def warnings_of(task: dict[str, t.Any]) -> list[str]:
+    """Return the warnings of a finished task, which stand in its progress reports."""
+    reports = task.get("progress_reports") or []
+    return [_printable(each["message"]) for each in reports if each["code"] == "sync.warning"]

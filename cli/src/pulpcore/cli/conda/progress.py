@@ -12,6 +12,7 @@ import click
 from pulp_cli.generic import ClickNoWait, PulpCLIContext
 from pulp_glue.common.exceptions import PulpException, PulpNoWait
 from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.answers import warnings_of
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -145,6 +146,8 @@ def _wait_for_task(
         show=f"pulp task show --href {href}",
     )
     if task["state"] == ("canceled" if expect_cancel else "completed"):
+        for warning in warnings_of(task):
+            _echo(_("Warning: {warning}").format(warning=warning), err=True)
         return task
     if task["state"] == "failed":
         raise PulpException(f"{_reason(task)}\n{_more(href)}")
