@@ -24,8 +24,8 @@ _SEPARATOR = re.compile(" ?[,|] ?")
 _OPENING, _CLOSING = re.compile(r"[( ]*"), re.compile(r"[) ]*")
 # Without the characters by which conda takes a build for something else.
 _BUILD = re.compile(r"\^[\w.+*?\\{}]*\$|[A-Za-z0-9_.+*]+", re.ASCII)
-# `name=version=build`, where the first `=` is no operator.
-_BETWEEN = re.compile(r"==?(?=[^=\s]+=[^=\s])")
+# `name=version=build`, where the first `=` is no operator. A blank before it is common.
+_BETWEEN = re.compile(r" ?==?(?=[^=\s|,<>!~]+=[^=\s])")
 _KEY = re.compile(
     r"""([a-z_0-9]+)=(?:
         '([^'"\\\[\]\#]*)' | "([^'"\\\[\]\#]*)" | ([^'"\\\[\]\#=,\ ]+) | (\[[^'"\\\[\]\#=]+\])
@@ -122,7 +122,7 @@ class _Reader:
             self._read_clause()
             if self._spec[start] in "=<>!~":
                 self._fail("an operator follows the '=' between name and version", start)
-            if between == "==" and self._spec[self._at - 1] == "*":
+            if between.endswith("==") and self._spec[self._at - 1] == "*":
                 self._fuzzy_at = start
             if not self._is_at("="):
                 self._fail("a '=' and a build are expected")
