@@ -536,6 +536,15 @@ def test_bad_channeldata_is_passed_over(
     assert ours["packages"]["kept"]["summary"] == "known"
 
 
+def test_channeldata_on_a_dead_host_is_passed_over(upstream, package, passes_over):
+    _write(upstream, package)
+    upstream.redirects["channeldata.json"] = "http://127.0.0.1:1/channeldata.json"
+    try:
+        passes_over("channeldata.json", "cannot be reached")
+    finally:
+        upstream.redirects.clear()
+
+
 @pytest.mark.parametrize("form", ["flat", "shards"])
 def test_null_in_place_of_a_section_is_no_section(pulp, upstream, mirror, package, form):
     _write(upstream, package)

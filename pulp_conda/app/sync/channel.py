@@ -95,8 +95,8 @@ def _sync(
     allow_mass_removal: bool,
     unusable: Mapping[str, UpstreamError],
 ) -> RepositoryVersion | None:
-    # First of all: a sync whose filter cannot be read would take more than it should.
-    package_filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
+    # A sync whose filter cannot be read would take more than it should, so it ends here.
+    PackageFilter(remote.includes, remote.excludes)
     latest = repository.latest_version()
     remembered: _LastSync = repository.last_sync
     settings = _settings_of(remote, mirror)
@@ -115,6 +115,8 @@ def _sync(
     changed = [subdir for subdir in fetched if subdir.path]
     version, skipped = None, list[AbsentFile]()
     if changed or (mirror and seen_before.keys() - seen.keys()):
+        # What was blocked while the metadata was downloaded is left out as well.
+        package_filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
         reader = UpstreamReader(upstream, remote, repository, package_filter, changed, seen_before)
         with frozen_heap(), Ingest(repository, remote) as ingest:
             _read(ingest, reader)
