@@ -8,12 +8,14 @@ from typing import NamedTuple, TypedDict
 from pulpcore.plugin.models import ProgressReport
 
 from pulp_conda.app.models import CondaRemote
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
 from pulp_conda.app.sync.upstream import FORMS, FetchedSubdir, Upstream, run, says_no_such_form
 from pulp_conda.app.vocabulary import RepodataForm
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import EmptyUpstream, UpstreamError
+from pulp_conda.channel.matchspec import PackageFilter
 
 # The most package names that a report has of a subdir.
 _MOST_NAMES = 10
@@ -81,6 +83,8 @@ def check_forms(remote: CondaRemote) -> Iterator[CheckedSubdir]:
     Raises:
         EmptyUpstream: it has none.
     """
+    # Filters that cannot be read end the check before the first download.
+    PackageFilter(remote.includes, remote.excludes)
     # Each form is asked for, whichever the remote names.
     upstream = Upstream(remote)
     is_empty = True
@@ -134,7 +138,8 @@ def _read(upstream: Upstream, remote: CondaRemote, subdir: str, form: str) -> di
     if not isinstance(fetched, FetchedSubdir):
         raise fetched
     try:
-        reader = UpstreamReader(upstream, remote, None, [fetched], {})
+        package_filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
+        reader = UpstreamReader(upstream, remote, None, package_filter, [fetched], {})
         return _collect(reader.packages())
     except UnusableForm as wrong:
         raise wrong.error from None
