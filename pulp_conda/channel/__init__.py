@@ -4,6 +4,7 @@ What all other modules use:
 
 layout                         every path of a channel, both ways: path ↔ meaning
 records                        PackageRecord: one entry of repodata, canonical, unknown keys kept
+fields                         the fields of records: what odd values mean, and which mean nothing
 versions                       the order of package versions
 matchspec                      MatchSpec, and filters that say why a package is left out
 clear_specs                    the MatchSpecs that all clients read alike

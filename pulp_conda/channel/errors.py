@@ -306,13 +306,10 @@ class UpstreamStatus(UpstreamError):
 
 
 class BadRecord(UpstreamError):
-    """A record of the upstream's repodata cannot be served by a mirror."""
+    """A record of the upstream's repodata cannot be served. A sync leaves it out and goes on."""
 
     code = "CND0008"
-    message = _(
-        "the record of '{filename}' in '{url}' is wrong: {reason}. "
-        "Tell the channel's owner, or leave the package out with the remote's 'excludes'."
-    )
+    message = _("the record of '{filename}' is left out: {reason}.")
 
 
 class BadRepodata(UpstreamError):

@@ -249,7 +249,7 @@ def _shards(repodata, run_exports):
     def in_shard(record, filename):
         record = dict(record)
         for key in ("md5", "sha256"):
-            if key in record:
+            if record.get(key):
                 record[key] = bytes.fromhex(record[key])
         if filename in run_exports:
             record["run_exports"] = run_exports[filename]

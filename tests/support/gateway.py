@@ -90,6 +90,26 @@ async def load(url, cache, names, subdirs, form="shards"):
     }
 
 
+async def read(url, cache, names, forms=("shards", "json"), subdir="noarch"):
+    """Return for each form how many records a client reads of these names, and what it says of
+    those that it cannot read.
+    """
+    channels = [rattler.Channel(url)]
+    answers = {}
+    for form in forms:
+        gateway = rattler.Gateway(cache_dir=cache, default_config=FORMS[form])
+        count, refused = 0, {}
+        for name in names:
+            try:
+                found = await gateway.query(channels, [subdir], [name], recursive=False)
+            except Exception as error:
+                refused[name] = str(error)
+            else:
+                count += sum(map(len, found))
+        answers[form] = {"count": count, "refused": refused}
+    return answers
+
+
 def _virtual_packages():
     return [
         rattler.GenericVirtualPackage(

@@ -14,7 +14,7 @@ import zstandard
 
 from pulp_conda.channel.metadata.shards import MAX_SIZE
 from tests.conftest import Mirror
-from tests.support.builders import add_shards, make_channel, make_package, make_record
+from tests.support.builders import add_shards, make_channel, make_package
 from tests.support.conda import TaskFailed
 from tests.support.sigstore import Sigstore
 from tests.support.upstream import Upstream
@@ -286,18 +286,6 @@ def _renamed(rename):
             "twice",
             id="listed twice",
         ),
-        pytest.param(
-            lambda shard: _pack({"packages.conda": _renamed(lambda key: f"../../{key}")(shard)}),
-            "CND0008",
-            "'../../bad-",
-            id="file names that are paths",
-        ),
-        pytest.param(
-            lambda shard: _pack({"packages.conda": {KEPT.filename: KEPT.record.fields}}),
-            "CND0008",
-            "it is in the shard of 'bad-",
-            id="a record of another name",
-        ),
     ],
 )
 def test_a_shard_with_something_odd_in_it_changes_nothing(
@@ -361,32 +349,6 @@ def test_two_records_for_one_file_change_nothing(pulp, upstream, mirror, package
 
 def _tomorrow_or_later():
     return int((time.time() + 2 * 24 * 60 * 60) * 1000)
-
-
-@pytest.mark.parametrize("form", ["shards", "flat"])
-@pytest.mark.parametrize(
-    "fields, words",
-    [
-        pytest.param({"indexed_timestamp": ...}, "lies in the future", id="indexed in the future"),
-        pytest.param({"sha256": None}, "it has no sha256", id="no checksum"),
-        pytest.param({"attestations_sha256": "../x"}, "is not 64 hex", id="no digest"),
-    ],
-)
-def test_a_record_that_cannot_be_served_changes_nothing(
-    upstream, refuses, package, form, fields, words
-):
-    fields = {key: _tomorrow_or_later() if value is ... else value for key, value in fields.items()}
-
-    def spoil(shard):
-        shard["packages.conda"][package.filename] |= fields
-        return _pack(shard)
-
-    path = _replace_shard(upstream, package, spoil)
-    if form == "flat":
-        make_channel(upstream.folder, [KEPT, _with(package, **fields)])
-        upstream.answers[INDEX] = (404, b"")
-        path = FLAT
-    refuses("CND0008", path, words)
 
 
 @pytest.mark.parametrize("form", ["shards", "flat"])
@@ -468,22 +430,6 @@ def test_of_run_exports_with_bad_entries_the_good_ones_are_taken(
     passes_over("noarch/run_exports.json", "'a-1-0.conda' has no", "'z-1-0.conda' has no")
     ours = pulp.fetch(mirror.url, "noarch/run_exports.json").json()
     assert ours["packages.conda"][package.filename] == entry
-
-
-@pytest.mark.parametrize("odd", ["\0", "\ud800"], ids=ascii)
-def test_a_record_that_cannot_be_stored_is_left_out_and_counted(
-    pulp, upstream, mirror, package, odd
-):
-    _write(upstream, package)
-    upstream.answers[INDEX] = (404, b"")
-    repodata = json.loads((upstream.folder / "noarch/repodata.json").read_text())
-    repodata["packages.conda"]["odd-1.0-0.conda"] = make_record("odd", license=odd).fields
-    upstream.answers[FLAT] = (200, zstandard.compress(json.dumps(repodata).encode()))
-    task = pulp.sync_task(mirror.repository, mirror=True)
-    assert pulp.names(mirror.url) == sorted([package.record.name, "kept"])
-    (counted,) = [r for r in task["progress_reports"] if r["code"] == "sync.left_out"]
-    assert counted["done"] == 1
-    assert "[CND0008]" in counted["message"]
 
 
 def test_run_exports_of_what_is_no_package_are_passed_over(pulp, upstream, mirror, package):

@@ -227,17 +227,6 @@ def test_a_file_that_is_already_here_is_not_downloaded_again(pulp, upstream, mak
             "is for subdir 'osx-64'",
             id="subdir",
         ),
-        pytest.param(
-            (
-                200,
-                json.dumps(
-                    {"packages.conda": {"a-1.0-0.conda": make_record("a", sha256=None).fields}}
-                ).encode(),
-            ),
-            "CND0008",
-            "the record of 'a-1.0-0.conda'",
-            id="no checksum",
-        ),
     ],
 )
 def test_an_upstream_that_misbehaves_changes_nothing(

@@ -119,10 +119,18 @@ def test_other_bytes_under_a_name_are_refused_unless_asked_for(pulp, unique, rep
         pytest.param({"filename": lambda name: "numpy-1.26.zip"}, "CND0001", id="zip"),
         pytest.param({"filename": lambda name: "other-1-0.conda"}, "CND0006", id="renamed"),
         pytest.param({"subdir": "osx-64"}, "CND0006", id="another subdir"),
+        pytest.param({"index": {"license": {}, "noarch": "perl"}}, "CND0005", id="odd noarch"),
+        pytest.param({"index": {"timestamp": "soon"}}, "CND0005", id="odd timestamp"),
+        pytest.param({"index": {"version": "1..0"}, "version": "1..0"}, "CND0005", id="version"),
     ],
 )
 def test_a_refused_file_is_stored_nowhere(pulp, unique, change, code):
-    package = make_package(f"refused-{unique}", subdir="linux-64")
+    package = make_package(
+        f"refused-{unique}",
+        change.get("version", "1.0"),
+        subdir="linux-64",
+        index=change.get("index"),
+    )
     data = change.get("data", lambda data: data)(package.data)
     filename = change.get("filename", lambda name: name)(package.filename)
     fields = {"subdir": change["subdir"]} if "subdir" in change else {}
@@ -217,6 +225,41 @@ def test_an_old_package_without_subdir_takes_it_from_the_caller(pulp, unique):
         pulp.upload(package)
     assert refused.value.code == "CND0021"
     assert pulp.upload(package, subdir="linux-64")["subdir"] == "linux-64"
+
+
+@pytest.mark.parametrize(
+    "index, stated",
+    [
+        ({"noarch": "python"}, "noarch"),
+        ({"noarch": True, "platform": "linux", "arch": "x86_64"}, "noarch"),
+        ({"noarch": ..., "platform": "linux", "arch": "x86_64"}, "linux-64"),
+    ],
+)
+def test_an_old_package_that_states_its_platform_needs_no_subdir(pulp, unique, index, stated):
+    for subdir in (..., None, ""):
+        package = make_package(f"old-{unique}", index={**index, "subdir": subdir})
+        assert pulp.upload(package)["subdir"] == stated
+        assert pulp.upload(package, subdir=stated)["subdir"] == stated
+        with pytest.raises(TaskFailed) as refused:
+            pulp.upload(package, subdir="osx-64")
+        assert refused.value.code == "CND0006"
+        assert f"its subdir is '{stated}', not 'osx-64'" in refused.value.description
+
+
+def test_odd_fields_of_a_package_are_served_in_the_form_that_clients_read(
+    pulp, unique, make_repository
+):
+    repository = make_repository(autopublish=True)
+    url = pulp.distribute(repository=repository)
+    index = {"depends": None, "constrains": None, "license": ["MIT"], "timestamp": 1.7e12}
+    package = make_package(f"odd-{unique}", index=index)
+    uploaded = pulp.upload(package, repository=repository)
+    assert (uploaded["depends"], uploaded["license"]) == ([], "MIT")
+    assert uploaded["record"] == package.record.fields
+    served = pulp.fetch(url, "noarch/repodata.json").json()["packages.conda"][package.filename]
+    assert "constrains" not in served
+    assert (served["depends"], served["license"]) == ([], "MIT")
+    assert served["timestamp"] == 1_700_000_000_000
 
 
 def test_packages_can_be_found(pulp, unique):

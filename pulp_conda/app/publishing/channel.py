@@ -16,6 +16,7 @@ from django.utils import timezone
 from pulpcore.plugin.models import ProgressReport, RepositoryVersion
 
 from pulp_conda.app.disk import disk_errors
+from pulp_conda.app.findings import Findings
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import (
     CondaPackageInfo,
@@ -138,6 +139,7 @@ class _ChannelWriter:
         self._blocked = {package.sha256 for package in blocked_packages(state)}
         publication.withheld = sorted(self._blocked)
         self._channeldata = Channeldata()
+        self._left_out = Findings("Left out", "publish.left_out")
         self._counts: dict[str, int] = {}
         publication.package_counts = self._counts
         self._written: list[SubdirWriter] = []
@@ -155,6 +157,7 @@ class _ChannelWriter:
             patches,
             self._blocked,
             self._channeldata,
+            self._left_out,
         )
         self._counts[subdir] = writer.write(rows)
         self._written.append(writer)
@@ -177,6 +180,7 @@ class _ChannelWriter:
             )
         store_file(self._publication, path, layout.CHANNELDATA)
         self._store_empty_subdirs()
+        self._left_out.report()
 
     def _store_empty_subdirs(self) -> None:
         """Store what subdirs have that never had packages.

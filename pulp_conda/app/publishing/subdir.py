@@ -23,10 +23,13 @@ from pulpcore.plugin.models import (
     PublishedMetadata,
 )
 
+from pulp_conda.app.findings import Findings
 from pulp_conda.app.models import CondaPublication, CondaRepository
 from pulp_conda.app.publishing.shards import ShardStore
 from pulp_conda.app.versions.records import PackageRow
 from pulp_conda.channel import layout
+from pulp_conda.channel.errors import BadRecord
+from pulp_conda.channel.fields import served_form
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.current_repodata import CurrentCandidate, select_current
 from pulp_conda.channel.metadata.patches import Patches
@@ -47,6 +50,7 @@ class SubdirWriter:
         blocked: The sha256 of packages that are blocked. Of these, the files have nothing but their
             names among the removed packages.
         channeldata: Gathers what the packages add to the summaries of the channel.
+        left_out: Gathers the packages whose records no client could read.
 
     Attributes:
         count: How many packages were read, including those that are removed.
@@ -61,6 +65,7 @@ class SubdirWriter:
         patches: Patches,
         blocked: Container[str],
         channeldata: Channeldata,
+        left_out: Findings,
     ) -> None:
         self._publication = publication
         self._repository = repository
@@ -69,6 +74,7 @@ class SubdirWriter:
         self._patches = patches
         self._blocked = blocked
         self._channeldata = channeldata
+        self._left_out = left_out
         self._shards = ShardStore(publication)
         # By package name, the names of files that the channel had once.
         self._removed_by_name = defaultdict[str, set[str]](set)
@@ -126,33 +132,32 @@ class SubdirWriter:
     def _write_package(self, row: PackageRow) -> ShardEntry | None:
         """Write a package into all files, and return its entry in its shard.
 
-        None if a patch removes the package, or if it is blocked.
+        None if a patch removes the package, if it is blocked, or if no client could read it.
         """
         self.count += 1
         if row.sha256 in self._blocked:
             self._removed.add(row.filename)
             self._removed_by_name[row.name].add(row.filename)
             return None
-        record, in_v3, run_exports = row.canonical, row.in_v3, row.run_exports
-        license = row.license
-        if self._unpatched:
-            self._unpatched.add(row.filename, _in_v3_form(record) if in_v3 else record, in_v3)
-        if self._is_patched and (patched := self._patches.run_exports(row.filename)) is not None:
-            run_exports = canonical(patched).decode()
+        stored, run_exports, license = row.canonical, row.run_exports, row.license
+        if self._unpatched and (unpatched := self._served(row, stored)):
+            self._unpatched.add(row.filename, *unpatched)
+        patched = self._patches.apply(row.filename, stored) if self._is_patched else stored
+        is_removed = self._is_patched and self._patches.is_removed(row.filename)
+        served = self._served(row, patched, is_patched=patched is not stored, note=not is_removed)
+        if served is None:
+            return None
+        if self._is_patched and (exports := self._patches.run_exports(row.filename)) is not None:
+            run_exports = canonical(exports).decode()
         if run_exports is not None:
             # Packages whose run_exports are not known have no entry. An empty entry would say that
             # they have none, and then no client would look into the package.
             self._run_exports.add(row.filename, run_exports.encode())
-        if self._is_patched:
-            if self._patches.is_removed(row.filename):
-                return None
-            patched_record = self._patches.apply(row.filename, record)
-            if patched_record is not record:
-                record, fields = patched_record, orjson.loads(patched_record)
-                in_v3 = in_v3 or declares_v3(fields)
-                license = fields.get("license") if isinstance(fields.get("license"), str) else ""
-        if in_v3:
-            record = _in_v3_form(record)
+        if is_removed:
+            return None
+        record, in_v3 = served
+        if patched is not stored:
+            license = orjson.loads(record).get("license") or ""
         self._repodata.add(row.filename, record, in_v3)
         self._channeldata.add(
             row.subdir,
@@ -172,6 +177,24 @@ class SubdirWriter:
     def _add_shard(self, name: str, entries: list[ShardEntry], removed: Collection[str]) -> None:
         if self._repository.shards and (entries or removed):
             self._shards.add(name, entries, removed)
+
+    def _served(
+        self, row: PackageRow, record: bytes, is_patched: bool = False, note: bool = False
+    ) -> tuple[bytes, bool] | None:
+        """Return a record as it is served, and whether it belongs in `v3`.
+
+        None if no client could read it. With `note`, that is reported.
+        """
+        try:
+            served = served_form(self._subdir, row.filename, record)
+        except ValueError as error:
+            if note:
+                path = layout.package_path(self._subdir, row.filename)
+                self._left_out.add(f"{error} [{BadRecord.code}]", path)
+            return None
+        if row.in_v3 or (is_patched and declares_v3(orjson.loads(served))):
+            return _in_v3_form(served), True
+        return served, False
 
     def _write_index(self) -> None:
         index = encode_index(

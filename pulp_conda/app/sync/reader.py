@@ -1,14 +1,16 @@
 """Read the records of an upstream, in whatever form it has them."""
 
+import logging
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 from django.conf import settings
 
-from pulpcore.plugin.models import ProgressReport, RepositoryVersion
+from pulpcore.plugin.models import RepositoryVersion
 
+from pulp_conda.app.findings import Findings
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
@@ -26,10 +28,11 @@ from pulp_conda.channel.errors import (
     first_of,
 )
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.repodata import Repodata, named_by
+from pulp_conda.channel.metadata.repodata import Entry, Repodata, Unservable, named_by
 from pulp_conda.channel.metadata.run_exports import canonical, read_run_exports
 from pulp_conda.channel.metadata.shards import MAX_SIZE, Shard, ShardIndex, read_index, read_shard
-from pulp_conda.channel.records import PackageRecord
+
+log = logging.getLogger(__name__)
 
 # Of the entries of a file that are passed over, so many are named.
 _MOST_REASONS = 3
@@ -80,7 +83,8 @@ class UpstreamReader:
         self._fetched = list(fetched)
         self._seen_before = seen_before
         self._filter = package_filter
-        self._left_out = Counter[str]()
+        self._left_out = Findings("Left out", "sync.left_out")
+        self._corrected = Findings("Corrected", "sync.corrected")
         self._removed = defaultdict[str, set[str]](set)
         self._now_ms = int(time.time() * 1000)
         self.looked_at: dict[str, set[str]] = {}
@@ -89,14 +93,15 @@ class UpstreamReader:
         """Yield the packages that the remote takes, in the order of the upstream's files.
 
         Raises:
-            UnusableForm: when the reading gets to a file that is wrong.
+            UnusableForm: when the reading gets to a file that is wrong. A record that is wrong is
+                left out.
             ChannelError: when it gets to what would be as wrong in another form.
         """
         for fetched in self._fetched:
             read = self._read_shards if fetched.is_sharded else self._read_repodata
             try:
                 yield from read(fetched)
-            except (BadRecord, RepodataTooLarge):
+            except RepodataTooLarge:
                 raise
             except UpstreamError as error:
                 raise UnusableForm(fetched, error) from None
@@ -152,11 +157,8 @@ class UpstreamReader:
             warn(f"Read {', '.join(paths)} instead: {reason}")
         for subdir, error in self._upstream.doubtful.items():
             warn(f"Left out: '{subdir}', which may exist: {error}")
-        for reason, count in self._left_out.most_common():
-            with ProgressReport(
-                message=f"Left out: {reason}", code="sync.left_out", total=count, done=count
-            ):
-                pass
+        self._left_out.report()
+        self._corrected.report()
 
     def _read_repodata(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
         with open(fetched.new_path, "rb") as file:
@@ -168,7 +170,8 @@ class UpstreamReader:
                 self._now_ms,
             )
             packages_url = repodata.packages_url(self._remote.url)
-            yield from self._taken(repodata.records(self._filter), packages_url)
+            entries = repodata.records(self._filter)
+            yield from self._taken(fetched.subdir, entries, packages_url)
             self._note_removed(fetched.subdir, repodata.removed())
 
     def _read_shards(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
@@ -183,18 +186,25 @@ class UpstreamReader:
         with closing(self._upstream.fetch_all(urls, MAX_SIZE)) as answers:
             for name, data in zip(names, answers, strict=True):
                 shard = self._read_shard(index, name, data)
-                yield from self._taken(shard.records, index.packages_url)
+                yield from self._taken(fetched.subdir, shard.records, index.packages_url)
                 self._note_removed(fetched.subdir, shard.removed, name)
 
     def _taken(
-        self, records: Iterable[tuple[PackageRecord | None, str | None]], packages_url: str
+        self, subdir: str, entries: Iterable[Entry], packages_url: str
     ) -> Iterator[UpstreamPackage]:
-        """Yield the packages that the remote takes, and count the others by reason."""
-        for record, reason in records:
-            if reason is not None:
-                self._left_out[reason] += 1
+        """Yield the packages that the remote takes, and note the others with the reasons."""
+        for record, reason in entries:
+            if isinstance(reason, Unservable):
+                path = layout.package_path(subdir, reason.filename)
+                log.debug("%s", BadRecord(filename=path, reason=reason.reason))
+                self._left_out.add(f"{reason.reason} [{BadRecord.code}]", path)
+            elif reason is not None:
+                self._left_out.add(reason)
             else:
-                assert record is not None, "what is no conda package has a reason"
+                assert record is not None, "what has no record has a reason"
+                for correction in record.corrections or ():
+                    path = layout.package_path(subdir, record.filename)
+                    self._corrected.add(correction, path)
                 yield UpstreamPackage(record, layout.join_url(packages_url, record.filename))
 
     def _read_shard(self, index: ShardIndex, name: str, data: bytes | str) -> Shard:

@@ -20,6 +20,7 @@ from pulp_conda.channel.errors import (
     PackageTooLarge,
     shown,
 )
+from pulp_conda.channel.fields import field_problem
 from pulp_conda.channel.matchspec import LONGEST, dependency_problem
 from pulp_conda.channel.metadata.patches import SECTIONS, VERSION, Patches, merge
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, read_member
@@ -214,7 +215,10 @@ def _change_problems(
         elif key == "run_exports" and version == 1:
             yield f"{place} needs '{VERSION}' 2 (CEP 21)"
         else:
-            for problem in _CHECKS[key](value, specs):
+            problems = list(_CHECKS[key](value, specs))
+            if not problems and value is not None and (odd := field_problem(key, value)):
+                problems = [odd]
+            for problem in problems:
                 yield f"{place} {problem}"
 
 

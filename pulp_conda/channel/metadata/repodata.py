@@ -4,33 +4,26 @@ Format: CEP 36. `base_url`: CEP 15. The section `v3`: CEP 48. Reading and writin
 records in memory. Equal records in the same order give equal files.
 """
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import orjson
 import zstandard
 
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import (
-    BadPackageName,
-    BadRecord,
-    BadRepodata,
-    WrongSubdir,
-    shown,
-)
+from pulp_conda.channel.errors import BadPackageName, BadRepodata, WrongSubdir, shown
+from pulp_conda.channel.fields import is_count, is_hex
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, ObjectWriter, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
-from pulp_conda.channel.records import PackageRecord, RecordError, RecordTextError, check_record
+from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 
 # Why some entries of `v3` are left out: they are no conda packages, but wheels, for example.
 OTHER_FORMAT = "neither '.conda' nor '.tar.bz2'"
-
-# Why a record is left out that cannot be stored. It would be refused for `depends` with this code.
-BAD_TEXT = f"a text in the record holds a NUL or half of a surrogate pair [{BadRecord.code}]"
 
 # The keys in `v3` are the extensions of package files without the dot.
 V3_EXTENSIONS = tuple(extension.removeprefix(".") for extension in layout.EXTENSIONS)
@@ -38,9 +31,27 @@ V3_EXTENSIONS = tuple(extension.removeprefix(".") for extension in layout.EXTENS
 # The most names in the list of removed packages. conda-forge had some ten thousand in a subdir.
 MAX_REMOVED = 1_000_000
 
-# A record, and why it is left out. The record is None if the entry is no conda package, and the
-# reason is None if the record is taken.
-Entry = tuple[PackageRecord | None, str | None]
+# What a package name may not have, and what a version and a build may not have (CEP 26).
+_NOT_IN_NAMES = re.compile(r"[^0-9a-z_.-]")
+_NOT_IN_VERSIONS = re.compile(r"[^0-9A-Za-z_.+!]")
+
+
+class Unservable(NamedTuple):
+    """A record that nobody can be served, although the filter does not leave it out.
+
+    Attributes:
+        filename: The key of the entry, which need not be valid for a file.
+        reason: In words, what is wrong.
+    """
+
+    filename: str
+    reason: str
+
+
+# A record, and why it is left out. The record is None if the entry is no conda package or has no
+# valid record, and the reason is None if the record is taken. If it is a text, the filter leaves
+# out the record, or it is of another kind of package.
+Entry = tuple[PackageRecord | None, Unservable | str | None]
 
 _WHOLE = ("info", "repodata_version")
 _DEPTHS = {**dict.fromkeys(_WHOLE, 1), "packages": 2, "packages.conda": 2, "removed": 2}
@@ -96,8 +107,6 @@ class Repodata:
         """Yield an entry for every package, in the order of the file.
 
         Raises:
-            BadRecord: a record cannot be served, and the filter does not leave the package out. A
-                record that only cannot be stored, because of a text in it, is left out.
             BadRepodata: the file is broken, which is raised when the reading gets to that place. Or
                 a package is taken and also listed as removed, which is raised at the end.
         """
@@ -164,7 +173,7 @@ class Repodata:
         try:
             record = check_record(self.subdir, filename, fields, in_v3=in_v3, now_ms=self.now_ms)
         except RecordError as error:
-            return left_out(self.subdir, filename, error, package_filter, self.url)
+            return left_out(self.subdir, filename, fields, error, package_filter)
         return record, package_filter.reason_against(record)
 
     def _add_removed(self, removed: set[str], path: KeyPath, name: object) -> None:
@@ -222,22 +231,63 @@ def resolve_url(channel_url: str, subdir: str, url: object) -> str:
 
 
 def left_out(
-    subdir: str, filename: str, error: RecordError, package_filter: PackageFilter, url: str
+    subdir: str, filename: str, fields: object, error: RecordError, package_filter: PackageFilter
 ) -> Entry:
     """Return the entry of a record that is wrong, with the reason why it is left out.
 
-    Args:
-        error: What `check_record` says of it.
-        url: Where it came from, without secrets.
+    The filter goes by what the record says of itself. It is the first reason.
 
-    Raises:
-        BadRecord: nothing leaves it out.
+    Args:
+        subdir: The subdir of the repodata.
+        filename: The key of the entry.
+        fields: The entry.
+        error: What `check_record` says of it.
     """
-    record = named_by(subdir, filename)
-    reason = record and package_filter.reason_against(record)
-    if reason is None and not isinstance(error, RecordTextError):
-        raise BadRecord(filename=filename, url=url, reason=str(error)) from None
-    return record, reason or BAD_TEXT
+    stated = _Stated.of(subdir, filename, fields if isinstance(fields, dict) else {})
+    return None, package_filter.reason_against(stated) or Unservable(filename, str(error))
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What a record that is wrong says of itself, as far as match specs can ask for it.
+
+    Where it says nothing, the parts of the file name are used.
+    """
+
+    subdir: str
+    filename: str
+    name: str
+    version: str
+    build: str
+    build_number: int
+    license: str
+    md5: str
+    sha256: str
+
+    @classmethod
+    def of(cls, subdir: str, filename: str, fields: Mapping[str, Any]) -> "_Stated":
+        texts = {key: value for key, value in fields.items() if isinstance(value, str)}
+        name, version, build = _parts(filename)
+        build_number = fields.get("build_number")
+        return cls(
+            subdir,
+            filename,
+            # Specs are in lower case, too. What no spec can have in a name is a '-' here.
+            name=_NOT_IN_NAMES.sub("-", texts.get("name", name).lower()),
+            version=_NOT_IN_VERSIONS.sub("_", texts.get("version", version)),
+            build=_NOT_IN_VERSIONS.sub("_", texts.get("build", build)).replace("!", "_") or "_",
+            build_number=build_number if is_count(build_number) else 0,
+            license=texts.get("license", "").encode("ascii", "replace").decode(),
+            md5=texts["md5"] if is_hex(texts.get("md5"), 32) else "",
+            sha256=texts["sha256"].lower() if is_hex(texts.get("sha256"), 64) else "",
+        )
+
+
+def _parts(filename: str) -> list[str]:
+    """Return the name, version and build in a file name, which need not be valid."""
+    for extension in layout.EXTENSIONS:
+        filename = filename.removesuffix(extension)
+    return (filename.rsplit("-", 2) + ["", ""])[:3]
 
 
 def named_by(subdir: str, filename: str) -> PackageRecord | None:

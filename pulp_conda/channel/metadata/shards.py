@@ -170,7 +170,6 @@ def read_shard(
 
     Raises:
         BadShard: it has another digest than the index says, or not the form of CEP 16.
-        BadRecord: a record cannot be served, and the filter does not leave the package out.
         RepodataTooLarge: it is larger than the limit.
     """
 
@@ -191,7 +190,7 @@ def read_shard(
             if record.name != name:
                 raise RecordError(f"it is in the shard of '{name}'")
         except RecordError as error:
-            records.append(left_out(subdir, filename, error, package_filter, url))
+            records.append(left_out(subdir, filename, fields, error, package_filter))
             continue
         reason = package_filter.reason_against(record)
         if reason is None:

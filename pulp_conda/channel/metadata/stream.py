@@ -5,8 +5,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from tempfile import TemporaryFile
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import zstandard
 
@@ -275,15 +276,23 @@ class _Values:
         self._position = 0
 
 
-def _number(text: str) -> float:
+class Unwritable:
+    """A number that JSON cannot have, such as NaN, or one that is too large for a float.
+
+    Some tools write them. So the value that has one in it is wrong, and not the whole file. orjson
+    refuses to write it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text[:40]
+
+
+def _as_float(text: str) -> float | Unwritable:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {text[:40]} is too large")
-    return number
+    return number if isfinite(number) else Unwritable(text)
 
 
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
-
-
-_decode = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).raw_decode
+_decode = json.JSONDecoder(parse_float=_as_float, parse_constant=Unwritable).raw_decode

@@ -19,6 +19,7 @@ from pulp_conda.channel.errors import (
     PayloadMismatch,
     shown,
 )
+from pulp_conda.channel.fields import read_field, read_fields
 from pulp_conda.channel.matchspec import dependency_problem
 from pulp_conda.channel.package.archive import INDEX, Limits, PackageArchive, Spend, spend_freely
 from pulp_conda.channel.package.info import PackageInfo, kept_members, listed_files, parse_info
@@ -28,14 +29,17 @@ from pulp_conda.channel.records import (
     RecordError,
     check_record,
     filename_problems,
-    index_problems,
 )
+from pulp_conda.channel.storable import find_unstorable
 
 __all__ = ["Limits", "read_package_with_info"]
 
 # Keys that only a channel may add to a record (CEP 21, CEP 47, CEP 50). They are ignored in a
 # package.
 _KEYS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
+
+# Keys whose values are those of the file, whatever the package says.
+_KEYS_OF_FILES = {"md5", "sha256", "size"}
 
 _SHOWN_PROBLEMS = 10
 
@@ -60,8 +64,8 @@ def read_package_with_info(
     Args:
         file: The package, open and seekable.
         filename: Its file name, or None for the name that follows from `info/index.json`.
-        subdir: Its subdir. It is used for a package that does not state its subdir, and compared
-            for other packages.
+        subdir: Its subdir. It is used for a package that does not state its subdir in any way, and
+            compared for other packages.
         md5: The md5 of the file in hex, or None for a record without one.
         sha256: The sha256 of the file in hex.
         size: The bytes of the file.
@@ -82,14 +86,17 @@ def read_package_with_info(
     archive.read()
     index = _parse_index(archive)
     name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
-    _check_statements(archive.filename, name, index, expected, subdir)
+    stated = _stated_subdir(index)
+    _check_statements(archive.filename, name, index, expected, stated, subdir)
+    if (subdir := stated or subdir) is None:
+        raise MissingSubdir(filename=archive.filename)
     archive.check_stems(name.stem)
     fields = {key: value for key, value in index.items() if key not in _KEYS_OF_CHANNELS}
     fields |= {"sha256": sha256, "size": size} | ({} if md5 is None else {"md5": md5})
-    if fields.get("subdir") is None:
-        fields["subdir"] = subdir or _derive_subdir(archive.filename, index)
+    if not fields.get("subdir"):
+        fields["subdir"] = subdir
     try:
-        record = check_record(fields["subdir"], name.filename, fields)
+        record = check_record(subdir, name.filename, fields)
     except RecordError as error:
         raise BadIndexJson(filename=archive.filename, reason=str(error)) from None
     _check_specs(archive.filename, record)
@@ -111,11 +118,21 @@ def _parse_index(archive: PackageArchive) -> dict[str, Any]:
         raise BadIndexJson(filename=archive.filename, reason=reason) from None
     if not isinstance(index, dict):
         raise BadIndexJson(filename=archive.filename, reason="it is not a JSON object")
-    problems = index_problems(index)
+    stated = {
+        key: value
+        for key, value in index.items()
+        if key not in _KEYS_OF_CHANNELS and key not in _KEYS_OF_FILES
+    }
+    problems = list(read_fields(stated, subdir="", filename="").problems)
+    subdir = index.get("subdir")
+    if subdir not in (None, "") and not (isinstance(subdir, str) and layout.is_subdir(subdir)):
+        problems.append(f"'{shown(str(subdir))}' is not a subdir")
     name, version, build = index.get("name"), index.get("version"), index.get("build")
     if isinstance(name, str) and isinstance(version, str) and isinstance(build, str):
         problems += layout.name_problems(name, version, build)
     if problems:
+        if bad := find_unstorable(index):
+            problems = [f"'{bad.place}' {bad.reason}", *problems]
         raise BadIndexJson(filename=archive.filename, reason="; ".join(problems))
     return index
 
@@ -134,9 +151,13 @@ def _check_statements(
     name: layout.PackageName,
     index: dict[str, Any],
     expected: layout.PackageName | None,
+    stated: str | None,
     subdir: str | None,
 ) -> None:
     """Compare the content of the package with the file name and the subdir from the caller.
+
+    Args:
+        stated: What `_stated_subdir` returned.
 
     Raises:
         PackageMismatch: they do not agree.
@@ -148,8 +169,8 @@ def _check_statements(
             problems.append(
                 f"its format is '{name.extension}', and '{expected.extension}' in the file name"
             )
-    if subdir and index.get("subdir") not in (subdir, None):
-        problems.append(f"its subdir is '{index['subdir']}', not '{subdir}'")
+    if subdir and stated not in (subdir, None):
+        problems.append(f"its subdir is '{stated}', not '{subdir}'")
     if problems:
         raise PackageMismatch(filename=filename, reason="; ".join(problems))
 
@@ -160,8 +181,8 @@ def _check_specs(filename: str, record: PackageRecord) -> None:
     Raises:
         BadIndexJson: a match spec names a URL or a channel, or does not parse.
     """
-    lists = {key: record.fields.get(key) or [] for key in ("depends", "constrains")}
-    for extra, specs in (record.fields.get("extra_depends") or {}).items():
+    lists = {key: read_field(record.fields, key) or [] for key in ("depends", "constrains")}
+    for extra, specs in (read_field(record.fields, "extra_depends") or {}).items():
         lists[f"extra_depends.{extra}"] = specs
     problems = [
         f"'{shown(key)}' has {problem}"
@@ -196,12 +217,13 @@ def _first_of(problems: list[str]) -> str:
     return "; ".join(problems[:_SHOWN_PROBLEMS] + more)
 
 
-def _derive_subdir(filename: str, index: dict[str, Any]) -> str:
-    """Return the subdir of a package that was built before the key `subdir` existed.
+def _stated_subdir(index: dict[str, Any]) -> str | None:
+    """Return the subdir that a package states, or None if it does not say its platform at all.
 
-    Raises:
-        MissingSubdir: the package does not state its platform either.
+    Packages that were built before the key `subdir` existed state it with older keys.
     """
+    if subdir := index.get("subdir"):
+        return str(subdir)
     if index.get("noarch"):
         return layout.NOARCH
     platform, arch = index.get("platform"), index.get("arch")
@@ -209,4 +231,4 @@ def _derive_subdir(filename: str, index: dict[str, Any]) -> str:
         subdir = f"{platform}-{_ARCHITECTURES.get(arch, arch)}"
         if layout.is_subdir(subdir):
             return subdir
-    raise MissingSubdir(filename=filename)
+    return None

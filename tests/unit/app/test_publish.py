@@ -1,5 +1,6 @@
 import bz2
 import json
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -8,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pulpcore.app.contexts import with_task_context  # noqa: TID251  workers have no other way
-from pulpcore.plugin.models import PublishedMetadata, Task
+from pulpcore.plugin.models import ProgressReport, PublishedMetadata, Task
 
 from pulp_conda.app.models import (
     CondaPackage,
@@ -266,6 +267,75 @@ def test_files_for_old_clients_are_there_when_switched_on():
     assert list(current["packages.conda"]) == ["a-2.0-0.conda"]
     plain = _published(publication, "noarch/repodata.json")
     assert bz2.decompress(_published(publication, "noarch/repodata.json.bz2")) == plain
+
+
+def _shard_of(name):
+    data = CondaShard.objects.values_list("data", flat=True)
+    shards = (msgpack.unpackb(zstandard.decompress(bytes(shard))) for shard in data)
+    for shard in shards:
+        records = {**shard["packages.conda"], **shard.get("v3", {}).get("conda", {})}
+        for record in records.values():
+            if record["name"] == name:
+                return record
+    return None
+
+
+def test_odd_records_that_are_stored_are_served_right_in_every_form():
+    records = [
+        make_record("a", depends=None, timestamp=5.0),
+        replace(make_record("b", depends=None, schema_version=3), in_v3=True),
+        make_record("c", depends=None, license=["MIT"]),
+    ]
+    digests = [record.digest for record in records]
+    version = _version(records)
+    CondaRepository.objects.update(legacy_metadata=True)
+    publish(str(version.pk))
+    publication = CondaPublication.objects.get()
+    repodata = json.loads(_published(publication, "noarch/repodata.json"))
+    current = json.loads(_published(publication, "noarch/current_repodata.json"))
+    served = {**repodata["packages.conda"], **repodata["v3"]["conda"]}
+    for found in (*served.values(), *current["packages.conda"].values(), *map(_shard_of, "abc")):
+        assert found["depends"] == []
+    assert served["a-1.0-0.conda"]["timestamp"] == _shard_of("a")["timestamp"] == 5
+    assert current["packages.conda"]["c-1.0-0.conda"]["license"] == "MIT"
+    assert list(CondaPackage.objects.order_by("name").values_list("record_digest", flat=True)) == (
+        digests
+    )
+
+
+def test_records_that_no_client_could_read_are_left_out_and_named():
+    # Older versions stored them.
+    publish(str(_version([make_record("a"), make_record("b", noarch="perl")]).pk))
+    publication = CondaPublication.objects.get()
+    assert publication.package_counts == {"noarch": 1}
+    repodata = json.loads(_published(publication, "noarch/repodata.json"))
+    assert list(repodata["packages.conda"]) == ["a-1.0-0.conda"]
+    assert repodata["removed"] == []
+    assert _shard_of("b") is None
+    assert "b" not in json.loads(_published(publication, "channeldata.json"))["packages"]
+    report = ProgressReport.objects.get(code="publish.left_out")
+    assert (report.done, report.message) == (
+        1,
+        "Left out: 'noarch' is 'perl', neither 'python' nor 'generic' [CND0008]: "
+        "noarch/b-1.0-0.conda",
+    )
+
+
+def test_a_patch_can_give_a_meaning_to_a_record_that_has_none():
+    version = _version([make_record("a", license=5, depends=None), make_record("b")])
+    with version.repository.cast().new_version() as patched:
+        changes = {"a-1.0-0.conda": {"license": "MIT"}}
+        document = {"packages.conda": changes, "revoke": ["a-1.0-0.conda"]}
+        columns = CondaPatch.columns("noarch", document, author="ada", reason="odd")
+        patch = CondaPatch.objects.create(**columns)
+        patched.add_content(CondaPatch.objects.filter(pk=patch.pk))
+    publish(str(patched.pk))
+    publication = CondaPublication.objects.get()
+    served = json.loads(_published(publication, "noarch/repodata.json"))["packages.conda"]
+    assert served["a-1.0-0.conda"]["license"] == _shard_of("a")["license"] == "MIT"
+    assert served["a-1.0-0.conda"]["depends"] == ["package_has_been_revoked"]
+    unpatched = json.loads(_published(publication, "noarch/repodata_from_packages.json"))
+    assert list(unpatched["packages.conda"]) == ["b-1.0-0.conda"]
 
 
 def _saved(record):

@@ -418,7 +418,7 @@ def test_names_that_are_none_are_dropped(name):
             b'{"packages": {}, "channeldata_version": "1\\n"}', r"is 1\n, not 1", id="text"
         ),
         pytest.param(b'{"channeldata_version": 1, "packages": {"a"', "cut short", id="cut short"),
-        pytest.param(b'{"channeldata_version": NaN}', "no JSON", id="NaN"),
+        pytest.param(b'{"channeldata_version": NaN}', "is NaN, not 1", id="NaN"),
         pytest.param(b"\x28\xb5\x2f\xfd" + b"0" * 99, "compression is broken", id="broken zstd"),
         pytest.param(
             b'{"channeldata_version": 1, "packages": {"a": ' + b"[" * 10**6, "", id="nested"

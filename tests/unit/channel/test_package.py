@@ -200,8 +200,8 @@ def test_an_index_that_is_no_object_with_the_needed_fields_is_refused(extension,
     "index, reasons",
     [
         pytest.param(
-            {"build_number": "1", "depends": "python", "subdir": "Linux"},
-            ["'build_number' is '1'", "'depends' is not a list", "'Linux' is not a subdir"],
+            {"build_number": "x", "depends": "python", "subdir": "Linux"},
+            ["'build_number' is 'x'", "'depends' is not a list", "'Linux' is not a subdir"],
             id="types",
         ),
         pytest.param(

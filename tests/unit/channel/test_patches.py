@@ -248,6 +248,7 @@ def test_the_same_instructions_have_one_canonical_form():
         pytest.param(_conda(license="x" * 1001), "is neither null nor a text", id="license long"),
         pytest.param(_conda(flags=["A b"]), "is not a list of flags", id="flags"),
         pytest.param(_conda(purls=["numpy"]), "is not a list of package URLs", id="purls"),
+        pytest.param(_conda(purls=["pkg:pypi/"]), "is no package URL", id="half a purl"),
         pytest.param(_conda(extra_depends=["x"]), "is not an object", id="extras list"),
         pytest.param(
             _conda(extra_depends={"A!": []}), "which is no name of an extra", id="extra name"

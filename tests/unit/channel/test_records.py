@@ -1,12 +1,7 @@
 import orjson
 import pytest
 
-from pulp_conda.channel.records import (
-    PackageRecord,
-    RecordError,
-    RecordTextError,
-    check_record,
-)
+from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 from tests.support.builders import make_record
 
 
@@ -62,23 +57,19 @@ def test_early_ways_of_noarch_are_understood(noarch, word):
 @pytest.mark.parametrize(
     "change, problem",
     [
-        pytest.param({"sha256": None}, "it has no sha256", id="no checksum"),
-        pytest.param({"sha256": "ab"}, "its sha256 'ab' is not 64", id="short checksum"),
-        pytest.param({"sha256": 7}, "its sha256 '7' is not 64", id="number as checksum"),
-        pytest.param({"md5": "x" * 32}, "is not 32 hexadecimal digits", id="md5"),
-        pytest.param({"size": -1}, "its size -1 is not a number of bytes", id="negative size"),
-        pytest.param({"size": 2**70}, "is not a number of bytes", id="size of a galaxy"),
+        pytest.param({"sha256": None, "md5": None}, "neither sha256 nor md5", id="no checksum"),
+        pytest.param({"sha256": "ab"}, "'sha256' is 'ab', not 64", id="short checksum"),
+        pytest.param({"sha256": 7}, "'sha256' is 7, not 64", id="number as checksum"),
+        pytest.param({"md5": "x" * 32}, ", not 32 hexadecimal digits", id="md5"),
+        pytest.param({"size": -1}, "'size' is -1, not a whole number", id="negative size"),
+        pytest.param({"size": 2**70}, "not a whole number", id="size of a galaxy"),
         pytest.param(
             {"name": "numpy2"}, "its name is 'numpy2', and 'numpy' in the file name", id="name"
         ),
-        pytest.param({"version": 1.0}, "'version' is a number, not a string", id="version"),
-        pytest.param(
-            {"build_number": "0"}, "'build_number' is '0', not a whole number", id="build number"
-        ),
+        pytest.param({"version": 1.5}, "'version' is a number, not a string", id="version"),
+        pytest.param({"version": None}, "'version' is null", id="no version"),
         pytest.param({"build_number": True}, "'build_number' is True", id="boolean build number"),
         pytest.param({"depends": "python"}, "'depends' is not a list of strings", id="depends"),
-        pytest.param({"subdir": "osx-64"}, "its subdir is 'osx-64', not 'noarch'", id="subdir"),
-        pytest.param({"subdir": "../x"}, "'../x' is not a subdir", id="path as subdir"),
         pytest.param({"x": 2**64}, "it cannot be written as JSON", id="number beyond 64 bits"),
     ],
 )
@@ -97,7 +88,7 @@ def test_an_entry_that_is_no_object_is_refused(fields):
 def test_all_that_is_wrong_is_said_at_once():
     good = make_record("numpy")
     with pytest.raises(RecordError) as refused:
-        check_record(good.subdir, good.filename, {**good.fields, "sha256": None, "size": -1})
+        check_record(good.subdir, good.filename, {**good.fields, "sha256": 1, "size": -1})
     assert str(refused.value).count(";") == 1
 
 
@@ -131,9 +122,9 @@ def test_a_subdir_that_an_indexer_did_not_know_is_no_reason_to_refuse():
         (lambda odd: {"license": odd, "sha256": None}, "license"),
     ],
 )
-def test_a_text_that_cannot_be_stored_makes_a_record_that_can_be_left_out(change, place, odd):
+def test_a_text_that_cannot_be_stored_is_found(change, place, odd):
     good = make_record("numpy")
-    with pytest.raises(RecordTextError) as refused:
+    with pytest.raises(RecordError) as refused:
         check_record("noarch", good.filename, good.fields | change(odd))
     text = str(refused.value)
     assert text.isprintable()

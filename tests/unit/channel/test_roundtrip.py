@@ -51,7 +51,7 @@ def records(draw):
         draw(st.sampled_from(["a", "_b", "c-d_e.f"])),
         draw(
             st.from_regex(
-                r"([0-9]!)?[0-9]{1,2}(\.[a-z0-9_]{1,3})?(\+[a-z0-9]{1,3})?", fullmatch=True
+                r"([0-9]!)?[0-9]{1,2}(\.[a-z0-9]{1,3})?(\+[a-z0-9]{1,3})?", fullmatch=True
             )
         ),
         draw(st.from_regex(r"[a-zA-Z0-9_.+]{1,6}", fullmatch=True)),

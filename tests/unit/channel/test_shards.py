@@ -6,14 +6,13 @@ import pytest
 import zstandard
 
 from pulp_conda.channel.errors import (
-    BadRecord,
     BadShard,
     BadShardIndex,
     RepodataTooLarge,
     WrongSubdir,
 )
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.repodata import BAD_TEXT, OTHER_FORMAT
+from pulp_conda.channel.metadata.repodata import OTHER_FORMAT, Unservable
 from pulp_conda.channel.metadata.shards import (
     MAX_SIZE,
     encode_index,
@@ -417,7 +416,7 @@ def test_what_is_no_shard_is_refused(content, reason):
         pytest.param("a-1.0-0.conda", 7, "it is a number, not an object", id="number"),
         pytest.param("b-1.0-0.conda", make_record("b").fields, "in the shard of 'a'", id="name"),
         pytest.param("../a-1.0-0.conda", FIELDS, "'../a' is not a name", id="path"),
-        pytest.param("a-1.0-0.conda", FIELDS | {"sha256": b"x"}, "its sha256 '78'", id="checksum"),
+        pytest.param("a-1.0-0.conda", FIELDS | {"sha256": b"x"}, "'sha256' is '78'", id="checksum"),
         pytest.param("a-1.0-0.conda", FIELDS | {"x": b"x"}, "cannot be written", id="bytes"),
         pytest.param(
             "a-1.0-0.conda", FIELDS | {"x": {b"x": 1}}, "cannot be written", id="key of bytes"
@@ -433,32 +432,34 @@ def test_what_is_no_shard_is_refused(content, reason):
         ),
     ],
 )
-def test_a_record_that_cannot_be_served_is_refused(filename, fields, reason):
-    with pytest.raises(BadRecord, match=".") as refused:
-        _read_shard({"packages.conda": {filename: fields}}, now_ms=10**12)
-    assert reason in refused.value.facts["reason"]
-    assert refused.value.facts["filename"] == filename
-    assert refused.value.facts["url"] == SHARD_URL
+def test_a_record_that_cannot_be_served_is_left_out(filename, fields, reason):
+    content = {"packages.conda": LISTED | {filename: fields}}
+    shard = _read_shard(content, now_ms=10**12)
+    left_out = [reason for _, reason in shard.records if reason]
+    assert [each.filename for each in left_out] == [filename]
+    assert reason in left_out[0].reason
+    assert len(_taken(shard)) == len({*LISTED} - {filename})
 
 
-def test_a_bad_record_can_be_left_out_as_its_error_says():
+def test_a_filter_leaves_out_records_that_are_wrong():
     content = {"packages.conda": LISTED | {"a-2.0-0.conda": {}}}
     shard = _read_shard(content, package_filter=PackageFilter(excludes=["a 2.0"]))
     assert [record.filename for record in _taken(shard)] == ["a-1.0-0.conda"]
+    assert (None, "excluded by 'a 2.0'") in shard.records
 
 
 @pytest.mark.parametrize("odd", ["a\0b", b"\xff", b"\xed\xa0\x80"], ids=repr)
-def test_a_record_that_cannot_be_stored_is_left_out_and_counted(odd):
+def test_a_record_that_cannot_be_stored_is_left_out(odd):
     # msgpack writes half of a surrogate pair only as bytes of a text that is not UTF-8.
     text = odd.encode() if isinstance(odd, str) else odd
     records = {"a-1.0-0.conda": make_record("a", license="?" * len(text)).fields}
     records["a-2.0-0.conda"] = make_record("a", "2.0").fields
     packed = msgpack.packb({"packages.conda": records}).replace(b"?" * len(text), text)
     shard = _read_shard(zstandard.compress(packed))
-    assert [(record.version, reason) for record, reason in shard.records] == [
-        ("1.0", BAD_TEXT),
-        ("2.0", None),
-    ]
+    (_, reason), (taken, _) = shard.records
+    assert isinstance(reason, Unservable)
+    assert reason.reason.startswith("'license' holds ")
+    assert taken.version == "2.0"
 
 
 def test_a_shard_larger_than_the_limit_is_refused():

@@ -1,0 +1,164 @@
+"""Upstreams with odd records: each costs only itself, and clients read all that is served."""
+
+import json
+import time
+
+import pytest
+
+from pulp_conda.app.models import CondaPackage
+from tests.support.builders import make_record
+from tests.support.odd import GOOD, check_odd_records, reports, served_records, write_records
+
+TOMORROW_OR_LATER = int((time.time() + 2 * 24 * 60 * 60) * 1000)
+
+
+def test_rattler_reads_all_that_comes_through(pulp, upstream, make_mirror, tmp_path):
+    mirror = make_mirror(subdirs=["noarch"])
+    numbers = check_odd_records(pulp, upstream, mirror, tmp_path, 80)
+    assert numbers["left out"] > 20
+    assert numbers["read by rattler"] > 20
+
+
+@pytest.mark.parametrize("form", ["flat", "shards"])
+def test_each_odd_record_costs_only_itself(pulp, upstream, make_mirror, form):
+    odd = {
+        "a-1.0-0.conda": {"license": {"MIT": True}},
+        "b-1.0-0.conda": {"noarch": "perl"},
+        "c-1.0-0.tar.bz2": {"timestamp": "soon"},
+        "d-1.0-0.conda": {"indexed_timestamp": TOMORROW_OR_LATER},
+        "e-1.0-0.conda": {"attestations_sha256": "../x"},
+        "f-1.0-0.conda": {"run_exports": 7},
+        "g-1.0-0.conda": {"sha256": None, "md5": None},
+        "h-1..0-0.conda": {"version": "1..0"},
+        "k-1.0-0.conda": {"license": "\0"},
+    }
+    if form == "flat":
+        odd["l-1.0-0.conda"] = {"license": "\ud800"}
+    records = {name: make_record(name[0]).fields | fields for name, fields in odd.items()}
+    if form == "flat":
+        # The names of shards are those of packages.
+        records["../../etc/m-1.0-0.conda"] = make_record("m").fields
+        records["n-1.0-0.conda"] = None
+        records["o-1.0-0.zip"] = make_record("o").fields
+    write_records(upstream.folder, records, form=form)
+    mirror = make_mirror(subdirs=["noarch"])
+    task = pulp.sync_task(mirror.repository)
+    assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+    found = reports(task)
+    assert sum(found.values()) == len(records)
+    for filename in records:
+        (report,) = (report for report in found if report.endswith(f": noarch/{filename}"))
+        assert "[CND0008]" in report
+    assert "'noarch' is 'perl', neither 'python' nor 'generic' [CND0008]: noarch/b-" in str(found)
+    # What is left out makes no version, however often it is read.
+    assert pulp.sync(mirror.repository, optimize=False) is None
+
+
+def test_a_report_names_the_first_packages_and_counts_the_others(pulp, upstream, make_mirror):
+    records = {f"a-{n}-0.conda": make_record("a", str(n), license=5).fields for n in range(15)}
+    for n in range(40):
+        record = make_record("b", str(n), size=f"x{n}")
+        records[record.filename] = record.fields
+    write_records(upstream.folder, records)
+    task = pulp.sync_task(make_mirror(subdirs=["noarch"]).repository)
+    found = reports(task)
+    names = ", ".join(f"noarch/a-{n}-0.conda" for n in range(10))
+    assert found[f"'license' is a number, not a string [CND0008]: {names}, and 5 more"] == 15
+    assert sum(found.values()) == 55
+    assert len(found) == 21
+    (others,) = (report for report in found if report.startswith("other reasons: "))
+    assert "noarch/b-19-0.conda ('size' is 'x19', not a whole number [CND0008])" in others
+    assert others.endswith("and 11 more")
+
+
+@pytest.mark.parametrize("form", ["flat", "shards"])
+def test_what_has_one_meaning_is_served_so_and_stored_as_it_came(
+    pulp, upstream, make_mirror, unique, form
+):
+    record = make_record(f"odd-{unique}")
+    fields = record.fields | {
+        "depends": None,
+        "constrains": None,
+        "track_features": None,
+        "license": ["MIT"],
+        "features": [],
+        "timestamp": 1.7e12,
+        "size": "5",
+        "run_exports": {"weak": None},
+    }
+    write_records(upstream.folder, {record.filename: fields}, form=form)
+    mirror = make_mirror(subdirs=["noarch"])
+    task = pulp.sync_task(mirror.repository)
+    served = dict(record.fields, depends=[], license="MIT", timestamp=1_700_000_000_000, size=5)
+    assert served_records(pulp, mirror.url)[record.filename] == served
+    shards = pulp.fetch_shards(mirror.url)
+    in_shard = shards["packages.conda"][record.filename]
+    assert {key: in_shard[key] for key in ("depends", "license", "timestamp", "size")} == {
+        "depends": [],
+        "license": "MIT",
+        "timestamp": 1_700_000_000_000,
+        "size": 5,
+    }
+    assert not {"constrains", "track_features", "features"} & in_shard.keys()
+    assert reports(task, "sync.corrected") == {
+        f"{what}: noarch/{record.filename}": 1
+        for what in (
+            "'depends' is null",
+            "'constrains' is null",
+            "'track_features' is null",
+            "'license' is a list",
+            "'features' is an empty list",
+            "'timestamp' is a number",
+            "'size' is a string",
+        )
+    }
+    package = CondaPackage.objects.get(filename=record.filename)
+    stored = json.loads(package.record)
+    assert stored == {key: value for key, value in fields.items() if key != "run_exports"}
+    assert (package.size, package.timestamp, package.depends) == (5, 1_700_000_000_000, [])
+    assert pulp.sync(mirror.repository, optimize=False) is None
+
+
+def test_records_of_another_subdir_are_served_where_the_upstream_serves_them(
+    pulp, upstream, make_mirror
+):
+    records = {
+        record.filename: record.fields | {"subdir": subdir}
+        for record, subdir in (
+            (make_record("a", subdir="linux-64"), "osx-64"),
+            (make_record("b", subdir="linux-64"), "noarch"),
+            (make_record("c", subdir="linux-64"), "../x"),
+            (make_record("d", subdir="linux-64"), None),
+            (make_record("e", subdir="linux-64"), "linux-64"),
+        )
+    }
+    write_records(upstream.folder, records, "linux-64")
+    mirror = make_mirror(subdirs=["linux-64", "noarch"])
+    task = pulp.sync_task(mirror.repository)
+    served = served_records(pulp, mirror.url, "linux-64")
+    assert served.keys() == records.keys()
+    assert {record["subdir"] for record in served.values()} == {"linux-64"}
+    names = ", ".join(f"linux-64/{name}-1.0-0.conda" for name in "abc")
+    assert reports(task, "sync.corrected") == {
+        f"'subdir' is not the subdir that the record stands in: {names}": 3,
+        "'subdir' is null: linux-64/d-1.0-0.conda": 1,
+    }
+
+
+def test_names_that_do_not_parse_are_no_obstacle(pulp, upstream, make_mirror):
+    names = {
+        "libodd-0.6+218_omp_0.tar.bz2": "libodd",
+        "LibOdd-0.6-0.tar.bz2": "LibOdd",
+        "lib odd-0.6-0.tar.bz2": "lib odd",
+    }
+    records = {
+        filename: make_record("libodd", "0.6").fields | {"name": name}
+        for filename, name in names.items()
+    }
+    write_records(upstream.folder, records)
+    for specs, named in (({}, 3), ({"excludes": ["lib*"]}, 0)):
+        mirror = make_mirror(subdirs=["noarch"], **specs)
+        found = reports(pulp.sync_task(mirror.repository))
+        assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+        assert sum(found.values()) == 3
+        assert sum(count for report, count in found.items() if "[CND0008]" in report) == named
