@@ -192,7 +192,8 @@ def check_record(
     """
     if not isinstance(fields, dict):
         raise RecordError(f"it is {json_type(fields)}, not an object")
-    entry, problems = fields, []
+    entry = fields
+    problems: list[str] = []
     if "url" in fields:
         # CEP 36 has no such key, but some clients would download the package from there.
         fields = {key: value for key, value in fields.items() if key != "url"}
