@@ -77,6 +77,11 @@ class PackageRecord:
         return sha256(b"v3 " * self.in_v3 + self.canonical).hexdigest()
 
     @property
+    def is_plain(self) -> bool | None:
+        """Whether `fields` have the form that is written, or None if nobody looked."""
+        return None if self.corrections is None else not self.corrections
+
+    @property
     def name(self) -> str:
         return str(self.fields["name"])
 

@@ -116,6 +116,9 @@ def test_what_has_one_meaning_is_served_so_and_stored_as_it_came(
     stored = json.loads(package.record)
     assert stored == {key: value for key, value in fields.items() if key != "run_exports"}
     assert (package.size, package.timestamp, package.depends) == (5, 1_700_000_000_000, [])
+    assert package.is_plain is False
+    good = CondaPackage.objects.get(filename=GOOD.filename, sha256=GOOD.record.sha256)
+    assert good.is_plain is True
     assert pulp.sync(mirror.repository, optimize=False) is None
 
 

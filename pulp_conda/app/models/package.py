@@ -48,6 +48,8 @@ class CondaPackage(Content):
             47).
         attestations_sha256 (str): The digest of its sidecar, or empty (CEP 50).
         in_v3 (bool): The record belongs into the `v3` section of repodata (CEP 48).
+        is_plain (bool): The record has the form that all clients read, so it is served as it is
+            stored. None if nobody looked: then the publisher looks at it each time.
     """
 
     TYPE = "package"
@@ -73,6 +75,7 @@ class CondaPackage(Content):
     indexed_timestamp = models.BigIntegerField(null=True)
     attestations_sha256 = models.TextField(default="")
     in_v3 = models.BooleanField(default=False)
+    is_plain = models.BooleanField(null=True)
 
     # This field has no index: PostgreSQL would use it instead of the one below as long as it has no
     # statistics of the table.
@@ -131,6 +134,7 @@ class CondaPackage(Content):
             "indexed_timestamp": record.indexed_timestamp,
             "attestations_sha256": record.attestations_sha256,
             "in_v3": record.in_v3,
+            "is_plain": record.is_plain,
         }
 
     def as_record(self) -> PackageRecord:

@@ -142,13 +142,18 @@ class SubdirWriter:
         stored, run_exports, license = row.canonical, row.run_exports, row.license
         if self._unpatched and (unpatched := self._served(row, stored)):
             self._unpatched.add(row.filename, *unpatched)
-        patched = self._patches.apply(row.filename, stored) if self._is_patched else stored
-        is_removed = self._is_patched and self._patches.is_removed(row.filename)
-        served = self._served(row, patched, is_patched=patched is not stored, note=not is_removed)
+        is_removed = False
+        served: tuple[bytes, bool] | None = (stored, False)
+        if self._is_patched:
+            patched = self._patches.apply(row.filename, stored)
+            is_removed = self._patches.is_removed(row.filename)
+            served = self._served(row, patched, patched is not stored, note=not is_removed)
+            if (exports := self._patches.run_exports(row.filename)) is not None:
+                run_exports = canonical(exports).decode()
+        elif row.in_v3 or not row.is_plain:
+            served = self._served(row, stored, note=True)
         if served is None:
             return None
-        if self._is_patched and (exports := self._patches.run_exports(row.filename)) is not None:
-            run_exports = canonical(exports).decode()
         if run_exports is not None:
             # Packages whose run_exports are not known have no entry. An empty entry would say that
             # they have none, and then no client would look into the package.
@@ -186,15 +191,16 @@ class SubdirWriter:
         None if no client could read it. With `note`, that is reported.
         """
         try:
-            served = served_form(self._subdir, row.filename, record)
+            if is_patched or not row.is_plain:
+                record = served_form(self._subdir, row.filename, record)
         except ValueError as error:
             if note:
                 path = layout.package_path(self._subdir, row.filename)
                 self._left_out.add(f"{error} [{BadRecord.code}]", path)
             return None
-        if row.in_v3 or (is_patched and declares_v3(orjson.loads(served))):
-            return _in_v3_form(served), True
-        return served, False
+        if row.in_v3 or (is_patched and declares_v3(orjson.loads(record))):
+            return _in_v3_form(record), True
+        return record, False
 
     def _write_index(self) -> None:
         index = encode_index(

@@ -34,7 +34,8 @@ _TRIES = 20
 
 _COLUMNS = """
     subdir, filename, sha256, record_digest, record, name, version, build, build_number, md5, size,
-    license, noarch, depends, "timestamp", indexed_timestamp, attestations_sha256, in_v3
+    license, noarch, depends, "timestamp", indexed_timestamp, attestations_sha256, in_v3,
+    is_plain
 """
 
 CREATE = """
@@ -390,6 +391,7 @@ def _columns(record: PackageRecord, size: str) -> tuple[str, ...]:
         as_number(record.indexed_timestamp),
         record.attestations_sha256,
         str(record.in_v3),
+        NULL if record.is_plain is None else str(record.is_plain),
     )
 
 

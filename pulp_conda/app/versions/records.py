@@ -28,7 +28,8 @@ SELECT package.subdir, package.name, package.filename, package.record, package.i
     package.version, package.build_number, package.timestamp, package.sha256, package.license,
     CASE WHEN info.run_exports_known_at <= %(made)s THEN info.run_exports END,
     CASE WHEN info.read_at <= %(made)s THEN info.traits::text END,
-    CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END
+    CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END,
+    package.is_plain
 FROM conda_member AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
     LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = member.repository
@@ -50,6 +51,7 @@ class PackageRow(NamedTuple):
         traits_json: Which scripts and prefixes it has, as JSON, or None if the file was not read.
         indexed_timestamp: When this channel first offered the file, in milliseconds since 1970.
             None if the record says it, or if nobody knows.
+        is_plain: Whether the record surely has the form that all clients read.
     """
 
     subdir: str
@@ -65,6 +67,7 @@ class PackageRow(NamedTuple):
     run_exports: str | None
     traits_json: str | None
     indexed_timestamp: int | None
+    is_plain: bool | None
 
     @property
     def traits(self) -> frozenset[str] | None:

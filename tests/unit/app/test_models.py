@@ -39,7 +39,7 @@ def test_a_record_survives_the_database():
         extra={"key": ["é\\u0000", 1.5, None]},
         depends=["python"],
         noarch=True,
-        timestamp=1.5,
+        timestamp="soon",
     )
     CondaPackage.from_record(record).save()
     package = CondaPackage.objects.get()

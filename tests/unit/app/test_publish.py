@@ -303,6 +303,19 @@ def test_odd_records_that_are_stored_are_served_right_in_every_form():
     )
 
 
+def test_a_record_that_was_found_plain_is_written_as_it_is_stored():
+    record = make_record("a", timestamp=5.0)
+    version = _version([replace(record, corrections=()), make_record("b", timestamp=5.0)])
+    assert list(CondaPackage.objects.order_by("name").values_list("is_plain", flat=True)) == [
+        True,
+        None,
+    ]
+    publish(str(version.pk))
+    text = _published(CondaPublication.objects.get(), "noarch/repodata.json")
+    assert record.canonical[1:] in text
+    assert text.count(b'"timestamp":5.0') == text.count(b'"timestamp":5,') == 1
+
+
 def test_records_that_no_client_could_read_are_left_out_and_named():
     # Older versions stored them.
     publish(str(_version([make_record("a"), make_record("b", noarch="perl")]).pk))

@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('conda', '0012_acts'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='condapackage',
+            name='is_plain',
+            field=models.BooleanField(null=True),
+        ),
+    ]
