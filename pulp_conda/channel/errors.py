@@ -31,6 +31,7 @@
     │   ├── BadShard                CND0027
     │   ├── BadUpstreamFile         CND0028
     │   ├── BadSidecar              CND0029
+    │   ├── UnknownSha256           CND0082
     │   ├── BadFiles                CND0088
     │   └── DownloadBrokeOff        CND0089
     ├── BadPatch                CND0030
@@ -426,6 +427,13 @@ class BadSidecar(UpstreamError):
         "Nothing of it was kept. Sync again later, "
         "or leave the package out with the remote's 'excludes'."
     )
+
+
+class UnknownSha256(UpstreamError):
+    """A record has an md5 only, and the file is not here. A sync leaves it out and goes on."""
+
+    code = "CND0082"
+    message = _("it has no sha256, and only a sync with the policy 'immediate' can find it out")
 
 
 class BadFiles(UpstreamError):

@@ -2,11 +2,13 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
 from pulp_conda.app.models import CondaPackage
-from tests.support.builders import make_record
+from tests.support.builders import make_channel, make_package, make_record
+from tests.support.conda import TaskFailed
 from tests.support.odd import GOOD, check_odd_records, reports, served_records, write_records
 
 TOMORROW_OR_LATER = int((time.time() + 2 * 24 * 60 * 60) * 1000)
@@ -165,3 +167,76 @@ def test_names_that_do_not_parse_are_no_obstacle(pulp, upstream, make_mirror):
         assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
         assert sum(found.values()) == 3
         assert sum(count for report, count in found.items() if "[CND0008]" in report) == named
+
+
+def _without_sha256(package, **changes):
+    fields = {**package.record.fields, "sha256": None, **changes}
+    return replace(package, record=replace(package.record, fields=fields))
+
+
+def test_a_record_without_sha256_gets_that_of_its_file(pulp, upstream, make_mirror, unique):
+    package = make_package(f"md5-{unique}")
+    make_channel(upstream.folder, [GOOD, _without_sha256(package)])
+    mirror = make_mirror(subdirs=["noarch"], policy="immediate")
+    task = pulp.sync_task(mirror.repository)
+    assert reports(task) == {}
+    assert served_records(pulp, mirror.url)[package.filename] == package.record.fields
+    assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
+    assert upstream.asked(package.filename) == [200]
+    # It is known from now on, also where only its metadata changes.
+    assert pulp.sync(mirror.repository, optimize=False) is None
+    pulp.patch(mirror.remote, policy="on_demand")
+    make_channel(upstream.folder, [GOOD, _without_sha256(package, depends=["good"])])
+    assert pulp.sync(mirror.repository, mirror=True) == 2
+    served = served_records(pulp, mirror.url)[package.filename]
+    assert (served["depends"], served["sha256"]) == (["good"], package.record.sha256)
+    assert upstream.asked(package.filename) == [200]
+
+
+@pytest.mark.parametrize("policy", ["on_demand", "streamed"])
+def test_a_record_without_sha256_is_left_out_where_nothing_is_downloaded(
+    pulp, upstream, make_mirror, policy
+):
+    packages = [make_package(name) for name in ("old-a", "old-b")]
+    make_channel(upstream.folder, [GOOD, *map(_without_sha256, packages)])
+    mirror = make_mirror(subdirs=["noarch"], policy=policy)
+    found = reports(pulp.sync_task(mirror.repository))
+    assert found == {
+        "it has no sha256, and only a sync with the policy 'immediate' can find it out [CND0082]: "
+        "noarch/old-a-1.0-0.conda, noarch/old-b-1.0-0.conda": 2
+    }
+    assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+    assert upstream.asked("old-a-1.0-0.conda") == []
+
+
+@pytest.mark.parametrize(
+    "changes, words", [({"md5": "0" * 32}, "md5 "), ({"size": 7}, "size "), ({"size": None}, None)]
+)
+def test_a_file_without_sha256_must_have_the_md5_and_the_size_of_its_record(
+    pulp, upstream, make_mirror, unique, changes, words
+):
+    package = _without_sha256(make_package(f"md5-{unique}"), **changes)
+    make_channel(upstream.folder, [GOOD, package])
+    mirror = make_mirror(subdirs=["noarch"], policy="immediate")
+    if words is None:
+        assert pulp.sync(mirror.repository) == 1
+        return
+    with pytest.raises(TaskFailed) as refused:
+        pulp.sync(mirror.repository)
+    assert refused.value.code == "CND0017"
+    assert package.filename in refused.value.description
+    assert words in refused.value.description
+
+
+def test_a_file_that_is_blocked_by_its_sha256_does_not_come_in_by_its_md5(
+    pulp, upstream, make_mirror, unique
+):
+    package = make_package(f"md5-{unique}")
+    block = pulp.post("conda/blocks/", sha256=package.record.sha256, public_reason="It is bad.")
+    try:
+        make_channel(upstream.folder, [GOOD, _without_sha256(package)])
+        mirror = make_mirror(subdirs=["noarch"], policy="immediate")
+        assert reports(pulp.sync_task(mirror.repository)) == {"blocked: It is bad.": 1}
+        assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+    finally:
+        pulp.delete(block["pulp_href"])

@@ -12,6 +12,7 @@ from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.results import checked, named_version
+from pulp_conda.app.sync.checksums import Checksums
 from pulp_conda.app.sync.download import download_packages, download_sidecars
 from pulp_conda.app.sync.ingest import Ingest
 from pulp_conda.app.sync.packages import AbsentFile
@@ -117,7 +118,10 @@ def _sync(
     if changed or (mirror and seen_before.keys() - seen.keys()):
         # What was blocked while the metadata was downloaded is left out as well.
         package_filter = PackageFilter(remote.includes, remote.excludes, current_blocklist())
-        reader = UpstreamReader(upstream, remote, repository, package_filter, changed, seen_before)
+        checksums = Checksums(remote, latest)
+        reader = UpstreamReader(
+            upstream, remote, repository, package_filter, changed, seen_before, checksums
+        )
         with frozen_heap(), Ingest(repository, remote) as ingest:
             _read(ingest, reader)
             read_in_part = _read_in_part(fetched, reader)
@@ -130,7 +134,8 @@ def _sync(
                 check_removals(ingest, repository)
             download_sidecars(upstream, ingest.absent_sidecars())
             if remote.policy == remote.IMMEDIATE:
-                skipped = download_packages(remote, ingest.absent_files())
+                absent = ingest.absent_files()
+                skipped = download_packages(remote, absent, checksums.downloaded)
                 if skipped:
                     ingest.leave_out(skipped)
             version = ingest.new_version(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from gettext import gettext as _
 from typing import NamedTuple
 from uuid import UUID
@@ -59,8 +59,13 @@ class BadFile(NamedTuple):
         return layout.package_path(self.file.subdir, self.file.filename)
 
 
-def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> list[AbsentFile]:
+def download_packages(
+    remote: CondaRemote, absent: Sequence[AbsentFile], downloaded: Mapping[str, DownloadResult]
+) -> list[AbsentFile]:
     """Download package files, store them, and store what is in them.
+
+    Args:
+        downloaded: Files that were downloaded before, by URL.
 
     Returns:
         The files that cannot be downloaded, or whose bytes are not those that their record
@@ -78,7 +83,7 @@ def download_packages(remote: CondaRemote, absent: Sequence[AbsentFile]) -> list
         is_over = False
         while tried < len(absent) and not is_over:
             batch = absent[tried : tried + _BATCH]
-            results = run(_download_all(remote, batch))
+            results = run(_download_all(remote, batch, downloaded))
             wrong = [result for result in results if isinstance(result, BadFile)]
             refused += sum(isinstance(each, _Contents) and not each.is_good for each in results)
             tried += len(batch)
@@ -190,19 +195,24 @@ def _beside(url: str, suffix: str) -> str:
 
 
 async def _download_all(
-    remote: CondaRemote, files: Iterable[AbsentFile]
+    remote: CondaRemote, files: Iterable[AbsentFile], downloaded: Mapping[str, DownloadResult]
 ) -> list["_Contents | BadFile"]:
     """Download and store files, and return what is in each of them, or what is wrong with it."""
-    tasks = [asyncio.ensure_future(_try_download(remote, file)) for file in files]
+    tasks = [
+        asyncio.ensure_future(_try_download(remote, file, downloaded.get(file.url)))
+        for file in files
+    ]
     try:
         return await asyncio.gather(*tasks)
     finally:
         await cancel(tasks)
 
 
-async def _try_download(remote: CondaRemote, file: AbsentFile) -> "_Contents | BadFile":
+async def _try_download(
+    remote: CondaRemote, file: AbsentFile, downloaded: DownloadResult | None
+) -> "_Contents | BadFile":
     try:
-        return await _download(remote, file)
+        return await _download(remote, file, downloaded)
     except UpstreamError as error:
         return BadFile(file, error.of_package())
 
@@ -219,14 +229,16 @@ class _Contents(NamedTuple):
     is_good: bool
 
 
-async def _download(remote: CondaRemote, file: AbsentFile) -> _Contents:
+async def _download(
+    remote: CondaRemote, file: AbsentFile, downloaded: DownloadResult | None
+) -> _Contents:
     # Without the md5: Pulp refuses to download by it, and the sha256 is enough.
     downloader = remote.get_downloader(
         url=file.url, expected_digests={"sha256": file.sha256}, expected_size=file.size
     )
     with upstream_errors(file.url):
         try:
-            result = await downloader.run()
+            result = downloaded or await downloader.run()
         except FileNotFoundError:  # a file:// URL
             raise UpstreamStatus(file.url, 404) from None
     try:

@@ -12,6 +12,7 @@ from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.findings import Findings
 from pulp_conda.app.models import CondaPatch, CondaRemote, CondaRepository, UpstreamShards
+from pulp_conda.app.sync.checksums import Checksums
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.reports import warn
@@ -62,6 +63,7 @@ class UpstreamReader:
         fetched: The subdirs that changed since the last sync, each with its file.
         seen_before: By subdir, what the last sync saw. Of a shard index that it saw, only the
             shards that changed are read.
+        checksums: Gives a sha256 to records that have none. None to yield these as they are.
 
     Attributes:
         looked_at: By subdir, the package names that were looked at. It has no entry for a subdir
@@ -76,6 +78,7 @@ class UpstreamReader:
         package_filter: PackageFilter,
         fetched: Iterable[FetchedSubdir],
         seen_before: Mapping[str, Seen],
+        checksums: Checksums | None = None,
     ) -> None:
         self._upstream = upstream
         self._remote = remote
@@ -83,6 +86,8 @@ class UpstreamReader:
         self._fetched = list(fetched)
         self._seen_before = seen_before
         self._filter = package_filter
+        self._checksums = checksums
+        self._without_sha256: list[UpstreamPackage] = []
         self._left_out = Findings("Left out", "sync.left_out")
         self._corrected = Findings("Corrected", "sync.corrected")
         self._removed = defaultdict[str, set[str]](set)
@@ -105,6 +110,7 @@ class UpstreamReader:
                 raise
             except UpstreamError as error:
                 raise UnusableForm(fetched, error) from None
+        yield from self._with_sha256()
 
     def run_exports(self) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
         """Yield each subdir whose run_exports are in a file of their own, with what that says.
@@ -205,7 +211,26 @@ class UpstreamReader:
                 for correction in record.corrections or ():
                     path = layout.package_path(subdir, record.filename)
                     self._corrected.add(correction, path)
-                yield UpstreamPackage(record, layout.join_url(packages_url, record.filename))
+                url = layout.join_url(packages_url, record.filename)
+                package = UpstreamPackage(record, url)
+                if record.sha256 or not self._checksums:
+                    yield package
+                else:
+                    self._without_sha256.append(package)
+
+    def _with_sha256(self) -> Iterator[UpstreamPackage]:
+        """Yield the packages without sha256, if it can be found out."""
+        packages, self._without_sha256 = self._without_sha256, []
+        checked = self._checksums.add_to(packages) if self._checksums else ()
+        for package, whole in checked:
+            path = layout.package_path(package.record.subdir, package.record.filename)
+            if isinstance(whole, UpstreamError):
+                self._left_out.add(f"{whole.text} [{whole.code}]", path)
+            # The file may be blocked by its sha256.
+            elif (reason := self._filter.reason_against(whole.record)) is not None:
+                self._left_out.add(reason)
+            else:
+                yield whole
 
     def _read_shard(self, index: ShardIndex, name: str, data: bytes | str) -> Shard:
         """Check a shard; `data` is what `Upstream.fetch_all` gave for it."""
