@@ -175,8 +175,10 @@ def json_type(value: object) -> str:
         str: "a string",
         bool: "a boolean",
         type(None): "null",
+        int: "a number",
+        float: "a number",
     }
-    return names.get(type(value), "a number")
+    return names.get(type(value), "no JSON value")
 
 
 def is_count(value: object) -> TypeGuard[int]:

@@ -169,6 +169,21 @@ def test_names_that_do_not_parse_are_no_obstacle(pulp, upstream, make_mirror):
         assert sum(count for report, count in found.items() if "[CND0008]" in report) == named
 
 
+def test_names_of_shards_that_do_not_parse_are_no_obstacle(pulp, upstream, make_mirror):
+    names = ["LibOdd", "../../x", "lib odd", "nul\0", "", "libé", "x" * 70]
+    records = {f"{name}-1.0-0.conda": make_record("a").fields | {"name": name} for name in names}
+    write_records(upstream.folder, records, form="shards")
+    mirror = make_mirror(subdirs=["noarch"])
+    for number in (1, 2):
+        # The second time, only the shards that changed are read.
+        task = pulp.sync_task(mirror.repository, mirror=True)
+        assert sum(reports(task).values()) == len(records)
+        assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+        for fields in records.values():
+            fields["license"] = f"changed {number}"
+        write_records(upstream.folder, records, form="shards")
+
+
 def _without_sha256(package, **changes):
     fields = {**package.record.fields, "sha256": None, **changes}
     return replace(package, record=replace(package.record, fields=fields))

@@ -105,7 +105,10 @@ class CondaPackageSerializer(
         allow_null=True,
     )
     record = serializers.SerializerMethodField(
-        help_text=_("The whole entry of repodata, as clients see it.")
+        help_text=_(
+            "The whole entry of repodata, as it is stored. Clients see values of the wrong type in "
+            "another form."
+        )
     )
     record_digest = serializers.CharField(
         help_text=_("The SHA-256 of the record in canonical JSON, which tells hotfixes apart."),

@@ -186,7 +186,8 @@ class UpstreamReader:
         changed = set(index.digests)
         if known := self._known_digests(index, fetched):
             changed = {name for name, digest in index.digests.items() if known.get(name) != digest}
-            self.looked_at[fetched.subdir] = changed | (known.keys() - index.digests.keys())
+            looked_at = changed | (known.keys() - index.digests.keys())
+            self.looked_at[fetched.subdir] = set(filter(layout.is_name, looked_at))
         names = sorted(changed)
         urls = map(index.shard_url, names)
         with closing(self._upstream.fetch_all(urls, MAX_SIZE)) as answers:

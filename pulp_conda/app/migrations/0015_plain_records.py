@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0013_cors_origins'),
+        ('conda', '0014_subdirs'),
     ]
 
     operations = [
