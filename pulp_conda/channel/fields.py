@@ -367,8 +367,9 @@ _read_sha256 = _read_hex(64)
 
 def _read_lower_sha256(value: Any) -> Any:
     """Read a digest that has to be in lower case (CEP 50)."""
-    result = _read_sha256(value)
-    return value if result is _ABSENT or value == value.lower() else value.lower()
+    if _read_sha256(value) is _ABSENT:
+        return _ABSENT
+    return value if value == value.lower() else value.lower()
 
 
 def _read_noarch(value: Any) -> Any:
@@ -426,7 +427,7 @@ _FIELDS = {
     "extra_depends": _Field(_read_groups),
     "features": _Field(_read_words, _STRING),
     "flags": _Field(_read_texts, _STRINGS),
-    "indexed_timestamp": _Field(_read_indexed, "[0-9]{1,14}", nullable=True),
+    "indexed_timestamp": _Field(_read_indexed, "[0-9]{1,14}"),
     "legacy_bz2_md5": _Field(_read_hex(32), '"[0-9a-f]{32}"', nullable=True),
     "legacy_bz2_size": _Field(_read_count, "[0-9]{1,18}", nullable=True),
     "license": _TEXT,

@@ -80,6 +80,10 @@ class PackageRow(NamedTuple):
         record = self.record.encode()
         if self.indexed_timestamp is None:
             return record
+        if not self.is_plain and b'"indexed_timestamp":' in record:
+            # The record has the key, but no date. A key must not be there twice.
+            fields = {**orjson.loads(record), "indexed_timestamp": self.indexed_timestamp}
+            return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
         return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
 
 

@@ -316,6 +316,15 @@ def test_a_record_that_was_found_plain_is_written_as_it_is_stored():
     assert text.count(b'"timestamp":5.0') == text.count(b'"timestamp":5,') == 1
 
 
+def test_a_record_with_an_empty_date_gets_that_of_the_channel_once():
+    records = [make_record("a", indexed_timestamp=None), make_record("b", indexed_timestamp="")]
+    publish(str(_version(records).pk))
+    text = _published(CondaPublication.objects.get(), "noarch/repodata.json")
+    assert text.count(b'"indexed_timestamp"') == 2
+    for record in json.loads(text)["packages.conda"].values():
+        assert record["indexed_timestamp"] == _shard_of(record["name"])["indexed_timestamp"] > 0
+
+
 def test_records_that_no_client_could_read_are_left_out_and_named():
     # Older versions stored them.
     publish(str(_version([make_record("a"), make_record("b", noarch="perl")]).pk))

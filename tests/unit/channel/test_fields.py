@@ -66,6 +66,8 @@ def _served(record):
         ("md5", "", ...),
         ("md5", "A" * 32, "A" * 32),
         ("attestations_sha256", "A" * 64, "a" * 64),
+        ("attestations_sha256", "", ...),
+        ("attestations_sha256", {}, ...),
         ("legacy_bz2_md5", "", ...),
         ("legacy_bz2_size", "5", 5),
         ("purls", ["pkg:pypi/x", None], ["pkg:pypi/x"]),
