@@ -142,7 +142,7 @@ class SubdirWriter:
         stored, run_exports, license = row.canonical, row.run_exports, row.license
         if self._unpatched and (unpatched := self._served(row, stored)):
             self._unpatched.add(row.filename, *unpatched)
-        is_removed = False
+        patched, is_removed = stored, False
         served: tuple[bytes, bool] | None = (stored, False)
         if self._is_patched:
             patched = self._patches.apply(row.filename, stored)
