@@ -367,9 +367,10 @@ _read_sha256 = _read_hex(64)
 
 def _read_lower_sha256(value: Any) -> Any:
     """Read a digest that has to be in lower case (CEP 50)."""
-    if _read_sha256(value) is _ABSENT:
-        return _ABSENT
-    return value if value == value.lower() else value.lower()
+    result = _read_sha256(value)
+    if result is value and value != value.lower():
+        raise ValueError(f"is {_shown(value)}, not 64 hexadecimal digits in lower case")
+    return result
 
 
 def _read_noarch(value: Any) -> Any:

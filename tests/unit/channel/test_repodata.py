@@ -415,6 +415,9 @@ def test_run_exports_inside_of_a_record_come_out_beside_it(inside, beside):
         ),
         pytest.param({"attestations_sha256": "ab"}, "not 64 hexadecimal", id="short digest"),
         pytest.param(
+            {"attestations_sha256": "AB" * 32}, "64 hexadecimal digits in lower", id="capitals"
+        ),
+        pytest.param(
             {"extra_depends": ["a"]}, "'extra_depends' is not an object of lists", id="groups"
         ),
     ],
