@@ -243,6 +243,17 @@ def test_a_file_without_sha256_must_have_the_md5_and_the_size_of_its_record(
     assert words in refused.value.description
 
 
+def test_a_bad_file_without_sha256_can_be_skipped_like_others(pulp, upstream, make_mirror, unique):
+    package = _without_sha256(make_package(f"md5-{unique}"), md5="0" * 32)
+    make_channel(upstream.folder, [GOOD, package])
+    mirror = make_mirror(subdirs=["noarch"], policy="immediate", on_error="skip")
+    ((reason, count),) = reports(pulp.sync_task(mirror.repository)).items()
+    assert count == 1
+    assert "[CND0017]" in reason
+    assert reason.endswith(f": noarch/{package.filename}")
+    assert list(served_records(pulp, mirror.url)) == [GOOD.filename]
+
+
 def test_a_file_that_is_blocked_by_its_sha256_does_not_come_in_by_its_md5(
     pulp, upstream, make_mirror, unique
 ):

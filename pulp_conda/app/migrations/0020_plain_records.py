@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0017_without_shards'),
+        ('conda', '0019_on_error'),
     ]
 
     operations = [
