@@ -16,7 +16,8 @@ def test_a_token_is_used_and_never_shown(pulp, stack, upstream, make_upstream, m
     assert pulp.fetch(mirror.url, f"noarch/{package.filename}").content == package.data
     upstream.answers[f"t/tk-Secret-1/private/noarch/{gone.filename}"] = (404, b"")
     assert pulp.fetch(mirror.url, f"noarch/{gone.filename}").status_code == 404
-    upstream.answers["t/tk-Secret-1/private/noarch/repodata.json.zst"] = (503, b"")
+    for name in ("repodata.json.zst", "repodata.json"):
+        upstream.answers[f"t/tk-Secret-1/private/noarch/{name}"] = (503, b"")
     with pytest.raises(TaskFailed) as refused:
         pulp.sync(mirror.repository)
     error = refused.value

@@ -158,7 +158,8 @@ class UpstreamReader:
         for fetched in self._fetched:
             if fetched.instead_of:
                 path = layout.metadata_path(fetched.subdir, fetched.form)
-                read_instead[str(fetched.instead_of)].append(f"'{path}'")
+                reasons = " ".join(map(str, fetched.instead_of))
+                read_instead[reasons].append(f"'{path}'")
         for reason, paths in read_instead.items():
             warn(f"Read {', '.join(paths)} instead: {reason}")
         for subdir, error in self._upstream.doubtful.items():

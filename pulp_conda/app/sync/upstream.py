@@ -112,8 +112,8 @@ class FetchedSubdir:
         seen: What the next sync compares with.
         run_exports: The run_exports.json beside the repodata, or None if there is none. Shards have
             it inside.
-        instead_of: Why this is not the form that a sync would rather read, if the upstream should
-            have that one.
+        instead_of: Why this is none of the forms that a sync would rather read, as far as the
+            upstream should have these.
         has_other_form: Whether the subdir may be read in another form, if this file is wrong.
     """
 
@@ -121,7 +121,7 @@ class FetchedSubdir:
     path: str | None
     seen: Seen
     run_exports: "FetchedFile | None" = None
-    instead_of: UpstreamError | None = None
+    instead_of: tuple[UpstreamError, ...] = ()
     has_other_form: bool = False
 
     @property
@@ -187,7 +187,7 @@ class _NoForm(Exception):
     @property
     def error(self) -> UpstreamError:
         """The error to report: that of the best form which the upstream seems to have."""
-        return _first_fault(self.errors) or self.errors[-1]
+        return next(iter(_faults(self.errors)), self.errors[-1])
 
 
 class _MetadataDownloader(HomeDownloader):
@@ -383,7 +383,7 @@ class Upstream:
         wrong = {name for name in forms if isinstance(answers.get(name), UpstreamError)}
         answer = replace(
             answer,
-            instead_of=_first_fault(self._unusable.get(name) or answers[name] for name in better),
+            instead_of=_faults(self._unusable.get(name) or answers[name] for name in better),
             has_other_form=bool(set(forms) - wrong - self._unusable.keys() - {form}),
         )
         if answer.is_sharded:
@@ -555,9 +555,9 @@ def _errors(answers: Iterable[FetchedSubdir | UpstreamError]) -> list[UpstreamEr
     return [answer for answer in answers if isinstance(answer, UpstreamError)]
 
 
-def _first_fault(answers: Iterable[FetchedSubdir | UpstreamError]) -> UpstreamError | None:
-    """Return the first error that is more than the plain answer that there is no such file."""
-    return next((error for error in _errors(answers) if not says_no_such_form(error)), None)
+def _faults(answers: Iterable[FetchedSubdir | UpstreamError]) -> tuple[UpstreamError, ...]:
+    """Return the errors that are more than the plain answer that there is no such file."""
+    return tuple(error for error in _errors(answers) if not says_no_such_form(error))
 
 
 def says_no_such_form(error: UpstreamError) -> bool:
