@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -51,7 +52,12 @@ def test_a_download_has_no_total_timeout_unless_the_remote_sets_one():
     remote = CondaRemote(name="forge", url=url)
     timeout = timeout_of(remote)
     assert (timeout.total, timeout.sock_read) == (None, 300)
-    assert remote.get_downloader(url=f"{url}/file").timeout == timeout
+
+    async def timeout_of_download():
+        return remote.get_downloader(url=f"{url}/file").timeout
+
+    # aiohttp needs a loop.
+    assert asyncio.run(timeout_of_download()) == timeout
     remote = CondaRemote(name="forge", url=url, total_timeout=9, sock_read_timeout=3)
     timeout = timeout_of(remote)
     assert (timeout.total, timeout.sock_read) == (9, 3)
