@@ -47,6 +47,7 @@ def test_an_upstream_says_how_long_to_wait(header, seconds):
     assert seconds_to_wait(header, datetime(2026, 11, 30, 12, tzinfo=UTC)) == seconds
 
 
+@pytest.mark.django_db
 def test_a_download_has_no_total_timeout_unless_the_remote_sets_one():
     url = "https://conda.example.org/x"
     remote = CondaRemote(name="forge", url=url)
