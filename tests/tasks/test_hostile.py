@@ -329,21 +329,6 @@ def test_repodata_that_lists_what_is_removed_changes_nothing(upstream, refuses, 
     refuses("CND0014", FLAT, f"'{package.filename}' is listed and said to be removed")
 
 
-def test_two_records_for_one_file_change_nothing(pulp, upstream, mirror, package):
-    records = [json.dumps(package.record.fields | {"depends": specs}) for specs in ([], ["b"])]
-    entries = ", ".join(f'"{package.filename}": {record}' for record in records)
-    upstream.answers[INDEX] = (404, b"")
-    upstream.answers[FLAT] = (
-        200,
-        zstandard.compress(f'{{"packages.conda": {{{entries}}}}}'.encode()),
-    )
-    with pytest.raises(TaskFailed) as refused:
-        pulp.sync(mirror.repository, mirror=True)
-    assert refused.value.description.startswith(
-        f"[CND0020] Remote 'hostile': 'noarch/{package.filename}'"
-    )
-
-
 def _tomorrow_or_later():
     return int((time.time() + 2 * 24 * 60 * 60) * 1000)
 

@@ -247,19 +247,36 @@ def test_an_upstream_that_misbehaves_changes_nothing(
     assert pulp.sync(mirror.repository, optimize=False) is None
 
 
-def test_an_upstream_with_two_records_for_one_name_is_refused(pulp, upstream, make_mirror):
-    first, second = (
-        json.dumps(make_record("a", depends=depends).fields) for depends in ([], ["b"])
+def test_of_two_records_for_one_file_one_is_taken(pulp, upstream, make_mirror):
+    first, second, third = (
+        json.dumps(make_record("a", depends=depends).fields) for depends in ([], ["b"], ["c"])
     )
+    good = make_record("good")
+
+    def write(*records):
+        entries = ", ".join(f'"a-1.0-0.conda": {record}' for record in records)
+        other = f'"{good.filename}": {json.dumps(good.fields)}'
+        text = f'{{"packages.conda": {{{entries}, {other}}}}}'
+        (upstream.folder / "noarch/repodata.json").write_text(text)
+
+    def sync():
+        task = pulp.sync_task(mirror.repository, mirror=True)
+        told = [report["message"] for report in task["progress_reports"]]
+        assert ("Left out: it has another record [CND0020]: noarch/a-1.0-0.conda" in told) == twice
+        served = pulp.fetch(mirror.url, "noarch/repodata.json").json()["packages.conda"]
+        assert good.filename in served
+        return served["a-1.0-0.conda"]["depends"]
+
     (upstream.folder / "noarch").mkdir()
-    twice = f'{{"packages.conda": {{"a-1.0-0.conda": {first}, "a-1.0-0.conda": {second}}}}}'
-    (upstream.folder / "noarch/repodata.json").write_text(twice)
-    mirror = make_mirror()
-    with pytest.raises(TaskFailed) as refused:
-        pulp.sync(mirror.repository)
-    assert refused.value.code == "CND0020"
-    assert "'noarch/a-1.0-0.conda'" in refused.value.description
-    assert pulp.get(mirror.repository)["latest_version_href"].endswith("/versions/0/")
+    mirror, twice = make_mirror(), True
+    write(first, second)
+    assert sync() == ["b"]
+    # What the repository has stays, so that it does not change with each sync.
+    write(second, third)
+    assert sync() == ["b"]
+    twice = False
+    write(third)
+    assert sync() == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from pulpcore.plugin.models import ContentArtifact, ProgressReport, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.errors import DuplicateFilename
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import CondaBlock, CondaRemote, CondaRepository
 from pulp_conda.app.models.block import current_blocklist
@@ -219,6 +220,8 @@ def _read(ingest: Ingest, reader: UpstreamReader) -> None:
     with ProgressReport(message="Reading package records", code="sync.parsing.records") as progress:
         for count in ingest.add(reader.packages()):
             progress.increase_by(count)
+    for subdir, filename in ingest.drop_doubles():
+        reader.leave_out(subdir, filename, DuplicateFilename.code, _("it has another record"))
     for subdir, run_exports in reader.run_exports():
         ingest.add_run_exports(subdir, run_exports)
     for subdir, names in reader.looked_at.items():

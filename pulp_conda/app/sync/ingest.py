@@ -49,6 +49,22 @@ FROM conda_seen JOIN conda_condapackage AS package ON package.content_ptr_id = c
 WHERE conda_seen.subdir = conda_batch.subdir AND conda_seen.filename = conda_batch.filename
 """
 
+# Of several records for one file, the one of the latest version stays, else the last one: that is
+# the one that readers of JSON take.
+_DROP_DOUBLES = """
+WITH twice AS (
+    SELECT subdir, filename FROM conda_seen GROUP BY subdir, filename HAVING count(*) > 1
+), ranked AS (
+    SELECT conda_seen.ctid AS row, content, first_value(content) OVER (
+        PARTITION BY subdir, filename ORDER BY is_settled DESC, conda_seen.ctid DESC
+    ) AS kept
+    FROM conda_seen JOIN twice USING (subdir, filename)
+)
+DELETE FROM conda_seen USING ranked
+WHERE conda_seen.ctid = ranked.row AND ranked.content <> ranked.kept
+RETURNING conda_seen.subdir, conda_seen.filename
+"""
+
 # A settled package is in the latest version (see `batch`), so no other package of the latest
 # version has its path.
 _COMPARE = f"""
@@ -242,6 +258,14 @@ class Ingest:
             self._all_new = batch.store(some, self._facts, self._all_new) and self._all_new
             self._has_sidecars |= any(package.record.attestations_sha256 for package in some)
             yield len(some)
+
+    def drop_doubles(self) -> list[tuple[str, str]]:
+        """Keep one record for each file, after all were added.
+
+        Returns:
+            The subdir and the file name of each record that was dropped.
+        """
+        return self._rows(_DROP_DOUBLES)
 
     def add_run_exports(self, subdir: str, run_exports: Iterable[tuple[str, str]]) -> None:
         """Store the run_exports of packages that were added, from a file beside the repodata.

@@ -152,6 +152,10 @@ class UpstreamReader:
                         defaults={"data": file.read()},
                     )
 
+    def leave_out(self, subdir: str, filename: str, code: str, reason: str) -> None:
+        """Note that a package that was yielded is left out after all."""
+        self._left_out.add(f"{reason} [{code}]", layout.package_path(subdir, filename))
+
     def report(self) -> None:
         """Tell the user which forms were read instead of better ones, and what was left out."""
         read_instead = defaultdict[str, list[str]](list)
