@@ -239,7 +239,9 @@ def test_every_form_gives_the_same_solutions_and_the_upstream_too(
                 subdir=subdir,
                 form="json",
             )
-            expected = json.loads(json.dumps(expected).replace(f"{upstream.url}/", proxy.url))
+            text = json.dumps(expected).replace(f"{upstream.url}/", proxy.url)
+            # A record of the upstream has no subdir. Here it has that of its folder.
+            expected = json.loads(text.replace('"subdir": "unknown"', '"subdir": "noarch"'))
             assert sum(solution is not None for solution in expected) > 10
             assert any(solution is None for solution in expected)
             for form in gateway.FORMS:

@@ -272,12 +272,6 @@ def _renamed(rename):
             id="packages that are no map",
         ),
         pytest.param(
-            lambda shard: _pack(shard | {"removed": list(shard["packages.conda"])}),
-            "CND0027",
-            "and says that it is removed",
-            id="removed and still listed",
-        ),
-        pytest.param(
             lambda shard: _pack(shard | {"v3": {"conda": _renamed(lambda key: key[:-6])(shard)}}),
             "CND0027",
             "twice",
@@ -323,10 +317,20 @@ def test_bad_repodata_changes_nothing(upstream, refuses, package, spoil, words):
     refuses("CND0014", FLAT, words)
 
 
-def test_repodata_that_lists_what_is_removed_changes_nothing(upstream, refuses, package):
+@pytest.mark.parametrize("form", ["flat", "shards"])
+def test_what_is_listed_and_removed_is_there(pulp, upstream, mirror, package, form):
     _write(upstream, package, removed=[package.filename])
-    upstream.answers[INDEX] = (404, b"")
-    refuses("CND0014", FLAT, f"'{package.filename}' is listed and said to be removed")
+    if form == "flat":
+        upstream.answers[INDEX] = (404, b"")
+    else:
+        change = lambda shard: _pack(shard | {"removed": [package.filename]})  # noqa: E731
+        _replace_shard(upstream, package, change)
+    task = pulp.sync_task(mirror.repository, mirror=True)
+    repodata = pulp.fetch(mirror.url, "noarch/repodata.json").json()
+    assert package.filename in repodata["packages.conda"]
+    assert repodata["removed"] == []
+    told = "Corrected: it is listed, and also said to be removed: noarch/" + package.filename
+    assert told in [report["message"] for report in task["progress_reports"]]
 
 
 def _tomorrow_or_later():

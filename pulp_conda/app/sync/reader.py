@@ -184,6 +184,7 @@ class UpstreamReader:
             entries = repodata.records(self._filter)
             yield from self._taken(fetched.subdir, entries, packages_url)
             self._note_removed(fetched.subdir, repodata.removed())
+            self._note_contradictions(fetched.subdir, repodata.listed_and_removed)
 
     def _read_shards(self, fetched: FetchedSubdir) -> Iterator[UpstreamPackage]:
         with open(fetched.new_path, "rb") as file:
@@ -200,6 +201,7 @@ class UpstreamReader:
                 shard = self._read_shard(index, name, data)
                 yield from self._taken(fetched.subdir, shard.records, index.packages_url)
                 self._note_removed(fetched.subdir, shard.removed, name)
+                self._note_contradictions(fetched.subdir, shard.listed_and_removed)
 
     def _taken(
         self, subdir: str, entries: Iterable[Entry], packages_url: str
@@ -317,6 +319,12 @@ class UpstreamReader:
                 and self._filter.reason_against(record, is_listed=False) is None
             ):
                 self._removed[subdir].add(filename)
+
+    def _note_contradictions(self, subdir: str, filenames: Iterable[str]) -> None:
+        """Note the packages that the upstream lists and also says to be removed."""
+        for filename in filenames:
+            path = layout.package_path(subdir, filename)
+            self._corrected.add("it is listed, and also said to be removed", path)
 
     def _removed_from(self, subdir: str, before: CondaPatch | None) -> set[str]:
         """Return the names of all files that the upstream removed from a subdir.

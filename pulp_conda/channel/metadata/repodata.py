@@ -67,6 +67,8 @@ class Repodata:
         subdir: The subdir that it should be of.
         max_size: The most bytes that it may unpack to.
         now_ms: The time now in milliseconds since 1970, to refuse records from the future.
+        listed_and_removed: The file names of packages that were taken and are also said to be
+            removed, sorted, after all `records` were read. For clients such a package is there.
     """
 
     file: BinaryIO
@@ -74,6 +76,7 @@ class Repodata:
     subdir: str
     max_size: int = MAX_SIZE
     now_ms: int | None = None
+    listed_and_removed: list[str] = field(default_factory=list, init=False, repr=False)
     _removed: list[str] | None = field(default=None, init=False, repr=False)
 
     def packages_url(self, channel_url: str) -> str:
@@ -107,8 +110,7 @@ class Repodata:
         """Yield an entry for every package, in the order of the file.
 
         Raises:
-            BadRepodata: the file is broken, which is raised when the reading gets to that place. Or
-                a package is taken and also listed as removed, which is raised at the end.
+            BadRepodata: the file is broken. This is raised when the reading gets to that place.
         """
         # Hashes of the names. The names themselves would take ten times as much memory.
         taken = array("q")
@@ -127,8 +129,8 @@ class Repodata:
                 if reason is None:
                     taken.append(hash(filename))
                 yield record, reason
-        self._check_removed(removed, taken)
-        self._removed = sorted(removed)
+        self.listed_and_removed = sorted(_found_in(removed, taken))
+        self._removed = sorted(removed.difference(self.listed_and_removed))
 
     def removed(self) -> list[str]:
         """Return the file names of packages that were removed from the channel, sorted (CEP 36).
@@ -184,18 +186,18 @@ class Repodata:
         if layout.is_filename(name):
             removed.add(name)
 
-    def _check_removed(self, removed: Iterable[str], taken: Iterable[int]) -> None:
-        by_hash = {hash(name): name for name in removed}
-        for key in taken:
-            if key in by_hash:
-                raise self._error(f"'{by_hash[key]}' is listed and said to be removed")
-
     def _check_version(self, version: object) -> None:
         if version not in (1, 2):
             raise self._error(f"its 'repodata_version' is {version}, not 1 or 2")
 
     def _error(self, reason: str) -> BadRepodata:
         return BadRepodata(url=self.url, reason=reason)
+
+
+def _found_in(names: Iterable[str], hashes: Iterable[int]) -> set[str]:
+    """Return the names whose hashes are among those."""
+    by_hash = {hash(name): name for name in names}
+    return {by_hash[key] for key in hashes if key in by_hash}
 
 
 def without_nulls(info: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -100,10 +100,13 @@ class Shard:
     Attributes:
         records: An entry for every package.
         removed: The file names of packages that were removed from the channel, sorted.
+        listed_and_removed: Those of packages that are listed and also said to be removed, sorted.
+            For clients such a package is there.
     """
 
     records: list[Entry]
     removed: list[str]
+    listed_and_removed: list[str]
 
 
 def read_index(
@@ -198,7 +201,11 @@ def read_shard(
                 raise fail(f"it lists '{filename}' twice")
             taken.add(filename)
         records.append((record, reason))
-    return Shard(records, _checked_removed(shard.get("removed", []), taken, fail))
+    removed = shard.get("removed", [])
+    if not isinstance(removed, list):
+        raise fail("its 'removed' is not a list")
+    names = {name for name in removed if layout.is_filename(name)}
+    return Shard(records, sorted(names - taken), sorted(names & taken))
 
 
 def shard_key(entries: Iterable[ShardEntry], removed: Iterable[str] = ()) -> bytes:
@@ -407,12 +414,3 @@ def _as_text(fields: object) -> object:
         if isinstance(fields.get(key), bytes):
             fields[key] = fields[key].hex()
     return fields
-
-
-def _checked_removed(removed: object, taken: set[str], fail: _Fail) -> list[str]:
-    if not isinstance(removed, list):
-        raise fail("its 'removed' is not a list")
-    names = {name for name in removed if layout.is_filename(name)}
-    if listed := names & taken:
-        raise fail(f"it lists '{min(listed)}' and says that it is removed")
-    return sorted(names)

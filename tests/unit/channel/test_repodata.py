@@ -446,7 +446,7 @@ def test_removed_packages_are_listed_once_and_sorted(read_before):
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("in_v3", [True, False])
-def test_a_package_that_is_listed_and_removed_is_refused(first, in_v3):
+def test_a_package_that_is_listed_and_removed_is_there(first, in_v3):
     record = make_record("a")
     removed = {"removed": ["z-1-0.conda", record.filename]}
     listed = (
@@ -455,10 +455,13 @@ def test_a_package_that_is_listed_and_removed_is_refused(first, in_v3):
         else {"packages.conda": {record.filename: record.fields}}
     )
     document = removed | listed if first else listed | removed
-    with pytest.raises(BadRepodata) as refused:
-        _records(_repodata(document))
-    assert refused.value.facts["reason"] == "'a-1.0-0.conda' is listed and said to be removed"
-    assert _records(_repodata(document), PackageFilter(excludes=["a"])) == []
+    repodata = _repodata(document)
+    assert [taken.filename for taken in _records(repodata)] == [record.filename]
+    assert repodata.removed() == ["z-1-0.conda"]
+    assert repodata.listed_and_removed == [record.filename]
+    left_out = _repodata(document)
+    assert _records(left_out, PackageFilter(excludes=["a"])) == []
+    assert left_out.listed_and_removed == []
 
 
 def test_a_list_of_removed_packages_has_a_limit(monkeypatch):

@@ -382,16 +382,6 @@ LISTED = {"a-1.0-0.conda": FIELDS}
         pytest.param({"packages": {b"a": {}}}, "its 'packages' has a key that", id="key"),
         pytest.param({"removed": "a-1-0.conda"}, "its 'removed' is not a list", id="removed"),
         pytest.param(
-            {"packages.conda": LISTED, "removed": ["a-1.0-0.conda"]},
-            "it lists 'a-1.0-0.conda' and says that it is removed",
-            id="removed and listed",
-        ),
-        pytest.param(
-            {"v3": {"conda": {"a-1.0-0": FIELDS}}, "removed": ["a-1.0-0.conda"]},
-            "it lists 'a-1.0-0.conda' and says that it is removed",
-            id="removed and listed in v3",
-        ),
-        pytest.param(
             {"packages.conda": LISTED, "v3": {"conda": {"a-1.0-0": FIELDS}}},
             "it lists 'a-1.0-0.conda' twice",
             id="listed in both",
