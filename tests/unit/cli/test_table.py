@@ -23,6 +23,23 @@ from pulpcore.cli.conda.table import render
             id="a resource without a name is shown with its href",
         ),
         pytest.param(
+            [
+                {
+                    "pulp_href": "/x/",
+                    "pulp_created": "2026",
+                    "verb": "moved",
+                    "resource": "prn:x",
+                    "resource_name": "team/stable",
+                    "actor": "ada",
+                }
+            ],
+            [
+                "VERB   RESOURCE_NAME  ACTOR  PULP_CREATED  PULP_HREF",
+                "moved  team/stable    ada    2026          /x/",
+            ],
+            id="an act says who did what to what, and when",
+        ),
+        pytest.param(
             {"name": "a", "subdirs": ["noarch", "linux-64"], "labels": {"b": "c"}},
             ["name     a", "subdirs  noarch, linux-64", 'labels   {"b": "c"}'],
             id="one thing is shown key by key",

@@ -13,6 +13,9 @@ from pulp_cli.generic import REGISTERED_OUTPUT_FORMATTERS
 # The default columns. Other fields are for programs, or are too wide.
 _COLUMNS = (
     "name",
+    "verb",
+    "resource_name",
+    "actor",
     "number",
     "stage",
     "kind",
