@@ -27,7 +27,10 @@
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
     ├── MassRemoval             CND0087
-    └── DiskFull                CND0080
+    ├── DiskFull                CND0080
+    └── CredentialsError        who a request comes from
+        ├── WrongToken              CND0090
+        └── TokenNotForThis         CND0091
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -291,4 +294,28 @@ class DiskFull(ChannelError):
     message = _(
         "There is no room left in '{path}': {reason}. "
         "Free some space there, or choose another place with the setting '{setting}'."
+    )
+
+
+class CredentialsError(ChannelError):
+    """The credentials of a request are refused."""
+
+
+class WrongToken(CredentialsError):
+    """A request has a token that is none, or none any more."""
+
+    code = "CND0090"
+    message = _(
+        "The token is not valid: it is mistyped, revoked or expired, or its owner cannot log in. "
+        "Get another one with 'pulp conda token create'."
+    )
+
+
+class TokenNotForThis(CredentialsError):
+    """A request has a valid token, and does something that the token is not for."""
+
+    code = "CND0091"
+    message = _(
+        "Token '{name}' is for '{scopes}', and not for this request. "
+        "Use a token with another scope or without this limit, or a password."
     )

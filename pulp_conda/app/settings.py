@@ -45,6 +45,11 @@ DRF_ACCESS_POLICY = {
     "reusable_conditions": ["pulp_conda.app.global_access_conditions"],
 }
 
+# Our tokens come first: Pulp's check of passwords would take the token of a Basic login for one.
+REST_FRAMEWORK__DEFAULT_AUTHENTICATION_CLASSES = (
+    "@insert 0 pulp_conda.app.authentication.TokenAuthentication"
+)
+
 # The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new
 # field of that name would rename the enum of another one, and with it a class in generated clients.
 SPECTACULAR_SETTINGS = {

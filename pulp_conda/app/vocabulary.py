@@ -139,6 +139,18 @@ class OnError(StrEnum):
     SKIP = "skip"
 
 
+class TokenScope(StrEnum):
+    """What a token is for.
+
+    `read`: to read channels, by their URLs in the content app. `upload`: to upload packages to
+    channels. `promote`: to promote between the stages of lifecycles.
+    """
+
+    READ = "read"
+    UPLOAD = "upload"
+    PROMOTE = "promote"
+
+
 def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Return words as the choices of a field: Django's own `TextChoices` has no types."""
     return [(word.value, word.value) for word in words]

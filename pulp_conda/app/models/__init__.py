@@ -15,6 +15,7 @@ from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
 from .sidecar import CondaSidecar
+from .token import CondaToken
 from .upstream import UpstreamShards, UpstreamSummary
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "CondaSidecar",
     "CondaSolution",
     "CondaStage",
+    "CondaToken",
     "HistoryEntry",
     "IndexedFile",
     "PublishedShard",

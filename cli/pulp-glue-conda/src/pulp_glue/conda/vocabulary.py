@@ -163,3 +163,11 @@ class OnError(StrEnum):
 def values_of(words: type[StrEnum]) -> list[str]:
     """Return the values of an enumeration as plain texts."""
     return [word.value for word in words]
+
+
+class TokenScope(StrEnum):
+    """What a token is for."""
+
+    READ = "read"
+    UPLOAD = "upload"
+    PROMOTE = "promote"

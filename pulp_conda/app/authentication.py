@@ -1,0 +1,270 @@
+"""Who a request comes from: tokens.
+
+One class for the API and the content app reads them:
+
+    Authorization: Bearer cnd-…
+    Authorization: token cnd-…
+    Authorization: Basic …          the password is the token, the user name is any
+    X-API-Key: cnd-…
+    /t/cnd-…/                       in URLs of the content app: see `PATH_TOKEN_HEADER`
+
+In the API, a view accepts no token unless it names the scope for each of its actions:
+
+    class SomeViewSet(...):
+        token_scopes: ClassVar[TokenScopes] = {"promote": TokenScope.PROMOTE}
+
+It then asks `token_allows` whether the token is for the channel.
+
+In the content app, a request with a token is anonymous: `request["user"]` is an `AnonymousUser`,
+and `request["auth"]` is the `CondaToken`, or `Refused`. Who knows the channel calls `let_in`, which
+makes the owner of the token the user of the request. So handlers and guards that know nothing of
+tokens see nobody.
+
+Sources: RFC 6750 (Bearer), RFC 7617 (Basic), RFC 9110 section 11 (challenges).
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import aiohttp.web
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.request import Request
+
+from pulpcore.plugin.models import Domain
+from pulpcore.plugin.util import get_domain
+
+from pulp_conda.app.errors import CredentialsError, TokenNotForThis, WrongToken
+from pulp_conda.app.models import CondaDistribution, CondaToken
+from pulp_conda.app.models.token import PREFIX, digest_of
+from pulp_conda.app.vocabulary import TokenScope
+
+TokenScopes = Mapping[str, TokenScope]
+User: TypeAlias = AbstractBaseUser | AnonymousUser
+
+# The routes for `/t/<token>/` take the token out of the URL and put it into this header, before
+# Pulp authenticates the request. A client may send it as well: it is one more way to give a token.
+PATH_TOKEN_HEADER = "X-Pulp-Conda-Path-Token"
+
+_KEY_HEADER = "X-API-Key"
+_REALM = "pulp"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What `request["auth"]` is in the content app if the credentials are refused.
+
+    Fields:
+        error: Why.
+        retry_after: After how many seconds they may be tried again: the status is then 429, and
+            otherwise 401.
+    """
+
+    error: CredentialsError
+    retry_after: int | None = None
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Finds the token of a request; `request.auth` is then the `CondaToken`.
+
+    Credentials of other kinds are left to the classes after it. It comes before Pulp's class for
+    passwords, which would take the token of a Basic login for a password.
+    """
+
+    def authenticate(
+        self, request: Request
+    ) -> tuple[AbstractBaseUser | AnonymousUser, object] | None:
+        """Return the user and the token, or None if the request has no token.
+
+        Raises:
+            AuthenticationFailed: `WrongToken`, only in the API.
+            PermissionDenied: `TokenNotForThis`, only in the API.
+        """
+        secret = secret_of(request.headers)
+        if secret is None:
+            return None
+        token = find_token(secret)
+        if _is_for_content(request):
+            # Not an exception: Pulp would write the path to its log.
+            if token is not None:
+                token.note_use()
+            return AnonymousUser(), token or Refused(WrongToken())
+        if token is None:
+            raise AuthenticationFailed(str(WrongToken()))
+        scope = _declared_scope(request)
+        if scope is None or scope not in token.scopes:
+            raise PermissionDenied(str(_not_for_this(token)))
+        token.note_use()
+        return token.owner, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenges of all classes of the view, as one header.
+
+        REST framework asks only the first class, which is this one.
+        """
+        view = request.parser_context["view"]
+        others = [each for each in view.get_authenticators() if not isinstance(each, type(self))]
+        challenges = [each.authenticate_header(request) for each in others]
+        return ", ".join([*filter(None, challenges), f'Bearer realm="{_REALM}"'])
+
+
+def secret_of(headers: Mapping[str, str]) -> str | None:
+    """Return what a request gives as a token, or None.
+
+    Whatever begins like a token counts as one, also if it cannot be a valid one.
+    """
+    return next((secret for secret in _secrets(headers) if secret.startswith(PREFIX)), None)
+
+
+def find_token(secret: str) -> CondaToken | None:
+    """Return a token that is accepted now: not revoked, not expired, its owner active.
+
+    This is one query. A server of files may ask the same in a statement of its own:
+
+        SELECT token.pulp_id, token.scopes, token.is_limited, token.channels, token.lifecycles,
+               token.last_used, token.pulp_domain_id, token.owner_id
+        FROM conda_condatoken AS token JOIN auth_user ON auth_user.id = token.owner_id
+        WHERE token.sha256 = $1 AND token.revoked IS NULL AND auth_user.is_active
+              AND (token.expires IS NULL OR token.expires > now())
+
+    where `$1` is `digest_of(secret)`. `CondaToken.allows` says what the other columns mean. Who
+    accepts a token also calls `CondaToken.note_use`, at least if `last_used` is a minute old.
+
+    Args:
+        secret: Untrusted input.
+    """
+    digest = digest_of(secret)
+    if digest is None:
+        return None
+    token = CondaToken.objects.select_related("owner").filter(sha256=digest).first()
+    return token if token is not None and token.is_valid else None
+
+
+def issue_token(
+    *,
+    owner: AbstractBaseUser,
+    name: str,
+    scopes: Iterable[TokenScope],
+    channels: Iterable[UUID] | None = None,
+    lifecycles: Iterable[UUID] | None = None,
+    expires: datetime | None = None,
+    domain: Domain | None = None,
+) -> tuple[CondaToken, str]:
+    """Make a token, and return it with its secret, which is stored nowhere.
+
+    Args:
+        owner: As whom it acts.
+        name: Unique among the tokens of its owner in the domain.
+        scopes: At least one.
+        channels: The keys of the distributions for which it is.
+        lifecycles: The keys of lifecycles: it is for the distributions of all of their stages. If
+            this and `channels` are None, it is for all channels of the domain.
+        domain: By default the one of the request.
+    """
+    token = CondaToken(
+        owner=owner,
+        name=name,
+        scopes=list(scopes),
+        is_limited=channels is not None or lifecycles is not None,
+        channels=list(channels or ()),
+        lifecycles=list(lifecycles or ()),
+        expires=expires,
+        pulp_domain=domain or get_domain(),
+    )
+    secret = token.set_secret()
+    token.save()
+    return token, secret
+
+
+def token_allows(
+    auth: Request | aiohttp.web.BaseRequest | object,
+    scope: TokenScope,
+    distribution: CondaDistribution,
+) -> bool:
+    """Say whether the token of a request, if it has one, is for a purpose and a channel.
+
+    The rights of the user are another question: ask both.
+
+    Args:
+        auth: A request of the API or of the content app, or what its `auth` is.
+    """
+    if isinstance(auth, Request):
+        auth = auth.auth
+    elif isinstance(auth, aiohttp.web.BaseRequest):
+        auth = auth.get("auth")
+    if isinstance(auth, CondaToken):
+        return auth.allows(scope, distribution)
+    return not isinstance(auth, Refused)
+
+
+def check_token(request: Request, scope: TokenScope, distribution: CondaDistribution) -> None:
+    """Refuse a request of the API whose token is not for a purpose and a channel.
+
+    Raises:
+        PermissionDenied: `TokenNotForThis`.
+    """
+    if not token_allows(request, scope, distribution):
+        raise PermissionDenied(str(_not_for_this(request.auth)))
+
+
+def let_in(
+    request: aiohttp.web.Request, scope: TokenScope, distribution: CondaDistribution
+) -> User:
+    """Make the owner of the token the user of a request of the content app, and return the user.
+
+    If the token is not for this purpose and channel, the request stays anonymous. A request without
+    a token keeps its user.
+    """
+    token = request.get("auth")
+    if isinstance(token, CondaToken):
+        user = token.owner if token.allows(scope, distribution) else AnonymousUser()
+        request["user"] = request["drf_request"].user = user
+        # Setting the user of a request does not change its `auth`.
+    return request["user"]
+
+
+def _secrets(headers: Mapping[str, str]) -> Iterable[str]:
+    """Yield what headers have in the places of tokens."""
+    yield headers.get(PATH_TOKEN_HEADER, "")
+    scheme, _, value = headers.get("Authorization", "").strip().partition(" ")
+    match scheme.lower():
+        case "bearer" | "token":
+            yield value.strip()
+        case "basic":
+            yield _password_of(value)
+    yield headers.get(_KEY_HEADER, "").strip()
+
+
+def _password_of(credentials: str) -> str:
+    """Return the password of Basic credentials, or an empty text if they are malformed."""
+    try:
+        login = base64.b64decode(credentials.strip()).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return login.partition(":")[2]
+
+
+def _is_for_content(request: Request) -> bool:
+    """Say whether the content app asks. Its requests come from aiohttp, and not from a server of
+    Django.
+    """
+    return type(request._request) is HttpRequest
+
+
+def _declared_scope(request: Request) -> TokenScope | None:
+    """Return the scope that the view declares for what the request does, or None."""
+    view = request.parser_context["view"]
+    scopes: TokenScopes = getattr(view, "token_scopes", {})
+    return scopes.get(getattr(view, "action", None) or request.method.lower())
+
+
+def _not_for_this(token: CondaToken) -> TokenNotForThis:
+    return TokenNotForThis(name=token.name, scopes=", ".join(token.scopes))
