@@ -300,39 +300,40 @@ def _read_groups(value: Any) -> Any:
 
 def _read_count(value: Any) -> Any:
     """Read a whole number that is not negative."""
-    if type(value) is int:
-        result: Any = value
-    elif type(value) is float and value.is_integer():
-        result = int(value)
-    elif isinstance(value, str) and _DIGITS.fullmatch(value):
-        result = int(value)
-    elif value in _EMPTY:
-        return _ABSENT
-    else:
-        result = None
-    if result is None or not 0 <= result <= _LARGEST_INTEGER:
+    result = _read_number(value, lambda number: int(number) if number.is_integer() else None)
+    if result is None or (result is not _ABSENT and not 0 <= result <= _LARGEST_INTEGER):
         raise ValueError(f"is {_shown(value)}, not a whole number")
     return result
 
 
 def _read_time(value: Any) -> Any:
     """Read seconds or milliseconds since 1970."""
-    if type(value) is int:
-        result: Any = value
-    elif type(value) is float and abs(value) < _LARGEST_INTEGER:
-        result = _as_whole_time(value)
-    elif isinstance(value, str) and _DIGITS.fullmatch(value):
-        result = int(value)
-    elif value in _EMPTY:
-        return _ABSENT
-    else:
-        result = None
-    if result is None or not _FIRST_TIME <= _as_seconds(result) <= _LAST_TIME:
+    result = _read_number(value, _as_whole_time)
+    if result is None or (
+        result is not _ABSENT and not _FIRST_TIME <= _as_seconds(result) <= _LAST_TIME
+    ):
         raise ValueError(f"is {_shown(value)}, not a time in milliseconds since 1970")
     return result
 
 
-def _as_whole_time(value: float) -> int:
+def _read_number(value: Any, read_float: Callable[[float], int | None]) -> Any:
+    """Return the whole number that a value means, `_ABSENT` for an empty one, or None for others.
+
+    Args:
+        read_float: What a number with a point means, if that is a whole number.
+    """
+    if type(value) is int:
+        return value
+    if type(value) is float:
+        return read_float(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return _ABSENT if value in _EMPTY else None
+
+
+def _as_whole_time(value: float) -> int | None:
+    if not abs(value) < _LARGEST_INTEGER:  # too large, or not a number
+        return None
     # `time.time()` of Python has the milliseconds behind the point.
     milliseconds = round(value * 1000)
     has_seconds = not value.is_integer() and value <= LAST_SECOND < milliseconds

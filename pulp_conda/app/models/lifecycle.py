@@ -427,19 +427,18 @@ class HistoryEntry(BaseModel):
         return entry
 
     @hook(AFTER_CREATE)
-    @hook(AFTER_UPDATE)
+    @hook(AFTER_UPDATE, when_any=["outcome", "answers"], has_changed=True)
     def note_move(self) -> None:
-        if self._state.adding or self.has_changed("outcome") or self.has_changed("answers"):
-            note_act(
-                ActVerb.MOVED,
-                self.stage,
-                self.stage.act_name,
-                self.stage.act_domain,
-                entry=self.number,
-                kind=self.kind,
-                outcome=self.outcome,
-                state=self.label,
-            )
+        note_act(
+            ActVerb.MOVED,
+            self.stage,
+            self.stage.act_name,
+            self.stage.act_domain,
+            entry=self.number,
+            kind=self.kind,
+            outcome=self.outcome,
+            state=self.label,
+        )
 
     def answer(self, user: Any, is_approved: bool, reason: str) -> None:
         """Store the answer of a user to this request. A rejection closes it.

@@ -21,7 +21,8 @@ from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
 from pulp_conda.app.sync.removals import check_removals
 from pulp_conda.app.sync.reports import warn
 from pulp_conda.app.sync.summaries import keep_summaries
-from pulp_conda.app.sync.upstream import FetchedSubdir, Seen, Upstream, run
+from pulp_conda.app.sync.upstream import FetchedSubdir, Upstream
+from pulp_conda.app.sync.upstream_files import Seen, run
 from pulp_conda.channel.errors import BadShard, UpstreamError
 from pulp_conda.channel.matchspec import PackageFilter
 

@@ -11,7 +11,8 @@ from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.reader import UnusableForm, UpstreamReader
-from pulp_conda.app.sync.upstream import FORMS, FetchedSubdir, Upstream, run, says_no_such_form
+from pulp_conda.app.sync.upstream import FORMS, FetchedSubdir, Upstream, says_no_such_form
+from pulp_conda.app.sync.upstream_files import run
 from pulp_conda.app.vocabulary import RepodataForm
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import EmptyUpstream, UpstreamError

@@ -11,7 +11,7 @@ from pulpcore.plugin.models import RepositoryVersion
 
 from pulp_conda.app.models import CondaPackage, CondaRemote
 from pulp_conda.app.sync.packages import UpstreamPackage
-from pulp_conda.app.sync.upstream import cancel, run, upstream_errors
+from pulp_conda.app.sync.upstream_files import cancel, run, upstream_errors
 from pulp_conda.app.vocabulary import OnError
 from pulp_conda.channel.errors import (
     DigestMismatch,

@@ -25,7 +25,8 @@ from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo, CondaRemote, CondaSidecar
 from pulp_conda.app.sync.packages import AbsentFile, UpstreamPackage
 from pulp_conda.app.sync.reports import warn
-from pulp_conda.app.sync.upstream import Upstream, cancel, may_pass, run, upstream_errors
+from pulp_conda.app.sync.upstream import Upstream
+from pulp_conda.app.sync.upstream_files import cancel, may_pass, run, upstream_errors
 from pulp_conda.app.vocabulary import OnError
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
@@ -170,12 +171,12 @@ def _fetch_sidecars(
     urls = [
         _beside(package.url, f".sigs.{package.record.attestations_sha256}") for package in packages
     ]
-    answers = upstream.fetch_all(urls, MAX_SIDECAR_SIZE, are_optional=True)
+    answers = upstream.files.fetch_all(urls, MAX_SIDECAR_SIZE, are_optional=True)
     sidecars = []
     for package, url, answer in zip(packages, urls, list(answers), strict=True):
         if isinstance(answer, str):
             url = _beside(package.url, ".sigs")
-            (answer,) = upstream.fetch_all([url], MAX_SIDECAR_SIZE, are_optional=True)
+            (answer,) = upstream.files.fetch_all([url], MAX_SIDECAR_SIZE, are_optional=True)
         if isinstance(answer, str):
             problem: str | None = answer
         else:

@@ -16,7 +16,8 @@ from pulp_conda.app.sync.checksums import Checksums
 from pulp_conda.app.sync.ingest import PatchChanges
 from pulp_conda.app.sync.packages import UpstreamPackage
 from pulp_conda.app.sync.reports import warn
-from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Seen, Upstream
+from pulp_conda.app.sync.upstream import FetchedFile, FetchedSubdir, Upstream
+from pulp_conda.app.sync.upstream_files import Seen
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
@@ -196,7 +197,7 @@ class UpstreamReader:
             self.looked_at[fetched.subdir] = set(filter(layout.is_name, looked_at))
         names = sorted(changed)
         urls = map(index.shard_url, names)
-        with closing(self._upstream.fetch_all(urls, MAX_SIZE)) as answers:
+        with closing(self._upstream.files.fetch_all(urls, MAX_SIZE)) as answers:
             for name, data in zip(names, answers, strict=True):
                 shard = self._read_shard(index, name, data)
                 yield from self._taken(fetched.subdir, shard.records, index.packages_url)
@@ -241,7 +242,7 @@ class UpstreamReader:
                 yield whole
 
     def _read_shard(self, index: ShardIndex, name: str, data: bytes | str) -> Shard:
-        """Check a shard; `data` is what `Upstream.fetch_all` gave for it."""
+        """Check a shard; `data` is what `UpstreamFiles.fetch_all` gave for it."""
         url = index.shard_url(name)
         if isinstance(data, str):
             raise BadShard(url=url, name=name, reason=data)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pulp_conda.app.errors import NothingWaits, StateGone
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
+    CondaAct,
     CondaDistribution,
     CondaLifecycle,
     CondaPackage,
@@ -170,6 +171,15 @@ def test_a_request_that_waits_is_moved_by_its_own_move(stage, publish):
     stage.move(waiting)
     (entry,) = stage.lifecycle.history.all()
     assert (entry.pk, entry.outcome, entry.number) == (waiting.pk, "moved", 1)
+
+
+def test_a_request_and_what_comes_of_it_are_acts(stage, publish):
+    waiting = _entry(stage, publish(), outcome="waiting")
+    waiting.save()
+    waiting.save()
+    stage.move(waiting)
+    moves = CondaAct.objects.filter(verb="moved", details__entry=1).order_by("pulp_created")
+    assert [act.details["outcome"] for act in moves] == ["waiting", "moved"]
 
 
 def test_requests_of_other_stages_go_on_waiting(lifecycle, stage, publish):
