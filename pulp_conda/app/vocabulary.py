@@ -110,6 +110,8 @@ class WebhookEvent(StrEnum):
     ROLLED_BACK = "rolled_back"
     GATE_FAILED = "gate_failed"
     APPROVAL_WANTED = "approval_wanted"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
 
 
 class DeliveryState(StrEnum):

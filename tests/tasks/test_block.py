@@ -144,6 +144,22 @@ def test_channels_and_stages_list_a_blocked_package_as_removed_and_the_past_stay
     assert team.lifecycle.state("stable") == "v1.1"
 
 
+def test_the_users_of_a_stage_and_its_webhook_are_told_of_a_block(pulp, team, block):
+    lifecycle, path = team.lifecycle.href, f"noarch/{team.bad.filename}"
+    pulp.patch(lifecycle, announce=True, webhook_url="http://127.0.0.1:9/")
+    made = block(spec=f"{team.bad.record.name} 1.0")
+
+    def told():
+        (notice,) = pulp.fetch(team.url("stable"), "notices.json").json()["notices"]
+        events = pulp.list(f"{lifecycle}deliveries/")
+        (newest, *_) = (event for event in events if event["stage"] == "stable")
+        return notice["message"], newest["event"]
+
+    assert told() == (f"1 file blocked in stable: {path}. {REASON}", "blocked")
+    lift(pulp, made)
+    assert told() == (f"1 file no longer blocked in stable: {path}.", "unblocked")
+
+
 def test_no_rollback_goes_behind_a_block(pulp, team, block):
     team.lifecycle.roll_back("unstable")
     team.lifecycle.promote("testing", state="v2", source="unstable")

@@ -10,8 +10,20 @@ from pulp_conda.channel.metadata.notices import check_notices
 
 # Not `published`: a stage that follows its repository may move many times a day, and nobody
 # decides that.
-_KINDS = (EntryKind.PROMOTED, EntryKind.PACKAGES, EntryKind.ROLLED_BACK)
+_KINDS = (
+    EntryKind.PROMOTED,
+    EntryKind.PACKAGES,
+    EntryKind.ROLLED_BACK,
+    EntryKind.BLOCKED,
+    EntryKind.UNBLOCKED,
+)
 _SHOWN_FOR = timedelta(days=7)
+
+# How many blocked files a notice names.
+_NAMED_FILES = 5
+
+# A longer reason is cut, in characters. The answer to a request for the file has all of it.
+_LONGEST_REASON = 300
 
 
 def announce(entry: HistoryEntry) -> None:
@@ -42,7 +54,21 @@ def announce(entry: HistoryEntry) -> None:
 
 
 def _message(entry: HistoryEntry) -> str:
+    if entry.kind in (EntryKind.BLOCKED, EntryKind.UNBLOCKED):
+        return _message_about_block(entry)
     verb = "was rolled back" if entry.kind == EntryKind.ROLLED_BACK else "moved"
     origin = f" from {entry.before}" if entry.before else ""
     line = summary_line(entry.report["changes"]["summaries"])
     return f"{entry.stage.name} {verb}{origin} to {entry.label}: {line}."
+
+
+def _message_about_block(entry: HistoryEntry) -> str:
+    count = entry.report["count"]
+    what = "1 file" if count == 1 else f"{count} files"
+    # The report has the reason of each blocked file behind its path.
+    paths = [file.partition(": ")[0] for file in entry.report["blocked"][:_NAMED_FILES]]
+    others = f" and {count - len(paths)} more" if count > len(paths) else ""
+    files = ", ".join(paths) + others
+    if entry.kind == EntryKind.UNBLOCKED:
+        return f"{what} no longer blocked in {entry.stage.name}: {files}."
+    return f"{what} blocked in {entry.stage.name}: {files}. {entry.reason[:_LONGEST_REASON]}"

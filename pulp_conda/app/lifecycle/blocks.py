@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
+from pulp_conda.app.lifecycle.news import tell
 from pulp_conda.app.lifecycle.packages import state_of
 from pulp_conda.app.models import (
     CondaDistribution,
@@ -17,7 +18,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.models.publication import served_state, version_of
 from pulp_conda.app.publishing.channel import publish_version
-from pulp_conda.app.versions.blocked import blocked_packages
+from pulp_conda.app.versions.blocked import blocked_packages, paths_with
 from pulp_conda.app.versions.published import newest_publication
 from pulp_conda.app.vocabulary import EntryKind
 
@@ -107,12 +108,13 @@ def _move(
         came, went = set(old.withheld) - set(new.withheld), set(new.withheld) - set(old.withheld)
         kind = EntryKind.BLOCKED if went else EntryKind.UNBLOCKED
         entry = HistoryEntry.make(stage, kind, new, state_of(stage, new), requester, reason=reason)
-        entry.report = _report(new, went or came)
+        entry.report = _report_blocked(new, went) if went else _report_unblocked(new, came)
         stage.move(entry)
+        tell(entry)
 
 
-def _report(publication: CondaPublication, digests: set[str]) -> dict[str, Any]:
-    """Return what an entry says of the packages that went or came back."""
+def _report_blocked(publication: CondaPublication, digests: set[str]) -> dict[str, Any]:
+    """Return what an entry says of the packages that went."""
     packages = [
         package
         for package in blocked_packages(served_state(publication))
@@ -122,3 +124,9 @@ def _report(publication: CondaPublication, digests: set[str]) -> dict[str, Any]:
         "count": len(digests),
         "blocked": [f"{package.path}: {package.reason}" for package in packages[:_SHOWN]],
     }
+
+
+def _report_unblocked(publication: CondaPublication, digests: set[str]) -> dict[str, Any]:
+    """Return what an entry says of the packages that came back."""
+    paths = paths_with(served_state(publication), digests)
+    return {"count": len(digests), "blocked": paths[:_SHOWN]}

@@ -18,6 +18,8 @@ _EVENTS = {
     (EntryKind.PROMOTED, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
     (EntryKind.PACKAGES, EntryOutcome.MOVED): WebhookEvent.PROMOTED,
     (EntryKind.ROLLED_BACK, EntryOutcome.MOVED): WebhookEvent.ROLLED_BACK,
+    (EntryKind.BLOCKED, EntryOutcome.MOVED): WebhookEvent.BLOCKED,
+    (EntryKind.UNBLOCKED, EntryOutcome.MOVED): WebhookEvent.UNBLOCKED,
 }
 _EVENTS_OF_ALL_KINDS = {
     EntryOutcome.BLOCKED: WebhookEvent.GATE_FAILED,
@@ -27,6 +29,9 @@ _EVENTS_OF_ALL_KINDS = {
 # Longer texts of people are cut, in characters. The history has all of the text.
 _LONGEST_REASON = 1000
 _LONGEST_SUMMARY = 300
+
+# How many blocked files a message names. The history has more.
+_MOST_FILES = 20
 
 
 def tell(entry: HistoryEntry) -> None:
@@ -49,7 +54,7 @@ def tell(entry: HistoryEntry) -> None:
 
 def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
     """Return the message to the webhook. It is smaller than 200 kB, however much people wrote."""
-    changes = entry.report.get("changes")
+    changes, blocked = entry.report.get("changes"), entry.report.get("blocked")
     return {
         "event": event,
         "lifecycle": {"name": entry.lifecycle.name, "pulp_href": get_url(entry.lifecycle)},
@@ -63,6 +68,11 @@ def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
         "requested_by": entry.requested_by,
         "reason": _cut(entry.reason, _LONGEST_REASON),
         "changes": changes and {key: changes[key] for key in ("counts", "summaries")},
+        "blocked": blocked
+        and {
+            "count": entry.report["count"],
+            "files": [_cut(file, _LONGEST_SUMMARY) for file in blocked[:_MOST_FILES]],
+        },
         "gates": [
             {
                 "name": gate["name"],

@@ -80,6 +80,15 @@ WHERE package._pulp_domain_id = %(domain)s
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
 """
 
+_PATHS = f"""
+SELECT package.subdir, package.filename
+FROM unnest(%(digests)s::text[]) AS file (sha256)
+    {_PACKAGES}
+    CROSS JOIN LATERAL ({{origin}}) AS member
+WHERE package._pulp_domain_id = %(domain)s
+ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
+"""
+
 _REPOSITORIES = f"""
 SELECT DISTINCT member.repository_id
 FROM unnest(%(digests)s::text[]) AS file (sha256)
@@ -162,6 +171,15 @@ def blocked_packages(state: State) -> list[BlockedPackage]:
     with connection.cursor() as cursor:
         cursor.execute(statement, {**state.facts("state"), "domain": get_domain_pk()})
         return list(map(BlockedPackage._make, cursor.fetchall()))
+
+
+def paths_with(state: State, digests: Collection[str]) -> list[str]:
+    """Return the paths of the packages of a state that have one of these sha256, sorted."""
+    statement = _PATHS.format(origin=state.origin("package.content_ptr_id", "state"))
+    facts = {**state.facts("state"), "digests": list(digests), "domain": get_domain_pk()}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, facts)
+        return list(starmap(package_path, cursor.fetchall()))
 
 
 def repositories_with(digests: Collection[str]) -> list[UUID]:

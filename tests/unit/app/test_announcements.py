@@ -62,6 +62,38 @@ def test_a_move_is_announced_for_a_week(stage, kind, state, message):
     assert abs(timezone.now() + timedelta(days=7) - ends) < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize(
+    "kind, count, message",
+    [
+        ("blocked", 1, "1 file blocked in stable: noarch/f0-1-0.conda. It has a backdoor."),
+        (
+            "blocked",
+            7,
+            "7 files blocked in stable: noarch/f0-1-0.conda, noarch/f1-1-0.conda, "
+            "noarch/f2-1-0.conda, noarch/f3-1-0.conda, noarch/f4-1-0.conda and 2 more. "
+            "It has a backdoor.",
+        ),
+        ("unblocked", 1, "1 file no longer blocked in stable: noarch/f0-1-0.conda."),
+    ],
+)
+def test_a_block_is_announced_with_its_files_and_its_reason(stage, kind, count, message):
+    entry = _entry(stage, kind, (41, 1))
+    files = [f"noarch/f{number}-1-0.conda: It has a backdoor." for number in range(count)]
+    entry.reason, entry.report = "It has a backdoor.", {"count": count, "blocked": files}
+    stage.move(entry)
+    announce(entry)
+    assert [notice["message"] for notice in _notices()] == [message]
+
+
+def test_a_long_reason_of_a_block_is_cut(stage):
+    entry = _entry(stage, "blocked", (41, 1))
+    entry.reason, entry.report = "é" * 10_000, {"count": 1, "blocked": ["noarch/f-1-0.conda: é"]}
+    stage.move(entry)
+    announce(entry)
+    (notice,) = _notices()
+    assert notice["message"].endswith("noarch/f-1-0.conda. " + "é" * 300)
+
+
 def test_the_first_state_of_a_stage_moved_from_nothing(stage):
     HistoryEntry.objects.all().delete()
     _move(stage)

@@ -99,6 +99,8 @@ def _dispatched(function):
         ("promoted", "blocked", "gate_failed"),
         ("packages", "blocked", "gate_failed"),
         ("promoted", "waiting", "approval_wanted"),
+        ("blocked", "moved", "blocked"),
+        ("unblocked", "moved", "unblocked"),
     ],
 )
 def test_what_happens_to_a_stage_is_an_event(stage, receiver, kind, outcome, event):
@@ -143,6 +145,7 @@ def test_a_message_says_what_happened(stage, receiver):
         "requested_by": "",
         "reason": "tuesday",
         "changes": {"counts": {"added": 1}, "summaries": {"new": 1}},
+        "blocked": None,
         "gates": [
             {
                 "name": "rules",
@@ -156,7 +159,8 @@ def test_a_message_says_what_happened(stage, receiver):
 
 def test_a_message_stays_small_whatever_people_write(stage, receiver):
     gate = {"name": "g" * 100, "verdict": "failed", "summary": "ä" * 9999, "overridden": "b" * 9999}
-    report = {**REPORT, "gates": [gate] * 50}
+    files = [f"noarch/{'f' * 200}.conda: {'ü' * 2000}"] * 100
+    report = {**REPORT, "gates": [gate] * 50, "blocked": files, "count": 5000}
     _happen(stage, reason="\x01" * 10_000, report=report)
     deliver(str(stage.lifecycle_id))
     ((_, body),) = receiver.messages
