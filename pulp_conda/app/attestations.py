@@ -139,6 +139,24 @@ def attested(
     return replace(record, fields=fields)
 
 
+def uploaded_bundles(text: str, filename: str) -> list[dict[str, Any]]:
+    """Return the bundles that a client sent with a package.
+
+    Args:
+        text: JSON, a Sigstore bundle or a list of them.
+        filename: The name of the package, for the error.
+
+    Raises:
+        BadAttestation: they are no Sigstore bundles.
+    """
+    if text.lstrip().startswith("{"):
+        text = f"[{text}]"
+    try:
+        return read_bundles(text.encode())
+    except ValueError as error:
+        raise BadAttestation(filename=filename, reason=str(error)) from None
+
+
 def sidecar_problem(record: PackageRecord, data: bytes) -> str | None:
     """Return why some bytes are not the sidecar that a record names, or no sidecar, or None."""
     digest = sha256(data).hexdigest()

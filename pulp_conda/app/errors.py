@@ -23,6 +23,11 @@
     │   ├── UnknownReference        CND0062
     │   ├── UsedByLifecycle         CND0063
     │   └── BehindBlock             CND0071
+    ├── UploadError             a file that a client sends to a channel
+    │   ├── TakesNoUploads          CND0100
+    │   ├── MayNotUpload            CND0101
+    │   ├── WrongDigest             CND0102
+    │   └── UploadFailed            CND0103
     ├── BadResult               CND0066
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
@@ -246,6 +251,47 @@ class BehindBlock(LifecycleError):
         "Stage '{stage}' of lifecycle '{lifecycle}' is not rolled back behind entry {number} of "
         "its history, by which packages were blocked: earlier states may list them. "
         "Promote a state that has none of them, or lift the block first."
+    )
+
+
+class UploadError(ChannelError):
+    """A channel does not take a file from a client."""
+
+
+class TakesNoUploads(UploadError):
+    """No file can be added to what a distribution serves."""
+
+    code = "CND0100"
+    message = _("Channel '{channel}' takes no uploads: {reason}. {advice}")
+
+
+class MayNotUpload(UploadError):
+    """A user may not add packages to the repository of a channel."""
+
+    code = "CND0101"
+    message = _(
+        "'{user}' may not upload to channel '{channel}': {reason}. "
+        "Ask the owner of repository '{repository}' for that."
+    )
+
+
+class WrongDigest(UploadError):
+    """A file arrived with other bytes than the client said."""
+
+    code = "CND0102"
+    message = _(
+        "'{filename}' arrived with the {algorithm} '{found}', and the client said '{expected}'. "
+        "Nothing of it is stored: upload it again."
+    )
+
+
+class UploadFailed(UploadError):
+    """A file was accepted, and the server could not handle it."""
+
+    code = "CND0103"
+    message = _(
+        "'{filename}' could not be added to the channel: {reason}. "
+        "Upload it again, and tell an administrator if that does not help."
     )
 
 

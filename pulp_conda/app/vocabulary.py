@@ -26,6 +26,21 @@ class ActVerb(StrEnum):
     REVOKED = "revoked"
 
 
+class UploadState(StrEnum):
+    """What became of an uploaded file.
+
+    `waiting`: nobody looked at it yet. `published`: clients can install it. `exists`: the channel
+    had the same bytes. `conflict`: the channel has other bytes under that name. `refused`: it is no
+    package that the channel may have.
+    """
+
+    WAITING = "waiting"
+    PUBLISHED = "published"
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
 class EntryKind(StrEnum):
     """What an entry of the history is about.
 

@@ -16,6 +16,7 @@ from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
 from .sidecar import CondaSidecar
 from .token import CondaToken
+from .upload import CondaUpload
 from .upstream import UpstreamShards, UpstreamSummary
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "CondaSolution",
     "CondaStage",
     "CondaToken",
+    "CondaUpload",
     "HistoryEntry",
     "IndexedFile",
     "PublishedShard",

@@ -1,5 +1,4 @@
 import json
-import logging
 from collections.abc import Iterable
 from gettext import gettext as _
 from typing import Any
@@ -16,23 +15,18 @@ from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.artifacts import compute_md5, save_artifact
-from pulp_conda.app.attestations import attested
+from pulp_conda.app.attestations import attested, uploaded_bundles
 from pulp_conda.app.disk import disk_errors
-from pulp_conda.app.errors import BlockedPackage
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.limits import UploadBudget, package_limits
+from pulp_conda.app.limits import UploadBudget
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRemote
-from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.uploading.reading import read_upload
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadAttestation, ChannelError, DownloadFailed
+from pulp_conda.channel.errors import ChannelError, DownloadFailed
 from pulp_conda.channel.package.archive import spend_freely
-from pulp_conda.channel.package.attestations import read_bundles
-from pulp_conda.channel.package.package import read_package_with_info
-
-log = logging.getLogger(__name__)
 
 _INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
 
@@ -202,14 +196,9 @@ class CondaPackageSerializer(
             ValidationError: with `BadAttestation`, if they are no Sigstore bundles.
         """
         text = attestation if isinstance(attestation, str) else json.dumps(attestation)
-        if text.lstrip().startswith("{"):
-            text = f"[{text}]"
+        filename = getattr(self.initial_data.get("file"), "name", "the package")
         with channel_errors_as_validation():
-            try:
-                return read_bundles(text.encode())
-            except ValueError as error:
-                filename = getattr(self.initial_data.get("file"), "name", "the package")
-                raise BadAttestation(filename=filename, reason=str(error)) from None
+            return uploaded_bundles(text, filename)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if data.get("attestation") and not data.get("repository"):
@@ -270,25 +259,16 @@ class CondaPackageSerializer(
         file = artifact.file if artifact else data.pop("file")
         if budget:
             budget.check_size(file.size)  # Before its bytes are read to compute the MD5.
-        record, data["info"] = read_package_with_info(
+        record, data["info"] = read_upload(
             file,
             filename=filename,
             subdir=data.get("subdir"),
             sha256=artifact.sha256 if artifact else file.hashers["sha256"].hexdigest(),
             md5=compute_md5(file),
             size=file.size,
-            limits=package_limits(),
             spend=budget.spend if budget else spend_freely,
         )
         path = layout.package_path(record.subdir, record.filename)
-        if (reason := current_blocklist().reason_against(record)) is not None:
-            raise BlockedPackage(path=path, reason=reason.rstrip("."))
-        for warning in data["info"].warnings:
-            log.warning(
-                "'%s' differs from its 'info/paths.json', which is harmless: %s",
-                record.filename,
-                warning,
-            )
         record = attested(record, data.pop("attestation", []), data.get("repository"))
         data.update(CondaPackage.columns(record))
         data["_pulp_domain"] = get_domain()

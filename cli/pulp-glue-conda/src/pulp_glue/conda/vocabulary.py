@@ -20,6 +20,16 @@ class ActVerb(StrEnum):
     REVOKED = "revoked"
 
 
+class UploadState(StrEnum):
+    """What became of an uploaded file."""
+
+    WAITING = "waiting"
+    PUBLISHED = "published"
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
 class EntryKind(StrEnum):
     """The kind of an entry in the history of a lifecycle."""
 

@@ -1,0 +1,78 @@
+"""Who may upload to which channel."""
+
+from gettext import gettext as _
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from pulp_conda.app.access import has_permission
+from pulp_conda.app.authentication import token_allows
+from pulp_conda.app.errors import MayNotUpload, TakesNoUploads
+from pulp_conda.app.models import CondaDistribution, CondaRepository
+from pulp_conda.app.models.distribution import stage_of
+from pulp_conda.app.uploading.domains import in_domain
+from pulp_conda.app.vocabulary import TokenScope
+
+# As for an upload over REST. Whoever may change the content may also replace a file.
+_PERMISSIONS = ("conda.modify_condarepository", "conda.view_condarepository")
+
+
+def check_rights(
+    user: AbstractBaseUser, auth: Any, distribution: CondaDistribution, *, force: bool
+) -> None:
+    """Check that a user may upload to a channel. Ask this before any byte is read.
+
+    Args:
+        auth: The request, or what its `auth` is: a token, or None.
+        force: Whether the upload may replace another file of the same name.
+
+    Raises:
+        TakesNoUploads: nobody can upload to this channel.
+        MayNotUpload: the user, or the token, may not.
+    """
+    repository = repository_of(distribution)
+    with in_domain(distribution.pulp_domain):
+        missing = [each for each in _PERMISSIONS if not has_permission(user, each, repository)]
+    if missing:
+        reason = _("the permission '{}' is missing").format(missing[0])
+    elif not token_allows(auth, TokenScope.UPLOAD, distribution):
+        reason = _("the token is not for uploads to this channel")
+    else:
+        return
+    raise MayNotUpload(
+        user=user.get_username() or _("anonymous"),
+        channel=distribution.name,
+        repository=repository.name,
+        reason=reason,
+    )
+
+
+def repository_of(distribution: CondaDistribution) -> CondaRepository:
+    """Return the repository to which uploads to a channel are added.
+
+    That of a channel, and that of a lifecycle for the lifecycle's first stage. Packages come into
+    later stages by promotions.
+
+    Raises:
+        TakesNoUploads: the distribution is a later stage, or always serves the same.
+    """
+    if (stage := stage_of(distribution)) is not None:
+        if stage.position:
+            first = stage.lifecycle.stages.get(position=0)
+            raise TakesNoUploads(
+                channel=distribution.name,
+                reason=_("it is the stage '{}' of lifecycle '{}'").format(
+                    stage.name, stage.lifecycle.name
+                ),
+                advice=_("Upload to the first stage, '{}', and promote the package.").format(
+                    first.distribution.name
+                ),
+            )
+        return stage.lifecycle.repository
+    if distribution.repository_id is None:
+        raise TakesNoUploads(
+            channel=distribution.name,
+            reason=_("it serves no repository, but one state that does not change"),
+            advice=_("Upload to a channel whose distribution has a repository."),
+        )
+    return distribution.repository.cast()

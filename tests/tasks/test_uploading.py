@@ -1,0 +1,188 @@
+"""Uploads by the core that all doors share: what they make, what they refuse, and who may."""
+
+import asyncio
+import hashlib
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django_guid import set_guid
+from django_guid.utils import generate_guid
+
+from pulpcore.plugin.models import Artifact
+from pulpcore.plugin.util import get_url
+
+from pulp_conda.app.authentication import issue_token
+from pulp_conda.app.errors import MayNotUpload, TakesNoUploads, WrongDigest
+from pulp_conda.app.models import CondaDistribution, CondaStage, CondaUpload
+from pulp_conda.app.uploading import Arrival, accept, check_rights, outcome, wait
+from pulp_conda.app.vocabulary import TokenScope
+from tests.support.builders import make_package
+from tests.support.in_process import run_tasks
+
+
+@pytest.fixture
+def channel(pulp, unique):
+    """A channel that publishes its versions itself."""
+    return _channel(pulp, unique, autopublish=True)
+
+
+def _channel(pulp, name, **options):
+    repository = pulp.post("repositories/conda/conda/", name=name, **options)["pulp_href"]
+    pulp.distribution(repository=repository, name=name, base_path=name)
+    return CondaDistribution.objects.get(name=name)
+
+
+def _arrival(channel, package, **options):
+    data = options.pop("data", package.data)
+    with NamedTemporaryFile(dir=settings.WORKING_DIRECTORY, delete=False) as file:
+        file.write(data)
+    return Arrival(
+        **{
+            "distribution": channel,
+            "user": get_user_model().objects.get(username="admin"),
+            "filename": package.filename,
+            "path": Path(file.name),
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            **options,
+        }
+    )
+
+
+def _accept(channel, package, **options):
+    # What the middleware of both apps gives to each request, and tasks keep.
+    set_guid(generate_guid())
+    return accept(_arrival(channel, package, **options))
+
+
+def _upload(channel, package, **options):
+    """Upload a package, let the tasks run, and return what became of it."""
+    key = _accept(channel, package, **options)
+    run_tasks()
+    return outcome(key)
+
+
+def _versions(channel):
+    return channel.repository.versions.filter(number__gt=0).count()
+
+
+def _publications(channel):
+    return channel.repository.latest_version().publication_set.count()
+
+
+@pytest.mark.parametrize("autopublish", [True, False])
+def test_an_upload_is_served_when_its_outcome_says_so(pulp, unique, autopublish):
+    channel = _channel(pulp, unique, autopublish=autopublish)
+    package = make_package(f"new-{unique}")
+    key = _accept(channel, package)
+    assert outcome(key) is None
+    run_tasks()
+    found = outcome(key)
+    assert (found.state, found.texts) == ("published", ())
+    assert found.url == f"{channel.url.rstrip('/')}/noarch/{package.filename}"
+    assert pulp.session.get(found.url).content == package.data
+    repodata = pulp.fetch(f"{channel.url}/", "noarch/repodata.json").json()
+    assert repodata["packages.conda"][package.filename]["md5"] == package.record.fields["md5"]
+
+
+def test_the_same_bytes_again_change_nothing(channel, unique):
+    package = make_package(f"again-{unique}")
+    assert _upload(channel, package).state == "published"
+    again = _upload(channel, package)
+    assert (again.state, again.code) == ("exists", None)
+    assert again.url
+    assert (_versions(channel), _publications(channel)) == (1, 1)
+
+
+def test_other_bytes_are_a_conflict_unless_forced(channel, unique):
+    first = make_package(f"clash-{unique}", files={"share/a": b"1"})
+    second = make_package(f"clash-{unique}", files={"share/a": b"2"})
+    _upload(channel, first)
+    found = _upload(channel, second)
+    assert (found.state, found.code, found.url) == ("conflict", "CND0018", None)
+    assert first.record.sha256 in found.texts[0]
+    assert _versions(channel) == 1
+    assert _upload(channel, second, force=True).state == "published"
+    assert _versions(channel) == 2
+
+
+def test_uploads_that_arrive_together_are_one_version_and_the_bad_ones_fail_alone(channel, unique):
+    good = [make_package(f"many-{number}-{unique}") for number in range(3)]
+    other = make_package(f"many-0-{unique}", files={"share/a": b"other"})
+    keys = [_accept(channel, package) for package in [*good, good[0], other]]
+    keys.append(_accept(channel, good[1], data=good[1].data[:-20]))
+    run_tasks()
+    found = [outcome(key) for key in keys]
+    states = ["published"] * 3 + ["exists", "conflict", "refused"]
+    assert [each.state for each in found] == states
+    assert found[-1].code == "CND0003"
+    assert (_versions(channel), _publications(channel)) == (1, 1)
+    assert not CondaUpload.objects.filter(artifact__isnull=False).exists()
+
+
+def test_a_file_that_is_no_package_is_refused_before_it_is_stored(channel, unique):
+    package = make_package(f"early-{unique}")
+    before = Artifact.objects.count()
+    with pytest.raises(WrongDigest) as wrong:
+        _accept(channel, package, expected={"sha256": "0" * 64})
+    assert package.record.sha256 in str(wrong.value)
+    assert Artifact.objects.count() == before
+
+
+def test_waiting_ends_with_the_outcome_and_not_before(channel, unique):
+    key = _accept(channel, make_package(f"wait-{unique}"))
+    with pytest.raises(TimeoutError):
+        asyncio.run(wait(key, 0.05))
+    run_tasks()
+    assert asyncio.run(wait(key, 5)).state == "published"
+
+
+def _user(pulp, *roles):
+    return get_user_model().objects.get(username=pulp.user(roles).session.auth[0])
+
+
+def test_rights_are_those_on_the_repository(pulp, channel):
+    for force in (False, True):
+        check_rights(_user(pulp, "conda.condarepository_owner"), None, channel, force=force)
+        for user in (_user(pulp, "conda.condarepository_viewer"), _user(pulp), AnonymousUser()):
+            with pytest.raises(MayNotUpload) as refused:
+                check_rights(user, None, channel, force=force)
+            assert "conda.modify_condarepository" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "scopes, is_for_it, may",
+    [
+        ([TokenScope.UPLOAD], True, True),
+        ([TokenScope.READ], True, False),
+        ([TokenScope.UPLOAD], False, False),
+    ],
+)
+def test_a_token_needs_the_scope_and_the_channel(channel, unique, scopes, is_for_it, may):
+    admin = get_user_model().objects.get(username="admin")
+    channels = [channel.pk] if is_for_it else []
+    token, _ = issue_token(owner=admin, name=unique, scopes=scopes, channels=channels)
+    with nullcontext() if may else pytest.raises(MayNotUpload, match="token"):
+        check_rights(admin, token, channel, force=False)
+
+
+def test_uploads_go_to_the_first_stage_alone(pulp, unique):
+    repository = pulp.post("repositories/conda/conda/", name=unique, autopublish=True)
+    lifecycle = pulp.lifecycle(repository["pulp_href"])
+    unstable, *later = CondaStage.objects.filter(lifecycle__name=lifecycle.name)
+    package = make_package(f"stage-{unique}")
+    found = _upload(unstable.distribution, package)
+    assert pulp.session.get(found.url).content == package.data
+    unstable.distribution.refresh_from_db()
+    publication = get_url(unstable.distribution.publication.cast())
+    fixed = pulp.distribution(publication=publication)
+    fixed = CondaDistribution.objects.get(name=fixed["name"])
+    user = get_user_model().objects.get(username="admin")
+    for distribution in (*(stage.distribution for stage in later), fixed):
+        with pytest.raises(TakesNoUploads):
+            check_rights(user, None, distribution, force=False)
