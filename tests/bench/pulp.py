@@ -69,6 +69,13 @@ class MeasuredPulp(client.Pulp):
         )
         return self.get(self.created(task, "/distributions/"))["base_url"]
 
+    def newest_publication(self, repository):
+        """Return the href of the newest publication of a repository."""
+        page = self.get(
+            "publications/conda/conda/", repository=repository, ordering="-pulp_created", limit=1
+        )
+        return page["results"][0]["pulp_href"]
+
     def count(self, repository):
         """Return how many packages the latest version has."""
         version = self.get(self.get(repository)["latest_version_href"])
