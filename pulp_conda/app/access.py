@@ -162,7 +162,12 @@ def content_policy(repository: str, upload_permission: str | None = None) -> Pol
     uploading = []
     if upload_permission:
         creating.append("has_upload_param_model_or_domain_or_obj_perms:core.change_upload")
-        uploading = [_statement(["upload"], f"has_model_or_domain_perms:{upload_permission}")]
+        adding = f"has_required_repo_perms_on_upload:conda.upload_{repository}"
+        uploading = [
+            _statement(["upload"], f"has_model_or_domain_perms:{upload_permission}"),
+            # Who may add packages only, does not replace one.
+            _statement(["create"], adding, *creating[1:], "replaces_nothing"),
+        ]
     return {
         "statements": [
             _statement(["list", "retrieve"]),

@@ -32,6 +32,8 @@
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
     ├── MassRemoval             CND0087
+    ├── NotAllManaged           CND0114
+    ├── NothingToPromote        CND0115
     ├── DiskFull                CND0080
     └── CredentialsError        who a request comes from
         ├── WrongToken              CND0090
@@ -330,6 +332,27 @@ class MassRemoval(ChannelError):
         "the sync would remove {losses} from repository '{repository}', which is more than "
         "{percent} %. Nothing was changed. Look whether the upstream is whole and the remote is "
         "right. If it is meant, sync again with 'allow_mass_removal'."
+    )
+
+
+class NotAllManaged(ChannelError):
+    """Somebody may not manage the roles of all parts of a channel, and wanted to set one."""
+
+    code = "CND0114"
+    message = _(
+        "The roles in channel '{channel}' are set on all of its parts together, and you may not "
+        "manage the roles of {parts}. Nothing was changed. Ask an owner of these for the "
+        "permission 'manage_roles'."
+    )
+
+
+class NothingToPromote(ChannelError):
+    """A role that is about stages was to be given in a channel that has none."""
+
+    code = "CND0115"
+    message = _(
+        "Channel '{channel}' has no lifecycle, so it has nothing for the role '{role}'. "
+        "Create its stages first: pulp conda lifecycle create"
     )
 
 

@@ -3,6 +3,7 @@
 The setting `DRF_ACCESS_POLICY` names this module, so that pulpcore finds them.
 """
 
+from rest_framework.fields import BooleanField
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
@@ -58,3 +59,9 @@ def may_use_distributions_if_asked(request: Request, view: GenericViewSet, actio
         ):
             return False
     return True
+
+
+def replaces_nothing(request: Request, view: GenericViewSet, action: str) -> bool:
+    """Allow an upload that does not ask to replace a package of the same name."""
+    asked = request.data.get("overwrite", False)
+    return isinstance(asked, str | bool | int) and asked in BooleanField.FALSE_VALUES

@@ -41,6 +41,20 @@ class UploadState(StrEnum):
     REFUSED = "refused"
 
 
+class ChannelRole(StrEnum):
+    """What a member of a team does with a channel.
+
+    `uploader`: adds packages, which the first stage serves. `promoter`: moves the stages.
+    `approver`: answers requests for approval.
+    """
+
+    READER = "reader"
+    UPLOADER = "uploader"
+    PROMOTER = "promoter"
+    APPROVER = "approver"
+    OWNER = "owner"
+
+
 class EntryKind(StrEnum):
     """What an entry of the history is about.
 

@@ -10,11 +10,12 @@ from tests.support.conda import TaskFailed
 DOCS = Path(__file__).parents[2] / "docs/user/reference/roles.md"
 
 
-def _table():
-    """Yield (role, action, whether it is allowed) for each cell of the table in the docs."""
+def table(heading):
+    """Yield (role, action, whether it is allowed) for each cell of a table in the docs."""
+    section = DOCS.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
     rows = [
         [cell.strip() for cell in line.strip("|\n").split("|")]
-        for line in DOCS.read_text().splitlines()
+        for line in section.splitlines()
         if line.startswith("|")
     ]
     header, _, *rows = rows
@@ -23,7 +24,7 @@ def _table():
             yield role, action, {"yes": True, "no": False}[cell]
 
 
-TABLE = list(_table())
+TABLE = list(table("Roles of a lifecycle"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 from pulp_glue.conda import vocabulary
 
 ENUMS = {
+    "RoleEnum": vocabulary.ChannelRole,
     "VerbEnum": vocabulary.ActVerb,
     "EventEnum": vocabulary.WebhookEvent,
     "FormatEnum": vocabulary.EnvironmentFormat,
@@ -26,6 +27,7 @@ FIELDS = {
     ("conda.CondaEnvironmentResponse", "format"): "FormatEnum",
     ("conda.CondaRemoteResponse", "repodata_form"): "RepodataFormEnum",
     ("conda.CondaRemoteResponse", "on_error"): "OnErrorEnum",
+    ("CondaChannelRole", "role"): "RoleEnum",
     ("CondaImportLock", "lock_format"): "LockFormatEnum",
     ("CondaChangeResponse", "kind"): "KindEnum",
     ("CondaNameChangeResponse", "summary"): "SummaryEnum",

@@ -152,7 +152,15 @@ def test_rights_are_those_on_the_repository(pulp, channel):
         for user in (_user(pulp, "conda.condarepository_viewer"), _user(pulp), AnonymousUser()):
             with pytest.raises(MayNotUpload) as refused:
                 check_rights(user, None, channel, force=force)
-            assert "conda.modify_condarepository" in str(refused.value)
+            needed = "modify" if force else "upload"
+            assert f"conda.{needed}_condarepository" in str(refused.value)
+
+
+def test_who_may_only_add_packages_does_not_force_one_in(pulp, channel):
+    user = _user(pulp, "conda.channel_uploader")
+    check_rights(user, None, channel, force=False)
+    with pytest.raises(MayNotUpload, match="conda.modify_condarepository"):
+        check_rights(user, None, channel, force=True)
 
 
 @pytest.mark.parametrize(

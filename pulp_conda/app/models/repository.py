@@ -74,6 +74,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         permissions = [
             ("sync_condarepository", "Can start a sync task"),
             ("modify_condarepository", "Can modify content of the repository"),
+            ("upload_condarepository", "Can add packages to the repository"),
             ("manage_roles_condarepository", "Can manage roles on conda repositories"),
             ("repair_condarepository", "Can repair repository versions"),
         ]

@@ -34,12 +34,14 @@ from .repository import (
     CondaRepositorySerializer,
     CondaSyncSerializer,
 )
+from .team import CondaChannelRoleSerializer, CondaMemberSerializer
 
 __all__ = [
     "CondaActSerializer",
     "CondaAnswerSerializer",
     "CondaBlockCreatedSerializer",
     "CondaBlockSerializer",
+    "CondaChannelRoleSerializer",
     "CondaCopySerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",
@@ -51,6 +53,7 @@ __all__ = [
     "CondaLifecycleDiffSerializer",
     "CondaLifecycleSerializer",
     "CondaLockQuerySerializer",
+    "CondaMemberSerializer",
     "CondaModifySerializer",
     "CondaPackageSerializer",
     "CondaPackageUploadSerializer",

@@ -13,9 +13,6 @@ from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.uploading.domains import in_domain
 from pulp_conda.app.vocabulary import TokenScope
 
-# As for an upload over REST. Whoever may change the content may also replace a file.
-_PERMISSIONS = ("conda.modify_condarepository", "conda.view_condarepository")
-
 
 def check_rights(
     user: AbstractBaseUser, auth: Any, distribution: CondaDistribution, *, force: bool
@@ -32,9 +29,9 @@ def check_rights(
     """
     repository = repository_of(distribution)
     with in_domain(distribution.pulp_domain):
-        missing = [each for each in _PERMISSIONS if not has_permission(user, each, repository)]
+        missing = _missing_permission(user, repository, force)
     if missing:
-        reason = _("the permission '{}' is missing").format(missing[0])
+        reason = _("the permission '{}' is missing").format(missing)
     elif not token_allows(auth, TokenScope.UPLOAD, distribution):
         reason = _("the token is not for uploads to this channel")
     else:
@@ -45,6 +42,22 @@ def check_rights(
         repository=repository.name,
         reason=reason,
     )
+
+
+def _missing_permission(
+    user: AbstractBaseUser, repository: CondaRepository, force: bool
+) -> str | None:
+    """Return a permission that a user lacks for an upload, as for one over REST.
+
+    Whoever may change the content may also add packages. The other way round, whoever may only add
+    packages replaces none.
+    """
+    adding = () if force else ("conda.upload_condarepository",)
+    enough = ("conda.modify_condarepository", *adding)
+    if not any(has_permission(user, each, repository) for each in enough):
+        return enough[-1]
+    view = "conda.view_condarepository"
+    return None if has_permission(user, view, repository) else view
 
 
 def repository_of(distribution: CondaDistribution) -> CondaRepository:

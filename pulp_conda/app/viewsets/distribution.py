@@ -3,6 +3,7 @@ from pulpcore.plugin.viewsets import DistributionFilter, DistributionViewSet, Ro
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers import CondaDistributionSerializer
+from pulp_conda.app.team import OWNER_PERMISSIONS
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadNotice
@@ -23,4 +24,4 @@ class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin)
     own_errors = {"notices": BadNotice}
 
     DEFAULT_ACCESS_POLICY = model_policy("condadistribution")
-    LOCKED_ROLES = model_roles("condadistribution")
+    LOCKED_ROLES = model_roles("condadistribution", *OWNER_PERMISSIONS["condadistribution"])

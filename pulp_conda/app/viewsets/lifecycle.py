@@ -56,6 +56,7 @@ from pulp_conda.app.solving.lock_files import (
 from pulp_conda.app.tasks.moves import promote, roll_back
 from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
+from pulp_conda.app.team import OWNER_PERMISSIONS
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
@@ -111,9 +112,7 @@ class CondaLifecycleViewSet(
         update=["may_use_distributions_if_asked"],
     )
     LOCKED_ROLES = {
-        **model_roles(
-            _MODEL, "promote", "jump", "promote_packages", "rollback", "override", "approve"
-        ),
+        **model_roles(_MODEL, *OWNER_PERMISSIONS[_MODEL]),
         "conda.condalifecycle_promoter": [
             f"conda.{permission}_{_MODEL}"
             for permission in ("view", "promote", "promote_packages", "rollback")

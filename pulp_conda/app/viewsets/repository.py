@@ -3,7 +3,9 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,18 +21,23 @@ from pulpcore.plugin.viewsets import (
     RolesMixin,
 )
 
+from pulp_conda.app import team
 from pulp_conda.app.access import model_policy, model_roles, statement, version_policy
+from pulp_conda.app.errors import NotAllManaged
 from pulp_conda.app.models import CondaLifecycle, CondaRepository
 from pulp_conda.app.serializers import (
+    CondaChannelRoleSerializer,
     CondaCopySerializer,
     CondaDiffQuerySerializer,
     CondaFindLockSerializer,
     CondaImportLockSerializer,
+    CondaMemberSerializer,
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
     CondaVersionDiffSerializer,
 )
+from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import Source
 from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
@@ -67,9 +74,13 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
             statement("sync", "condarepository", "sync"),
             statement(["modify", "copy", "import_lock_file"], "condarepository", "modify"),
             statement("find_lock_file", "condarepository", "view", view=False),
+            statement(["grant", "revoke", "members"], "condarepository", "manage_roles"),
         ],
     )
-    LOCKED_ROLES = model_roles("condarepository", "modify", "sync", "repair")
+    LOCKED_ROLES = {
+        **model_roles("condarepository", *team.OWNER_PERMISSIONS["condarepository"]),
+        **team.team_roles(),
+    }
 
     @extend_schema(
         summary="Sync from an upstream channel",
@@ -206,6 +217,64 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
             },
         )
         return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="List the roles in the channel",
+        description="List who reads, uploads, promotes, approves and owns: by a role in the "
+        "channel, or by other roles that allow the same. Administrators are left out. It needs "
+        "the permission to manage the roles of all parts of the channel.",
+        responses={200: CondaMemberSerializer(many=True)},
+    )
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=None)
+    def members(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        return self._answer_members(self._manageable())
+
+    @extend_schema(
+        summary="Give a role in the channel",
+        description="Give a role of a team on all parts of the channel at once: its repository, "
+        "the distributions that serve it, and its lifecycles. It needs the permission to manage "
+        "the roles of each. Parts that come later need the role again. The answer is who has "
+        "which role then.",
+        responses={201: CondaMemberSerializer(many=True)},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaChannelRoleSerializer)
+    def grant(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        repository = self._manageable()
+        with channel_errors_as_validation():
+            team.grant(repository, **self._asked_role(request))
+        return self._answer_members(repository, status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Take a role in the channel",
+        description="Take a role of a team from all parts of the channel at once. Roles that were "
+        "given in another way stay. The answer is who has which role then.",
+        responses={201: CondaMemberSerializer(many=True)},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaChannelRoleSerializer)
+    def revoke(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        repository = self._manageable()
+        team.revoke(repository, **self._asked_role(request))
+        return self._answer_members(repository, status.HTTP_201_CREATED)
+
+    def _manageable(self) -> CondaRepository:
+        """Return the repository, if the user may manage the roles of all parts of its channel."""
+        repository: CondaRepository = self.get_object()
+        try:
+            team.check_manageable(self.request.user, repository)
+        except NotAllManaged as error:
+            raise PermissionDenied(str(error), code=error.code) from None
+        return repository
+
+    def _asked_role(self, request: Request) -> dict[str, Any]:
+        serializer = CondaChannelRoleSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def _answer_members(
+        self, repository: CondaRepository, status_code: int = status.HTTP_200_OK
+    ) -> Response:
+        found = CondaMemberSerializer(team.members(repository), many=True)
+        return Response(found.data, status=status_code)
 
     def _validated(self) -> tuple[CondaRepository, dict[str, Any]]:
         """Return the repository and the validated body of a request about it."""

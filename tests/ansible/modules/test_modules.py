@@ -297,6 +297,40 @@ def test_packages_are_blocked_and_unblocked_once(ansible, pulp, make_repository,
     assert pulp.names(url) == [f"bad-{unique}"]
 
 
+def test_roles_in_a_channel_are_given_and_taken_once(ansible, pulp, unique):
+    repository = pulp.post("repositories/conda/conda/", name=unique)["pulp_href"]
+    ci = pulp.user([]).session.auth[0]
+    devs = pulp.post("groups/", name=f"devs-{unique}")["name"]
+
+    def task(name, **options):
+        options = {"channel": unique, "role": "uploader", "users": [ci], **options}
+        return {"name": name, "pulp.conda.conda_member": options}
+
+    everybody = {"users": [ci], "groups": [devs]}
+    tasks = [
+        task("foreseen", **everybody) | {"check_mode": True},
+        task("given", **everybody),
+        task("again", **everybody),
+        {"name": "info", "pulp.conda.conda_member_info": {"channel": unique}},
+        task("not yet taken", state="absent") | {"check_mode": True},
+        task("taken", state="absent"),
+        task("taken again", state="absent"),
+        task("also read", role="reader"),
+    ]
+    done = ansible.tasks(tasks, "--diff")
+    assert done.changed() == ["foreseen", "given", "not yet taken", "taken", "also read"]
+    given = done.task("given")["members"]
+    assert [(each["role"], each["user"] or each["group"]) for each in given] == [
+        ("owner", "admin"),
+        ("uploader", ci),
+        ("uploader", devs),
+    ]
+    assert done.task("info")["members"] == done.task("foreseen")["members"] == given
+    assert done.task("taken")["members"] == done.task("not yet taken")["members"]
+    left = {"role": "uploader", "user": None, "group": devs, "granted": True, "complete": True}
+    assert left in pulp.get(f"{repository}members/")
+
+
 def test_a_distribution_stays_at_a_version_or_a_publication(ansible, pulp, make_repository, unique):
     repository = pulp.get(make_repository(autopublish=True))
     for version in ("1.0", "2.0"):

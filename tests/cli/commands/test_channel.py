@@ -93,6 +93,22 @@ def test_a_channel_that_cannot_be_served_leaves_nothing_behind(cli, pulp, unique
         assert pulp.get(f"{path}/conda/conda/", name=f"{unique} ö")["count"] == 0
 
 
+def test_roles_are_given_listed_and_taken(cli, pulp, team):
+    ci = pulp.user([]).session.auth[0]
+    grant = ("conda", "channel", "grant", team, "--role", "uploader")
+    given = cli.json(*grant, "--user", ci)
+    assert [(each["user"], each["role"], each["granted"]) for each in given] == [
+        ("admin", "owner", False),
+        (ci, "uploader", True),
+    ]
+    assert cli.json("conda", "channel", "members", team) == given
+    taken = cli.json("conda", "channel", "revoke", team, "--role", "uploader", "--user", ci)
+    assert taken == given[:1]
+    assert "Give '--user' or '--group'." in cli(*grant).stderr
+    assert "[CND0115] Channel" in cli(*grant[:-1], "promoter", "--user", ci).stderr
+    assert "users" in cli(*grant, "--user", "not-there").stderr
+
+
 @pytest.mark.parametrize("verb", ["show", "sync", "destroy"])
 def test_no_name_is_not_the_only_channel_that_there_is(cli, verb):
     outcome = cli("conda", "channel", verb, "")

@@ -30,3 +30,30 @@ def test_a_role_in_a_domain_counts_in_that_domain_alone(api, make_domain):
         "conda/lifecycles/", name="mixed", repository=teams[default].repository, stages=stages
     )
     assert (refused.status_code, "does not exist" in refused.text) == (400, True)
+
+
+def test_a_role_in_a_channel_ends_at_the_domain(api, make_domain):
+    default, other = api("default"), make_domain("abroad")
+    channels = {}
+    for pulp in (default, other):
+        made = pulp.post("repositories/conda/conda/", name="shared", autopublish=True)
+        channels[pulp] = made["pulp_href"]
+    password = "a-long-Password-1"
+    default.post("users/", username="noor", password=password)
+    # An owner at home gives and takes roles there, and sees nothing of the channel of that name.
+    default.post(f"{channels[default]}grant/", role="owner", users=["noor"])
+    at_home, abroad = api("default", "noor", password), api("abroad", "noor", password)
+    assert at_home.try_get(f"{channels[default]}members/").status_code == 200
+    foreign = channels[other]
+    for pulp, href in (
+        (abroad, foreign),
+        (at_home, foreign),
+        (at_home, foreign.replace("/abroad/", "/default/")),
+        (abroad, channels[default].replace("/default/", "/abroad/")),
+    ):
+        assert pulp.try_get(href).status_code == 404
+        assert pulp.try_get(f"{href}members/").status_code == 404
+        for verb in ("grant", "revoke"):
+            body = {"role": "reader", "users": ["noor"]}
+            assert pulp.try_post(f"{href}{verb}/", **body).status_code == 404
+    assert [each["user"] for each in other.get(f"{foreign}members/")] == ["admin"]

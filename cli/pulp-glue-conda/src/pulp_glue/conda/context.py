@@ -179,6 +179,22 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         body = {"source": source, "specs": specs, **body}
         return self.call("copy", parameters={self.HREF: self.pulp_href}, body=_given(body))
 
+    def members(self) -> t.Any:
+        """Return who has which role in the channel of the repository."""
+        return self.call("members", parameters={self.HREF: self.pulp_href})
+
+    def grant(self, role: str, users: list[str], groups: list[str]) -> t.Any:
+        """Give a role in the channel, and return who has which role then."""
+        return self._set_role("grant", role, users, groups)
+
+    def revoke(self, role: str, users: list[str], groups: list[str]) -> t.Any:
+        """Take a role in the channel, and return who has which role then."""
+        return self._set_role("revoke", role, users, groups)
+
+    def _set_role(self, action: str, role: str, users: list[str], groups: list[str]) -> t.Any:
+        body = {"role": role, "users": users, "groups": groups}
+        return self.call(action, parameters={self.HREF: self.pulp_href}, body=body)
+
     def import_lock_file(
         self,
         lock_file: str,

@@ -30,6 +30,16 @@ class UploadState(StrEnum):
     REFUSED = "refused"
 
 
+class ChannelRole(StrEnum):
+    """What a member of a team does with a channel."""
+
+    READER = "reader"
+    UPLOADER = "uploader"
+    PROMOTER = "promoter"
+    APPROVER = "approver"
+    OWNER = "owner"
+
+
 class EntryKind(StrEnum):
     """The kind of an entry in the history of a lifecycle."""
 

@@ -7,6 +7,7 @@ import click
 from pulp_cli.generic import PulpCLIContext, pass_pulp_context, pulp_group
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.channel import Channel, list_channels
+from pulp_glue.conda.vocabulary import ChannelRole, values_of
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import (
@@ -254,6 +255,73 @@ def url(pulp_ctx: PulpCLIContext, /, name: str) -> None:
     click.echo("\n\n".join(blocks))
 
 
+_role_options = all_of(
+    (
+        click.option(
+            "--role", required=True, type=click.Choice(values_of(ChannelRole)), help=_("The role.")
+        ),
+        click.option("--user", "users", multiple=True, help=_("A user. Can be repeated.")),
+        click.option("--group", "groups", multiple=True, help=_("A group. Can be repeated.")),
+    )
+)
+
+
+@channel.command()
+@name_argument
+@_role_options
+@pass_pulp_context
+def grant(
+    pulp_ctx: PulpCLIContext,
+    /,
+    name: str,
+    role: str,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+) -> None:
+    """Give users and groups a role in a channel: on its repository, its URLs and its lifecycles.
+
+    A reader sees the channel. An uploader also adds packages, a promoter moves stages, an approver
+    answers requests for approval, and an owner does everything.
+    """
+    _change_role(pulp_ctx, Channel(pulp_ctx, name).repository.grant, role, users, groups)
+
+
+@channel.command()
+@name_argument
+@_role_options
+@pass_pulp_context
+def revoke(
+    pulp_ctx: PulpCLIContext,
+    /,
+    name: str,
+    role: str,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+) -> None:
+    """Take a role in a channel from users and groups. Roles given in another way stay."""
+    _change_role(pulp_ctx, Channel(pulp_ctx, name).repository.revoke, role, users, groups)
+
+
+def _change_role(
+    pulp_ctx: PulpCLIContext,
+    change: t.Callable[[str, list[str], list[str]], t.Any],
+    role: str,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+) -> None:
+    if not users and not groups:
+        raise click.UsageError(_("Give '--user' or '--group'."))
+    pulp_ctx.output_result(change(role, list(users), list(groups)))
+
+
+@channel.command()
+@name_argument
+@pass_pulp_context
+def members(pulp_ctx: PulpCLIContext, /, name: str) -> None:
+    """List who has which role in a channel."""
+    pulp_ctx.output_result(Channel(pulp_ctx, name).repository.members())
+
+
 @channel.command()
 @name_argument
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
@@ -281,5 +349,8 @@ add_examples(
     "diff mirror@3 mirror@7 --markdown",
     "copy mirror team 'numpy >=2' scipy",
     "url team",
+    "grant team --role uploader --user ci --group devs",
+    "revoke team --role uploader --user ci",
+    "members team",
     "destroy team --yes",
 )

@@ -1,0 +1,1 @@
+Added roles of a team in a channel: reader, uploader, promoter, approver and owner. ``pulp conda channel grant``, ``revoke`` and ``members``, and the Ansible modules ``conda_member`` and ``conda_member_info``, give, take and list them on all parts of a channel at once. The new permission ``upload_condarepository`` adds packages without replacing or removing any.
