@@ -37,7 +37,8 @@
     ├── DiskFull                CND0080
     └── CredentialsError        who a request comes from
         ├── WrongToken              CND0090
-        └── TokenNotForThis         CND0091
+        ├── TokenNotForThis         CND0091
+        └── TokenRevoked            CND0093
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -387,4 +388,14 @@ class TokenNotForThis(CredentialsError):
     message = _(
         "Token '{name}' is for '{scopes}', and not for this request. "
         "Use a token with another scope or without this limit, or a password."
+    )
+
+
+class TokenRevoked(CredentialsError):
+    """A revoked token was to get a new secret."""
+
+    code = "CND0093"
+    message = _(
+        "Token '{name}' is revoked, and stays so: somebody may have had a reason. "
+        "Delete it, and create another one."
     )

@@ -10,6 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.access import has_permission
+from pulp_conda.app.serializers.token import may_issue
 
 
 def has_lifecycle_perms(
@@ -65,3 +66,8 @@ def replaces_nothing(request: Request, view: GenericViewSet, action: str) -> boo
     """Allow an upload that does not ask to replace a package of the same name."""
     asked = request.data.get("overwrite", False)
     return isinstance(asked, str | bool | int) and asked in BooleanField.FALSE_VALUES
+
+
+def may_issue_for_owner(request: Request, view: GenericViewSet, action: str) -> bool:
+    """Allow to get the secret of a token only to users who may act as its owner."""
+    return may_issue(request.user, view.get_object().owner)

@@ -23,6 +23,7 @@ _HOST = re.compile(r"([^:]*|\[[0-9a-fA-F:.]+\])(:[0-9]*)?")
 _TOKEN = re.compile(r"(?<=/t/)[^/?#\s'\"<>]+")
 _TOKEN_AND_NAME = re.compile(r"/t/[^/]+(?=/|$)")
 _PARAMETER = re.compile(r"([^=?#&;]*=)?[^?#&;]+")
+_OUR_TOKEN = re.compile(r"(?<=\bcnd-)[A-Za-z0-9]{40}")
 _WEBHOOK_SECRET = re.compile(r"(?<=whsec_)[A-Za-z0-9+/=]+")
 
 # A login of a web server, or with a password of any server. `git@host` is none.
@@ -42,12 +43,14 @@ def mask(text: str) -> str:
     """Return a text with `***` in the place of secrets: ``https://***@host/t/***/channel?sig=***``.
 
     If the host of a URL may be part of a password, nothing of the URL but its scheme is kept. A
-    text that was masked before stays as it is.
+    text that was masked before stays as it is. A token of this server is masked wherever it stands.
     """
     if "://" in text:
         text = _AFTER_SCHEME_IN_TEXT.sub(_masked, _USER.sub(f"{MASK}@", text))
     if "/t/" in text:
         text = _TOKEN.sub(MASK, text)
+    if "cnd-" in text:
+        text = _OUR_TOKEN.sub(MASK, text)
     return _WEBHOOK_SECRET.sub(MASK, text) if "whsec_" in text else text
 
 

@@ -9,12 +9,16 @@ PATHS = [
     "publications/conda/conda/",
     "distributions/conda/conda/",
     "conda/blocks/",
+    "conda/robots/",
+    "conda/tokens/",
 ]
 SCHEMAS = [
     "conda.CondaBlock",
     "conda.CondaPackage",
     "conda.CondaRemote",
     "conda.CondaRepository",
+    "conda.CondaRobot",
+    "conda.CondaToken",
     "CondaSync",
     "CondaVersionDiffResponse",
 ]

@@ -16,6 +16,8 @@ KINDS = {
     "conda/acts/": "act",
     "conda/blocks/": "block",
     "conda/lifecycles/": "lifecycle",
+    "conda/robots/": "robot",
+    "conda/tokens/": "token",
     "content/conda/environments/": "environment",
     "content/conda/packages/": "package",
     "content/conda/patches/": "patch",
@@ -160,6 +162,8 @@ def make_things(pulp):
     team = pulp.lifecycle(href)
     team.promote("testing")
     upload = pulp.post("uploads/", size=10)
+    robot = pulp.post("conda/robots/", name=name)
+    token = pulp.post("conda/tokens/", name=name, scopes=["read"])
     block = pulp.post("conda/blocks/", sha256=uuid4().hex * 2, public_reason="x")
     # Who made a thing need not be allowed to read the acts.
     acts = pulp.list("conda/acts/", resource=remote["prn"])
@@ -178,6 +182,8 @@ def make_things(pulp):
         "entry": team.history()[0],
         "upload": upload,
         "block": block,
+        "robot": robot,
+        "token": token,
     }
     facts = {*FACTS.values(), "prn"}
     things = {
@@ -201,6 +207,8 @@ CREATOR = [
     "conda.condapublication_creator",
     "conda.condaremote_creator",
     "conda.condarepository_creator",
+    "conda.condarobot_creator",
+    "conda.condatoken_creator",
     "core.rbaccontentguard_creator",
     "core.upload_creator",
 ]
@@ -390,6 +398,8 @@ class Somebody:
                 "stages": stages,
             },
             "conda/lifecycles/solve/": {"stage": "unstable"},
+            "conda/robots/": {"name": word},
+            "conda/tokens/": {"name": word, "scopes": ["read"]},
             "content/conda/environments/": {
                 "name": word,
                 "format": "specs",

@@ -15,7 +15,7 @@ from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
 from .sidecar import CondaSidecar
-from .token import CondaToken
+from .token import CondaRobot, CondaToken
 from .upload import CondaUpload
 from .upstream import UpstreamShards, UpstreamSummary
 
@@ -32,6 +32,7 @@ __all__ = [
     "CondaPublication",
     "CondaRemote",
     "CondaRepository",
+    "CondaRobot",
     "CondaShard",
     "CondaSidecar",
     "CondaSolution",

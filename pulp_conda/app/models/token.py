@@ -1,20 +1,25 @@
-"""Tokens: secrets by which programs act as a user, for some purposes and some channels."""
+"""Tokens: secrets by which programs act as a user, for some purposes and some channels.
+
+Robots: users for programs.
+"""
 
 import hashlib
 import re
 import secrets
 import string
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django_lifecycle import AFTER_DELETE, BEFORE_CREATE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, BaseModel
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.util import assign_role, get_current_authenticated_user, get_domain_pk
 
 from pulp_conda.app.models.act import Audited
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
@@ -69,7 +74,24 @@ class CondaToken(Audited, BaseModel, AutoAddObjPermsMixin):
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = ("pulp_domain", "owner", "name")
-        permissions = [("manage_roles_condatoken", "Can manage roles on conda tokens")]
+        permissions = [
+            ("revoke_condatoken", "Can revoke tokens"),
+            ("manage_roles_condatoken", "Can manage roles on conda tokens"),
+        ]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.REGISTERED_CREATION_HOOKS["add_roles_for_token_owner"] = self.add_roles_for_token_owner
+
+    def add_roles_for_token_owner(self, roles: list[str]) -> None:
+        """Give roles to the user as whom the token acts, if somebody else made it."""
+        if self.owner != get_current_authenticated_user():
+            for role in roles:
+                assign_role(role, self.owner, self)
+
+    @property
+    def act_name(self) -> str:
+        return f"{self.owner.get_username()}: {self.name}"
 
     def set_secret(self) -> str:
         """Give the token a new secret, which is not saved yet, and return the secret."""
@@ -104,6 +126,50 @@ class CondaToken(Audited, BaseModel, AutoAddObjPermsMixin):
             # The condition again: of requests at the same time, one writes.
             not_yet = Q(last_used=None) | Q(last_used__lt=now - _USE_INTERVAL)
             CondaToken.objects.filter(not_yet, pk=self.pk).update(last_used=now)
+
+
+class CondaRobot(Audited, BaseModel, AutoAddObjPermsMixin):
+    """A user for a program: it has no password, so it only acts by tokens.
+
+    It stays when the user goes who made it. Its user and its tokens go with it.
+
+    Fields:
+        name (str): Unique in its domain.
+        user (User): Named `robot+<domain>+<name>`. Roles are given to this user.
+    """
+
+    name = models.TextField()
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.PROTECT)
+
+    class Meta:
+        default_related_name = "%(app_label)s_%(model_name)s"
+        unique_together = ("name", "pulp_domain")
+        permissions = [
+            ("issue_condarobot", "Can make tokens of robots"),
+            ("manage_roles_condarobot", "Can manage roles on conda robots"),
+        ]
+
+    @property
+    def username(self) -> str:
+        """The name of the user that belongs to this name in this domain."""
+        return f"robot+{self.pulp_domain.name}+{self.name}"
+
+    @hook(BEFORE_CREATE)
+    def make_user(self) -> None:
+        """Make the user. One that exists already is not taken.
+
+        Raises:
+            IntegrityError: there is a user of this name.
+        """
+        user = get_user_model()(username=self.username)
+        user.set_unusable_password()
+        user.save()
+        self.user = user
+
+    @hook(AFTER_DELETE)
+    def delete_user(self) -> None:
+        get_user_model().objects.filter(pk=self.user_id).delete()
 
 
 def digest_of(secret: str) -> str | None:

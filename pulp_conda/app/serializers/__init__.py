@@ -35,6 +35,12 @@ from .repository import (
     CondaSyncSerializer,
 )
 from .team import CondaChannelRoleSerializer, CondaMemberSerializer
+from .token import (
+    CondaRobotSerializer,
+    CondaRotateTokenSerializer,
+    CondaTokenSecretSerializer,
+    CondaTokenSerializer,
+)
 
 __all__ = [
     "CondaActSerializer",
@@ -65,9 +71,13 @@ __all__ = [
     "CondaPublicationSerializer",
     "CondaRemoteSerializer",
     "CondaRepositorySerializer",
+    "CondaRobotSerializer",
     "CondaRollbackSerializer",
+    "CondaRotateTokenSerializer",
     "CondaSolveSerializer",
     "CondaSyncSerializer",
+    "CondaTokenSecretSerializer",
+    "CondaTokenSerializer",
     "CondaTouchedSerializer",
     "CondaVersionDiffSerializer",
     "HistoryEntrySerializer",

@@ -12,6 +12,7 @@ from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
+from .token import CondaRobotViewSet, CondaTokenViewSet
 
 __all__ = [
     "CondaActViewSet",
@@ -25,6 +26,8 @@ __all__ = [
     "CondaRemoteViewSet",
     "CondaRepositoryVersionViewSet",
     "CondaRepositoryViewSet",
+    "CondaRobotViewSet",
+    "CondaTokenViewSet",
     "HistoryEntryViewSet",
     "WebhookDeliveryViewSet",
 ]

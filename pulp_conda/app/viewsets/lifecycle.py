@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -32,6 +32,7 @@ from pulp_conda.app.access import (
     statement,
     visible,
 )
+from pulp_conda.app.authentication import TokenScopes, check_token
 from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
 from pulp_conda.app.models import CondaLifecycle, CondaPublication
 from pulp_conda.app.models.lifecycle import with_stages
@@ -62,6 +63,7 @@ from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel.errors import ChannelError, MissingHash
 from pulp_conda.channel.moments import spell_reference
 from pulp_conda.channel.storable import Unstorable
@@ -91,6 +93,10 @@ class CondaLifecycleViewSet(
     serializer_class = CondaLifecycleSerializer
     filterset_class = CondaLifecycleFilter
     queryset_filtering_required_permission = "conda.view_condalifecycle"
+    token_scopes: ClassVar[TokenScopes] = {
+        "promote": TokenScope.PROMOTE,
+        "promote_packages": TokenScope.PROMOTE,
+    }
 
     DEFAULT_ACCESS_POLICY = model_policy(
         _MODEL,
@@ -321,6 +327,7 @@ class CondaLifecycleViewSet(
         self, task: Callable[..., Any], data: dict[str, Any], **arguments: Any
     ) -> Response:
         """Dispatch a task that moves a stage. A lifecycle has one such task at a time."""
+        check_token(self.request, TokenScope.PROMOTE, data["stage"].distribution)
         own_repository = data["stage"].repository
         dispatched = dispatch(
             task,

@@ -318,6 +318,31 @@ def test_nobody_waits_for_a_task_in_the_background(conda, cli, upstream, channel
     assert task["name"].endswith("sync.synchronize")
 
 
+def test_a_robot_gets_a_token_that_is_rotated_and_revoked(conda, cli, unique):
+    robot = ["--name", unique]
+    username = conda("robot", "create", *robot)["username"]
+    assert conda("robot", "show", *robot)["username"] == username
+    which = ["--name", "ci", "--owner", username]
+    made = cli.ok(
+        "conda", "token", "create", *which, "--scope", "upload", "--expires", "2090-12-01"
+    )
+    assert "only now" in made.stderr
+    token = json.loads(made.stdout)
+    assert (token["scopes"], token["expires"]) == (["upload"], "2090-12-01T00:00:00Z")
+    rotated = conda("token", "rotate", *which, "--expires", "")
+    assert rotated["expires"] is None and rotated["token"] != token["token"]
+    assert conda("token", "revoke", *which)["revoked"]
+    assert "CND0093" in cli("conda", "token", "rotate", *which).stderr
+    (shown,) = conda("token", "list", "--owner", username)
+    assert shown["name"] == "ci" and "token" not in shown
+    _give_role(conda, "token", *which)
+    _give_role(conda, "robot", *robot)
+    cli.ok("conda", "token", "destroy", *which)
+    assert conda("token", "list", "--owner", username) == []
+    cli.ok("conda", "robot", "destroy", *robot)
+    assert conda("robot", "list", *robot) == []
+
+
 def test_packages_are_blocked_by_one_command(conda, cli, package_file, unique):
     cli.ok("conda", "channel", "create", unique)
     cli.ok("conda", "channel", "upload", unique, str(package_file))

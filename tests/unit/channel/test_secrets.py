@@ -28,6 +28,7 @@ from pulp_conda.channel.secrets import find_secret, mask, mask_headers
         ("https://secret@h and postgres://u:secret@d", "https://***@h and postgres://***@d"),
         ("https://[::1]:80/c", "https://[::1]:80/c"),
         ("https://h/stable@2026-03-03/noarch", "https://h/stable@2026-03-03/noarch"),
+        (f"{'cnd-' + 'a1' * 20}: refused", "cnd-***: refused"),
         ("signed with whsec_c2VjcmV0c2VjcmV0+/==.", "signed with whsec_***."),
         ("no URL: a@b?c=d", "no URL: a@b?c=d"),
     ],

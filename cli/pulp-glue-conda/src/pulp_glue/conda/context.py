@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pulp_glue.common.context import (
     EntityDefinition,
     PluginRequirement,
+    PreprocessedEntityDefinition,
     PulpContentContext,
     PulpContext,
     PulpDistributionContext,
@@ -400,6 +401,52 @@ class PulpCondaBlockContext(PulpEntityContext):
     def touched(self) -> t.Any:
         """Return what has or had the packages: channels, stages, environments, lock files, URLs."""
         return self.call("touched", parameters={self.HREF: self.pulp_href})
+
+
+class PulpCondaRobotContext(PulpEntityContext):
+    """Robots: users without a password, which act by tokens."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "robot"
+    MODEL = "condarobot"
+    ENTITY = _("conda robot")
+    ENTITIES = _("conda robots")
+    HREF = "conda_conda_robot_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>robot)s/"
+    HREF_TEMPLATE = "conda/robots/{pulp_id}/"
+    ID_PREFIX = "conda_robots"
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
+class PulpCondaTokenContext(PulpEntityContext):
+    """Tokens: secrets by which programs act as a user."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "token"
+    MODEL = "condatoken"
+    ENTITY = _("conda token")
+    ENTITIES = _("conda tokens")
+    HREF = "conda_conda_token_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>token)s/"
+    HREF_TEMPLATE = "conda/tokens/{pulp_id}/"
+    ID_PREFIX = "conda_tokens"
+    CAPABILITIES = {"roles": []}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+    def rotate(self, body: EntityDefinition) -> t.Any:
+        """Give the token a new secret, and return the token with the secret in `token`.
+
+        Args:
+            body: `expires`, if that changes; None for never.
+        """
+        # Otherwise the glue leaves out what is None.
+        whole = PreprocessedEntityDefinition(body, _partial=False)
+        return self.call("rotate", parameters={self.HREF: self.pulp_href}, body=whole)
+
+    def revoke(self) -> t.Any:
+        """Refuse the token from now on, and return it."""
+        return self.call("revoke", parameters={self.HREF: self.pulp_href})
 
 
 class _LifecyclePartContext(PulpEntityContext):

@@ -21,6 +21,7 @@ from pulpcore.cli.conda.publication import publication
 from pulpcore.cli.conda.remote import remote
 from pulpcore.cli.conda.repository import repository
 from pulpcore.cli.conda.table import add_table_format
+from pulpcore.cli.conda.token import robot, token
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -47,6 +48,8 @@ conda_group.add_command(lock)
 conda_group.add_command(publication)
 conda_group.add_command(remote)
 conda_group.add_command(repository)
+conda_group.add_command(robot)
+conda_group.add_command(token)
 
 add_example(
     conda_group,

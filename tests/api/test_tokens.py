@@ -1,0 +1,306 @@
+"""Tokens and robots: who makes them, and what they open."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from tests.support.builders import make_package
+
+TOKENS, ROBOTS = "conda/tokens/", "conda/robots/"
+ANY_KEY = "01a22de5-06db-7048-9c5e-2d707eff5274"
+
+SCOPES = ("read", "upload", "promote")
+
+# They let everybody in, and look at no credentials.
+WITHOUT_LOGIN = {"GET docs/api.json", "GET docs/api.yaml", "GET livez/", "GET status/"}
+
+# The operations that accept a token, with the scope that it needs. All others refuse it.
+OPERATIONS = {
+    ("promote", "POST conda/lifecycles/{}/promote/"),
+    ("promote", "POST conda/lifecycles/{}/promote_packages/"),
+}
+
+
+@pytest.fixture(scope="module")
+def maker(pulp):
+    """Somebody who may make tokens and robots."""
+    return pulp.user(["conda.condatoken_creator", "conda.condarobot_creator"])
+
+
+@pytest.fixture(scope="module")
+def name_of(pulp):
+    def name_of(user):
+        return user.session.auth[0]
+
+    return name_of
+
+
+@pytest.fixture
+def make_token(pulp, unique):
+    def make(user=pulp, **fields):
+        name = f"{unique}-{uuid4().hex[:4]}"
+        return user.post(TOKENS, **{"name": name, "scopes": ["read"], **fields})
+
+    return make
+
+
+def ask(pulp, method, path, headers, **options):
+    """Send a request with other credentials than a password."""
+    with type(pulp)(pulp.url, api=pulp.api) as stranger:
+        stranger.session.headers.update(headers)
+        return stranger._try(method, path, **options)
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_token_is_shown_once(pulp, make_token):
+    made = make_token()
+    assert re.fullmatch("cnd-[A-Za-z0-9]{40}", made["token"])
+    for shown in (pulp.try_get(made["pulp_href"]), pulp.try_get(TOKENS)):
+        assert shown.ok and made["token"] not in shown.text and "sha256" not in shown.text
+    assert made["token"] not in pulp.try_get("conda/acts/", limit=10).text
+
+
+def test_the_answer_with_a_token_is_kept_in_no_cache(pulp, unique):
+    answer = pulp.try_post(TOKENS, name=unique, scopes=["read"])
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_token_belongs_to_who_makes_it(pulp, maker, name_of, make_token):
+    made = make_token(maker)
+    other = make_token()
+    assert made["owner"] == name_of(maker)
+    shown = maker.list(TOKENS)
+    assert made["pulp_href"] in {each["pulp_href"] for each in shown}
+    assert {each["owner"] for each in shown} == {name_of(maker)}
+    assert maker.try_get(other["pulp_href"]).status_code == 404
+
+
+def test_to_make_tokens_needs_a_role(pulp, unique):
+    assert pulp.user([]).try_post(TOKENS, name=unique, scopes=["read"]).status_code == 403
+    assert pulp.user([]).try_post(ROBOTS, name=unique).status_code == 403
+
+
+def test_only_administrators_make_tokens_for_other_people(pulp, maker, name_of, make_token):
+    domain_wide = pulp.user(["conda.condatoken_creator", "conda.condatoken_owner"])
+    texts = set()
+    for user in (maker, domain_wide):
+        for owner in ("admin", name_of(pulp.user([])), "nobody-there"):
+            refused = user.try_post(TOKENS, name="x", scopes=["read"], owner=owner)
+            assert refused.status_code == 400
+            texts.add(refused.text.replace(owner, "…"))
+    assert len(texts) == 1, "it tells who there is"
+
+    made = make_token(owner=name_of(maker))
+    assert maker.get(made["pulp_href"])["owner"] == name_of(maker)
+    # Also not by a new secret for a token that is there.
+    assert domain_wide.try_post(f"{made['pulp_href']}rotate/").status_code == 403
+    assert domain_wide.try_post(f"{made['pulp_href']}revoke/").status_code == 200
+    assert maker.get(made["pulp_href"])["revoked"]
+
+
+def test_a_robot_acts_by_tokens_only(pulp, maker, name_of, make_token, unique):
+    robot = maker.post(ROBOTS, name=unique)
+    assert robot["username"] == f"robot+default+{unique}"
+    for password in ("", "!", robot["username"]):
+        with type(pulp)(pulp.url, robot["username"], password or " ") as login:
+            assert login.try_get(TOKENS).status_code == 401
+
+    made = make_token(maker, owner=robot["username"], scopes=["promote"])
+    path = f"conda/lifecycles/{ANY_KEY}/promote/"
+    assert ask(pulp, "POST", path, bearer(made["token"])).status_code == 404
+    # Who may not use the robot gets no token of it.
+    other = pulp.user(["conda.condatoken_creator", "conda.condarobot_viewer"])
+    body = {"name": "x", "scopes": ["read"], "owner": robot["username"]}
+    assert other.try_post(TOKENS, **body).status_code == 400
+    pulp.post(
+        f"{robot['pulp_href']}add_role/",
+        role="conda.condarobot_owner",
+        users=[name_of(other)],
+    )
+    assert other.try_post(TOKENS, **body).status_code == 201
+
+    assert pulp.try_delete(robot["pulp_href"]).status_code == 204
+    assert ask(pulp, "POST", path, bearer(made["token"])).status_code == 401
+    assert pulp.list("users/", username=robot["username"]) == []
+
+
+def test_a_robot_outlives_who_made_it(pulp, name_of, make_token, unique):
+    maker = pulp.user(["conda.condatoken_creator", "conda.condarobot_creator"])
+    own = make_token(maker)
+    robot = maker.post(ROBOTS, name=unique)
+    token = make_token(maker, owner=robot["username"])
+    (user,) = pulp.list("users/", username=name_of(maker))
+    pulp.delete(user["pulp_href"])
+    assert pulp.try_get(own["pulp_href"]).status_code == 404
+    assert pulp.get(token["pulp_href"])["owner"] == robot["username"]
+
+
+def test_a_robot_takes_no_user_that_is_there(pulp, unique):
+    pulp.post("users/", username=f"robot+default+{unique}", password="a-long-Password-1")
+    assert pulp.try_post(ROBOTS, name=unique).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a+b", "../x", "é", "x" * 81])
+def test_the_name_of_a_robot_can_be_part_of_a_user_name(pulp, name):
+    assert pulp.try_post(ROBOTS, name=name).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scopes": []},
+        {"scopes": ["all"]},
+        {"expires": "2020-01-01T00:00:00Z"},
+        {"channels": []},
+        {"channels": [], "lifecycles": []},
+        {"channels": ["no-such-channel"]},
+        {"lifecycles": ["no-such-lifecycle"]},
+        {"name": ""},
+    ],
+    ids=str,
+)
+def test_a_token_that_would_be_for_nothing_is_refused(pulp, unique, wrong):
+    body = {"name": unique, "scopes": ["read"], **wrong}
+    assert pulp.try_post(TOKENS, **body).status_code == 400
+
+
+def test_an_owner_has_a_name_once(pulp, make_token, unique):
+    make_token(name=unique)
+    refused = pulp.try_post(TOKENS, name=unique, scopes=["read"])
+    assert refused.status_code == 400 and "already" in refused.text
+
+
+def test_a_rotated_token_has_another_secret(pulp, make_token):
+    made = make_token(scopes=["promote"], expires="2090-01-01T00:00:00Z")
+    rotated = pulp.post(f"{made['pulp_href']}rotate/")
+    assert rotated["pulp_href"] == made["pulp_href"] and rotated["expires"] == made["expires"]
+    path = f"conda/lifecycles/{ANY_KEY}/promote/"
+    statuses = [
+        ask(pulp, "POST", path, bearer(each["token"])).status_code for each in (made, rotated)
+    ]
+    assert statuses == [401, 404]
+    assert pulp.post(f"{made['pulp_href']}rotate/", expires=None)["expires"] is None
+
+
+def test_a_revoked_token_stays_revoked(pulp, make_token):
+    made = make_token(scopes=["promote"])
+    revoked = pulp.post(f"{made['pulp_href']}revoke/")["revoked"]
+    assert revoked and pulp.post(f"{made['pulp_href']}revoke/")["revoked"] == revoked
+    refused = pulp.try_post(f"{made['pulp_href']}rotate/")
+    assert refused.status_code == 400 and "CND0093" in refused.text
+    assert made["pulp_href"] in {
+        each["pulp_href"] for each in pulp.list(TOKENS, revoked__isnull=False)
+    }
+
+
+def test_tokens_are_found_by_their_owner(pulp, maker, name_of, make_token):
+    made = make_token(owner=name_of(maker))
+    found = pulp.list(TOKENS, owner=name_of(maker), name=made["name"])
+    assert [each["pulp_href"] for each in found] == [made["pulp_href"]]
+
+
+def test_what_is_done_with_a_token_is_noted_without_it(pulp, make_token):
+    made = make_token()
+    pulp.post(f"{made['pulp_href']}rotate/")
+    pulp.post(f"{made['pulp_href']}revoke/")
+    pulp.delete(made["pulp_href"])
+    acts = pulp.list("conda/acts/", resource=made["prn"], ordering="pulp_created")
+    shown = [
+        (act["verb"], act["details"].get("fields")) for act in acts if act["verb"] != "granted"
+    ]
+    assert shown == [
+        ("created", None),
+        ("updated", ["sha256"]),
+        ("updated", ["revoked"]),
+        ("deleted", None),
+    ]
+    assert {act["resource_name"] for act in acts} == {f"admin: {made['name']}"}
+
+
+@pytest.fixture(scope="module")
+def team(pulp):
+    repository = pulp.post("repositories/conda/conda/", name="tokens", autopublish=True)
+    pulp.upload(make_package("tokens"), repository=repository["pulp_href"])
+    return pulp.lifecycle(repository["pulp_href"])
+
+
+def test_a_token_for_a_lifecycle_promotes_there_and_nowhere_else(pulp, team, make_token):
+    other = pulp.lifecycle(team.repository)
+    token = make_token(scopes=["promote"], lifecycles=[team.name])
+    assert (token["channels"], token["lifecycles"]) == (None, [team.name])
+    headers = bearer(token["token"])
+    body = {"json": {"stage": "testing"}}
+    assert ask(pulp, "POST", f"{team.href}promote/", headers, **body).status_code == 202
+    assert team.state("testing") == team.state("unstable")
+    refused = ask(pulp, "POST", f"{other.href}promote/", headers, **body)
+    assert refused.status_code == 403 and "CND0091" in refused.text
+    assert other.state("testing") is None
+
+
+def test_a_token_gives_no_more_than_its_owner_has_now(pulp, team, name_of, make_token):
+    user = pulp.user(["conda.condatoken_creator"])
+    token = make_token(user, scopes=["promote"])
+    path, body = f"{team.href}promote/", {"json": {"stage": "testing"}}
+    assert ask(pulp, "POST", path, bearer(token["token"]), **body).status_code == 404
+    role = {"role": "conda.condalifecycle_promoter", "users": [name_of(user)]}
+    pulp.post(f"{team.href}add_role/", **role)
+    assert ask(pulp, "POST", path, bearer(token["token"]), **body).status_code == 202
+    pulp.post(f"{team.href}remove_role/", **role)
+    assert ask(pulp, "POST", path, bearer(token["token"]), **body).status_code == 404
+
+
+def test_a_wrong_token_is_answered_with_the_ways_to_log_in(pulp):
+    wrong = "cnd-" + "0" * 40
+    answer = ask(pulp, "GET", "conda/lifecycles/", bearer(wrong))
+    assert answer.status_code == 401
+    assert "CND0090" in answer.text and wrong not in answer.text
+    challenges = answer.headers["WWW-Authenticate"]
+    assert challenges.startswith("Basic ") and 'Bearer realm="' in challenges
+
+
+def test_a_password_is_still_one(pulp):
+    with type(pulp)(pulp.url, "admin", "wrong", api=pulp.api) as stranger:
+        assert stranger.try_get("conda/lifecycles/").status_code == 401
+    assert pulp.try_get("conda/lifecycles/").status_code == 200
+
+
+def test_no_other_operation_lets_a_token_in(pulp, make_token):
+    """Try all operations of Pulp with the tokens of an administrator."""
+    every = make_token(scopes=list(SCOPES))["token"]
+    tokens = {scope: make_token(scopes=[scope])["token"] for scope in SCOPES}
+    let_in, nothing_there, refused = set(), [], 0
+    for name, method, path in operations(pulp):
+        if name in WITHOUT_LOGIN:
+            continue
+        if is_refused(ask(pulp, method, path, bearer(every))):
+            refused += 1
+        else:
+            for scope, token in tokens.items():
+                answer = ask(pulp, method, path, bearer(token))
+                if answer.status_code == ask(pulp, method, path, {}).status_code == 404:
+                    # It is below an object that does not exist, which Pulp looks for first.
+                    nothing_there.append(name)
+                elif not is_refused(answer):
+                    let_in.add((scope, name))
+    print(f"{refused} refused, {len(let_in)} let in, {len(nothing_there)} not there")
+    assert let_in == OPERATIONS
+    assert refused > 400
+    assert not [name for name in nothing_there if "conda/" in name]
+
+
+def operations(pulp):
+    """Yield all operations of Pulp: a name, the method and the path of one."""
+    schema = pulp.get("docs/api.json", pk_path=1)
+    for full_path, methods in schema["paths"].items():
+        path = re.sub(r"\{\w+\}", ANY_KEY, full_path.replace("{number}", "1"))
+        for method in methods.keys() & {"get", "post", "put", "patch", "delete"}:
+            name = re.sub(r"\{\w+\}", "{}", full_path.removeprefix("/pulp/api/v3/"))
+            yield f"{method.upper()} {name}", method.upper(), path
+
+
+def is_refused(answer):
+    return answer.status_code == 403 and "CND0091" in answer.text
