@@ -19,3 +19,4 @@ class PulpCondaPluginAppConfig(PulpPluginAppConfig):
         mask_logs()
         # Not above: they need the models, which Django has loaded by now.
         import_module("pulp_conda.app.receivers")
+        import_module("pulp_conda.app.checks")

@@ -1,4 +1,4 @@
-"""Who a request comes from: tokens.
+"""Who a request comes from: tokens, and who has to wait after wrong ones.
 
 One class for the API and the content app reads them:
 
@@ -28,22 +28,30 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import aiohttp.web
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_login_failed
+from django.dispatch import receiver
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
 from pulpcore.plugin.models import Domain
 from pulpcore.plugin.util import get_domain
 
-from pulp_conda.app.errors import CredentialsError, TokenNotForThis, WrongToken
-from pulp_conda.app.models import CondaDistribution, CondaToken
+from pulp_conda.app.addresses import client_address
+from pulp_conda.app.errors import (
+    CredentialsError,
+    TokenNotForThis,
+    TooManyFailures,
+    WrongToken,
+)
+from pulp_conda.app.models import CondaDistribution, CondaToken, FailedLogin
 from pulp_conda.app.models.token import PREFIX, digest_of
 from pulp_conda.app.vocabulary import TokenScope
 
@@ -87,18 +95,22 @@ class TokenAuthentication(BaseAuthentication):
         Raises:
             AuthenticationFailed: `WrongToken`, only in the API.
             PermissionDenied: `TokenNotForThis`, only in the API.
+            Throttled: `TooManyFailures`, only in the API.
         """
         secret = secret_of(request.headers)
         if secret is None:
-            return None
+            username = _username_of(request.headers)
+            refused = None if username is None else _slowed_down(request, username)
+            return _refuse(request, refused) if refused else None
         token = find_token(secret)
-        if _is_for_content(request):
-            # Not an exception: Pulp would write the path to its log.
-            if token is not None:
-                token.note_use()
-            return AnonymousUser(), token or Refused(WrongToken())
         if token is None:
-            raise AuthenticationFailed(str(WrongToken()))
+            refused = _slowed_down(request, None)
+            if refused is None:
+                FailedLogin.note(client_address(request.META), None)
+            return _refuse(request, refused or Refused(WrongToken()))
+        if _is_for_content(request):
+            token.note_use()
+            return AnonymousUser(), token
         scope = _declared_scope(request)
         if scope is None or scope not in token.scopes:
             raise PermissionDenied(str(_not_for_this(token)))
@@ -239,17 +251,71 @@ def _secrets(headers: Mapping[str, str]) -> Iterable[str]:
         case "bearer" | "token":
             yield value.strip()
         case "basic":
-            yield _password_of(value)
+            yield _login_in(value)[1]
     yield headers.get(_KEY_HEADER, "").strip()
 
 
-def _password_of(credentials: str) -> str:
-    """Return the password of Basic credentials, or an empty text if they are malformed."""
+def _username_of(headers: Mapping[str, str]) -> str | None:
+    """Return the name of the user of a Basic login, or None."""
+    scheme, _, value = headers.get("Authorization", "").strip().partition(" ")
+    return _login_in(value)[0] if scheme.lower() == "basic" else None
+
+
+def _login_in(credentials: str) -> tuple[str, str]:
+    """Return the user and the password of Basic credentials: two empty texts if it is none."""
     try:
-        login = base64.b64decode(credentials.strip()).decode()
+        decoded = base64.b64decode(credentials.strip())
     except (binascii.Error, ValueError):
-        return ""
-    return login.partition(":")[2]
+        return "", ""
+    # As REST framework decodes it.
+    try:
+        login = decoded.decode()
+    except UnicodeDecodeError:
+        login = decoded.decode("latin-1")
+    username, _, password = login.partition(":")
+    return username, password
+
+
+def _slowed_down(request: Request, username: str | None) -> Refused | None:
+    """Return why nothing is checked now that comes from the address of a request, or None.
+
+    A valid token is accepted at any time: nobody can guess one.
+    """
+    seconds = FailedLogin.seconds_to_wait(client_address(request.META), username)
+    if not seconds:
+        return None
+    what = "tokens" if username is None else "passwords for this user"
+    return Refused(TooManyFailures(what=what, seconds=seconds), seconds)
+
+
+def _refuse(request: Request, refused: Refused) -> tuple[User, Refused]:
+    """Refuse the credentials of a request.
+
+    Returns:
+        What the content app keeps. No exception: Pulp would write the path to its log.
+
+    Raises:
+        AuthenticationFailed, Throttled: in the API.
+    """
+    if _is_for_content(request):
+        return AnonymousUser(), refused
+    if refused.retry_after is None:
+        raise AuthenticationFailed(str(refused.error))
+    raise _Throttled(refused.retry_after, str(refused.error))
+
+
+class _Throttled(Throttled):
+    # The text of REST framework about the same would follow ours.
+    extra_detail_singular = extra_detail_plural = ""
+
+
+@receiver(user_login_failed)
+def note_failed_login(
+    credentials: Mapping[str, Any], request: Request | HttpRequest | None = None, **kwargs: Any
+) -> None:
+    """Count a wrong password that came by a request."""
+    if request is not None and "username" in credentials:
+        FailedLogin.note(client_address(request.META), credentials["username"])
 
 
 def _is_for_content(request: Request) -> bool:

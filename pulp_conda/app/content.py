@@ -19,6 +19,7 @@ from django.conf import settings
 from pulpcore.plugin.content import Handler, app
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.addresses import note_peer
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serving.answers import headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
@@ -197,4 +198,5 @@ app.add_routes(
         options(_PREFIX + "{path:.+}", _handler.name_methods),
     ]
 )
+app.middlewares.insert(0, note_peer)
 app.on_response_prepare.append(protect)

@@ -38,6 +38,7 @@
     └── CredentialsError        who a request comes from
         ├── WrongToken              CND0090
         ├── TokenNotForThis         CND0091
+        ├── TooManyFailures         CND0092
         └── TokenRevoked            CND0093
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
@@ -388,6 +389,16 @@ class TokenNotForThis(CredentialsError):
     message = _(
         "Token '{name}' is for '{scopes}', and not for this request. "
         "Use a token with another scope or without this limit, or a password."
+    )
+
+
+class TooManyFailures(CredentialsError):
+    """An address sent many wrong passwords for a user, or many wrong tokens."""
+
+    code = "CND0092"
+    message = _(
+        "There were too many wrong {what} from this address. Wait {seconds} seconds before the "
+        "next one."
     )
 
 

@@ -1,5 +1,7 @@
 """Defaults of our settings. Each can be set in Pulp's settings file or as `PULP_<NAME>`."""
 
+from django.conf import global_settings
+
 # The largest size in bytes to which a repodata file of an upstream may unpack.
 CONDA_MAX_REPODATA_SIZE = 8 * 2**30
 
@@ -39,6 +41,13 @@ CONDA_SOLVER_MEMORY = 2048
 # How many environments to solve at a time. None means as many as there are cores.
 CONDA_SOLVER_PROCESSES: int | None = None
 
+# How many wrong passwords for a user, or wrong tokens, an address may send before it has to wait.
+# None means that it never has to.
+CONDA_FAILED_LOGINS: int | None = 10
+
+# The networks of proxies whose `X-Forwarded-For` says from where a request comes.
+CONDA_TRUSTED_PROXIES = ["127.0.0.0/8", "::1/128"]
+
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
     "dynaconf_merge_unique": True,
@@ -49,6 +58,14 @@ DRF_ACCESS_POLICY = {
 REST_FRAMEWORK__DEFAULT_AUTHENTICATION_CLASSES = (
     "@insert 0 pulp_conda.app.authentication.TokenAuthentication"
 )
+
+# Our hasher does not hash the same password again and again. It writes and reads the same hashes.
+PASSWORD_HASHERS = [
+    "pulp_conda.app.passwords.RememberingPasswordHasher"
+    if name == "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+    else name
+    for name in global_settings.PASSWORD_HASHERS
+]
 
 # The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new
 # field of that name would rename the enum of another one, and with it a class in generated clients.

@@ -4,7 +4,9 @@ import re
 from uuid import uuid4
 
 import pytest
+import requests
 
+from pulp_conda.app.models import FailedLogin
 from tests.support.builders import make_package
 
 TOKENS, ROBOTS = "conda/tokens/", "conda/robots/"
@@ -304,3 +306,42 @@ def operations(pulp):
 
 def is_refused(answer):
     return answer.status_code == 403 and "CND0091" in answer.text
+
+
+def test_wrong_credentials_are_slowed_down_for_the_address_that_sends_them(
+    pulp, maker, name_of, make_token, copied, settings
+):
+    settings.CONDA_FAILED_LOGINS = 10
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    wrong = bearer("cnd-" + "0" * 40)
+    statuses = [ask(pulp, "GET", TOKENS, headers | wrong).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    # A valid token is let in, and so is a password.
+    token = bearer(make_token(scopes=["promote"])["token"])
+    assert ask(pulp, "GET", TOKENS, headers | token).status_code == 403
+    assert maker.try_get(TOKENS).status_code == 200
+
+    def login(password, address):
+        user = type(pulp)(pulp.url, name_of(maker), password, api=pulp.api)
+        with user:
+            user.session.headers["X-Forwarded-For"] = address
+            return user.try_get(TOKENS)
+
+    right = maker.session.auth[1]
+    assert [login("wrong", "192.0.2.1").status_code for _ in range(10)] == [401] * 10
+    refused = login(right, "192.0.2.1")
+    assert refused.status_code == 429 and int(refused.headers["Retry-After"]) == 1
+    assert "CND0092" in refused.text
+    # Who guesses does not lock out the user, who is somewhere else.
+    assert login(right, "192.0.2.2").status_code == 200
+
+
+def test_the_content_app_counts_wrong_credentials_for_the_address_of_the_client(pulp, team, copied):
+    url = f"{team.urls['unstable']}noarch/repodata.json"
+    proxy = {"X-Forwarded-For": "192.0.2.9"}
+    FailedLogin.objects.all().delete()
+    for headers in (bearer("cnd-" + "0" * 40), {"Authorization": "Basic YWRhOndyb25n"}):
+        for more in ({}, proxy):
+            assert requests.get(url, headers=headers | more).ok, "everybody may read it"
+    failed = FailedLogin.objects.values_list("address", "count")
+    assert sorted(failed) == [("127.0.0.1", 1)] * 2 + [("192.0.2.9", 1)] * 2

@@ -5,6 +5,7 @@ from .block import BlockedFile, CondaBlock
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
 from .environment import CondaEnvironment, CondaSolution
+from .failed_login import FailedLogin
 from .indexed_file import IndexedFile
 from .lifecycle import CondaLifecycle, CondaStage, HistoryEntry
 from .package import CondaPackage
@@ -39,6 +40,7 @@ __all__ = [
     "CondaStage",
     "CondaToken",
     "CondaUpload",
+    "FailedLogin",
     "HistoryEntry",
     "IndexedFile",
     "PublishedShard",

@@ -266,3 +266,11 @@ def test_the_use_of_a_token_is_written_once_a_minute(issue):
     CondaToken.objects.update(last_used=earlier)
     of_content(secret)
     assert last_use() > first
+
+
+def test_in_the_content_app_wrong_tokens_are_slowed_down_without_an_exception(issue, settings):
+    settings.CONDA_FAILED_LOGINS = 10
+    refused = [of_content(SECRET)["auth"] for _ in range(11)]
+    assert [each.retry_after for each in refused] == [None] * 10 + [1]
+    _, secret = issue()
+    assert isinstance(of_content(secret)["auth"], CondaToken)

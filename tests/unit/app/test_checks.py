@@ -1,0 +1,26 @@
+import pytest
+from django.test import override_settings
+
+from pulp_conda.app.checks import check_token_authentication
+
+OURS = "pulp_conda.app.authentication.TokenAuthentication"
+BASIC = "pulpcore.app.authentication.BasicAuthentication"
+SESSION = "rest_framework.authentication.SessionAuthentication"
+
+
+def test_the_plugin_puts_its_class_first():
+    assert check_token_authentication(None) == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "found"),
+    [
+        ([OURS], []),
+        ([SESSION, OURS, BASIC], []),
+        ([BASIC, SESSION], ["conda.W001"]),
+        ([BASIC, OURS], ["conda.W002"]),
+    ],
+)
+def test_settings_without_it_are_warned_about(classes, found):
+    with override_settings(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": classes}):
+        assert [warning.id for warning in check_token_authentication(None)] == found
