@@ -79,6 +79,15 @@ def model_policy(
     }
 
 
+def reader_role(model: str) -> dict[str, list[str]]:
+    """Return the role that reads private channels: on a distribution, or on what it serves.
+
+    Args:
+        model: The model's name in lower case.
+    """
+    return {f"conda.{model}_reader": [f"conda.view_{model}", f"conda.read_{model}"]}
+
+
 def model_roles(model: str, *permissions: str, immutable: bool = False) -> dict[str, list[str]]:
     """Return the permissions of the creator, owner and viewer roles of a resource, by role name.
 

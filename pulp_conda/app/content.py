@@ -1,6 +1,6 @@
 """The routes of channels in the content app. Imported by the content app only."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from aiohttp import hdrs
@@ -11,20 +11,25 @@ from aiohttp.web import (
     Request,
     StreamResponse,
     get,
+    middleware,
     options,
 )
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from pulpcore.plugin.content import Handler, app
-from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.addresses import note_peer
+from pulp_conda.app.authentication import let_in
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.serving.answers import headers_for_pulpcore
+from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
+from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.files import ChannelFile, respond
+from pulp_conda.app.serving.refusals import refuse
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
+from pulp_conda.app.serving.url_tokens import follow_route, take_token
+from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
 
@@ -66,8 +71,7 @@ class ChannelHandler(Handler):
 
     async def name_methods(self, request: Request) -> StreamResponse:
         """Answer OPTIONS, with which browsers ask what a script may do."""
-        find = sync_to_async(self.find_channel)
-        channel = await find(self._channels_above(request.match_info["path"]))
+        channel = await sync_to_async(self._find_known)(request)
         if channel is None:
             raise HTTPMethodNotAllowed(request.method, [hdrs.METH_GET, hdrs.METH_HEAD])
         return _respond(channel, NOTHING)
@@ -80,48 +84,41 @@ class ChannelHandler(Handler):
 
     def _find_past(self, request: Request) -> ChannelFile | None:
         base_path, _, past = request.match_info["path"].partition("@")
-        channel = self.find_channel([base_path])
+        channel = find_channel([base_path])
         if channel is None:
             return None
-        guard = self._why_not(request, channel)
-        if guard is not None:
-            return _respond(channel, NOTHING, guard)
-        return _respond_past(channel, past, request.path.removesuffix(past))
+        if refusal := self.refusal(request, channel):
+            return _respond(channel, NOTHING, refusal)
+        # A relative path, so that a token in the URL stays; `./`, because a colon ends a scheme.
+        start = request.path.removesuffix(past).rpartition("/")[2]
+        return _respond_past(channel, past, f"./{start}")
 
     def _find_file(self, request: Request) -> ChannelFile | None:
         path = request.match_info["path"]
-        channel = self.find_channel(self._base_paths(path))
+        channel = find_channel(self._base_paths(path))
         if channel is None:
             return None
-        guard = self._why_not(request, channel)
-        if guard is not None:
-            return _respond(channel, NOTHING, guard)
+        if refusal := self.refusal(request, channel):
+            return _respond(channel, NOTHING, refusal)
         return respond_now(channel, path.removeprefix(channel.base_path).lstrip("/"))
 
-    def paths_above(self, path: str) -> list[str]:
-        """Return the paths at which the channel may be that has this one."""
-        return [path.strip("/"), *self._base_paths(path)]
+    def _find_known(self, request: Request) -> CondaDistribution | None:
+        """Return the channel of a path, unless the client may not know that it is there."""
+        channel = channel_at(request.match_info["path"])
+        if channel and settings.CONDA_HIDE_PRIVATE_CHANNELS:
+            refusal = self.refusal(request, channel)
+            return None if refusal and refusal.is_hidden else channel
+        return channel
 
-    def _channels_above(self, path: str) -> list[str]:
-        """Return the paths at which the channel may be that has this one, also in its past."""
-        return [*self.paths_above(path), path.partition("@")[0]]
-
-    def find_channel(self, base_paths: list[str]) -> CondaDistribution | None:
-        """Return the channel at one of these paths, if there is one."""
-        channels = CondaDistribution.objects.select_related("stage").filter(
-            pulp_domain=get_domain_pk(), base_path__in=base_paths
-        )
-        # There is one at most: pulpcore lets no channel lie in another one. Not by `first`, which
-        # sorts and costs a quarter more.
-        return next(iter(channels), None)
-
-    def _why_not(self, request: Request, channel: CondaDistribution) -> str | None:
+    def refusal(self, request: Request, channel: CondaDistribution) -> Refusal | None:
         """Return why the client may not read a channel, or None if it may."""
+        request["conda_channel"] = channel
+        let_in(request, TokenScope.READ, channel)
         try:
             self._permit(request, channel)
         except HTTPForbidden as refused:
             # A guard may give no reason.
-            return refused.reason or ""
+            return refuse(request, channel, refused.reason or "")
         return None
 
 
@@ -158,15 +155,37 @@ def _respond_past(channel: CondaDistribution, past: str, start: str) -> ChannelF
     return _respond(channel, resolve(state, path))
 
 
-def _respond(channel: CondaDistribution, facts: Facts, guard: str | None = None) -> ChannelFile:
+def _respond(
+    channel: CondaDistribution, facts: Facts, refusal: Refusal | None = None
+) -> ChannelFile:
     """Return the answer of a channel; see `respond`."""
-    return respond(_of(channel, facts), guard)
+    return respond(_of(channel, facts), refusal)
 
 
 def _of(channel: CondaDistribution, facts: Facts) -> Facts:
     """Return facts with those about the channel, which hold for all of its paths."""
     is_guarded = channel.content_guard_id is not None
     return replace(facts, is_guarded=is_guarded, cors_origins=channel.cors_origins)
+
+
+@middleware
+async def refuse_as_channel(
+    request: Request, handler: Callable[[Request], Awaitable[StreamResponse]]
+) -> StreamResponse:
+    """Answer as a channel does where pulpcore asks the guard of one.
+
+    pulpcore only knows the status 403, and users, but no tokens.
+    """
+    try:
+        return await handler(request)
+    except HTTPForbidden:
+        channel = await sync_to_async(channel_at)(request.match_info.get("path", ""))
+        if channel is None:
+            raise
+        if refusal := await sync_to_async(_handler.refusal)(request, channel):
+            return _respond(channel, NOTHING, refusal)
+        # Now it knows the owner of the token.
+        return await handler(request)
 
 
 async def protect(request: Request, response: StreamResponse) -> None:
@@ -180,8 +199,9 @@ async def protect(request: Request, response: StreamResponse) -> None:
     path = request.match_info.get("path", "\0")
     if isinstance(response, ChannelFile) or is_file or "\0" in path:
         return
-    find = sync_to_async(_handler.find_channel)
-    if channel := await find(_handler.paths_above(path)):
+    if request.get("conda_hidden"):
+        return
+    if channel := await sync_to_async(find_channel)(paths_above(path)):
         facts = _of(channel, NOTHING)
         response.headers.update(headers_for_pulpcore(response.status, facts, request))
 
@@ -199,4 +219,6 @@ app.add_routes(
     ]
 )
 app.middlewares.insert(0, note_peer)
+app.middlewares.insert(0, take_token)
+app.middlewares.extend([refuse_as_channel, follow_route])
 app.on_response_prepare.append(protect)

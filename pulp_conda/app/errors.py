@@ -32,6 +32,8 @@
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
     ├── MassRemoval             CND0087
+    ├── NotPrivateByFlag        CND0095
+    ├── ContentGuardInUse       CND0096
     ├── NotAllManaged           CND0114
     ├── NothingToPromote        CND0115
     ├── DiskFull                CND0080
@@ -334,6 +336,26 @@ class MassRemoval(ChannelError):
         "the sync would remove {losses} from repository '{repository}', which is more than "
         "{percent} %. Nothing was changed. Look whether the upstream is whole and the remote is "
         "right. If it is meant, sync again with 'allow_mass_removal'."
+    )
+
+
+class NotPrivateByFlag(ChannelError):
+    """`private` was to be changed of a channel whose content guard somebody chose."""
+
+    code = "CND0095"
+    message = _(
+        "'private' is {private} for distribution '{distribution}', whose content guard is {guard}. "
+        "Say with 'content_guard' who may read it, or leave one of the two fields out."
+    )
+
+
+class ContentGuardInUse(ChannelError):
+    """The content guard of private channels was to be deleted, which would make them public."""
+
+    code = "CND0096"
+    message = _(
+        "Content guard '{name}' is not deleted, because {use}: everybody could read what it "
+        "guards. Set 'private' of the channels to false first, or give them another content guard."
     )
 
 

@@ -26,6 +26,11 @@ CONDA_PACKAGE_LIMITS: dict[str, int] = {}
 CONDA_SYNCHRONOUS_UPLOAD_SIZE = 256 * 2**20
 CONDA_SYNCHRONOUS_UPLOAD_SECONDS = 5
 
+# Whether a channel with a content guard seems not to be there to those who may not read it, unless
+# they may view its distribution: they get 404 instead of 401 or 403. Set pulpcore's
+# `HIDE_GUARDED_DISTRIBUTIONS` as well, so that lists of channels do not name it.
+CONDA_HIDE_PRIVATE_CHANNELS = False
+
 # The path of a `trusted_root.json`. It names the Sigstore instances whose signatures of
 # attestations count. None means Sigstore's public instance, as py-rattler knows it.
 CONDA_SIGSTORE_TRUSTED_ROOT: str | None = None

@@ -27,14 +27,25 @@ from pulp_conda.app.vocabulary import ChannelRole
 
 # What an owner may do with each part besides viewing, changing, deleting and sharing.
 OWNER_PERMISSIONS = {
-    "condarepository": ("upload", "modify", "sync", "repair"),
-    "condadistribution": (),
-    "condalifecycle": ("promote", "jump", "promote_packages", "rollback", "override", "approve"),
+    "condarepository": ("read", "upload", "modify", "sync", "repair"),
+    "condadistribution": ("read",),
+    "condalifecycle": (
+        "read",
+        "promote",
+        "jump",
+        "promote_packages",
+        "rollback",
+        "override",
+        "approve",
+    ),
 }
 
 _PARTS = tuple(OWNER_PERMISSIONS)
 
-# What a role allows on each part, besides viewing it.
+# What all roles allow on each part: to see it, and to read its channels if they are private.
+_ALL = ("view", "read")
+
+# What a role allows on each part besides.
 _ALLOWED: dict[ChannelRole, dict[str, tuple[str, ...]]] = {
     ChannelRole.READER: {},
     ChannelRole.UPLOADER: {"condarepository": ("upload",)},
@@ -82,7 +93,7 @@ def team_roles() -> dict[str, list[str]]:
         name_of(role): [
             f"conda.{permission}_{part}"
             for part in _PARTS
-            for permission in ("view", *allowed.get(part, ()))
+            for permission in dict.fromkeys((*_ALL, *allowed.get(part, ())))
         ]
         for role, allowed in _ALLOWED.items()
     }
@@ -224,7 +235,7 @@ def _applies(role: ChannelRole, parts: Iterable[Model]) -> bool:
 
 def _needed(role: ChannelRole, part: Model) -> set[str]:
     kind = _kind_of(part)
-    return {f"{permission}_{kind}" for permission in ("view", *_ALLOWED[role].get(kind, ()))}
+    return {f"{permission}_{kind}" for permission in (*_ALL, *_ALLOWED[role].get(kind, ()))}
 
 
 def _is_implied(role: ChannelRole, others: Collection[ChannelRole]) -> bool:

@@ -22,7 +22,8 @@ class Channel:
         made = pulp.post("repositories/conda/conda/", name=self.name, autopublish=True)
         self.repository = made["pulp_href"]
         self.lifecycle = pulp.lifecycle(self.repository)
-        self.distribution = pulp.distribution(repository=self.repository)["pulp_href"]
+        distribution = pulp.distribution(repository=self.repository, private=True)
+        self.distribution, self.url = distribution["pulp_href"], distribution["base_url"]
 
     @property
     def parts(self):
@@ -120,6 +121,8 @@ def _try(user, channel, waiting, action):
             return user.try_get(channel.distribution)
         case "see the lifecycle":
             return user.try_get(lifecycle)
+        case "read the private channel":
+            return user.fetch(channel.url, "noarch/repodata.json", auth=user.session.auth)
         case "upload a package":
             return _upload(user, channel, f"by-{uuid4().hex[:8]}")
         case "replace a package":

@@ -19,6 +19,7 @@ KINDS = {
     "conda/robots/": "robot",
     "conda/tokens/": "token",
     "content/conda/environments/": "environment",
+    "contentguards/conda/conda/": "conda_guard",
     "content/conda/packages/": "package",
     "content/conda/patches/": "patch",
     "distributions/conda/conda/": "distribution",
@@ -159,6 +160,7 @@ def make_things(pulp):
     publication = pulp.get(pulp.newest_publication(href))
     distribution = pulp.distribution(publication=publication["pulp_href"])
     guard = pulp.post("contentguards/core/rbac/", name=name)
+    conda_guard = pulp.post("contentguards/conda/conda/", name=f"conda-{name}")
     team = pulp.lifecycle(href)
     team.promote("testing")
     upload = pulp.post("uploads/", size=10)
@@ -178,6 +180,7 @@ def make_things(pulp):
         "publication": publication,
         "distribution": distribution,
         "guard": guard,
+        "conda_guard": conda_guard,
         "lifecycle": team.read(),
         "entry": team.history()[0],
         "upload": upload,
@@ -201,6 +204,7 @@ def make_things(pulp):
 # What a user needs to make all of that.
 CREATOR = [
     "conda.condablock_creator",
+    "conda.condacontentguard_creator",
     "conda.condadistribution_creator",
     "conda.condalifecycle_creator",
     "conda.condapackage_uploader",
@@ -397,6 +401,7 @@ class Somebody:
                 "repository": own["repository"].href,
                 "stages": stages,
             },
+            "contentguards/conda/conda/": {"name": word},
             "conda/lifecycles/solve/": {"stage": "unstable"},
             "conda/robots/": {"name": word},
             "conda/tokens/": {"name": word, "scopes": ["read"]},

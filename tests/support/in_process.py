@@ -162,6 +162,11 @@ def run_tasks():
         Task.objects.filter(pk=task.pk).update(app_lock=None)
 
 
+async def _stream(request):
+    # It is looked up for each request, so that a test can serve it with a cache.
+    return await Handler().stream_content(request)
+
+
 class _ContentApp:
     """Pulp's content app in a thread."""
 
@@ -173,9 +178,7 @@ class _ContentApp:
         self.url = f"http://127.0.0.1:{port}"
 
     def start(self):
-        app.add_routes(
-            [web.get(settings.CONTENT_PATH_PREFIX + "{path:.+}", Handler().stream_content)]
-        )
+        app.add_routes([web.get(settings.CONTENT_PATH_PREFIX + "{path:.+}", _stream)])
         self._runner = web.AppRunner(app)
         self._thread.start()
         self._call(self._runner.setup())

@@ -34,6 +34,13 @@ options:
     description: The name of the content guard, which limits who may download. An empty text removes
       it.
     type: str
+  private:
+    description:
+      - Whether only users with the role of a reader may read the channel. V(true) sets a content
+        guard for that, and V(false) takes it away. A content guard that was chosen stays.
+      - For a new distribution, the default is that everybody may read it, unless the domain has a
+        default content guard.
+    type: bool
   hidden:
     description: Whether the channel is left out of the list of channels.
     type: bool
@@ -70,6 +77,13 @@ EXAMPLES = r"""
     repository: forge
     content_guard: team
 
+- name: Serve the latest version to readers of the channel
+  pulp.conda.conda_distribution:
+    name: team
+    base_path: team
+    repository: team
+    private: true
+
 - name: Serve version 42 for the course
   pulp.conda.conda_distribution:
     name: course
@@ -102,6 +116,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STA
 _FIELDS = (
     "base_path",
     "publication",
+    "private",
     "hidden",
     "checkpoint",
     "notices",
@@ -162,6 +177,7 @@ def main():
             "version": {"type": "int"},
             "publication": {"type": "str"},
             "content_guard": {"type": "str"},
+            "private": {"type": "bool"},
             "hidden": {"type": "bool"},
             "checkpoint": {"type": "bool"},
             "notices": {"type": "list", "elements": "dict"},

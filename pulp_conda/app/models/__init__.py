@@ -2,6 +2,7 @@
 
 from .act import CondaAct
 from .block import BlockedFile, CondaBlock
+from .content_guard import CondaContentGuard
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
 from .environment import CondaEnvironment, CondaSolution
@@ -24,6 +25,7 @@ __all__ = [
     "BlockedFile",
     "CondaAct",
     "CondaBlock",
+    "CondaContentGuard",
     "CondaDistribution",
     "CondaEnvironment",
     "CondaLifecycle",

@@ -10,6 +10,7 @@ from django.db import models
 from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Distribution
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.errors import UsedByLifecycle
 from pulp_conda.app.exceptions import CondaError
@@ -44,6 +45,7 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
         default_related_name = "%(app_label)s_%(model_name)s"
         permissions = [
             ("manage_roles_condadistribution", "Can manage roles on conda distributions"),
+            ("read_condadistribution", "Can read the channel if it is private"),
         ]
 
     def changed_fields(self) -> set[str]:
@@ -84,6 +86,11 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
         return type(self).responder(self, path)
 
     @property
+    def private(self) -> bool:
+        """Whether not everybody may read the channel."""
+        return self.content_guard_id is not None
+
+    @property
     def url(self) -> str:
         """The URL that clients use."""
         domain = f"{self.pulp_domain.name}/" if settings.DOMAIN_ENABLED else ""
@@ -94,3 +101,28 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
 def stage_of(distribution: Distribution) -> Any:
     """Return the stage that a distribution is, or None."""
     return getattr(distribution, "stage", None)
+
+
+def channel_at(path: str) -> CondaDistribution | None:
+    """Return the channel of the domain that has a path of the content app, now or in its past.
+
+    Args:
+        path: The path of a URL behind the prefix of the content app and the domain.
+    """
+    return find_channel([*paths_above(path), path.partition("@")[0]])
+
+
+def find_channel(base_paths: list[str]) -> CondaDistribution | None:
+    """Return the channel of the domain at one of these paths, if there is one."""
+    channels = CondaDistribution.objects.select_related("stage").filter(
+        pulp_domain=get_domain_pk(), base_path__in=base_paths
+    )
+    # There is one at most: pulpcore lets no channel lie in another one. Not by `first`, which
+    # sorts and costs a quarter more.
+    return next(iter(channels), None)
+
+
+def paths_above(path: str) -> list[str]:
+    """Return the paths at which the channel may be that has this one: itself, and what is above."""
+    parts = path.strip("/").split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]

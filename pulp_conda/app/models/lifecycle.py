@@ -65,6 +65,7 @@ class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
             ("override_condalifecycle", "Can override gates"),
             ("approve_condalifecycle", "Can answer requests for approval"),
             ("manage_roles_condalifecycle", "Can manage roles on conda lifecycles"),
+            ("read_condalifecycle", "Can read the stages that are private"),
         ]
 
     def add_stages(self, stages: list[dict[str, Any]]) -> None:

@@ -77,6 +77,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             ("upload_condarepository", "Can add packages to the repository"),
             ("manage_roles_condarepository", "Can manage roles on conda repositories"),
             ("repair_condarepository", "Can repair repository versions"),
+            ("read_condarepository", "Can read the channels that serve it and are private"),
         ]
 
     @hook(BEFORE_DELETE)

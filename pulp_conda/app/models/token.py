@@ -172,8 +172,13 @@ class CondaRobot(Audited, BaseModel, AutoAddObjPermsMixin):
         get_user_model().objects.filter(pk=self.user_id).delete()
 
 
+def is_secret(text: str) -> bool:
+    """Say whether a text has the form of a token."""
+    return _SECRET.fullmatch(text) is not None
+
+
 def digest_of(secret: str) -> str | None:
     """Return the digest by which a token is stored, or None for a text that is no token."""
-    if not _SECRET.fullmatch(secret):
+    if not is_secret(secret):
         return None
     return hashlib.sha256(secret.encode()).hexdigest()

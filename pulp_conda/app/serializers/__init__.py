@@ -2,6 +2,7 @@
 
 from .act import CondaActSerializer
 from .block import CondaBlockCreatedSerializer, CondaBlockSerializer, CondaTouchedSerializer
+from .content_guard import CondaContentGuardSerializer
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
 from .diff import (
@@ -48,6 +49,7 @@ __all__ = [
     "CondaBlockCreatedSerializer",
     "CondaBlockSerializer",
     "CondaChannelRoleSerializer",
+    "CondaContentGuardSerializer",
     "CondaCopySerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",

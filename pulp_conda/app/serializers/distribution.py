@@ -6,11 +6,13 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from pulpcore.plugin.models import Publication
+from pulpcore.plugin.models import ContentGuard, Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
+from pulpcore.plugin.util import get_domain
 
-from pulp_conda.app.errors import BadOrigin, ManagedByLifecycle
+from pulp_conda.app.errors import BadOrigin, ManagedByLifecycle, NotPrivateByFlag
 from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.models.content_guard import is_private_guard, private_guard
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
@@ -63,6 +65,11 @@ class _NoticesField(serializers.JSONField):
             request_only=True,
         ),
         OpenApiExample(
+            "Let only readers read a channel",
+            value={"name": "team", "base_path": "team", "private": True},
+            request_only=True,
+        ),
+        OpenApiExample(
             "Tell the users of a channel something",
             value={
                 "notices": [
@@ -109,6 +116,16 @@ class CondaDistributionSerializer(
         required=False,
     )
 
+    private = serializers.BooleanField(
+        help_text=_(
+            "Whether not everybody may read the channel. true sets a content guard that lets "
+            "those users read it who have the role of a reader, on the distribution, its "
+            "lifecycle, its repository or the domain; false takes that guard away. A content "
+            "guard that was chosen stays, and then this is true. The default is false, or true if "
+            "the domain has a default content guard."
+        ),
+        required=False,
+    )
     cors_origins = serializers.ListField(
         child=serializers.CharField(),
         help_text=_(
@@ -157,6 +174,7 @@ class CondaDistributionSerializer(
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         with channel_errors_as_validation():
             self._check_stage(data)
+            self._check_private(data)
         given = [field for field in SERVED_FIELDS if data.get(field)]
         if self.partial and len(given) == 1:
             # One request with one field lets a channel that followed a repository serve a
@@ -179,11 +197,54 @@ class CondaDistributionSerializer(
                 distribution=self.instance.name, stage=stage.name, lifecycle=stage.lifecycle.name
             )
 
+    def _check_private(self, data: dict[str, Any]) -> None:
+        """Refuse to change who may read the channel by `private`, if a content guard says it.
+
+        Raises:
+            NotPrivateByFlag: with the content guard.
+        """
+        private, is_chosen = data.get("private"), "content_guard" in data
+        guard = data["content_guard"] if is_chosen else self._guard_before()
+        if private is False and guard and (is_chosen or not is_private_guard(guard)):
+            shown = f"'{guard.name}'"
+        elif private and is_chosen and guard is None:
+            shown = "null"
+        else:
+            return
+        name = data.get("name") or self.instance.name
+        raise NotPrivateByFlag(private=str(private).lower(), distribution=name, guard=shown)
+
+    def _guard_before(self) -> ContentGuard | None:
+        """Return the guard that the channel has, or that pulpcore gives to a new one."""
+        return self.instance.content_guard if self.instance else get_domain().default_content_guard
+
+    def create(self, validated_data: dict[str, Any]) -> CondaDistribution:
+        private = validated_data.pop("private", None)
+        if private and not (validated_data.get("content_guard") or self._guard_before()):
+            validated_data["content_guard"] = private_guard()
+        distribution = super().create(validated_data)
+        if private is False and distribution.content_guard:
+            # It is the default of the domain, which pulpcore gives to every new one.
+            distribution.content_guard = None
+            distribution.save()
+        return distribution
+
+    def update(
+        self, instance: CondaDistribution, validated_data: dict[str, Any]
+    ) -> CondaDistribution:
+        private = validated_data.pop("private", None)
+        if private is False:
+            validated_data["content_guard"] = None
+        elif private and not validated_data.get("content_guard", instance.content_guard):
+            validated_data["content_guard"] = private_guard()
+        return super().update(instance, validated_data)
+
     class Meta:
         fields = DistributionSerializer.Meta.fields + (
             "publication",
             "checkpoint",
             "notices",
+            "private",
             "cors_origins",
             "warnings",
         )

@@ -65,6 +65,29 @@ _PREFLIGHT_MAX_AGE = "7200"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
+# The ways to give credentials: a token (RFC 6750), or a user and a password (RFC 7617). Each is a
+# header of its own, because some browsers read only the first of several in one.
+CHALLENGES = ('Bearer realm="pulp"', 'Basic realm="pulp", charset="UTF-8"')
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a client may not read a channel.
+
+    Attributes:
+        needs_login: Whether credentials may help: there were none, or wrong ones.
+        retry_after: After how many seconds the client may try credentials again, if it gave wrong
+            ones too often.
+        is_hidden: Whether the client may not even know that the channel is there.
+        reason: What the guard said, for a client that is known, or nothing.
+    """
+
+    needs_login: bool = False
+    retry_after: int | None = None
+    is_hidden: bool = False
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Answer:
     """The answer to a request.
@@ -74,6 +97,7 @@ class Answer:
         start, stop: Which bytes of the file to send. `stop` is None if its size is not known.
         text: The text to send instead of a file, or None for the default text of the status.
         phrase: The reason phrase, or None for that of the status.
+        challenges: The values of `WWW-Authenticate`, each for a header of its own.
     """
 
     status: int
@@ -82,15 +106,16 @@ class Answer:
     stop: int | None = None
     text: str | None = None
     phrase: str | None = None
+    challenges: tuple[str, ...] = ()
 
 
-def answer(facts: Facts, guard: str | None, request: BaseRequest) -> Answer:
+def answer(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answer:
     """Return the answer to a request for a path, from the first row of the table that applies.
 
     Args:
-        guard: The reason why the client may not read the channel, or None if it may.
+        refusal: Why the client may not read the channel, or None if it may.
     """
-    case = _Case(facts, guard, request)
+    case = _Case(facts, refusal, request)
     row = next(row for row in _TABLE if row.applies(case))
     headers = {
         name: value for name in row.headers if (value := case.header(name, row.status)) is not None
@@ -98,8 +123,9 @@ def answer(facts: Facts, guard: str | None, request: BaseRequest) -> Answer:
     start, stop = 0, facts.size
     if row.status in (206, 302) and case.part:
         start, stop = case.part.start, case.part.stop
-    phrase = guard if row.status == 403 else None
-    return Answer(row.status, headers, start, stop, case.text(row.status), phrase)
+    phrase = (refusal.reason or None) if refusal and row.status == 403 else None
+    challenges = CHALLENGES if row.status == 401 else ()
+    return Answer(row.status, headers, start, stop, case.text(row.status), phrase, challenges)
 
 
 def headers_for_pulpcore(status: int, facts: Facts, request: BaseRequest) -> dict[str, str]:
@@ -141,18 +167,27 @@ class _Part(NamedTuple):
 
 
 class _Case:
-    """What the rows of the table ask about facts, guard and request."""
+    """What the rows of the table ask about facts, refusal and request."""
 
-    def __init__(self, facts: Facts, guard: str | None, request: BaseRequest) -> None:
+    def __init__(self, facts: Facts, refusal: Refusal | None, request: BaseRequest) -> None:
         self.facts = facts
-        self.guard = guard
+        self.refusal = refusal
         self.request = request
 
     def asks_for_methods(self) -> bool:
         return self.request.method == "OPTIONS"
 
+    def is_hidden(self) -> bool:
+        return self.refusal is not None and self.refusal.is_hidden
+
+    def has_to_wait(self) -> bool:
+        return self.refusal is not None and self.refusal.retry_after is not None
+
+    def needs_login(self) -> bool:
+        return self.refusal is not None and self.refusal.needs_login
+
     def is_refused(self) -> bool:
-        return self.guard is not None
+        return self.refusal is not None
 
     def is_nothing(self) -> bool:
         return self.facts.kind is Kind.NOTHING
@@ -322,6 +357,8 @@ class _Case:
             case "Referrer-Policy":
                 return "no-referrer" if is_shown else None
             case "Retry-After":
+                if self.refusal is not None:
+                    return str(self.refusal.retry_after)
                 return str(facts.failure.retry_after) if facts.failure else None
             case "Vary":
                 return ", ".join(self.varies) or None
@@ -381,6 +418,10 @@ _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges", 
 # the answer is the same for every path.
 _TABLE = (
     _Row(204, _Case.asks_for_methods, ("Allow", *_ALWAYS, *_PREFLIGHT)),
+    # As where there is no channel: there, pulpcore answers.
+    _Row(404, _Case.is_hidden),
+    _Row(429, _Case.has_to_wait, (*_ERROR, "Retry-After")),
+    _Row(401, _Case.needs_login, _ERROR),
     _Row(403, _Case.is_refused, _ERROR),
     _Row(404, _Case.is_nothing, _ERROR),
     _Row(451, _Case.is_blocked, _ERROR),

@@ -27,7 +27,7 @@ from pulpcore.plugin.util import get_domain_pk
 from pulp_conda.app.artifacts import stored_size
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
-from pulp_conda.app.serving.answers import Answer, answer, headers_for_storage
+from pulp_conda.app.serving.answers import Answer, Refusal, answer, headers_for_storage
 from pulp_conda.app.serving.fetching import ClientLeft, Failure, ask, fetch, note_wrong_bytes
 from pulp_conda.app.serving.resolve import Facts, InMemory, Stored, Upstream
 from pulp_conda.channel.package.info import read_info
@@ -44,14 +44,14 @@ _SENT = (200, 206, 302)
 _info_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="conda-info")
 
 
-def respond(facts: Facts, guard: str | None = None) -> "ChannelFile":
+def respond(facts: Facts, refusal: Refusal | None = None) -> "ChannelFile":
     """Return what sends the answer to a request for a path, once aiohttp has the request.
 
     Args:
-        guard: Why the client may not read the channel, or None if it may.
+        refusal: Why the client may not read the channel, or None if it may.
     """
-    sender = ChannelFile if guard is not None else _SENDERS[type(facts.where)]
-    return sender(facts, guard)
+    sender = ChannelFile if refusal is not None else _SENDERS[type(facts.where)]
+    return sender(facts, refusal)
 
 
 class NotSent(Exception):
@@ -69,10 +69,10 @@ class NotSent(Exception):
 class ChannelFile(StreamResponse):
     """A file of a channel, or what is said instead. It is decided when aiohttp has the request."""
 
-    def __init__(self, facts: Facts, guard: str | None = None) -> None:
+    def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
         super().__init__()
         self.facts = facts
-        self.guard = guard
+        self.refusal = refusal
         self._is_decided = False
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
@@ -80,10 +80,10 @@ class ChannelFile(StreamResponse):
         if self._is_decided:
             return await super().prepare(request)
         self._is_decided = True
-        given = answer(self.facts, self.guard, request)
+        given = answer(self.facts, self.refusal, request)
         if given.status in _SENT:
             self.facts = await self._look(request, given)
-            given = answer(self.facts, self.guard, request)
+            given = answer(self.facts, self.refusal, request)
         self._count(request, given)
         if given.status not in (200, 206):
             return await self._send_instead(request, given)
@@ -94,7 +94,7 @@ class ChannelFile(StreamResponse):
             try:
                 await self._send(request, given.start, given.stop)
             except NotSent as error:
-                given = answer(error.facts, self.guard, request)
+                given = answer(error.facts, self.refusal, request)
                 return await self._send_instead(request, given)
         return await super().prepare(request)
 
@@ -119,6 +119,8 @@ class ChannelFile(StreamResponse):
         self.set_status(given.status, given.phrase)
         self.headers.clear()
         self.headers.update(given.headers)
+        for challenge in given.challenges:
+            self.headers.add("WWW-Authenticate", challenge)
         if given.status in (204, 304):
             return await super().prepare(request)
         body = (given.text or f"{self.status}: {self.reason}").encode()
@@ -134,8 +136,8 @@ class ChannelFile(StreamResponse):
 class MemoryFile(ChannelFile):
     """A small file that is in memory."""
 
-    def __init__(self, facts: Facts, guard: str | None = None) -> None:
-        super().__init__(facts, guard)
+    def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
+        super().__init__(facts, refusal)
         assert isinstance(facts.where, InMemory)
         self._data = facts.where.data
 
@@ -147,8 +149,8 @@ class MemoryFile(ChannelFile):
 class StoredFile(ChannelFile):
     """A file in Pulp's storage; clients are sent to an object storage if the domain wants that."""
 
-    def __init__(self, facts: Facts, guard: str | None = None) -> None:
-        super().__init__(facts, guard)
+    def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
+        super().__init__(facts, refusal)
         assert isinstance(facts.where, Stored)
         self._content_artifact = facts.where.content_artifact
         self._artifact = self._content_artifact.artifact
@@ -249,8 +251,8 @@ class OnDemandPackage(ChannelFile):
     is known to be right, so that no client ever gets a whole file with wrong bytes.
     """
 
-    def __init__(self, facts: Facts, guard: str | None = None) -> None:
-        super().__init__(facts, guard)
+    def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
+        super().__init__(facts, refusal)
         assert isinstance(facts.where, Upstream)
         self._content_artifact = facts.where.content_artifact
         self._hash = hashlib.sha256()

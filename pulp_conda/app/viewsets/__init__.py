@@ -2,6 +2,7 @@
 
 from .act import CondaActViewSet
 from .block import CondaBlockViewSet
+from .content_guard import CondaContentGuardViewSet
 from .delivery import WebhookDeliveryViewSet
 from .distribution import CondaDistributionViewSet
 from .environment import CondaEnvironmentViewSet
@@ -17,6 +18,7 @@ from .token import CondaRobotViewSet, CondaTokenViewSet
 __all__ = [
     "CondaActViewSet",
     "CondaBlockViewSet",
+    "CondaContentGuardViewSet",
     "CondaDistributionViewSet",
     "CondaEnvironmentViewSet",
     "CondaLifecycleViewSet",

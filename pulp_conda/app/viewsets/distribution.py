@@ -1,6 +1,6 @@
 from pulpcore.plugin.viewsets import DistributionFilter, DistributionViewSet, RolesMixin
 
-from pulp_conda.app.access import model_policy, model_roles
+from pulp_conda.app.access import model_policy, model_roles, reader_role
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers import CondaDistributionSerializer
 from pulp_conda.app.team import OWNER_PERMISSIONS
@@ -24,4 +24,7 @@ class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin)
     own_errors = {"notices": BadNotice}
 
     DEFAULT_ACCESS_POLICY = model_policy("condadistribution")
-    LOCKED_ROLES = model_roles("condadistribution", *OWNER_PERMISSIONS["condadistribution"])
+    LOCKED_ROLES = {
+        **model_roles("condadistribution", *OWNER_PERMISSIONS["condadistribution"]),
+        **reader_role("condadistribution"),
+    }

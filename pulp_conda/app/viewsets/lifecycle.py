@@ -29,6 +29,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app.access import (
     model_policy,
     model_roles,
+    reader_role,
     statement,
     visible,
 )
@@ -119,6 +120,7 @@ class CondaLifecycleViewSet(
     )
     LOCKED_ROLES = {
         **model_roles(_MODEL, *OWNER_PERMISSIONS[_MODEL]),
+        **reader_role(_MODEL),
         "conda.condalifecycle_promoter": [
             f"conda.{permission}_{_MODEL}"
             for permission in ("view", "promote", "promote_packages", "rollback")

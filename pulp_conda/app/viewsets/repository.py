@@ -22,7 +22,7 @@ from pulpcore.plugin.viewsets import (
 )
 
 from pulp_conda.app import team
-from pulp_conda.app.access import model_policy, model_roles, statement, version_policy
+from pulp_conda.app.access import model_policy, model_roles, reader_role, statement, version_policy
 from pulp_conda.app.errors import NotAllManaged
 from pulp_conda.app.models import CondaLifecycle, CondaRepository
 from pulp_conda.app.serializers import (
@@ -80,6 +80,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     LOCKED_ROLES = {
         **model_roles("condarepository", *team.OWNER_PERMISSIONS["condarepository"]),
         **team.team_roles(),
+        **reader_role("condarepository"),
     }
 
     @extend_schema(

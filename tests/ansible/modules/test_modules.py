@@ -43,6 +43,7 @@ CREATED = {
         "repository": "{}",
         "notices": [{"message": "We move.", "level": "info", "expires_at": "2999-01-31T00:00:00Z"}],
         "cors_origins": ["https://lite.example.org"],
+        "private": True,
     },
     "conda_lifecycle": {
         "name": "{}",
@@ -67,7 +68,7 @@ CHANGES = {
     "conda_remote": {"includes": []},
     "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": [], "shards": False},
     "conda_environment": {"source": "hello >=2\n"},
-    "conda_distribution": {"notices": [], "cors_origins": ["*"]},
+    "conda_distribution": {"notices": [], "cors_origins": ["*"], "private": False},
     "conda_lifecycle": {"retain_days": -1, "announce": True},
 }
 # What the diffs of these changes are to show, and nothing else.
@@ -75,7 +76,13 @@ SHOWN = {
     "conda_remote": {"includes"},
     "conda_repository": {"remote", "retain_repo_versions", "subdirs", "shards"},
     "conda_environment": {"source", "requirements"},
-    "conda_distribution": {"notices", "cors_origins"},
+    "conda_distribution": {
+        "notices",
+        "cors_origins",
+        "private",
+        "content_guard",
+        "content_guard_prn",
+    },
     "conda_lifecycle": {"retain_days", "announce"},
 }
 

@@ -56,6 +56,20 @@ def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp
     assert meant == {"changed": True, "version": 3}
 
 
+def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
+    create = ("conda", "channel", "create", unique)
+    made = cli.json(*create, "--private")
+    assert made["private"] is True
+    assert pulp.fetch(made["urls"][0], "noarch/repodata.json").status_code == 401
+    assert cli.json(*create)["changed"] == cli.json(*create, "--private")["changed"] == {}
+    opened = cli.json(*create, "--public")
+    assert opened["changed"] == {"distribution": ["private"]}
+    assert cli.json("conda", "channel", "show", unique)["private"] is False
+    assert pulp.fetch(made["urls"][0], "noarch/repodata.json").status_code == 200
+    cli.ok("conda", "distribution", "update", "--name", unique, "--private")
+    assert cli.json("conda", "distribution", "show", "--name", unique)["private"] is True
+
+
 def test_a_token_in_the_url_of_the_upstream_is_no_change_and_is_never_shown(cli, unique):
     url = "https://conda.example.com/t/a-secret-token/channel"
     create = ("conda", "channel", "create", f"mirror-{unique}", "--upstream", url)

@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from pulp_conda import pages
-from pulp_conda.app.serving.answers import answer
+from pulp_conda.app.serving.answers import Refusal, answer
 from pulp_conda.app.serving.fetching import Cause, Failure
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Upstream
 
@@ -41,9 +41,9 @@ OPEN = {
 }
 
 
-def ask(facts, method="GET", guard=None, **headers):
+def ask(facts, method="GET", refusal=None, **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return answer(facts, guard, make_mocked_request(method, "/", headers=headers))
+    return answer(facts, refusal, make_mocked_request(method, "/", headers=headers))
 
 
 @pytest.mark.parametrize(
@@ -140,24 +140,41 @@ def test_where_there_is_no_file_it_is_said_what_there_is():
     moved = Facts(Kind.MOVED, location="noarch/")
     missing = Facts(Kind.NOTHING, reason="it served nothing then")
     blocked = Facts(Kind.BLOCKED, "a-1.0-0.conda", reason="Malware.")
-    for facts, guard, status in (
+    stranger, known = Refusal(needs_login=True), Refusal(reason="not for you")
+    for facts, refusal, status in (
         (NOTHING, None, 404),
         (missing, None, 404),
         (moved, None, 301),
-        (METADATA, "not for you", 403),
-        (NOTHING, "not for you", 403),
-        (METADATA, "", 403),
+        (METADATA, stranger, 401),
+        (NOTHING, stranger, 401),
+        (METADATA, known, 403),
+        (NOTHING, known, 403),
+        (METADATA, Refusal(), 403),
+        (METADATA, Refusal(is_hidden=True), 404),
         (blocked, None, 451),
-        (blocked, "not for you", 403),
+        (blocked, known, 403),
     ):
-        assert ask(facts, guard=guard, If_None_Match="*").status == status
+        assert ask(facts, refusal=refusal, If_None_Match="*").status == status
     assert ask(moved).headers == {"Location": "noarch/", **OPEN, **SHOWN}
     assert ask(missing).text == "404: it served nothing then"
     assert ask(blocked).text == "451: Malware."
     # Else a cache may keep a 451.
     assert ask(blocked).headers == {"Cache-Control": "private, no-store", **OPEN, **SHOWN}
-    refused = ask(blocked, guard="not for you")
-    assert (refused.text, refused.phrase) == (None, "not for you")
+    refused = ask(blocked, refusal=known)
+    assert (refused.text, refused.phrase, refused.challenges) == (None, "not for you", ())
+
+
+def test_who_gives_no_credentials_is_told_which_to_give():
+    given = ask(METADATA, refusal=Refusal(needs_login=True))
+    assert [challenge.split()[0] for challenge in given.challenges] == ["Bearer", "Basic"]
+    # A guard that has nothing to say leaves the default phrase.
+    assert ask(METADATA, refusal=Refusal()).phrase is None
+
+
+def test_of_a_hidden_channel_nothing_is_said():
+    hidden = replace(PACKAGE, is_guarded=True, cors_origins=["*"])
+    given = ask(hidden, refusal=Refusal(is_hidden=True), Origin="https://a.example")
+    assert (given.status, given.headers, given.text) == (404, {}, None)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -183,7 +200,7 @@ def test_of_a_guarded_channel_nobody_keeps_what_is_no_file():
     answers = [
         ask(replace(files, kind=Kind.NOTHING)),
         ask(replace(files, kind=Kind.MOVED, location="noarch/")),
-        ask(files, guard="not for you"),
+        ask(files, refusal=Refusal(reason="not for you")),
         ask(files, If_Match='"cd"'),
         ask(files, Range="bytes=10-"),
         ask(replace(files, is_lost=True)),
@@ -240,7 +257,9 @@ ALL_KINDS_OF_ANSWERS = {
     301: (Facts(Kind.MOVED, location="noarch/"), {}),
     302: (replace(PACKAGE, is_redirected=True, location="https://s/x"), {}),
     304: (METADATA, {"If_None_Match": '"ab"'}),
-    403: (METADATA, {"guard": "not for you"}),
+    429: (METADATA, {"refusal": Refusal(needs_login=True, retry_after=7)}),
+    401: (METADATA, {"refusal": Refusal(needs_login=True)}),
+    403: (METADATA, {"refusal": Refusal(reason="not for you")}),
     404: (NOTHING, {}),
     412: (METADATA, {"If_Match": '"cd"'}),
     416: (METADATA, {"Range": "bytes=10-"}),
@@ -295,10 +314,10 @@ def preflight(facts, **headers):
 def test_browsers_ask_before_a_guard_does():
     # They send no credentials with it.
     guarded = replace(NOTHING, is_guarded=True, cors_origins=[SITE])
-    for guard in (None, "not for you"):
+    for refusal in (None, Refusal(reason="not for you")):
         given = preflight(
             guarded,
-            guard=guard,
+            refusal=refusal,
             Origin=SITE,
             Access_Control_Request_Headers="authorization, if-none-match",
         )

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientPayloadError, ClientTimeout, web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -15,6 +16,7 @@ from pulpcore.plugin.util import get_domain, set_domain
 
 from pulp_conda.app.content import ChannelHandler
 from pulp_conda.app.models import CondaDistribution
+from pulp_conda.app.serving.answers import Refusal
 from pulp_conda.app.serving.files import StoredFile, respond
 from pulp_conda.app.serving.resolve import Facts, Kind, Stored
 
@@ -119,4 +121,5 @@ class _Refusing(ChannelHandler):
 def test_a_guard_that_gives_no_reason_refuses_as_well(find, path):
     CondaDistribution.objects.create(name="team", base_path="team")
     request = make_mocked_request("GET", "/", match_info={"path": path})
-    assert getattr(_Refusing(), find)(request).guard == ""
+    request["user"] = AnonymousUser()
+    assert getattr(_Refusing(), find)(request).refusal == Refusal()

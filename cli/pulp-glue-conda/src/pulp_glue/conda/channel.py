@@ -77,6 +77,7 @@ class Channel:
         return {
             "name": self.name,
             "urls": self._urls(),
+            "private": (self._entity(self.distribution) or {}).get("private"),
             "version": version["number"],
             "packages": present.get("conda.package", {}).get("count", 0),
             "upstream": remote.get("url"),

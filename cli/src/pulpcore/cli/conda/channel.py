@@ -18,6 +18,7 @@ from pulpcore.cli.conda.options import (
     limit_option,
     name_and_version,
     offset_option,
+    private_option,
     write_diff,
 )
 from pulpcore.cli.conda.remote import selection_options
@@ -56,6 +57,7 @@ def channel() -> None:
 @all_of(selection_options)
 @click.option("--base-path", help=_("Path to serve the channel at. The default is its name."))
 @click.option("--description", help=_("What the channel is for."))
+@private_option
 @click.option(
     "--retain-repo-versions",
     type=click.IntRange(1, 2**31 - 1),
@@ -70,6 +72,7 @@ def create(
     name: str,
     base_path: str | None,
     description: str | None,
+    private: bool | None,
     retain_repo_versions: int | None,
     and_sync: bool,
     dry_run: bool,
@@ -86,7 +89,7 @@ def create(
     changed = channel.converge(
         remote=remote,
         repository={"description": description, "retain_repo_versions": retain_repo_versions},
-        distribution={"base_path": base_path},
+        distribution={"base_path": base_path, "private": private},
     )
     if changed and dry_run:
         click.echo(_("Nothing was changed. Without --dry-run, this would happen:"), err=True)
@@ -341,7 +344,7 @@ add_examples(
     channel,
     "create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
     " --include 'numpy >=1.26' --sync",
-    "create team --description 'What we build'",
+    "create team --description 'What we build' --private",
     "show mirror",
     "list",
     "sync mirror --mirror",

@@ -24,7 +24,7 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaDistributionContext
 
 from pulpcore.cli.conda.examples import add_examples
-from pulpcore.cli.conda.options import comma_callback, repository_option
+from pulpcore.cli.conda.options import comma_callback, private_option, repository_option
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -47,6 +47,7 @@ update_options = [
     ),
     click.option("--publication", help=_("Href of the one publication to serve.")),
     content_guard_option,
+    private_option,
     click.option(
         "--hidden/--not-hidden", default=None, help=_("Whether lists of channels leave it out.")
     ),
@@ -91,6 +92,7 @@ add_examples(
     "list --base-path-contains team",
     "show --name team",
     "update --name team --repository team --version 3",
+    "update --name team --private",
     "destroy --name team",
     "label set --distribution team --key owner --value data",
     "label show --distribution team --key owner",

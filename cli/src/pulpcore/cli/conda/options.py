@@ -49,6 +49,16 @@ allow_mass_removal_option = click.option(
 )
 
 
+private_option = click.option(
+    "--private/--public",
+    default=None,
+    help=_(
+        "Whether only users with the role of a reader may read the channel. The default is that "
+        "everybody may."
+    ),
+)
+
+
 def _repository_option(**options: Any) -> Callable[[FC], FC]:
     return resource_option(
         "--repository",

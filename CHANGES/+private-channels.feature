@@ -1,0 +1,1 @@
+Added private channels: ``"private": true`` on a distribution lets only users with the role of a reader read the channel, as ``pulp conda channel create --private`` and ``private: true`` in Ansible do.

@@ -1,0 +1,1 @@
+Channels with a content guard answer ``401`` with challenges for Bearer and Basic to clients without valid credentials, and ``403`` to users who may not read them. The setting ``CONDA_HIDE_PRIVATE_CHANNELS`` makes both a ``404``.
