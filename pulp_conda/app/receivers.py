@@ -11,7 +11,7 @@ from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRepository
-from pulp_conda.app.models.act import Audited, is_asked_for, note_act
+from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import publication_made, version_made
 from pulp_conda.app.vocabulary import ActVerb
@@ -35,8 +35,14 @@ def follow_new_publication(publication: CondaPublication, **kwargs: Any) -> None
 @receiver(post_save, sender=RepositoryVersion)
 def note_new_version(instance: RepositoryVersion, **kwargs: Any) -> None:
     """Note who made a version, in the transaction that makes it complete."""
-    if instance.complete and instance.number and instance.has_changed("complete"):
+    if not (instance.complete and instance.number and instance.has_changed("complete")):
+        return
+    contributions: list[Contribution] | None = getattr(instance, "contributions", None)
+    if contributions is None:
         _note_about_version(ActVerb.CHANGED_CONTENT, instance)
+    for user, details in contributions or ():
+        with acting_as(user):
+            _note_about_version(ActVerb.CHANGED_CONTENT, instance, **details)
 
 
 @receiver(pre_delete, sender=RepositoryVersion)
@@ -46,10 +52,10 @@ def note_deleted_version(instance: RepositoryVersion, origin: Any, **kwargs: Any
         _note_about_version(ActVerb.DELETED_VERSION, instance)
 
 
-def _note_about_version(verb: ActVerb, version: RepositoryVersion) -> None:
+def _note_about_version(verb: ActVerb, version: RepositoryVersion, **details: Any) -> None:
     if repository := CondaRepository.objects.filter(pk=version.repository_id).first():
         domain = repository.pulp_domain_id
-        note_act(verb, repository, repository.name, domain, version=version.number)
+        note_act(verb, repository, repository.name, domain, version=version.number, **details)
 
 
 @receiver(post_save, sender=UserRole)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -10,15 +11,17 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 from django_guid import set_guid
 from django_guid.utils import generate_guid
 
-from pulpcore.plugin.models import Artifact
+from pulpcore.plugin.models import Artifact, Task, TaskSchedule
 from pulpcore.plugin.util import get_url
 
 from pulp_conda.app.authentication import issue_token
 from pulp_conda.app.errors import MayNotUpload, TakesNoUploads, WrongDigest
 from pulp_conda.app.models import CondaDistribution, CondaStage, CondaUpload
+from pulp_conda.app.tasks.uploads import tend_uploads
 from pulp_conda.app.uploading import Arrival, accept, check_rights, outcome, wait
 from pulp_conda.app.vocabulary import TokenScope
 from tests.support.builders import make_package
@@ -194,3 +197,66 @@ def test_uploads_go_to_the_first_stage_alone(pulp, unique):
     for distribution in (*(stage.distribution for stage in later), fixed):
         with pytest.raises(TakesNoUploads):
             check_rights(user, None, distribution, force=False)
+
+
+def test_uploads_that_a_task_left_behind_get_another_one(channel, unique):
+    key = _accept(channel, make_package(f"left-{unique}"))
+    Task.objects.filter(state="waiting").update(state="canceled")
+    run_tasks()
+    assert outcome(key) is None
+    (alarm,) = TaskSchedule.objects.filter(task_name__endswith=".tend_uploads")
+    assert alarm.next_dispatch - timezone.now() < timedelta(minutes=6)
+    set_guid(generate_guid())
+    tend_uploads()
+    tend_uploads()
+    assert Task.objects.filter(state="waiting").count() == 1
+    run_tasks()
+    assert outcome(key).state == "published"
+
+
+def test_what_kills_the_tasks_is_refused_and_the_others_are_not(channel, unique):
+    keys = [_accept(channel, make_package(f"{name}-{unique}")) for name in ("fine", "killer")]
+    # As two tasks leave them that were killed: the second one looks out for the cause.
+    CondaUpload.objects.filter(pk__in=keys).update(attempts=2)
+    CondaUpload.objects.filter(pk=keys[1]).update(is_suspect=True)
+    run_tasks()
+    found = [outcome(key) for key in keys]
+    assert [(each.state, each.code) for each in found] == [
+        ("published", None),
+        ("refused", "CND0103"),
+    ]
+
+
+def test_a_file_that_the_storage_lost_is_refused_alone(channel, unique):
+    lost, fine = (make_package(f"{name}-{unique}") for name in ("lost", "fine"))
+    keys = [_accept(channel, package) for package in (lost, fine)]
+    Path(Artifact.objects.get(sha256=lost.record.sha256).file.path).unlink()
+    run_tasks()
+    assert [outcome(key).code for key in keys] == ["CND0103", None]
+
+
+def test_it_is_known_for_a_week_what_became_of_an_upload(channel, unique):
+    package = make_package(f"old-{unique}")
+    _upload(channel, package)
+    old = _accept(channel, package)
+    run_tasks()
+    CondaUpload.objects.filter(pk=old).update(decided_at=timezone.now() - timedelta(days=8))
+    tend_uploads()
+    with pytest.raises(LookupError):
+        outcome(old)
+    with pytest.raises(LookupError):
+        asyncio.run(wait(old, 5))
+    assert CondaUpload.objects.filter(repository__name=unique).count() == 1
+
+
+def test_each_user_is_noted_with_what_they_added(pulp, channel, unique):
+    users = [_user(pulp) for _ in range(2)]
+    packages = [make_package(f"by-{number}-{unique}") for number in range(3)]
+    for user, package in zip([users[0], *users], packages, strict=True):
+        _accept(channel, package, user=user)
+    run_tasks()
+    repository = pulp.get("repositories/conda/conda/", name=unique)["results"][0]["prn"]
+    acts = pulp.list("conda/acts/", resource=repository, verb="changed_content")
+    added = {act["actor"]: act["details"]["packages"] for act in acts}
+    paths = [f"noarch/{package.filename}" for package in packages]
+    assert added == {users[0].username: paths[:2], users[1].username: paths[2:]}

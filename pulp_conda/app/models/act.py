@@ -1,16 +1,25 @@
 """Who did what to which channel, and when."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, BEFORE_DELETE, hook
 from django_lifecycle.priority import HIGHEST_PRIORITY
 
 from pulpcore.plugin.models import BaseModel, Task
-from pulpcore.plugin.util import get_current_authenticated_user, get_domain_pk, get_prn
+from pulpcore.plugin.util import (
+    get_current_authenticated_user,
+    get_current_user,
+    get_domain_pk,
+    get_prn,
+    set_current_user,
+)
 
 from pulp_conda.app.vocabulary import ActVerb, choices_of
 
@@ -54,6 +63,29 @@ class CondaAct(BaseModel):
         indexes = [BrinIndex(fields=["pulp_created"], name="conda_act_times")]
 
 
+class Contribution(NamedTuple):
+    """What one user did of something that several users did together.
+
+    Fields:
+        user: None if it is not known.
+        details: Facts about it, as those of `note_act`.
+    """
+
+    user: AbstractBaseUser | None
+    details: dict[str, Any]
+
+
+@contextmanager
+def acting_as(user: AbstractBaseUser | None) -> Iterator[None]:
+    """Let what happens in a `with` block be done by a user, or by Pulp itself."""
+    before = get_current_user()
+    set_current_user(user)
+    try:
+        yield
+    finally:
+        set_current_user(before)
+
+
 def note_act(
     verb: ActVerb, instance: models.Model, name: str, domain: UUID, **details: Any
 ) -> None:
@@ -95,7 +127,7 @@ def take_back(verb: ActVerb, instance: models.Model, **details: Any) -> bool:
         case ActVerb.DELETED if acts.filter(verb=ActVerb.CREATED).exists():
             acts.delete()
         case ActVerb.DELETED_VERSION:
-            of_version = acts.filter(verb=ActVerb.CHANGED_CONTENT, details=details)
+            of_version = acts.filter(verb=ActVerb.CHANGED_CONTENT, details__contains=details)
             return bool(of_version.delete()[0])
         case _:
             return False

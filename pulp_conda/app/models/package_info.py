@@ -1,6 +1,8 @@
 """What is known of a package file besides its record."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Self
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
@@ -62,16 +64,34 @@ class CondaPackageInfo(BaseModel):
 
         What an upstream said of its run_exports before stays: published versions rely on it.
         """
-        now = timezone.now()
-        row, _ = cls.objects.get_or_create(sha256=sha256, pulp_domain_id=get_domain_pk())
-        if row.run_exports is None:
-            row.run_exports = orjson.dumps(info.run_exports, option=orjson.OPT_SORT_KEYS).decode()
-            row.run_exports_known_at = now
-        if row.read_at is None:
-            row.about, row.link, row.traits = info.about, info.link, info.traits
-            row.licenses, row.source_urls = list(info.licenses), list(info.source_urls)
-            row.read_at = now
-        row.save()
+        cls.remember_all({sha256: info})
+
+    @classmethod
+    def remember_all(cls, infos: Mapping[str, PackageInfo]) -> None:
+        """Do as `remember` does for many files, by their sha256, in a few statements."""
+        now, domain = timezone.now(), get_domain_pk()
+        rows = {
+            sha256: cls(sha256=sha256, pulp_domain_id=domain)._learn(info, now)
+            for sha256, info in infos.items()
+        }
+        # Always in the same order: otherwise two tasks could wait for each other.
+        cls.objects.bulk_create([rows[sha256] for sha256 in sorted(rows)], ignore_conflicts=True)
+        lacking = cls.objects.filter(pulp_domain=domain, sha256__in=infos).filter(
+            models.Q(run_exports=None) | models.Q(read_at=None)
+        )
+        for row in lacking:
+            row._learn(infos[row.sha256], now).save()
+
+    def _learn(self, info: PackageInfo, now: datetime) -> Self:
+        """Take what was read from the file where nothing is known yet, and return the row."""
+        if self.run_exports is None:
+            run_exports = orjson.dumps(info.run_exports, option=orjson.OPT_SORT_KEYS)
+            self.run_exports, self.run_exports_known_at = run_exports.decode(), now
+        if self.read_at is None:
+            self.about, self.link, self.traits = info.about, info.link, info.traits
+            self.licenses, self.source_urls = list(info.licenses), list(info.source_urls)
+            self.read_at = now
+        return self
 
     @classmethod
     def md5_of(cls, sha256s: Collection[str]) -> dict[str, str]:

@@ -29,9 +29,12 @@ class CondaUpload(BaseModel):
         attestation (list): The Sigstore bundles that came with it.
         force (bool): The package may replace another file of the same name.
         state (str): An `UploadState`.
-        attempts (int): How many tasks began to read the file. It is more than one if the first
-            died.
+        batch (UUID): The files that came with it by several requests, or None.
+        attempts (int): How many tasks took it. It is more than one if the first died.
+        is_suspect (bool): A task reads the file now, or died while it did. Only noted once a task
+            has died.
         errors (list): Why it was not added: {"code", "text"}.
+        version (int): The number of the version that has the package, or None.
         decided_at (datetime): When its state became another one than `waiting`.
     """
 
@@ -49,8 +52,11 @@ class CondaUpload(BaseModel):
     attestation = models.JSONField(default=list)
     force = models.BooleanField(default=False)
     state = models.TextField(choices=choices_of(UploadState), default=UploadState.WAITING.value)
+    batch = models.UUIDField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    is_suspect = models.BooleanField(default=False)
     errors = models.JSONField(default=list)
+    version = models.BigIntegerField(null=True)
     decided_at = models.DateTimeField(null=True)
     pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.CASCADE)
 
@@ -60,7 +66,11 @@ class CondaUpload(BaseModel):
         indexes = [
             models.Index(
                 fields=["repository"],
-                name="conda_uploads_waiting",
-                condition=models.Q(state=UploadState.WAITING.value),
-            )
+                name="conda_uploads_undecided",
+                condition=models.Q(decided_at=None),
+            ),
+            models.Index(fields=["decided_at"], name="conda_uploads_decided"),
+            models.Index(
+                fields=["batch"], name="conda_uploads_batch", condition=~models.Q(batch=None)
+            ),
         ]

@@ -1,34 +1,75 @@
 """Add the files that clients uploaded to their channels."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from pulp_conda.app.models import CondaRepository, CondaUpload
-from pulp_conda.app.results import checked, named_version
-from pulp_conda.app.uploading.dispatching import ensure_task
+from pulp_conda.app.results import checked
+from pulp_conda.app.uploading.dispatching import ensure_task, set_alarm
+from pulp_conda.app.uploading.domains import in_domain
 from pulp_conda.app.uploading.joining import join
 from pulp_conda.app.vocabulary import UploadState
 
+# How long it is known what became of an upload.
+_KEPT = timedelta(days=7)
 
-def join_uploads(repository_pk: str) -> dict[str, Any]:
+# A batch of which nothing more came for so long is given up.
+_HELD = timedelta(days=1)
+
+
+def join_uploads(repository_pk: str, batch: str | None = None) -> dict[str, Any]:
     """Add all uploads that wait for a repository to it, in one version.
 
+    Args:
+        batch: Whose uploads the result is about. Another task may have added them.
+
     Returns:
-        The version, or None if nothing was added, and how many uploads came to which end.
+        "version": the number of the newest version that has packages of the batch, or None;
+        "uploads": what became of each file of the batch, as they arrived.
 
     Raises:
         CondaError: the version or the publication cannot be made.
     """
     repository = CondaRepository.objects.get(pk=repository_pk)
     try:
-        joined = join(repository)
+        join(repository)
     finally:
-        waiting = CondaUpload.objects.filter(repository=repository, state=UploadState.WAITING)
-        if waiting.exists():
+        if _waiting().filter(repository=repository).exists():
             ensure_task(repository)
-    ends = [upload.state for upload in joined.uploads]
+    uploads = list(CondaUpload.objects.filter(batch=UUID(batch))) if batch else []
+    versions = [upload.version for upload in uploads if upload.version is not None]
     return checked(
         {
-            "version": joined.version and named_version(joined.version),
-            "uploads": {str(state): ends.count(state) for state in UploadState if state in ends},
+            "version": max(versions, default=None),
+            "uploads": [
+                {
+                    "filename": upload.filename,
+                    "subdir": upload.subdir,
+                    "sha256": upload.sha256,
+                    "state": upload.state,
+                    "errors": upload.errors,
+                }
+                for upload in uploads
+            ],
         }
     )
+
+
+def tend_uploads() -> None:
+    """Dispatch tasks for uploads that wait and have none, and delete old rows, in all domains."""
+    now = timezone.now()
+    for repository in CondaRepository.objects.filter(pk__in=_waiting().values("repository")):
+        with in_domain(repository.pulp_domain):
+            ensure_task(repository)
+    CondaUpload.objects.filter(decided_at__lt=now - _KEPT).delete()
+    CondaUpload.objects.filter(state=UploadState.HELD, pulp_last_updated__lt=now - _HELD).delete()
+    if _waiting().exists():
+        set_alarm()
+
+
+def _waiting() -> QuerySet[CondaUpload]:
+    return CondaUpload.objects.filter(state=UploadState.WAITING, decided_at=None)

@@ -5,13 +5,13 @@ the end, in one step: a task that dies before leaves the rows to the next one, w
 packages that are in the channel already.
 """
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from gettext import gettext as _
-from uuid import UUID
+from itertools import islice
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pulpcore.plugin.models import Artifact, ProgressReport, RepositoryVersion
@@ -21,76 +21,110 @@ from pulp_conda.app.attestations import attested
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.errors import PackageConflict, UploadFailed
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.models import CondaPackage, CondaRepository, CondaUpload
+from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRepository, CondaUpload
+from pulp_conda.app.models.act import Contribution, acting_as
+from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.uploading.reading import read_upload, store_package
 from pulp_conda.app.versions.published import newest_publication
 from pulp_conda.app.vocabulary import UploadState
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.package.info import PackageInfo
+from pulp_conda.channel.records import PackageRecord
 
-log = logging.getLogger(__name__)
+# Uploads of a set of which so many tasks have died are refused.
+_MOST_ATTEMPTS = 5
 
-# A file that was being read when so many tasks died is refused: it may be what kills them.
-_MOST_ATTEMPTS = 3
+# What was read of so many packages is kept in memory, before it is stored.
+_BATCH = 100
 
-_DECIDED = ["state", "errors", "filename", "subdir", "sha256", "artifact", "decided_at"]
+# So many file names of one user are in an act.
+_MOST_NAMED = 20
+
+_DECIDED = [
+    "state",
+    "errors",
+    "filename",
+    "subdir",
+    "artifact",
+    "attestation",
+    "version",
+    "decided_at",
+]
 
 
-@dataclass(frozen=True)
-class Joined:
-    """What became of the uploads that a task took.
+def join(repository: CondaRepository) -> RepositoryVersion | None:
+    """Decide all uploads that wait for a repository. Return the version that was made, if any.
 
-    Fields:
-        uploads: All of them, decided.
-        version: The version that was made, or None.
-    """
-
-    uploads: list[CondaUpload]
-    version: RepositoryVersion | None
-
-
-@disk_errors()
-def join(repository: CondaRepository) -> Joined:
-    """Decide all uploads that wait for a repository, and return what became of them.
-
-    Only a task that has the repository for itself may do this.
+    Only a task that has the repository for itself may do this. Uploads that came while it works
+    still wait when it is done, and so does an upload that replaces another one of the same set.
 
     Raises:
-        CondaError: the version or the publication cannot be made. Then all are refused with that.
+        CondaError: the version or the publication cannot be made. Then all uploads that were to be
+            added are refused with that.
     """
     waiting = CondaUpload.objects.filter(repository=repository, state=UploadState.WAITING)
-    uploads = list(waiting.select_related("artifact", "distribution"))
-    joining = _Joining(repository)
+    uploads = list(waiting.select_related("artifact", "distribution", "user"))
+    if not uploads:
+        return None
+    joining = _Joining(repository, uploads)
     try:
-        with ProgressReport(
-            message="Reading uploaded packages", code="upload.read", total=len(uploads)
-        ) as progress:
-            for upload in progress.iter(uploads):
-                joining.decide(upload)
-        version = joining.finish(uploads)
+        with disk_errors():
+            joining.begin()
+            with ProgressReport(
+                message="Reading uploaded packages", code="upload.read", total=len(uploads)
+            ) as progress:
+                for upload in progress.iter(uploads):
+                    joining.decide(upload)
+            return joining.finish()
     except Exception as error:
-        _refuse_all(uploads, error)
+        joining.give_up(error)
         raise
-    return Joined(uploads, version)
+
+
+@dataclass
+class _Added:
+    """A package that comes into the next version.
+
+    Fields:
+        package: Its unit, once it is stored.
+    """
+
+    upload: CondaUpload
+    record: PackageRecord
+    info: PackageInfo
+    artifact: Artifact
+    package: CondaPackage | None = None
 
 
 class _Joining:
-    """The packages that come into the next version of a repository."""
+    """The uploads that a task took, and what comes into the next version of the repository."""
 
-    def __init__(self, repository: CondaRepository) -> None:
+    def __init__(self, repository: CondaRepository, uploads: Sequence[CondaUpload]) -> None:
         self._repository = repository
+        self._uploads = uploads
         self._latest = repository.latest_version()
-        # By path: the digest of the file and the key of the unit.
-        self._added: dict[str, tuple[str, UUID]] = {}
+        self._blocklist = current_blocklist()
+        self._added: dict[str, _Added] = {}  # by path
+        self._unstored: list[_Added] = []
+        # A task died that had some of the uploads.
+        self._is_careful = any(upload.attempts for upload in uploads)
+        self._suspect: CondaUpload | None = None
+
+    def begin(self) -> None:
+        """Note that a task has the uploads."""
+        _rows(self._uploads).update(attempts=F("attempts") + 1)
 
     def decide(self, upload: CondaUpload) -> None:
-        """Read a file, and set the state of its upload. The unit is stored if it is to be added."""
-        if upload.attempts >= _MOST_ATTEMPTS:
-            reason = _("{} tasks that read it did not come to their end").format(upload.attempts)
+        """Read a file, and set the state of its upload. It stays as it is if it has to wait."""
+        if upload.is_suspect or upload.attempts >= _MOST_ATTEMPTS:
+            reason = _("the tasks that had it were killed, the last one while it read this file")
+            if not upload.is_suspect:
+                reason = _("{} tasks that had it were killed").format(upload.attempts)
             _refuse(upload, UploadFailed(filename=upload.filename, reason=reason))
             return
-        CondaUpload.objects.filter(pk=upload.pk).update(attempts=F("attempts") + 1)
+        self._suspect_it(upload)
         try:
             self._read(upload, upload.artifact)
         except FileNotFoundError:
@@ -100,26 +134,33 @@ class _Joining:
             _refuse(upload, error, UploadState.CONFLICT)
         except ChannelError as error:
             _refuse(upload, error)
+        if len(self._unstored) >= _BATCH:
+            self._store()
 
-    def finish(self, uploads: Iterable[CondaUpload]) -> RepositoryVersion | None:
+    def finish(self) -> RepositoryVersion | None:
         """Make the version, publish what channels shall serve, and write what was decided."""
-        version = None
-        if self._added:
-            with self._repository.new_version() as made:
-                keys = [pk for _sha256, pk in self._added.values()]
-                made.add_content(CondaPackage.objects.filter(pk__in=keys))
-            version = made if made.complete else None
-        wanted = [
-            upload
-            for upload in uploads
-            if upload.state in (UploadState.PUBLISHED, UploadState.EXISTS)
-        ]
-        if self._repository.autopublish or any(upload.distribution for upload in wanted):
-            latest = self._repository.latest_version()
-            if wanted and newest_publication("pulp_id", latest.pk) is None:
-                publish_version(latest)
-        _write(uploads)
+        self._suspect_it(None)
+        self._store()
+        with self._acting():
+            version = self._make_version()
+            self._publish()
+        if version:
+            for added in self._added.values():
+                added.upload.version = version.number
+        _write(self._uploads)
         return version
+
+    def give_up(self, error: Exception) -> None:
+        """Refuse what was to be added, because it cannot be."""
+        for upload in self._uploads:
+            if upload.state not in (UploadState.WAITING, UploadState.PUBLISHED):
+                continue
+            if isinstance(error, CondaError):
+                _refuse(upload, error.error)
+            else:
+                reason = _("the server made a mistake, which its log has")
+                _refuse(upload, UploadFailed(filename=upload.filename, reason=reason))
+        _write(self._uploads)
 
     def _read(self, upload: CondaUpload, artifact: Artifact) -> None:
         with artifact.file.open() as file:
@@ -130,27 +171,99 @@ class _Joining:
                 sha256=artifact.sha256,
                 md5=upload.md5 or compute_md5(file),
                 size=artifact.size,
+                blocklist=self._blocklist,
             )
-        upload.filename, upload.subdir = record.filename, record.subdir
         path = layout.package_path(record.subdir, record.filename)
-        found = self._present(path, record.subdir, record.filename)
-        if found == record.sha256 and not upload.attestation:
-            upload.state = UploadState.EXISTS
-            return
+        before = self._added.get(path)
+        found = before.record.sha256 if before else self._in_latest(record)
         if found not in (None, record.sha256) and not upload.force:
             raise PackageConflict(
                 path=path, repository=self._repository.name, found=found, sha256=record.sha256
             )
-        record = attested(record, upload.attestation, self._repository)
-        self._added[path] = record.sha256, store_package(record, info, artifact).pk
+        has_same = found == record.sha256 and not upload.attestation
+        if before and not has_same:
+            # It changes what this version adds: it comes into the next one.
+            return
+        upload.filename, upload.subdir = record.filename, record.subdir
+        if has_same:
+            upload.state = UploadState.EXISTS
+            return
+        if upload.attestation:
+            record = attested(record, upload.attestation, self._repository)
+        self._added[path] = _Added(upload, record, info, artifact)
+        self._unstored.append(self._added[path])
         upload.state = UploadState.PUBLISHED
 
-    def _present(self, path: str, subdir: str, filename: str) -> str | None:
-        """Return the digest of the file that the next version has at a path so far, or None."""
-        if path in self._added:
-            return self._added[path][0]
-        package = CondaPackage.at_path([self._latest], subdir, filename)
+    def _in_latest(self, record: PackageRecord) -> str | None:
+        """Return the digest of the file that the latest version has under a name, or None."""
+        package = CondaPackage.at_path([self._latest], record.subdir, record.filename)
         return package and package.sha256
+
+    def _suspect_it(self, upload: CondaUpload | None) -> None:
+        """Note which file is being read, if a task died before: this one may be what kills it."""
+        if self._is_careful:
+            if self._suspect:
+                _rows([self._suspect]).update(is_suspect=False)
+            if upload:
+                _rows([upload]).update(is_suspect=True)
+            self._suspect = upload
+
+    def _store(self) -> None:
+        some, self._unstored = self._unstored, []
+        # Before a version has the packages: a publication of that version uses this information.
+        CondaPackageInfo.remember_all({added.record.sha256: added.info for added in some})
+        for added in some:
+            added.package = store_package(added.record, added.artifact)
+
+    def _make_version(self) -> RepositoryVersion | None:
+        packages = [added.package.pk for added in self._added.values() if added.package]
+        if not packages:
+            return None
+        with self._repository.new_version() as version:
+            version.contributions = self._contributions()
+            version.add_content(CondaPackage.objects.filter(pk__in=packages))
+        return version if version.complete else None
+
+    def _publish(self) -> None:
+        """Publish the latest version for the channels of uploads, unless that is done."""
+        wanted = [
+            upload
+            for upload in self._uploads
+            if upload.state in (UploadState.PUBLISHED, UploadState.EXISTS)
+            and (upload.distribution or self._repository.autopublish)
+        ]
+        latest = self._repository.latest_version()
+        if wanted and newest_publication("pulp_id", latest.pk) is None:
+            publish_version(latest)
+
+    def _acting(self) -> AbstractContextManager[None]:
+        """Return the context in which the version and the publication are the work of the user of
+        all uploads, or of nobody if there are several.
+        """
+        users = {added.upload.user for added in self._added.values()}
+        return acting_as(users.pop() if len(users) == 1 else None) if users else nullcontext()
+
+    def _contributions(self) -> list[Contribution]:
+        """Return who added what, for the table of acts."""
+        paths: dict[tuple, list[str]] = {}
+        for path, added in self._added.items():
+            key = (added.upload.user, added.upload.token_name)
+            paths.setdefault(key, []).append(path)
+        return [
+            Contribution(
+                user,
+                {
+                    "packages": list(islice(sorted(of_user), _MOST_NAMED)),
+                    "package_count": len(of_user),
+                    **({"token": token_name} if token_name else {}),
+                },
+            )
+            for (user, token_name), of_user in paths.items()
+        ]
+
+
+def _rows(uploads: Iterable[CondaUpload]) -> QuerySet[CondaUpload]:
+    return CondaUpload.objects.filter(pk__in=[upload.pk for upload in uploads])
 
 
 def _refuse(
@@ -160,22 +273,10 @@ def _refuse(
     upload.errors = [{"code": error.code, "text": str(error)}]
 
 
-def _refuse_all(uploads: Iterable[CondaUpload], error: Exception) -> None:
-    """Refuse what was to be added, because it cannot be."""
-    for upload in uploads:
-        if upload.state not in (UploadState.WAITING, UploadState.PUBLISHED):
-            continue
-        if isinstance(error, CondaError):
-            _refuse(upload, error.error)
-        else:
-            reason = _("the server made a mistake, which its log has")
-            _refuse(upload, UploadFailed(filename=upload.filename, reason=reason))
-    _write(uploads)
-
-
 def _write(uploads: Iterable[CondaUpload]) -> None:
     """Write what was decided, and let go of the files."""
     now = timezone.now()
-    for upload in uploads:
-        upload.artifact, upload.decided_at = None, now
-    CondaUpload.objects.bulk_update(uploads, _DECIDED, batch_size=500)
+    decided = [upload for upload in uploads if upload.state != UploadState.WAITING]
+    for upload in decided:
+        upload.artifact, upload.attestation, upload.decided_at = None, [], now
+    CondaUpload.objects.bulk_update(decided, _DECIDED, batch_size=500)

@@ -23,6 +23,7 @@ class ActVerb(StrEnum):
 class UploadState(StrEnum):
     """What became of an uploaded file."""
 
+    HELD = "held"
     WAITING = "waiting"
     PUBLISHED = "published"
     EXISTS = "exists"
