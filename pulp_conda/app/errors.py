@@ -27,7 +27,8 @@
     │   ├── TakesNoUploads          CND0100
     │   ├── MayNotUpload            CND0101
     │   ├── WrongDigest             CND0102
-    │   └── UploadFailed            CND0103
+    │   ├── UploadFailed            CND0103
+    │   └── UnknownFile             CND0104
     ├── BadResult               CND0066
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
@@ -298,6 +299,16 @@ class UploadFailed(UploadError):
     message = _(
         "'{filename}' could not be added to the channel: {reason}. "
         "Upload it again, and tell an administrator if that does not help."
+    )
+
+
+class UnknownFile(UploadError):
+    """A client names a file by its digest, and did not send it."""
+
+    code = "CND0104"
+    message = _(
+        "'{filename}' is named with the sha256 '{sha256}', and no such file is here that you may "
+        "use. Send the file."
     )
 
 

@@ -42,6 +42,7 @@ from .token import (
     CondaTokenSecretSerializer,
     CondaTokenSerializer,
 )
+from .upload import CondaUploadAnswerSerializer, CondaUploadSerializer
 
 __all__ = [
     "CondaActSerializer",
@@ -81,6 +82,8 @@ __all__ = [
     "CondaTokenSecretSerializer",
     "CondaTokenSerializer",
     "CondaTouchedSerializer",
+    "CondaUploadAnswerSerializer",
+    "CondaUploadSerializer",
     "CondaVersionDiffSerializer",
     "HistoryEntrySerializer",
     "WebhookDeliverySerializer",

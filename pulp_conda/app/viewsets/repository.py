@@ -2,6 +2,7 @@ from functools import partial
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -23,7 +24,7 @@ from pulpcore.plugin.viewsets import (
 
 from pulp_conda.app import team
 from pulp_conda.app.access import model_policy, model_roles, reader_role, statement, version_policy
-from pulp_conda.app.errors import NotAllManaged
+from pulp_conda.app.errors import NotAllManaged, UnknownFile
 from pulp_conda.app.models import CondaLifecycle, CondaRepository
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
@@ -35,6 +36,8 @@ from pulp_conda.app.serializers import (
     CondaModifySerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
+    CondaUploadAnswerSerializer,
+    CondaUploadSerializer,
     CondaVersionDiffSerializer,
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
@@ -43,6 +46,7 @@ from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.modify import modify
 from pulp_conda.app.tasks.sync import synchronize
+from pulp_conda.app.uploading.batches import Batch
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
@@ -72,7 +76,9 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         "condarepository",
         extra=[
             statement("sync", "condarepository", "sync"),
-            statement(["modify", "copy", "import_lock_file"], "condarepository", "modify"),
+            statement(
+                ["modify", "copy", "upload", "import_lock_file"], "condarepository", "modify"
+            ),
             statement("find_lock_file", "condarepository", "view", view=False),
             statement(["grant", "revoke", "members"], "condarepository", "manage_roles"),
         ],
@@ -133,6 +139,40 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
             },
         )
         return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Upload packages",
+        description="Send package files, and trigger a task that adds all of them in one new "
+        "version. A file that is refused keeps no other one away: the result of the task says what "
+        "became of each. Many files are sent in several requests with the same 'batch', of which "
+        "the last one has 'complete'; the others answer at once.",
+        responses={202: AsyncOperationResponseSerializer, 200: CondaUploadAnswerSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaUploadSerializer)
+    def upload(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        repository = self.get_object()
+        fields = {key: each for key, each in request.data.items() if key not in request.FILES}
+        if request.FILES:
+            fields["file"] = [file for _key, files in request.FILES.lists() for file in files]
+        context = {**self.get_serializer_context(), "repository": repository}
+        serializer = CondaUploadSerializer(data=fields, context=context)
+        serializer.is_valid(raise_exception=True)
+        data = serializer.validated_data
+        batch = Batch(
+            repository, request.user, data.get("batch"), data.get("subdir"), data["overwrite"]
+        )
+        with transaction.atomic(), channel_errors_as_validation() as errors:
+            missing = batch.add_known(data.get("known", ()))
+            if data["complete"]:
+                errors += [
+                    UnknownFile(filename=each.filename, sha256=each.sha256) for each in missing
+                ]
+            if not errors:
+                batch.add(data.get("file", ()))
+        if not data["complete"]:
+            answer = CondaUploadAnswerSerializer({"missing": [file.sha256 for file in missing]})
+            return Response(answer.data)
+        return OperationPostponedResponse(batch.complete(), request)
 
     @extend_schema(
         summary="Copy packages from another channel",
