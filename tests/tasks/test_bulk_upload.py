@@ -79,7 +79,7 @@ def test_a_batch_of_several_requests_is_one_version(pulp, send, unique):
     batch = str(uuid4())
     for package in (first, second):
         answer = send(package, batch=batch, complete=False)
-        assert (answer.status_code, answer.json()) == (200, {"missing": []})
+        assert (answer.status_code, answer.json()) == (201, {"missing": []})
     # Another upload does not take what is held back.
     assert len(_result(pulp, send(make_package(f"c-{unique}")))["uploads"]) == 1
     tend_uploads()
@@ -130,6 +130,9 @@ def test_only_who_may_change_the_repository_may_upload(pulp, send, unique):
     viewer = pulp.user(["conda.condarepository_viewer"])
     assert send(package, by=viewer).status_code == 403
     assert not CondaUpload.objects.filter(filename=package.filename).exists()
+    uploader = pulp.user(["conda.channel_uploader"])
+    assert send(package, by=uploader, overwrite=True).status_code == 403
+    assert _states(_result(pulp, send(package, by=uploader))) == {package.filename: "published"}
     batch = str(uuid4())
     send(package, batch=batch, complete=False)
     owner = pulp.user(["conda.condarepository_owner"])

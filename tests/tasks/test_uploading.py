@@ -125,7 +125,7 @@ def test_uploads_that_arrive_together_are_one_version_and_the_bad_ones_fail_alon
     assert [each.state for each in found] == states
     assert found[-1].code == "CND0003"
     assert (_versions(channel), _publications(channel)) == (1, 1)
-    assert not CondaUpload.objects.filter(artifact__isnull=False).exists()
+    assert not CondaUpload.objects.filter(pk__in=keys, artifact__isnull=False).exists()
 
 
 def test_a_file_that_is_no_package_is_refused_before_it_is_stored(channel, unique):

@@ -35,12 +35,16 @@ def join_uploads(repository_pk: str, batch: str | None = None) -> dict[str, Any]
         CondaError: the version or the publication cannot be made.
     """
     repository = CondaRepository.objects.get(pk=repository_pk)
+    of_batch = CondaUpload.objects.filter(batch=batch and UUID(batch), repository=repository)
     try:
         join(repository)
+        while batch and of_batch.filter(state=UploadState.WAITING).exists():
+            # They replace what others uploaded at the same time.
+            join(repository)
     finally:
         if _waiting().filter(repository=repository).exists():
             ensure_task(repository)
-    uploads = list(CondaUpload.objects.filter(batch=UUID(batch))) if batch else []
+    uploads = list(of_batch) if batch else []
     versions = [upload.version for upload in uploads if upload.version is not None]
     return checked(
         {

@@ -19,7 +19,7 @@ from pulpcore.plugin.models import Artifact, ProgressReport, RepositoryVersion
 from pulp_conda.app.artifacts import compute_md5
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.disk import disk_errors
-from pulp_conda.app.errors import PackageConflict, UploadFailed
+from pulp_conda.app.errors import DuplicateFilename, PackageConflict, UploadFailed
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRepository, CondaUpload
 from pulp_conda.app.models.act import Contribution, acting_as
@@ -182,6 +182,8 @@ class _Joining:
             )
         has_same = found == record.sha256 and not upload.attestation
         if before and not has_same:
+            if upload.batch and upload.batch == before.upload.batch:
+                raise DuplicateFilename(path=path, repository=self._repository.name, count=2)
             # It changes what this version adds: it comes into the next one.
             return
         upload.filename, upload.subdir = record.filename, record.subdir

@@ -79,6 +79,8 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
             statement(
                 ["modify", "copy", "upload", "import_lock_file"], "condarepository", "modify"
             ),
+            # Who may add packages only, does not replace one.
+            statement("upload", "condarepository", "upload", "replaces_nothing"),
             statement("find_lock_file", "condarepository", "view", view=False),
             statement(["grant", "revoke", "members"], "condarepository", "manage_roles"),
         ],
@@ -146,7 +148,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         "version. A file that is refused keeps no other one away: the result of the task says what "
         "became of each. Many files are sent in several requests with the same 'batch', of which "
         "the last one has 'complete'; the others answer at once.",
-        responses={202: AsyncOperationResponseSerializer, 200: CondaUploadAnswerSerializer},
+        responses={202: AsyncOperationResponseSerializer, 201: CondaUploadAnswerSerializer},
     )
     @action(detail=True, methods=["post"], serializer_class=CondaUploadSerializer)
     def upload(self, request: Request, pk: str, **kwargs: Any) -> Response:
@@ -171,7 +173,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 batch.add(data.get("file", ()))
         if not data["complete"]:
             answer = CondaUploadAnswerSerializer({"missing": [file.sha256 for file in missing]})
-            return Response(answer.data)
+            return Response(answer.data, status=status.HTTP_201_CREATED)
         return OperationPostponedResponse(batch.complete(), request)
 
     @extend_schema(

@@ -169,6 +169,22 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         }
         return self.call("modify", parameters={self.HREF: self.pulp_href}, body=_given(body))
 
+    def upload(self, files: dict[str, bytes] | None = None, **body: t.Any) -> t.Any:
+        """Send package files, and return the report, or what is missing of a batch.
+
+        Parameters:
+            files: The bytes of packages by their file names.
+            body: batch, complete, known, overwrite, subdir.
+        """
+        # The description of the API has one field for all files. A request can only have each
+        # field once, and the server takes files from all fields, so the body is not validated.
+        return self.call(
+            "upload",
+            parameters={self.HREF: self.pulp_href},
+            body={**_given(body), **(files or {})},
+            validate_body=False,
+        )
+
     def copy(self, source: str, specs: list[str], **body: t.Any) -> t.Any:
         """Add packages of another repository that match specs, and return the report.
 

@@ -1,23 +1,21 @@
 """Upload many package files to a channel in one new version. Files on the server are not sent.
 
-The files are sent to the server one by one. At the end, they are added to the channel in one step.
-If an upload is interrupted, the next one finds the files that have arrived by their hashes.
+The server is asked which files it needs. These are sent in several requests at the same time, and
+then added to the channel in one step. If an upload is interrupted, the server needs only the rest
+of the files the next time.
 """
 
 import hashlib
 import os
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
-from pulp_glue.common.exceptions import (
-    OpenAPIError,
-    PulpException,
-    PulpHTTPError,
-    PulpNotAutorized,
-)
+from pulp_glue.common.exceptions import OpenAPIError, PulpException, PulpHTTPError
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.answers import sentences
 from pulp_glue.conda.context import PulpCondaPackageContext, PulpCondaRepositoryContext
@@ -26,20 +24,32 @@ from pulp_glue.core.context import PulpUploadContext
 translation = get_translation(__package__)
 _ = translation.gettext
 
+_T = t.TypeVar("_T")
+
 EXTENSIONS = (".conda", ".tar.bz2")
 
 # Larger files are sent in pieces of this many bytes, because this program and proxies hold a whole
 # request in memory.
 CHUNK_SIZE = 20_000_000
 
-# How many hashes or names are in one query. A hash has 64 characters, and a URL should not have
-# more than a few thousand.
+# How many hashes are in one query. A hash has 64 characters, and a URL should not have more than a
+# few thousand.
 _AT_ONCE = 50
+
+# How many files are in one request, at most, and how many requests are sent at the same time.
+_FILES_AT_ONCE = 50
+_REQUESTS_AT_ONCE = 4
+
+# How many hashes are in the body of one request.
+_KNOWN_AT_ONCE = 5000
 
 
 @dataclass
 class Progress:
-    """The progress of an upload. `sent` is how many bytes of the current `file` were sent."""
+    """The progress of an upload. `sent` is how many bytes of the current `file` were sent.
+
+    `file` is empty if several files are sent at the same time.
+    """
 
     count: int
     done: int = 0
@@ -130,7 +140,8 @@ class Upload:
         self._fields = {"subdir": subdir} if subdir else {}
         self._chunk_size = chunk_size or self._pulp.chunk_size or CHUNK_SIZE
         self._show = show or (lambda progress: None)
-        self._one_by_one = False
+        self._batch = str(uuid4())
+        self._progress = Progress(0)
 
     def run(self, files: Sequence[Path]) -> Report:
         """Upload the files, and return the report.
@@ -138,176 +149,216 @@ class Upload:
         Raises:
             PulpException: the server does not answer as it should, or refuses the last step.
         """
-        progress = Progress(len(files))
-        hashes = {file: self._hash(file, progress) for file in files}
-        files = [file for file in files if hashes[file]]
-        present = {unit["sha256"] for unit in self._units(set(hashes.values()), in_channel=True)}
-        missing = {digest for digest in hashes.values() if digest not in present}
-        here = {unit["sha256"]: unit["artifact"] for unit in self._units(missing)}
-
-        units: dict[str, dict[str, t.Any]] = {}
-        progress = Progress(len(files))
-        for file in files:
-            digest = hashes[file]
-            progress.file, progress.size, progress.sent = str(file), 0, 0
-            self._show(progress)
-            if digest in present:
-                self.report.present.append(str(file))
-            elif self._pulp.fake_mode:
-                self.report.added.append(str(file))
-                present.add(digest)
-            elif unit := self._send(file, digest, here.get(digest), progress):
-                units[str(file)] = unit
-                present.add(digest)
-            progress.done += 1
-        progress.file = ""
-        self._show(progress)
-        if units:
-            self._add(units)
-            self._show(progress)
+        self._progress = Progress(len(files))
+        hashes = {file: self._hash(file) for file in files}
+        hashes = {file: digest for file, digest in hashes.items() if digest}
+        if self._pulp.fake_mode:
+            self._rehearse(hashes)
+            return self.report
+        self._progress = Progress(len(files), done=len(files) - len(hashes))
+        if hashes:
+            self._send(hashes)
+            self._progress.file = ""
+            self._show(self._progress)
+            self._finish(hashes)
+            self._show(self._progress)
         return self.report
 
-    def _hash(self, file: Path, progress: Progress) -> str:
-        self._show(progress)
-        progress.done += 1
+    def _hash(self, file: Path) -> str:
+        self._show(self._progress)
+        self._progress.done += 1
         if not file.name.endswith(EXTENSIONS):
             # The file may be private, so it is not sent.
             reason = _("It is not a conda package: its name does not end in {extensions}.")
-            self.report.refused[str(file)] = reason.format(extensions=_extensions())
+            self._refuse(file, reason.format(extensions=_extensions()))
             return ""
         try:
             with file.open("rb") as opened:
                 return hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as error:
-            self.report.refused[str(file)] = _unreadable(error)
+            self._refuse(file, _unreadable(error))
             return ""
 
-    def _units(self, hashes: set[str], in_channel: bool = False) -> Iterator[dict[str, t.Any]]:
-        """Yield the packages with these hashes whose files the server has.
+    def _rehearse(self, hashes: dict[Path, str]) -> None:
+        """Report what an upload would do, without the checks of the server."""
+        present: set[str] = set()
+        if self._repository.entity["pulp_href"] != "<FAKE ENTITY>":
+            query = {
+                "repository_version": self._repository.entity["latest_version_href"],
+                "fields": ["sha256"],
+            }
+            for chunk in _chunks(sorted(set(hashes.values())), _AT_ONCE):
+                units = self._packages.list_iterator({**query, "sha256__in": chunk})
+                present.update(unit["sha256"] for unit in units)
+        for file, digest in hashes.items():
+            (self.report.present if digest in present else self.report.added).append(str(file))
+            present.add(digest)
 
-        With in_channel, yield those of the channel, even if the server does not have their files.
-        """
-        query: dict[str, t.Any] = {"fields": ["sha256", "artifact"]}
-        if in_channel:
-            if self._repository.entity["pulp_href"] == "<FAKE ENTITY>":
-                return
-            query["repository_version"] = self._repository.entity["latest_version_href"]
-        for chunk in _chunks(sorted(hashes - {""})):
-            for unit in self._packages.list_iterator({**query, "sha256__in": chunk}):
-                if in_channel or unit["artifact"]:
-                    yield unit
+    def _send(self, hashes: dict[Path, str]) -> None:
+        """Send the bytes that the server does not have, in several requests at the same time."""
+        missing = self._name(hashes)
+        small: dict[Path, int] = {}
+        for file, digest in hashes.items():
+            if digest not in missing:
+                self._progress.done += 1
+                continue
+            missing.remove(digest)
+            try:
+                size = file.stat().st_size
+            except OSError as error:
+                self._refuse(file, _unreadable(error))
+                continue
+            if size > self._chunk_size:
+                self._send_large(file, size, digest)
+            else:
+                small[file] = size
+        self._show(self._progress)
+        groups = list(_grouped(small, self._chunk_size))
+        if len(groups) == 1:
+            self._send_together(groups[0], hashes)
+            self._count(groups[0])
+            return
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+            sent: dict[Future[None], list[Path]] = {
+                pool.submit(self._send_together, group, hashes): group for group in groups
+            }
+            try:
+                for future in as_completed(sent):
+                    future.result()
+                    self._count(sent[future])
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def _send(self, file: Path, digest: str, artifact: str | None, progress: Progress) -> t.Any:
-        """Make a package of a file, and return it.
+    def _name(self, hashes: dict[Path, str]) -> set[str]:
+        """Tell the server the names and hashes of files, and return the hashes of those to send."""
+        missing: set[str] = set()
+        known = [{"filename": file.name, "sha256": digest} for file, digest in hashes.items()]
+        for chunk in _chunks(known, _KNOWN_AT_ONCE):
+            missing.update(self._call(known=chunk)["missing"])
+        return missing
 
-        Return None if the file was refused, or if it is already in the channel.
-        """
+    def _send_together(self, files: list[Path], hashes: dict[Path, str]) -> None:
+        """Send some files in one request."""
+        bodies: dict[str, bytes] = {}
+        for file in files:
+            try:
+                bodies[file.name] = file.read_bytes()
+            except OSError as error:
+                self._refuse(file, _unreadable(error))
+                continue
+            if hashlib.sha256(bodies[file.name]).hexdigest() != hashes[file]:
+                del bodies[file.name]
+                self._refuse(file, _changed())
+        if not bodies:
+            return
         try:
-            progress.size = file.stat().st_size
-            if not self._one_by_one:
-                try:
-                    unit = self._send_apart(file, artifact, progress)
-                    if unit["sha256"] == digest:
-                        return unit
-                    reason = _("It changed while it was sent. Run this again when it is complete.")
-                    self.report.refused[str(file)] = reason
-                    return None
-                except PulpNotAutorized:
-                    # An owner of a repository may add files to it, but may not upload files
-                    # without a repository. So each file makes a version.
-                    self._one_by_one = True
-                except _ArtifactOfOthers as kept:
-                    self._send_into(upload=kept.upload)
-                    self.report.added.append(str(file))
-                    return None
-            self._send_into(file=file, chunk_size=self._chunk_size)
-            self.report.added.append(str(file))
+            self._call(bodies)
         except PulpHTTPError as error:
             if error.status_code in (401, 403):
                 raise
-            self.report.refused[str(file)] = sentences(error)
+            for file in files:
+                if file.name in bodies:
+                    self._refuse(file, sentences(error))
+
+    def _send_large(self, file: Path, size: int, digest: str) -> None:
+        """Send a file in pieces."""
+        self._progress.file, self._progress.size, self._progress.sent = str(file), size, 0
+        self._show(self._progress)
+        try:
+            self._send_chunks(file, size, digest)
+            # Its name, now that the bytes are there.
+            self._call(known=[{"filename": file.name, "sha256": digest}])
+        except _ArtifactOfOthers as kept:
+            self._send_alone(file, kept.upload)
+        except _Changed:
+            self._refuse(file, _changed())
+        except PulpHTTPError as error:
+            if error.status_code in (401, 403):
+                raise
+            self._refuse(file, sentences(error))
         except OpenAPIError:
             raise
         except PulpException as error:  # of a task
-            self.report.refused[str(file)] = str(error)
+            self._refuse(file, str(error))
         except OSError as error:
-            self.report.refused[str(file)] = _unreadable(error)
-        return None
+            self._refuse(file, _unreadable(error))
+        self._count([file])
 
-    def _send_apart(self, file: Path, artifact: str | None, progress: Progress) -> t.Any:
-        if artifact is None and progress.size > self._chunk_size:
-            artifact = self._send_chunks(file, progress)
-        if artifact is not None:
-            return self._packages.call("upload", body={"artifact": artifact, **self._fields})
-        with file.open("rb") as opened:
-            return self._packages.call("upload", body={"file": opened, **self._fields})
-
-    def _send_chunks(self, file: Path, progress: Progress) -> str:
-        """Send a file in pieces, and return the href of the artifact."""
+    def _send_chunks(self, file: Path, size: int, expected: str) -> None:
         upload = PulpUploadContext(self._pulp)
-        upload.create(body={"size": progress.size})
+        upload.create(body={"size": size})
         digest = hashlib.sha256()
         try:
             with file.open("rb") as opened:
                 while chunk := opened.read(self._chunk_size):
                     digest.update(chunk)
-                    upload.upload_chunk(chunk, size=progress.size, start=progress.sent)
-                    progress.sent += len(chunk)
-                    self._show(progress)
+                    if self._progress.sent + len(chunk) > size:
+                        raise _Changed
+                    upload.upload_chunk(chunk, size=size, start=self._progress.sent)
+                    self._progress.sent += len(chunk)
+                    self._show(self._progress)
+            if digest.hexdigest() != expected:
+                raise _Changed
         except (Exception, KeyboardInterrupt):
             upload.delete()
             raise
         try:
-            task = upload.commit(digest.hexdigest())
+            upload.commit(expected)
         except (OpenAPIError, PulpHTTPError):
             raise
         except PulpException as error:
             raise _ArtifactOfOthers(upload.pulp_href) from error
-        return t.cast(str, task["created_resources"][0])
 
-    def _send_into(self, **body: t.Any) -> None:
+    def _send_alone(self, file: Path, upload: str) -> None:
+        """Add a file that was sent in pieces by a version of its own."""
         packages = PulpCondaPackageContext(self._pulp, repository_ctx=self._repository)
-        packages.create(body={**body, **self._fields, "overwrite": self._overwrite})
-        self._repository.pulp_href = self._repository.pulp_href  # there is a later version now
-        self.report.version = _number(self._repository.entity["latest_version_href"])
+        try:
+            packages.create(body={"upload": upload, **self._fields, "overwrite": self._overwrite})
+        except PulpHTTPError as error:
+            self._refuse(file, sentences(error))
+        except OpenAPIError:
+            raise
+        except PulpException as error:  # of a task
+            self._refuse(file, str(error))
+        else:
+            self.report.added.append(str(file))
+            self._repository.pulp_href = self._repository.pulp_href  # there is a later version now
+            self.report.version = _number(self._repository.entity["latest_version_href"])
 
-    def _add(self, units: dict[str, dict[str, t.Any]]) -> None:
-        """Add the packages to the channel, except those that would replace another file."""
-        taken = {} if self._overwrite else self._taken(units)
-        for file, unit in units.items():
-            path = f"{unit['subdir']}/{unit['filename']}"
-            if taken.setdefault(path, unit["sha256"]) != unit["sha256"]:
-                reason = _(
-                    "[CND0018] '{path}' is already in '{repository}' with other bytes (sha256 "
-                    "{found}, not {sha256}). Give the new build another build number, or set "
-                    "'overwrite'."
-                )
-                self.report.refused[file] = reason.format(
-                    path=path,
-                    repository=self._repository.entity["name"],
-                    found=taken[path],
-                    sha256=unit["sha256"],
-                )
-        added = {file: unit for file, unit in units.items() if file not in self.report.refused}
-        if not added:
-            return
-        hrefs = [unit["pulp_href"] for unit in added.values()]
-        version = self._repository.modify(add_content=hrefs, overwrite=self._overwrite)
-        self.report.version = version.get("number")
-        self.report.added += added
+    def _finish(self, hashes: dict[Path, str]) -> None:
+        """Let the server add what it has, and report what became of each file."""
+        result = self._call(complete=True)
+        if result["version"] is not None:
+            self.report.version = result["version"]
+        states = {(each["filename"], each["sha256"]): each for each in result["uploads"]}
+        for file, digest in hashes.items():
+            found = states.get((file.name, digest))
+            if found is None or str(file) in self.report.refused:
+                continue
+            match found["state"]:
+                case "published":
+                    self.report.added.append(str(file))
+                case "exists":
+                    self.report.present.append(str(file))
+                case _:
+                    reasons = [error["text"] for error in found["errors"]]
+                    self._refuse(file, "\n".join(reasons) or found["state"])
 
-    def _taken(self, units: dict[str, dict[str, t.Any]]) -> dict[str, str]:
-        """Return the hashes of the files of these names in the channel, by their paths."""
-        names = sorted({unit["filename"] for unit in units.values()})
-        query = {
-            "repository_version": self._repository.entity["latest_version_href"],
-            "fields": ["subdir", "filename", "sha256"],
-        }
-        return {
-            f"{unit['subdir']}/{unit['filename']}": unit["sha256"]
-            for chunk in _chunks(names)
-            for unit in self._packages.list_iterator({**query, "filename__in": chunk})
-        }
+    def _call(self, files: dict[str, bytes] | None = None, **body: t.Any) -> t.Any:
+        body = {"batch": self._batch, "complete": False, "overwrite": self._overwrite, **body}
+        return self._repository.upload(files, **body, **self._fields)
+
+    def _refuse(self, file: Path, reason: str) -> None:
+        self.report.refused[str(file)] = reason
+
+    def _count(self, files: Sequence[Path]) -> None:
+        self._progress.done += len(files)
+        self._show(self._progress)
+
+
+class _Changed(Exception):
+    """A file has other bytes than when its hash was computed."""
 
 
 class _ArtifactOfOthers(Exception):
@@ -326,6 +377,10 @@ def _extensions() -> str:
     return _(" or ").join(f"'{extension}'" for extension in EXTENSIONS)
 
 
+def _changed() -> str:
+    return _("It changed while it was sent. Run this again when it is complete.")
+
+
 def _unreadable(error: OSError) -> str:
     return _("It cannot be read: {reason}.").format(reason=error.strerror)
 
@@ -334,7 +389,23 @@ def _number(version_href: str) -> int:
     return int(version_href.rstrip("/").rpartition("/")[2])
 
 
-def _chunks(items: list[str]) -> Iterator[list[str]]:
+def _chunks(items: Iterable[_T], count: int) -> Iterator[list[_T]]:
     iterator = iter(items)
-    while chunk := list(islice(iterator, _AT_ONCE)):
+    while chunk := list(islice(iterator, count)):
         yield chunk
+
+
+def _grouped(sizes: dict[Path, int], most: int) -> Iterator[list[Path]]:
+    """Yield the files of each request. No two of them have the same name."""
+    group: list[Path] = []
+    names: set[str] = set()
+    total = 0
+    for file, size in sizes.items():
+        if group and (len(group) == _FILES_AT_ONCE or total + size > most or file.name in names):
+            yield group
+            group, names, total = [], set(), 0
+        group.append(file)
+        names.add(file.name)
+        total += size
+    if group:
+        yield group

@@ -1,0 +1,1 @@
+Added ``upload/`` to repositories, which takes many packages for one version. ``pulp conda channel upload`` and the Ansible module ``conda_package`` use it: they send several files at the same time, and owners of a repository need no other role to upload many files as one version.
