@@ -223,6 +223,34 @@ def test_what_is_done_with_a_token_is_noted_without_it(pulp, make_token):
     assert {act["resource_name"] for act in acts} == {f"admin: {made['name']}"}
 
 
+def test_a_token_changes_without_another_secret(pulp, maker, name_of, make_token, unique):
+    paths = [f"{unique}/{name}" for name in "ab"]
+    for path in paths:
+        pulp.distribution(base_path=path, name=path)
+    made = make_token(channels=paths[:1], scopes=["promote"])
+    href = made["pulp_href"]
+    assert pulp.patch(href, channels=paths)["channels"] == paths
+    # What is left out stays.
+    assert pulp.patch(href, scopes=["upload", "promote"])["channels"] == paths
+    assert pulp.try_patch(href, channels=[]).status_code == 400
+    shown = pulp.patch(href, channels=None, expires="2090-01-01T00:00:00Z")
+    assert (shown["channels"], shown["lifecycles"]) == (None, None)
+    path = f"conda/lifecycles/{ANY_KEY}/promote/"
+    assert ask(pulp, "POST", path, bearer(made["token"])).status_code == 404
+    # Who sees it, and may not act as its owner, may not widen it.
+    role = {"role": "conda.condatoken_owner", "users": [name_of(maker)]}
+    pulp.post(f"{href}add_role/", **role)
+    assert maker.try_patch(href, scopes=["read"]).status_code == 403
+    assert pulp.try_patch(href, owner=name_of(maker)).status_code == 400
+
+
+def test_a_token_whose_channels_are_gone_stays_limited(pulp, make_token, unique):
+    channel = pulp.distribution(base_path=unique, name=unique)["pulp_href"]
+    made = make_token(channels=[unique])
+    pulp.delete(channel)
+    assert pulp.patch(made["pulp_href"], scopes=["upload"])["channels"] == []
+
+
 @pytest.fixture(scope="module")
 def team(pulp):
     repository = pulp.post("repositories/conda/conda/", name="tokens", autopublish=True)

@@ -175,14 +175,26 @@ class CondaTokenSerializer(ModelSerializer):
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
-        owner = data.pop("owner", {}).get("username") or self.context["request"].user
-        limits = [data.get("channels"), data.get("lifecycles")]
-        if limits != [None, None] and not any(limits):
+        owner = data.pop("owner", {}).get("username")
+        if self.instance is None:
+            owner = owner or self.context["request"].user
+        elif owner not in (None, self.instance.owner):
+            raise serializers.ValidationError(
+                {"owner": _("A token stays that of its owner. Create another one.")}
+            )
+        else:
+            owner = self.instance.owner
+        limits = [
+            data[field] for field in ("channels", "lifecycles") if data.get(field) is not None
+        ]
+        if limits and not any(limits):
             raise serializers.ValidationError(
                 _("This would be for no channel. Name one, or leave out both lists for all.")
             )
         tokens = CondaToken.objects.filter(pulp_domain=get_domain_pk(), owner=owner)
-        if tokens.filter(name=data["name"]).exists():
+        if self.instance is not None:
+            tokens = tokens.exclude(pk=self.instance.pk)
+        if "name" in data and tokens.filter(name=data["name"]).exists():
             raise serializers.ValidationError(
                 {
                     "name": _(
@@ -195,6 +207,15 @@ class CondaTokenSerializer(ModelSerializer):
 
     def create(self, data: dict[str, Any]) -> CondaToken:
         token, self.secret = issue_token(**data)
+        return token
+
+    def update(self, token: CondaToken, data: dict[str, Any]) -> CondaToken:
+        for field, value in data.items():
+            setattr(token, field, value)
+        if {"channels", "lifecycles"} & data.keys():
+            token.is_limited = bool(token.channels or token.lifecycles)
+            token.channels, token.lifecycles = token.channels or [], token.lifecycles or []
+        token.save()
         return token
 
     class Meta:

@@ -86,6 +86,7 @@ class CondaTokenViewSet(
     NamedModelViewSet,
     mixins.RetrieveModelMixin,
     mixins.ListModelMixin,
+    mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
     RolesMixin,
 ):
@@ -102,7 +103,14 @@ class CondaTokenViewSet(
         immutable=True,
         extra=[
             statement("revoke", _TOKEN, "revoke"),
-            statement("rotate", _TOKEN, "view", "may_issue_for_owner", view=False),
+            # Also to change one: who has the secret may do more by it then.
+            statement(
+                ["rotate", "update", "partial_update"],
+                _TOKEN,
+                "view",
+                "may_issue_for_owner",
+                view=False,
+            ),
         ],
     )
     DEFAULT_ACCESS_POLICY["creation_hooks"].append(

@@ -273,6 +273,60 @@ def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything,
     assert ansible.tasks(gone).changed() == []
 
 
+def test_a_robot_has_a_token_that_changes_with_its_options(ansible, pulp, unique):
+    pulp.distribution(base_path=unique, name=unique)
+    owner = f"robot+default+{unique}"
+
+    def task(name, **options):
+        return {"name": name, "pulp.conda.conda_token": {"name": "ci", "owner": owner, **options}}
+
+    def robot(name, **options):
+        return {"name": name, "pulp.conda.conda_robot": {"name": unique, **options}}
+
+    wanted = {"scopes": ["upload", "read"], "channels": [unique], "expires": "2090-12-01"}
+    done = ansible.tasks(
+        [
+            robot("robot foreseen") | {"check_mode": True},
+            robot("robot"),
+            robot("robot again"),
+            task("foreseen", **wanted) | {"check_mode": True},
+            task("made", **wanted),
+            task("again", **wanted),
+            task("narrower foreseen", scopes=["read"]) | {"check_mode": True},
+            task("narrower", scopes=["read"]),
+            task("rotated", rotate=True),
+            task("for all", channels=[], expires=""),
+            task("for all again", channels=[], expires=""),
+            {"name": "tokens", "pulp.conda.conda_token_info": {"owner": owner}},
+            {"name": "robots", "pulp.conda.conda_robot_info": {"name": unique}},
+        ],
+        "--diff",
+    )
+    assert done.changed() == [
+        "robot foreseen", "robot", "foreseen", "made", "narrower foreseen", "narrower", "rotated",
+        "for all",
+    ]  # fmt: skip
+    assert done.task("robot")["user"] == owner
+    secrets = [done.task(name).get("secret") for name in ("made", "narrower", "rotated")]
+    assert secrets[1] is None and len(set(secrets)) == 3
+    assert done.task("narrower")["token"]["channels"] == [unique]
+    shown = {**done.task("rotated"), "secret": None}
+    assert not any(secret in str(shown) for secret in secrets if secret)
+    (token,) = done.task("tokens")["tokens"]
+    assert (token["scopes"], token["channels"], token["expires"]) == (["read"], None, None)
+    assert [each["username"] for each in done.task("robots")["robots"]] == [owner]
+
+    pulp.post(f"{token['pulp_href']}revoke/")
+    gone = [
+        task("valid again", scopes=["read"], channels=[unique]),
+        task("deleted", state="absent"),
+        task("deleted again", state="absent"),
+        robot("robot deleted", state="absent"),
+        robot("robot deleted again", state="absent"),
+    ]
+    assert ansible.tasks(gone).changed() == ["valid again", "deleted", "robot deleted"]
+
+
 def test_packages_are_blocked_and_unblocked_once(ansible, pulp, make_repository, unique):
     repository = make_repository(autopublish=True)
     package = make_package(f"bad-{unique}")

@@ -450,13 +450,23 @@ class PulpCondaTokenContext(PulpEntityContext):
     CAPABILITIES = {"roles": []}
     NEEDS_PLUGINS = _NEEDS_CONDA
 
+    def update(
+        self,
+        body: EntityDefinition | None = None,
+        parameters: t.Mapping[str, t.Any] | None = None,
+        non_blocking: bool = False,
+    ) -> t.Any:
+        """Change fields of the token. None means no limit, or no end."""
+        # Otherwise the glue leaves out what is None.
+        whole = PreprocessedEntityDefinition(body or {}, _partial=True)
+        return super().update(whole, parameters=parameters, non_blocking=non_blocking)
+
     def rotate(self, body: EntityDefinition) -> t.Any:
         """Give the token a new secret, and return the token with the secret in `token`.
 
         Args:
             body: `expires`, if that changes; None for never.
         """
-        # Otherwise the glue leaves out what is None.
         whole = PreprocessedEntityDefinition(body, _partial=False)
         return self.call("rotate", parameters={self.HREF: self.pulp_href}, body=whole)
 

@@ -75,29 +75,44 @@ def _show_once(pulp_ctx: PulpCLIContext, made: t.Any) -> None:
     click.echo(_("'token' is the secret. It is shown only now: keep it."), err=True)
 
 
+_limit_options = [
+    click.option(
+        "--channel",
+        "channels",
+        multiple=True,
+        help=_("The base path of a channel for which it is. Can be given several times."),
+    ),
+    click.option(
+        "--lifecycle",
+        "lifecycles",
+        multiple=True,
+        help=_("A lifecycle for all of whose stages it is. Can be given several times."),
+    ),
+]
+
+
+def _limits(command: FC) -> FC:
+    for option in _limit_options:
+        command = option(command)
+    return command
+
+
+def _scopes(is_required: bool) -> t.Callable[[FC], FC]:
+    return click.option(
+        "--scope",
+        "scopes",
+        type=click.Choice([scope.value for scope in TokenScope]),
+        multiple=True,
+        required=is_required,
+        help=_("What it is for. Can be given several times."),
+    )
+
+
 @token.command()
 @click.option("--name", required=True, help=_("A name, unique among the tokens of its owner."))
 @click.option("--owner", help=_("A robot, or another user. The default is you."))
-@click.option(
-    "--scope",
-    "scopes",
-    type=click.Choice([scope.value for scope in TokenScope]),
-    multiple=True,
-    required=True,
-    help=_("What it is for. Can be given several times."),
-)
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    help=_("The base path of a channel for which it is. Can be given several times."),
-)
-@click.option(
-    "--lifecycle",
-    "lifecycles",
-    multiple=True,
-    help=_("A lifecycle for all of whose stages it is. Can be given several times."),
-)
+@_scopes(is_required=True)
+@_limits
 @click.option("--expires", help=_("From when on it is refused, for example '2027-12-01'."))
 @pass_token_context
 @pass_pulp_context
@@ -109,6 +124,36 @@ def create(pulp_ctx: PulpCLIContext, token_ctx: PulpCondaTokenContext, /, **opti
     """
     body = {key: value for key, value in options.items() if value}
     _show_once(pulp_ctx, token_ctx.create(body))
+
+
+@token.command()
+@_lookup
+@_scopes(is_required=False)
+@_limits
+@click.option("--all-channels", is_flag=True, help=_("Let it be for all channels of the domain."))
+@click.option("--expires", help=_("From when on it is refused; '' for never."))
+@pass_token_context
+@pass_pulp_context
+def update(
+    pulp_ctx: PulpCLIContext,
+    token_ctx: PulpCondaTokenContext,
+    /,
+    all_channels: bool,
+    expires: str | None,
+    **lists: tuple[str, ...],
+) -> None:
+    """Change what a token is for, or when it expires. Its secret stays.
+
+    '--scope', '--channel' and '--lifecycle' replace what it has of the kind.
+    """
+    body: dict[str, t.Any] = {field: list(values) for field, values in lists.items() if values}
+    if all_channels and ("channels" in body or "lifecycles" in body):
+        raise click.UsageError(_("Give '--all-channels', or '--channel' and '--lifecycle'."))
+    if all_channels:
+        body |= {"channels": None, "lifecycles": None}
+    if expires is not None:
+        body["expires"] = expires or None
+    pulp_ctx.output_result(token_ctx.update(body))
 
 
 @token.command()
@@ -180,6 +225,7 @@ add_examples(
     f"create {_CI} --scope upload --channel team/unstable --expires 2027-12-01",
     "list --owner robot+default+ci",
     f"show {_CI}",
+    f"update {_CI} --channel team/unstable --channel tools --expires 2028-06-01",
     f"rotate {_CI} --expires 2028-12-01",
     f"revoke {_CI}",
     f"destroy {_CI}",
