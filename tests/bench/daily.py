@@ -3,8 +3,20 @@
 The channel has shards, as conda-forge has.
 """
 
+import hashlib
+import time
+from tempfile import TemporaryFile
+
+import requests
+import zstandard
+
 from tests.bench.channel import SUBDIRS, Channel
 from tests.bench.figures import Target, figure, say
+
+# Below this number of records, the fixed costs of a task are most of a publication.
+_SMALLEST = 200_000
+_PIECE = 2**20
+_DIGESTS = ("sha224", "sha256", "sha384", "sha512")
 
 # The tables that grow with the number of packages. The list of a version's content is in a TOAST
 # table.
@@ -39,7 +51,7 @@ def run(subjects):
     pulp, channel, first = subject.pulp, subject.channel, subject.first_sync
     size = channel.records
     yield figure("sync_shards", size, first)
-    assert subject.publication
+    full = subject.publication[1]
 
     pulp.settle()
     say("Syncing again, with nothing changed")
@@ -99,6 +111,82 @@ def run(subjects):
         target=Target("=", 1),
         unit="shards",
     )
+
+    url = pulp.distribute(subject.repository)
+    floor = sum(map(_floor, (f"{url}{path}" for path in _paths())))
+    yield figure(
+        "publish_daily",
+        size,
+        used,
+        baseline=floor,
+        ratio=used.cpu / floor,
+        target=Target("<=", 1.6),
+        smallest=_SMALLEST,
+        unit="seconds of CPU",
+    )
+    yield figure(
+        "publish_daily_first",
+        size,
+        used,
+        baseline=full.cpu,
+        ratio=used.cpu / full.cpu,
+        target=Target("<=", 0.25),
+        smallest=_SMALLEST,
+        unit="seconds of CPU",
+    )
+    say("Publishing the same again")
+    _, used = pulp.publish(subject.repository)
+    yield figure(
+        "publish_unchanged",
+        size,
+        used,
+        baseline=full.cpu,
+        ratio=used.cpu / full.cpu,
+        target=Target("<=", 0.05),
+        smallest=_SMALLEST,
+        unit="seconds of CPU",
+    )
+
+
+def _paths():
+    for subdir in SUBDIRS:
+        yield from (f"{subdir}/repodata.json", f"{subdir}/run_exports.json")
+    yield "channeldata.json"
+
+
+def _floor(url):
+    """Return the seconds of CPU to copy a file, to compress it, and to take the checksums of both.
+
+    The compression is as when the target was set.
+    """
+    with (
+        TemporaryFile() as source,
+        TemporaryFile() as copy,
+        TemporaryFile() as packed,
+        requests.get(url, stream=True, timeout=600) as answer,
+    ):
+        answer.raise_for_status()
+        for piece in answer.iter_content(_PIECE):
+            source.write(piece)
+        size = source.tell()
+        source.seek(0)
+        start = time.process_time()
+        plain, compressed = ([hashlib.new(name) for name in _DIGESTS] for _ in range(2))
+        compressor = zstandard.ZstdCompressor(level=1, threads=-1).compressobj(size=size)
+
+        def store(piece):
+            packed.write(piece)
+            for digest in compressed:
+                digest.update(piece)
+
+        while piece := source.read(_PIECE):
+            copy.write(piece)
+            for digest in plain:
+                digest.update(piece)
+            if not url.endswith("channeldata.json"):
+                store(compressor.compress(piece))
+        store(compressor.flush())
+        return time.process_time() - start
 
 
 def _rows_read(pulp):
