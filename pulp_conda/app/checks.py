@@ -5,11 +5,12 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 from rest_framework.authentication import BasicAuthentication
 
 from pulp_conda.app.authentication import TokenAuthentication
+from pulp_conda.app.compression import levels
 
 
 @register(Tags.security)
@@ -27,4 +28,24 @@ def check_token_authentication(
     if any(issubclass(each, BasicAuthentication) for each in before):
         text = "Tokens that are sent as passwords are refused, and guessing is not slowed down."
         return [Warning(text, hint=hint, id="conda.W002")]
+    return []
+
+
+@register
+def check_zstd_level(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> Sequence[CheckMessage]:
+    """Refuse levels of CONDA_ZSTD_LEVEL that do not exist, and advise names in place of numbers."""
+    try:
+        found = levels()
+    except ValueError as error:
+        hint = "Set it to 'fast', 'small' or a number, or to a dictionary of these."
+        return [Error(f"CONDA_ZSTD_LEVEL: {error}.", hint=hint, id="conda.E001")]
+    if any(isinstance(level, int) and level > 1 for level in (found.repodata, found.run_exports)):
+        text = (
+            "CONDA_ZSTD_LEVEL is a number above 1. Most of these levels give larger files than "
+            "'fast', and all of them are slower."
+        )
+        hint = "Set it to 'fast', or to 'small' for smaller files."
+        return [Warning(text, hint=hint, id="conda.W003")]
     return []

@@ -9,9 +9,9 @@ CONDA_MAX_REPODATA_SIZE = 8 * 2**30
 # remove, unless the request has `allow_mass_removal`.
 CONDA_MAX_REMOVED_PERCENT = 50
 
-# The zstd level of published metadata, 1 to 22. Most of the bytes are checksums, which no level
-# compresses: level 15 saves only a few percent over level 3.
-CONDA_ZSTD_LEVEL = 3
+# The zstd level of published metadata: 'fast', 'small', a number from 1 to 22, or a dictionary of
+# these by kind of file: 'repodata', 'run_exports' and 'shards'.
+CONDA_ZSTD_LEVEL: str | int | dict[str, str | int] = "fast"
 
 # Seconds for which clients and proxies may use repodata without asking again.
 CONDA_METADATA_MAX_AGE = 0

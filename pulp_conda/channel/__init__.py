@@ -27,6 +27,8 @@ The files beside the packages:
 
 metadata.repodata              repodata.json: the records of a subdir, read and written as a stream
 metadata.stream                JSON and zstd of any size, entry by entry
+metadata.splice                JSON files that are copied from earlier ones, but for some names
+metadata.compression           the zstd levels of published files
 metadata.shards                the records of one package name in one file, with an index
 metadata.run_exports           run_exports.json: dependencies that packages add to other packages
 metadata.channeldata           channeldata.json: one summary per package name

@@ -13,6 +13,7 @@ from .package import CondaPackage
 from .package_info import CondaPackageInfo
 from .patch import CondaPatch
 from .publication import CondaPublication
+from .publication_layout import PublicationLayout
 from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
@@ -45,6 +46,7 @@ __all__ = [
     "FailedLogin",
     "HistoryEntry",
     "IndexedFile",
+    "PublicationLayout",
     "PublishedShard",
     "UpstreamShards",
     "UpstreamSummary",

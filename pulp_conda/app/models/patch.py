@@ -1,6 +1,6 @@
 """A repodata patch: a correction of records, as content of the channel."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -98,9 +98,19 @@ class CondaPatch(Content):
         """Return {subdir: `Patches`} of all that a state has and that has not expired at a
         moment.
         """
+        return cls.merged(cls.active_keys(state, now))
+
+    @classmethod
+    def active_keys(cls, state: State, now: datetime) -> list[str]:
+        """Return the primary keys of these patches, sorted."""
+        patches = state.having(cls.objects.all()).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        return sorted(map(str, patches.values_list("pk", flat=True)))
+
+    @classmethod
+    def merged(cls, keys: Collection[str]) -> dict[str, Patches]:
+        """Return {subdir: `Patches`} of patches."""
         rows = (
-            state.having(cls.objects.all())
-            .filter(Q(expires_at=None) | Q(expires_at__gt=now))
+            cls.objects.filter(pk__in=keys)
             .order_by("subdir", "pulp_created", "pk")
             .values_list("subdir", "instructions")
         )

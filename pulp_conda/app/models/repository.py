@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery
@@ -17,6 +16,7 @@ from pulpcore.plugin.models import (
     Task,
 )
 
+from pulp_conda.app.compression import levels
 from pulp_conda.app.errors import (
     BlockedPackage,
     DuplicateFilename,
@@ -104,7 +104,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             self.channel_relations,
             has_shards=self.shards,
             has_legacy_files=self.legacy_metadata,
-            level=settings.CONDA_ZSTD_LEVEL,
+            levels=levels(),
         )
 
     def protected_versions(self) -> models.QuerySet:

@@ -7,32 +7,38 @@ from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 from django.db import connection
 from django.utils import timezone
 
-from pulpcore.plugin.models import ProgressReport, RepositoryVersion
+from pulpcore.plugin.models import Artifact, ProgressReport, RepositoryVersion
 
 from pulp_conda.app.disk import disk_errors
-from pulp_conda.app.findings import Findings
 from pulp_conda.app.heap import frozen_heap
 from pulp_conda.app.models import (
     CondaPackageInfo,
     CondaPatch,
     CondaPublication,
     CondaRepository,
+    PublicationLayout,
 )
-from pulp_conda.app.publishing.shards import remove_unused_shards
-from pulp_conda.app.publishing.subdir import SubdirWriter, store_constants, store_file
+from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.publishing.base import Base, Change, Doubt, Places, writer_of
+from pulp_conda.app.publishing.files import WrittenFile, store_files, write_document
+from pulp_conda.app.publishing.left_out import LeftOut
+from pulp_conda.app.publishing.shards import remove_shards, remove_unused_shards
+from pulp_conda.app.publishing.subdir import EarlierSubdir, SubdirWriter
 from pulp_conda.app.signals import publication_made
-from pulp_conda.app.versions.blocked import blocked_packages
+from pulp_conda.app.versions.blocked import BlockedPackage, blocked_packages
+from pulp_conda.app.versions.changes import known_at
 from pulp_conda.app.versions.records import PackageRow, package_rows
 from pulp_conda.app.versions.state import State, VersionState
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.patches import Patches
+from pulp_conda.channel.metadata.splice import Layout
 
 log = logging.getLogger(__name__)
 
@@ -103,99 +109,219 @@ def write_files(
     folder: Path,
     progress: ProgressReport,
     patched_at: datetime | None = None,
+    in_full: bool = False,
 ) -> None:
     """Write the channel files of a state, and store them with a publication.
+
+    What did not change is taken from the publication before. The bytes are the same as if all were
+    written anew.
 
     Args:
         folder: An empty folder for the files.
         progress: Counts the packages.
         patched_at: Patches that had expired at this moment are left out. None means now.
+        in_full: Write everything anew.
     """
-    channel = _ChannelWriter(publication, state, folder, patched_at or timezone.now())
-    with package_rows(state) as rows:
-        for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
-            channel.write_subdir(subdir, of_subdir)
-    channel.finish(progress)
+    version = publication.repository_version
+    repository = CondaRepository.objects.get(pk=version.repository_id)
+    base = None
+    if isinstance(state, VersionState) and not in_full:
+        base = Base.of(publication, repository)
+    facts = _Facts.of(publication, state, patched_at or timezone.now())
+    if base:
+        try:
+            with TemporaryDirectory(dir=folder) as attempt:
+                channel = _ChannelWriter(publication, repository, facts, Path(attempt), base)
+                channel.write(progress)
+            log.info(
+                "What did not change in version %s of '%s' was taken over from version %s",
+                version.number,
+                repository.name,
+                version_of(base.publication).number,
+            )
+            return
+        except Doubt as doubt:
+            log.info(
+                "Version %s of '%s' is published in full: %s",
+                version.number,
+                repository.name,
+                doubt,
+            )
+            remove_shards(publication)
+        finally:
+            base.close()
+    channel = _ChannelWriter(publication, repository, facts, folder)
+    channel.write(progress)
+
+
+class _Facts(NamedTuple):
+    """What the files of a publication depend on besides the packages of its state.
+
+    Attributes:
+        known: A checksum of what is known of the packages, see `known_at`.
+    """
+
+    state: State
+    patch_keys: list[str]
+    patches: dict[str, Patches]
+    blocked: list[BlockedPackage]
+    known: list[int]
+
+    @classmethod
+    def of(cls, publication: CondaPublication, state: State, patched_at: datetime) -> "_Facts":
+        keys = CondaPatch.active_keys(state, patched_at)
+        # Before the packages are read: what is noted meanwhile makes the checksum wrong, and not
+        # the files.
+        known = known_at(publication.repository_version)
+        return cls(state, keys, CondaPatch.merged(keys), blocked_packages(state), known)
 
 
 class _ChannelWriter:
     """Writes and stores the files of a channel.
 
     Args:
-        state: What the channel serves.
         folder: An empty folder for the files.
-        patched_at: Patches that had expired at this moment are left out.
+        base: The publication to take what did not change from. None means to write all.
     """
 
     def __init__(
-        self, publication: CondaPublication, state: State, folder: Path, patched_at: datetime
+        self,
+        publication: CondaPublication,
+        repository: CondaRepository,
+        facts: _Facts,
+        folder: Path,
+        base: Base | None = None,
     ) -> None:
         self._publication = publication
-        self._state = state
+        self._repository = repository
         self._version = publication.repository_version
-        self._repository = CondaRepository.objects.get(pk=self._version.repository_id)
+        self._facts = facts
+        self._state = facts.state
         self._folder = folder
-        self._patches = CondaPatch.active(state, patched_at)
-        self._blocked = {package.sha256 for package in blocked_packages(state)}
-        publication.withheld = sorted(self._blocked)
+        self._base = base
+        publication.withheld = sorted({package.sha256 for package in facts.blocked})
+        self._change: Change | None = None
+        if base:
+            self._change = base.change(publication, facts.known, facts.patch_keys, facts.patches)
         self._channeldata = Channeldata()
-        self._left_out = Findings("Left out", "publish.left_out")
-        self._counts: dict[str, int] = {}
-        publication.package_counts = self._counts
-        self._written: list[SubdirWriter] = []
+        self._left_out = LeftOut()
+        self._written: dict[str, SubdirWriter] = {}
 
-    def write_subdir(self, subdir: str, rows: Iterable[PackageRow]) -> None:
-        """Write the files of a subdir. `finish` stores them, after all packages are read."""
+    def write(self, progress: ProgressReport) -> None:
+        """Write the files, and store them.
+
+        Raises:
+            Doubt: the files have to be written in full.
+        """
+        names = self._change and self._change.names
+        if names is None or names:
+            with package_rows(self._state, names) as rows:
+                for subdir, of_subdir in groupby(rows, key=attrgetter("subdir")):
+                    self._write_subdir(subdir, of_subdir)
+        known = self._known_subdirs()
+        for subdir in sorted((known | self._subdirs_before()) - self._written.keys()):
+            self._write_subdir(subdir, ())
+        counts = {subdir: sum(w.counts.values()) for subdir, w in self._written.items()}
+        if self._base and (old := self._subdirs_before() - known):
+            # They are there as long as they have packages, be they listed or not.
+            if any(not counts[subdir] for subdir in old):
+                raise Doubt("a subdir may have lost its last package")
+        files, layouts = self._channeldata_files(counts)
+        for writer in self._written.values():
+            files |= writer.files
+            layouts |= writer.layouts
+        if self._base:
+            self._base.check_copied()
+            self._take_shards(self._base)
+        store_files(self._publication, files | self._empty_subdirs())
+        self._store_layout(layouts)
+        self._publication.package_counts = counts
+        self._left_out.report()
+        progress.increase_by(progress.total or sum(w.count for w in self._written.values()))
+
+    def _write_subdir(self, subdir: str, rows: Iterable[PackageRow]) -> None:
         folder = self._folder / subdir
         folder.mkdir()
-        patches = self._patches.get(subdir, Patches())
+        earlier = None
+        if self._base and self._change and subdir in self._subdirs_before():
+            earlier = EarlierSubdir(self._base, self._change, subdir, self._repository.shards)
         writer = SubdirWriter(
             self._publication,
             self._repository,
             subdir,
             folder,
-            patches,
-            self._blocked,
+            self._facts.patches.get(subdir, Patches()),
+            [package for package in self._facts.blocked if package.subdir == subdir],
             self._channeldata,
             self._left_out,
+            earlier,
         )
-        self._counts[subdir] = writer.write(rows)
-        self._written.append(writer)
+        writer.write(rows)
+        self._written[subdir] = writer
 
-    def finish(self, progress: ProgressReport) -> None:
-        """Write the subdirs without packages and the file of the whole channel; store all files."""
-        for subdir in sorted(self._known_subdirs() - self._counts.keys()):
-            self.write_subdir(subdir, ())
-        for writer in self._written:
-            writer.store()
-            progress.increase_by(writer.count)
-        path = self._folder / layout.CHANNELDATA
+    def _channeldata_files(
+        self, counts: Mapping[str, int]
+    ) -> tuple[dict[str, WrittenFile | Artifact | bytes], dict[str, Layout]]:
+        """Return the file of the whole channel, and where the entries of names stand in it."""
+        path = layout.CHANNELDATA
+        earlier = None
+        if self._base and self._change:
+            listed = {subdir for subdir, count in counts.items() if count}
+            if not self._change.names and listed == self._base.listed_subdirs:
+                return {path: self._base.artifact(path)}, {path: self._base.places.layouts[path]}
+            for subdir in listed:
+                self._channeldata.add_subdir(subdir)
+            earlier = self._base.open(path, self._change.names)
         newest_files = self._channeldata.files()
         names = sorted(newest_files)
-        with path.open("wb") as file:
-            self._channeldata.write(
-                file,
-                _Lookup([newest_files[name] for name in names], self._infos),
-                _Lookup(names, self._summaries),
-            )
-        store_file(self._publication, path, layout.CHANNELDATA)
-        self._store_empty_subdirs()
-        self._left_out.report()
+        document = self._channeldata.finish(
+            _Lookup([newest_files[name] for name in names], self._infos),
+            _Lookup(names, self._summaries),
+            earlier,
+        )
+        return {path: write_document(document, self._folder / path)}, {path: document.layout}
 
-    def _store_empty_subdirs(self) -> None:
-        """Store what subdirs have that never had packages.
+    def _take_shards(self, base: Base) -> None:
+        """Take over all shards of the base that are in an index."""
+        if self._repository.shards:
+            before = {
+                digest
+                for subdir in self._subdirs_before()
+                for digest in base.shard_digests(subdir).values()
+            }
+            now = {digest for w in self._written.values() for digest in w.digests.values()}
+            base.take_shards(self._publication, before - now)
+
+    def _store_layout(self, layouts: dict[str, Layout]) -> None:
+        """Note what the next publication has to know."""
+        if self._repository.legacy_metadata or not isinstance(self._state, VersionState):
+            return
+        if self._base and self._change:
+            self._left_out.copy(self._base.places.left_out, set(self._change.names))
+        if self._left_out.is_complete:
+            counts = {subdir: writer.counts for subdir, writer in self._written.items()}
+            places = Places(layouts, counts, self._left_out.by_name)
+            PublicationLayout.objects.create(
+                publication=self._publication,
+                writer=writer_of(self._repository),
+                facts={"patches": self._facts.patch_keys, "known": self._facts.known},
+                data=places.encode(),
+            )
+
+    def _empty_subdirs(self) -> dict[str, WrittenFile | Artifact | bytes]:
+        """Return what subdirs have that never had packages.
 
         The content app gives these files by itself. Whoever exports the publication gets them too.
         """
         empty = self._repository.as_empty()
-        store_constants(
-            self._publication,
-            {
-                layout.metadata_path(subdir, filename): data
-                for subdir in sorted(empty.subdirs - self._counts.keys())
-                for filename, data in empty.files(subdir).items()
-            },
-        )
+        return {
+            layout.metadata_path(subdir, filename): data
+            for subdir in sorted(empty.subdirs - self._written.keys())
+            for filename, data in empty.files(subdir).items()
+        }
+
+    def _subdirs_before(self) -> set[str]:
+        return set(self._base.places.counts) if self._base else set()
 
     def _known_subdirs(self) -> set[str]:
         """Return the subdirs that must be there even if they have no packages.

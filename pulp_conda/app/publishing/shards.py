@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from pulp_conda.app.compression import levels
 from pulp_conda.app.models import CondaPublication, CondaShard
 from pulp_conda.channel.metadata.shards import ShardEntry, encode_shard, shard_key
 
@@ -119,6 +119,7 @@ class ShardStore:
         """Encode shards and store them; none of them if another publication stores one now."""
         now = timezone.now()
         domain = self._publication.pulp_domain_id
+        level = levels().shards
         try:
             with (
                 transaction.atomic(),
@@ -129,12 +130,20 @@ class ShardStore:
                 copy.set_types(_TYPES)
                 for key in keys:
                     shard = self._waiting[key]
-                    data = encode_shard(shard.entries, shard.removed, settings.CONDA_ZSTD_LEVEL)
+                    data = encode_shard(shard.entries, shard.removed, level)
                     pk = CondaShard._meta.pk.get_default()
                     copy.write_row((pk, now, now, domain, key, sha256(data).digest(), data))
         except IntegrityError:
             # The caller tries those that are still missing once more.
             log.debug("A shard was stored twice")
+
+
+def remove_shards(publication: CondaPublication) -> None:
+    """Take all shards from a publication that is not complete yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM conda_publishedshard WHERE publication_id = %s", [publication.pk]
+        )
 
 
 def remove_unused_shards() -> None:

@@ -1,59 +1,66 @@
 """Write the metadata files of one subdir."""
 
 import bz2
-import shutil
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping
-from contextlib import ExitStack
-from hashlib import sha256
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
-from django.conf import settings
-from django.core.files.base import ContentFile, File
-from django.db import transaction
 
-from pulpcore.plugin.models import (
-    Artifact,
-    ContentArtifact,
-    PublishedArtifact,
-    PublishedMetadata,
-)
+from pulpcore.plugin.models import Artifact
 
-from pulp_conda.app.findings import Findings
+from pulp_conda.app.compression import levels
 from pulp_conda.app.models import CondaPublication, CondaRepository
+from pulp_conda.app.publishing.base import Base, Change
+from pulp_conda.app.publishing.files import (
+    WrittenFile,
+    write_both,
+    write_bytes,
+    write_document,
+)
+from pulp_conda.app.publishing.left_out import LeftOut
 from pulp_conda.app.publishing.shards import ShardStore
+from pulp_conda.app.versions.blocked import BlockedPackage
 from pulp_conda.app.versions.records import PackageRow
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadRecord
 from pulp_conda.channel.fields import served_form
 from pulp_conda.channel.metadata.channeldata import Channeldata
+from pulp_conda.channel.metadata.compression import Level
 from pulp_conda.channel.metadata.current_repodata import CurrentCandidate, select_current
 from pulp_conda.channel.metadata.patches import Patches
-from pulp_conda.channel.metadata.repodata import RepodataWriter, compress
+from pulp_conda.channel.metadata.repodata import RepodataWriter
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter, canonical
 from pulp_conda.channel.metadata.shards import ShardEntry, encode_index
+from pulp_conda.channel.metadata.splice import Document, Earlier, Layout
 from pulp_conda.channel.metadata.v3 import as_v3, declares_v3
+
+_PIECE = 2**20
 
 
 class SubdirWriter:
-    """Writes and stores the files of one subdir.
+    """Writes the files of one subdir.
 
     It goes through the records once for all files, so that the files cannot contradict each other.
 
     Args:
         folder: An empty folder for the files of the subdir.
         patches: The instructions that hold for the subdir.
-        blocked: The sha256 of packages that are blocked. Of these, the files have nothing but their
-            names among the removed packages.
+        blocked: The packages of the subdir that are blocked. Of these, the files have nothing but
+            their names among the removed packages.
         channeldata: Gathers what the packages add to the summaries of the channel.
         left_out: Gathers the packages whose records no client could read.
+        earlier: The files before, from which the entries of all names are taken that are not
+            written. None means that there are none.
 
     Attributes:
         count: How many packages were read, including those that are removed.
+        counts: By name, how many packages the index has, without those that are removed.
+        files: What was written, by path below the URL of the channel.
+        layouts: By path, where the entries of names stand in these files.
+        digests: The sha256 of all shards of the subdir, in binary, by name.
     """
 
     def __init__(
@@ -63,71 +70,86 @@ class SubdirWriter:
         subdir: str,
         folder: Path,
         patches: Patches,
-        blocked: Container[str],
+        blocked: Collection[BlockedPackage],
         channeldata: Channeldata,
-        left_out: Findings,
+        left_out: LeftOut,
+        earlier: "EarlierSubdir | None" = None,
     ) -> None:
         self._publication = publication
         self._repository = repository
         self._subdir = subdir
         self._folder = folder
         self._patches = patches
-        self._blocked = blocked
+        self._blocked = {package.sha256 for package in blocked}
         self._channeldata = channeldata
         self._left_out = left_out
+        self._earlier = earlier
+        self._levels = levels()
         self._shards = ShardStore(publication)
         # By package name, the names of files that the channel had once.
         self._removed_by_name = defaultdict[str, set[str]](set)
-        self._removed = set(patches.removed)
-        for filename in self._removed:
-            self._removed_by_name[filename.rsplit("-", 2)[0]].add(filename)
+        self._removed = {*patches.removed, *(package.filename for package in blocked)}
+        for filename in patches.removed:
+            name = filename.rsplit("-", 2)[0]
+            if earlier is None or earlier.has_changed(name):
+                self._removed_by_name[name].add(filename)
         self._is_patched = bool(patches)
         # By file name, the records that `current_repodata.json` chooses from.
         self._for_current: dict[str, bytes] = {}
         self.count = 0
+        self.counts = {} if earlier is None else earlier.counts
+        self.files: dict[str, WrittenFile | Artifact] = {}
+        self.layouts: dict[str, Layout] = {}
+        self.digests = {} if earlier is None else earlier.digests
 
-    def write(self, rows: Iterable[PackageRow]) -> int:
+    def write(self, rows: Iterable[PackageRow]) -> None:
         """Write the files.
 
         Args:
-            rows: The packages, sorted by name and then by file name.
-
-        Returns:
-            How many packages the index has, without those that are removed.
+            rows: The packages, sorted by name and then by file name. With earlier files, those of
+                the changed names.
         """
-        visible = 0
-        with ExitStack() as files:
-            self._repodata = self._new_repodata(files, layout.REPODATA)
-            self._run_exports = RunExportsWriter(
-                self._open(files, layout.RUN_EXPORTS), self._subdir
+        self._repodata = self._new_repodata(layout.REPODATA)
+        self._run_exports = RunExportsWriter(self._subdir, self._source(layout.RUN_EXPORTS))
+        self._unpatched: RepodataWriter | None = None
+        if self._patches.has_instructions:
+            self._unpatched = self._new_repodata(layout.REPODATA_FROM_PACKAGES)
+        for name, of_name in groupby(rows, key=attrgetter("name")):
+            self._write_name(name, of_name)
+        # These names have no packages any more, only files that were removed.
+        for name, removed in self._removed_by_name.items():
+            self._add_shard(name, [], removed)
+        self._finish()
+
+    def _write_name(self, name: str, rows: Iterable[PackageRow]) -> None:
+        entries = [entry for row in rows if (entry := self._write_package(row))]
+        for writer in (self._repodata, self._run_exports, self._unpatched):
+            if writer:
+                writer.end_name(name)
+        self._add_shard(name, entries, self._removed_by_name.pop(name, ()))
+        if entries:
+            self.counts[name] = len(entries)
+
+    def _finish(self) -> None:
+        """Write the files after all names are there."""
+        is_same = self._earlier is not None and self._earlier.is_same
+        repodata, run_exports = self._repodata.finish(self._removed), self._run_exports.finish()
+        if self._earlier and is_same:
+            self._take_all(self._earlier)
+        else:
+            self._write_both(layout.REPODATA, layout.REPODATA_ZST, repodata, self._levels.repodata)
+            self._write_both(
+                layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST, run_exports, self._levels.run_exports
             )
-            self._unpatched: RepodataWriter | None = None
-            if self._patches.has_instructions:
-                self._unpatched = self._new_repodata(files, layout.REPODATA_FROM_PACKAGES)
-            for name, of_name in groupby(rows, key=attrgetter("name")):
-                entries = [entry for row in of_name if (entry := self._write_package(row))]
-                self._add_shard(name, entries, self._removed_by_name.pop(name, ()))
-                visible += len(entries)
-            # These names have no packages any more, only files that were removed.
-            for name, removed in self._removed_by_name.items():
-                self._add_shard(name, [], removed)
-            self._repodata.close(sorted(self._removed))
-            self._run_exports.close()
             if self._unpatched:
-                self._unpatched.close()
+                self._write(layout.REPODATA_FROM_PACKAGES, self._unpatched.finish())
                 self._write_instructions()
         if self._repository.shards:
-            self._write_index()
+            self.digests |= self._shards.finish()
+            if not is_same or not self._is_of_the_same_version:
+                self._write_index()
         if self._repository.legacy_metadata:
             self._write_legacy()
-        return visible
-
-    def store(self) -> None:
-        """Store the files with the publication, and their compressed forms."""
-        self._compress(layout.REPODATA, layout.REPODATA_ZST)
-        self._compress(layout.RUN_EXPORTS, layout.RUN_EXPORTS_ZST)
-        for path in sorted(self._folder.iterdir()):
-            store_file(self._publication, path, layout.metadata_path(self._subdir, path.name))
 
     def _write_package(self, row: PackageRow) -> ShardEntry | None:
         """Write a package into all files, and return its entry in its shard.
@@ -136,7 +158,6 @@ class SubdirWriter:
         """
         self.count += 1
         if row.sha256 in self._blocked:
-            self._removed.add(row.filename)
             self._removed_by_name[row.name].add(row.filename)
             return None
         stored, run_exports, license = row.canonical, row.run_exports, row.license
@@ -196,54 +217,127 @@ class SubdirWriter:
         except ValueError as error:
             if note:
                 path = layout.package_path(self._subdir, row.filename)
-                self._left_out.add(f"{error} [{BadRecord.code}]", path)
+                self._left_out.add(self._subdir, row.name, f"{error} [{BadRecord.code}]", path)
             return None
         if row.in_v3 or (is_patched and declares_v3(orjson.loads(record))):
             return _in_v3_form(record), True
         return record, False
 
+    @property
+    def _is_of_the_same_version(self) -> bool:
+        earlier = self._earlier
+        return earlier is not None and earlier.version == self._publication.repository_version_id
+
+    def _take_all(self, earlier: "EarlierSubdir") -> None:
+        """Take the files before as they are, and leave out the index of shards if it has to name
+        another version.
+        """
+        for path, artifact in earlier.artifacts.items():
+            if path != self._path(layout.SHARD_INDEX) or self._is_of_the_same_version:
+                self.files[path] = artifact
+        self.layouts |= earlier.layouts
+
     def _write_index(self) -> None:
         index = encode_index(
             self._subdir,
-            self._shards.finish(),
+            self.digests,
             self._publication.repository_version.pulp_created,
-            settings.CONDA_ZSTD_LEVEL,
+            self._levels.shards,
             relations=self._repository.channel_relations,
             revisions=self._repodata.revisions,
         )
-        (self._folder / layout.SHARD_INDEX).write_bytes(index)
+        self._write_bytes(layout.SHARD_INDEX, index)
 
     def _write_instructions(self) -> None:
         instructions = orjson.dumps(self._patches.document(), option=orjson.OPT_SORT_KEYS)
-        (self._folder / layout.PATCH_INSTRUCTIONS).write_bytes(instructions + b"\n")
+        self._write_bytes(layout.PATCH_INSTRUCTIONS, instructions + b"\n")
 
     def _write_legacy(self) -> None:
         """Write the files for old clients."""
-        plain = self._folder / layout.REPODATA
-        with (
-            plain.open("rb") as source,
-            bz2.open(self._folder / layout.REPODATA_BZ2, "wb") as target,
-        ):
-            shutil.copyfileobj(source, target)
-        with ExitStack() as files:
-            current = self._new_repodata(files, layout.CURRENT_REPODATA)
-            candidates = (_as_candidate(*item) for item in self._for_current.items())
-            for filename in sorted(select_current(candidates)):
-                current.add(filename, self._for_current[filename])
-            current.close()
+        compressor = bz2.BZ2Compressor()
+        packed = WrittenFile(self._folder / layout.REPODATA_BZ2)
+        with (self._folder / layout.REPODATA).open("rb") as source:
+            while piece := source.read(_PIECE):
+                packed.write(compressor.compress(piece))
+        packed.write(compressor.flush())
+        packed.close()
+        self.files[self._path(layout.REPODATA_BZ2)] = packed
+        current = self._new_repodata(layout.CURRENT_REPODATA)
+        candidates = (_as_candidate(*item) for item in self._for_current.items())
+        for filename in sorted(select_current(candidates)):
+            current.add(filename, self._for_current[filename])
+        self._write(layout.CURRENT_REPODATA, current.finish())
         self._for_current = {}
 
-    def _new_repodata(self, files: ExitStack, filename: str) -> RepodataWriter:
+    def _new_repodata(self, filename: str) -> RepodataWriter:
         relations = self._repository.channel_relations
-        return RepodataWriter(self._open(files, filename), self._subdir, relations)
+        return RepodataWriter(self._subdir, relations, self._source(filename))
 
-    def _open(self, files: ExitStack, filename: str) -> BinaryIO:
-        return files.enter_context((self._folder / filename).open("wb"))
+    def _source(self, filename: str) -> Earlier | None:
+        return self._earlier.open(self._path(filename)) if self._earlier else None
 
-    def _compress(self, filename: str, compressed: str) -> None:
-        plain = self._folder / filename
-        with plain.open("rb") as source, (self._folder / compressed).open("wb") as target:
-            compress(source, target, plain.stat().st_size, settings.CONDA_ZSTD_LEVEL)
+    def _write(self, filename: str, document: Document) -> None:
+        path = self._path(filename)
+        self.files[path] = write_document(document, self._folder / filename)
+        self.layouts[path] = document.layout
+
+    def _write_both(self, filename: str, packed: str, document: Document, level: Level) -> None:
+        path = self._path(filename)
+        self.files[path], self.files[self._path(packed)] = write_both(
+            document, self._folder / filename, self._folder / packed, level
+        )
+        self.layouts[path] = document.layout
+
+    def _write_bytes(self, filename: str, data: bytes) -> None:
+        self.files[self._path(filename)] = write_bytes(self._folder / filename, data)
+
+    def _path(self, filename: str) -> str:
+        return layout.metadata_path(self._subdir, filename)
+
+
+class EarlierSubdir:
+    """What the publication before has in a subdir.
+
+    Attributes:
+        is_same: Whether all its files stay as they are, but for the index of shards.
+        version: The key of its repository version.
+        artifacts: Its files, by path.
+        layouts: Where the entries of names stand in them, by path.
+        counts: By name, how many packages its index has, without the names that change.
+        digests: The sha256 of its shards in binary, by name, without the names that change.
+    """
+
+    def __init__(self, base: Base, change: Change, subdir: str, has_shards: bool) -> None:
+        self._base = base
+        self._changed = change.names
+        self._changed_set = frozenset(change.names)
+        self.is_same = subdir not in change.subdirs
+        self.version = base.publication.repository_version_id
+        self.artifacts = {
+            path: artifact
+            for path, artifact in base.artifacts.items()
+            if path.startswith(f"{subdir}/")
+        }
+        self.layouts = {
+            path: places for path, places in base.places.layouts.items() if path in self.artifacts
+        }
+        self.counts = dict(base.places.counts[subdir])
+        self.digests = dict(base.shard_digests(subdir)) if has_shards else {}
+        for name in change.names:
+            self.counts.pop(name, None)
+            self.digests.pop(name, None)
+
+    def open(self, path: str) -> Earlier:
+        """Open a file to copy from.
+
+        Raises:
+            Doubt: it is not there, or not whole.
+        """
+        return self._base.open(path, self._changed)
+
+    def has_changed(self, name: str) -> bool:
+        """Say whether the entries of a name are not taken from here."""
+        return name in self._changed_set
 
 
 def _as_candidate(filename: str, record: bytes) -> CurrentCandidate:
@@ -262,49 +356,3 @@ def _as_candidate(filename: str, record: bytes) -> CurrentCandidate:
 def _in_v3_form(record: bytes) -> bytes:
     """Return a record in the form that it has in the section `v3` (CEP 48)."""
     return orjson.dumps(as_v3(orjson.loads(record)), option=orjson.OPT_SORT_KEYS)
-
-
-def store_file(publication: CondaPublication, path: Path, relative_path: str) -> None:
-    """Store a metadata file with its publication.
-
-    Args:
-        relative_path: Where it stands below the URL of the channel.
-    """
-    with path.open("rb") as file:
-        PublishedMetadata.create_from_file(File(file), publication, relative_path=relative_path)
-
-
-def store_constants(publication: CondaPublication, files: Mapping[str, bytes]) -> None:
-    """Store small files that most publications have. That is faster than `store_file`, which looks
-    at the storage for each of them.
-
-    Args:
-        files: By the path below the URL of the channel.
-    """
-    digests = {path: sha256(data).hexdigest() for path, data in files.items()}
-    with transaction.atomic():
-        found = Artifact.objects.filter(
-            pulp_domain=publication.pulp_domain_id, sha256__in=digests.values()
-        )
-        # From now on, no cleanup removes them before they are used.
-        found.touch()
-        artifacts = {artifact.sha256: artifact for artifact in found}
-        contents = []
-        for path, data in files.items():
-            if artifact := artifacts.get(digests[path]):
-                metadata = PublishedMetadata(publication=publication, relative_path=path)
-                metadata.save()
-                contents.append(
-                    ContentArtifact(artifact=artifact, content=metadata, relative_path=path)
-                )
-            else:
-                PublishedMetadata.create_from_file(
-                    ContentFile(data, path), publication, relative_path=path
-                )
-        ContentArtifact.objects.bulk_create(contents)
-        PublishedArtifact.objects.bulk_create(
-            PublishedArtifact(
-                publication=publication, content_artifact=each, relative_path=each.relative_path
-            )
-            for each in contents
-        )

@@ -24,6 +24,7 @@ from pulpcore.plugin.models import (
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda import pages
+from pulp_conda.app.compression import levels
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import (
     BlockedFile,
@@ -337,7 +338,7 @@ def _without_packages(state: Served | Unserved) -> EmptyChannel:
     for repository in repositories:
         # What is published there may come to this channel.
         return repository.as_empty(published_subdirs(repository.pk))
-    return EmptyChannel.of(layout.DEFAULT_SUBDIRS, level=settings.CONDA_ZSTD_LEVEL)
+    return EmptyChannel.of(layout.DEFAULT_SUBDIRS, levels=levels())
 
 
 def _page(state: Served, subdir: str | None) -> Facts:

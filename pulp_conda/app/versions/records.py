@@ -1,10 +1,10 @@
 """The packages of a state with their records, as a stream, as the publisher writes them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
@@ -23,20 +23,48 @@ ANALYZE conda_member
 
 # Leaves out what became known after the state was made. So a state gives the same files each time
 # that it is published.
-_ROWS = """
-SELECT package.subdir, package.name, package.filename, package.record, package.in_v3,
+_COLUMNS = """
+    package.subdir, package.name, package.filename, package.record, package.in_v3,
     package.version, package.build_number, package.timestamp, package.sha256, package.license,
     CASE WHEN info.run_exports_known_at <= %(made)s THEN info.run_exports END,
     CASE WHEN info.read_at <= %(made)s THEN info.traits::text END,
     CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END,
     package.is_plain
+"""
+
+_ORDER = """
+ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
+"""
+
+_ROWS = f"""
+SELECT {_COLUMNS}
 FROM conda_member AS member
     JOIN conda_condapackage AS package ON package.content_ptr_id = member.content
     LEFT JOIN conda_indexedfile AS indexed ON indexed.repository_id = member.repository
         AND indexed.sha256 = package.sha256
     LEFT JOIN conda_condapackageinfo AS info ON info.pulp_domain_id = package._pulp_domain_id
         AND info.sha256 = package.sha256
-ORDER BY package.subdir COLLATE "C", package.name COLLATE "C", package.filename COLLATE "C"
+{_ORDER}
+"""
+
+# Each lookup is by its own index, whatever the statistics say: see `sql.BY_INDEX`.
+_NAMED = f"""
+SELECT {_COLUMNS}
+FROM unnest(%(names)s::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT content_ptr_id, _pulp_domain_id, subdir, name, filename, record, in_v3, version,
+            build_number, timestamp, sha256, license, indexed_timestamp, is_plain
+        FROM conda_condapackage WHERE name = wanted OFFSET 0
+    ) AS package
+    CROSS JOIN LATERAL ({{origin}}) AS member
+    LEFT JOIN LATERAL (
+        SELECT indexed_timestamp FROM conda_indexedfile
+        WHERE repository_id = member.repository AND sha256 = package.sha256 OFFSET 0
+    ) AS indexed ON true
+    LEFT JOIN LATERAL (
+        SELECT run_exports, run_exports_known_at, read_at, traits FROM conda_condapackageinfo
+        WHERE pulp_domain_id = package._pulp_domain_id AND sha256 = package.sha256 OFFSET 0
+    ) AS info ON true
+{_ORDER}
 """
 
 
@@ -94,17 +122,29 @@ def _traits(text: str) -> frozenset[str]:
 
 
 @contextmanager
-def package_rows(state: State) -> Iterator[Iterator[PackageRow]]:
-    """Give all packages of a state as a stream, for the time of a `with` block.
+def package_rows(
+    state: State, names: Collection[str] | None = None
+) -> Iterator[Iterator[PackageRow]]:
+    """Give packages of a state as a stream, for the time of a `with` block.
 
     They are sorted by subdir, name and file name, in the same order whatever the locale is.
+
+    Args:
+        names: Those of these names only, at the cost of these. None means all packages.
     """
     # In one transaction: PostgreSQL would write all rows to a file for a cursor that outlives its
     # transaction.
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_MEMBERS.format(members=state.members("state")), state.facts("state"))
+        facts: dict[str, Any] = {"made": state.made}
+        if names is None:
+            statement = _ROWS
+            cursor.execute(_MEMBERS.format(members=state.members("state")), state.facts("state"))
+        else:
+            statement = _NAMED.format(origin=state.origin("package.content_ptr_id", "state"))
+            facts |= {**state.facts("state"), "names": list(names)}
         with connection.chunked_cursor() as stream:
-            stream.execute(_ROWS, {"made": state.made})
+            stream.execute(statement, facts)
             batches = iter(lambda: stream.fetchmany(_BATCH), [])
             yield map(PackageRow._make, chain.from_iterable(batches))
-        cursor.execute("DROP TABLE conda_member")
+        if names is None:
+            cursor.execute("DROP TABLE conda_member")

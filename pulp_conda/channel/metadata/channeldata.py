@@ -11,6 +11,7 @@ import orjson
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamFile, shown
 from pulp_conda.channel.metadata.run_exports import check_run_exports
+from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
 from pulp_conda.channel.metadata.stream import read_json
 from pulp_conda.channel.package.info import TRAITS, as_stored
 from pulp_conda.channel.versions import VersionKey
@@ -90,37 +91,44 @@ class Channeldata:
             entry.add_run_exports(version, build_number, run_exports)
         self._subdirs.add(subdir)
 
+    def add_subdir(self, subdir: str) -> None:
+        """Note that a subdir has packages."""
+        self._subdirs.add(subdir)
+
     def files(self) -> dict[str, str]:
         """Return the sha256 of the newest file of each name."""
         return {name: entry.sha256 for name, entry in self._entries.items()}
 
-    def write(
+    def finish(
         self,
-        file: IO[bytes],
         infos: _Lookup[_Info],
         summaries: _Lookup[Mapping[str, Any]],
-    ) -> None:
-        """Write the file, sorted by names.
+        earlier: Earlier | None = None,
+    ) -> Document:
+        """Return the file, sorted by names.
 
         `get` of `infos` and `summaries` is called once for each name, so they need not have
         everything in memory.
 
         Args:
-            file: Where to write.
             infos: `about` and `source_urls` of a file by its sha256, in the form of `PackageInfo`.
                 `about` is None if the file was never read.
             summaries: What `read_channeldata` yields, by package name. It is used for all that the
                 packages themselves do not say.
+            earlier: The file that has the entries of all names that were not added.
         """
-        file.write(b'{"channeldata_version":%d,"packages":{' % VERSION)
-        separator = b""
+        entries = ObjectWriter(earlier, "packages")
         for name in sorted(self._entries):
             entry = self._entries[name]
             fields = entry.fields(infos.get(entry.sha256), summaries.get(name) or {})
             text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-            file.write(b"%b%b:%b" % (separator, orjson.dumps(name), text))
-            separator = b","
-        file.write(b'},"subdirs":%b}\n' % orjson.dumps(sorted(self._subdirs)))
+            entries.write(b"%b:%b" % (orjson.dumps(name), text))
+            entries.end_name(name)
+        document = Document()
+        document.add(b'{"channeldata_version":%d,"packages":' % VERSION)
+        document.add_object("packages", entries)
+        document.add(b',"subdirs":%b}\n' % orjson.dumps(sorted(self._subdirs)))
+        return document
 
 
 class _Entry:

@@ -8,7 +8,6 @@ The same channel gives the same bytes each time, so clients download them once.
 """
 
 import bz2
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,8 @@ from types import MappingProxyType
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
-from pulp_conda.channel.metadata.repodata import RepodataWriter, compress
+from pulp_conda.channel.metadata.compression import Levels, compress_file
+from pulp_conda.channel.metadata.repodata import RepodataWriter
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter
 from pulp_conda.channel.metadata.shards import encode_index
 
@@ -34,14 +34,14 @@ class EmptyChannel:
         has_shards: Whether there are indexes of shards at all.
         relations: The references to other channels, as pairs (CEP 42).
         has_legacy_files: Whether `noarch` also has the files for old clients.
-        level: The zstd level.
+        levels: The zstd levels.
     """
 
     subdirs: frozenset[str]
     relations: tuple[tuple[str, str], ...]
     has_shards: bool
     has_legacy_files: bool
-    level: int
+    levels: Levels
 
     @classmethod
     def of(
@@ -51,7 +51,7 @@ class EmptyChannel:
         *,
         has_shards: bool = True,
         has_legacy_files: bool = False,
-        level: int,
+        levels: Levels,
     ) -> "EmptyChannel":
         """Return a channel without packages.
 
@@ -60,14 +60,14 @@ class EmptyChannel:
             relations: What `check_relations` returned.
             has_shards: Whether to have indexes of shards.
             has_legacy_files: Whether to have the files for old clients.
-            level: The zstd level.
+            levels: The zstd levels.
         """
         return cls(
             subdirs=frozenset({layout.NOARCH, *subdirs}),
             relations=tuple(sorted(relations.items())),
             has_shards=has_shards,
             has_legacy_files=has_legacy_files,
-            level=level,
+            levels=levels,
         )
 
     def files(self, subdir: str | None) -> Mapping[str, bytes]:
@@ -79,7 +79,7 @@ class EmptyChannel:
             return {layout.CHANNELDATA: _channeldata()}
         if subdir not in self.subdirs:
             return {}
-        files = _files(subdir, self.relations, self.has_legacy_files, self.level)
+        files = _files(subdir, self.relations, self.has_legacy_files, self.levels)
         if self.has_shards:
             return files
         return {name: data for name, data in files.items() if name != layout.SHARD_INDEX}
@@ -87,35 +87,26 @@ class EmptyChannel:
 
 @lru_cache(maxsize=1000)
 def _files(
-    subdir: str, relations: tuple[tuple[str, str], ...], has_legacy_files: bool, level: int
+    subdir: str, relations: tuple[tuple[str, str], ...], has_legacy_files: bool, levels: Levels
 ) -> Mapping[str, bytes]:
-    index = encode_index(subdir, {}, _CREATED_AT, level, relations=dict(relations))
+    index = encode_index(subdir, {}, _CREATED_AT, levels.shards, relations=dict(relations))
     if subdir != layout.NOARCH:
         return {layout.SHARD_INDEX: index}
-    repodata, run_exports = io.BytesIO(), io.BytesIO()
-    RepodataWriter(repodata, subdir, dict(relations)).close()
-    RunExportsWriter(run_exports, subdir).close()
+    repodata = RepodataWriter(subdir, dict(relations)).finish().read()
+    run_exports = RunExportsWriter(subdir).finish().read()
     files = {
-        layout.REPODATA: repodata.getvalue(),
-        layout.REPODATA_ZST: _compressed(repodata.getvalue(), level),
-        layout.RUN_EXPORTS: run_exports.getvalue(),
-        layout.RUN_EXPORTS_ZST: _compressed(run_exports.getvalue(), level),
+        layout.REPODATA: repodata,
+        layout.REPODATA_ZST: compress_file(repodata, levels.repodata),
+        layout.RUN_EXPORTS: run_exports,
+        layout.RUN_EXPORTS_ZST: compress_file(run_exports, levels.run_exports),
         layout.SHARD_INDEX: index,
     }
     if has_legacy_files:
-        files[layout.REPODATA_BZ2] = bz2.compress(repodata.getvalue())
-        files[layout.CURRENT_REPODATA] = repodata.getvalue()
+        files[layout.REPODATA_BZ2] = bz2.compress(repodata)
+        files[layout.CURRENT_REPODATA] = repodata
     return files
 
 
 @lru_cache(maxsize=1)
 def _channeldata() -> bytes:
-    file = io.BytesIO()
-    Channeldata().write(file, {}, {})
-    return file.getvalue()
-
-
-def _compressed(data: bytes, level: int) -> bytes:
-    target = io.BytesIO()
-    compress(io.BytesIO(data), target, len(data), level)
-    return target.getvalue()
+    return Channeldata().finish({}, {}).read()

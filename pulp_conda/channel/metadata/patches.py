@@ -109,6 +109,14 @@ class Patches:
         """Return the file names of all packages that the instructions are for."""
         return _with_twins(self.filenames())
 
+    def differing(self, other: "Patches") -> set[str]:
+        """Return the file names of all packages for which others do not say the same."""
+        return {
+            filename
+            for filename in self.targets() | other.targets()
+            if self._effect_on(filename) != other._effect_on(filename)
+        }
+
     def document(self) -> dict[str, Any]:
         """Return the content of `patch_instructions.json`.
 
@@ -131,6 +139,10 @@ class Patches:
             "remove": sorted(self._remove | self._removed_upstream),
             "revoke": sorted(self._revoke),
         }
+
+    def _effect_on(self, filename: str) -> tuple[dict[str, Any], bool, bool]:
+        is_revoked = _names(self._revoke, filename)
+        return self._changes_of(filename), is_revoked, self.is_removed(filename)
 
     def _change(self, filename: str, changes: Mapping[str, Any]) -> None:
         if changes:

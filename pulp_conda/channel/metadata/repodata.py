@@ -8,17 +8,17 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import orjson
-import zstandard
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPackageName, BadRepodata, WrongSubdir, shown
 from pulp_conda.channel.fields import is_count, is_hex
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, ObjectWriter, read_json
+from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
+from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
 
@@ -309,26 +309,31 @@ class RepodataWriter:
     and of `v3` may be added in any order.
 
     Attributes:
-        revisions: `info.repodata_revisions` after `close`. Empty if there is no record in `v3`.
+        revisions: `info.repodata_revisions` after `finish`. Empty if there is no record in `v3`.
     """
 
     def __init__(
-        self, file: IO[bytes], subdir: str, relations: Mapping[str, str] | None = None
+        self,
+        subdir: str,
+        relations: Mapping[str, str] | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         """Begin a file without records.
 
         Args:
-            file: Where to write.
             subdir: The subdir of the records.
             relations: What `check_relations` returned (CEP 42).
+            earlier: The file that has the records of all names that are not added.
         """
-        self._file = file
+        self._earlier = earlier
         self._info: dict[str, Any] = {"subdir": subdir}
         if relations:
             self._info["channel_relations"] = relations
-        self._sections = {"packages": ObjectWriter(), "packages.conda": ObjectWriter()}
+        self._sections = {key: ObjectWriter(earlier, key) for key in ("packages", "packages.conda")}
         self._v3: dict[str, ObjectWriter] = {}
         self._v3_counter = RevisionCounter()
+        if earlier:
+            self._v3_counter.copy(earlier.layout.revisions, earlier.changed)
         self.revisions: dict[str, dict[str, int]] = {}
 
     def add(self, filename: str, canonical: bytes, in_v3: bool = False) -> None:
@@ -338,8 +343,14 @@ class RepodataWriter:
         else:
             self._sections[section_of(filename)].add(filename, canonical)
 
-    def close(self, removed: Iterable[str] = ()) -> None:
-        """Write the file.
+    def end_name(self, name: str) -> None:
+        """Say that the records since the last call are all that a package name has."""
+        for entries in (*self._sections.values(), *self._v3.values()):
+            entries.end_name(name)
+        self._v3_counter.end_name(name)
+
+    def finish(self, removed: Iterable[str] = ()) -> Document:
+        """Return the file.
 
         Args:
             removed: The file names of packages that were removed from the channel.
@@ -347,30 +358,44 @@ class RepodataWriter:
         self.revisions = self._v3_counter.as_info()
         if self.revisions:
             self._info["repodata_revisions"] = self.revisions
-        write = self._file.write
-        write(b'{"info":' + _dumps(self._info))
+        document = Document()
+        document.layout.revisions.update(self._v3_counter.by_name)
+        document.add(b'{"info":' + _dumps(self._info))
         for section, entries in self._sections.items():
-            write(b',"%b":' % section.encode())
-            entries.write_to(self._file)
-        write(b',"removed":' + _dumps(sorted(removed)) + b',"repodata_version":1')
-        if self._v3:
-            self._write_v3()
-        write(b"}\n")
+            document.add(b',"%b":' % section.encode())
+            document.add_object(section, entries)
+        document.add(b',"removed":' + _dumps(sorted(removed)) + b',"repodata_version":1')
+        if self.revisions:
+            self._add_v3_to(document)
+        document.add(b"}\n")
+        return document
 
     def _add_v3(self, filename: str, canonical: bytes) -> None:
-        if not self._v3:
-            self._v3 = {extension: ObjectWriter() for extension in V3_EXTENSIONS}
+        self._begin_v3()
         stem, extension = split_v3(filename)
         self._v3[extension].add(stem, canonical)
         self._v3_counter.add(orjson.loads(canonical))
 
-    def _write_v3(self) -> None:
+    def _begin_v3(self) -> None:
+        if not self._v3:
+            self._v3 = {
+                extension: ObjectWriter(self._earlier, _v3_key(extension))
+                for extension in V3_EXTENSIONS
+            }
+
+    def _add_v3_to(self, document: Document) -> None:
+        self._begin_v3()
         separator = b',"v3":{'
         for extension, entries in self._v3.items():
-            self._file.write(b'%b"%b":' % (separator, extension.encode()))
-            entries.write_to(self._file)
+            document.add(b'%b"%b":' % (separator, extension.encode()))
+            document.add_object(_v3_key(extension), entries)
             separator = b","
-        self._file.write(b"}")
+        document.add(b"}")
+
+
+def _v3_key(extension: str) -> str:
+    """Return the key of a section of `v3` in the `Layout` of a file."""
+    return f"v3/{extension}"
 
 
 def section_of(filename: str) -> str:
@@ -386,18 +411,3 @@ def split_v3(filename: str) -> tuple[str, str]:
 
 def _dumps(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def compress(source: IO[bytes], target: IO[bytes], size: int, level: int) -> None:
-    """Compress a file with zstd.
-
-    The header of the zstd frame has the size, because some clients refuse a file without it.
-
-    Args:
-        source: The file to read.
-        target: The file to write.
-        size: The bytes of `source`.
-        level: The zstd level.
-    """
-    compressor = zstandard.ZstdCompressor(level=level, threads=-1)
-    compressor.copy_stream(source, target, size=size)

@@ -9,7 +9,8 @@ from typing import IO, Any
 import orjson
 
 from pulp_conda.channel.errors import BadUpstreamFile, shown
-from pulp_conda.channel.metadata.stream import MAX_SIZE, ObjectWriter, read_json
+from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
+from pulp_conda.channel.metadata.stream import MAX_SIZE, read_json
 from pulp_conda.channel.storable import has_nul
 
 KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
@@ -95,24 +96,34 @@ class RunExportsWriter:
     """Writes `run_exports.json`.
 
     Every package of the subdir needs an entry, also a package without run_exports.
+
+    Args:
+        subdir: The subdir of the packages.
+        earlier: The file that has the entries of all names that are not added.
     """
 
-    def __init__(self, file: IO[bytes], subdir: str) -> None:
-        self._file = file
+    def __init__(self, subdir: str, earlier: Earlier | None = None) -> None:
         self._subdir = subdir
-        self._packages = ObjectWriter()
-        self._conda = ObjectWriter()
+        self._packages = ObjectWriter(earlier, "packages")
+        self._conda = ObjectWriter(earlier, "packages.conda")
 
     def add(self, filename: str, run_exports: bytes) -> None:
         """Add a package with what `canonical` returned for its run_exports."""
         section = self._conda if filename.endswith(".conda") else self._packages
         section.add(filename, b'{"run_exports":%b}' % run_exports)
 
-    def close(self) -> None:
-        """Write the file."""
+    def end_name(self, name: str) -> None:
+        """Say that the entries since the last call are all that a package name has."""
+        self._packages.end_name(name)
+        self._conda.end_name(name)
+
+    def finish(self) -> Document:
+        """Return the file."""
         info = orjson.dumps({"subdir": self._subdir, "version": 1})
-        self._file.write(b'{"info":' + info + b',"packages":')
-        self._packages.write_to(self._file)
-        self._file.write(b',"packages.conda":')
-        self._conda.write_to(self._file)
-        self._file.write(b"}\n")
+        document = Document()
+        document.add(b'{"info":' + info + b',"packages":')
+        document.add_object("packages", self._packages)
+        document.add(b',"packages.conda":')
+        document.add_object("packages.conda", self._conda)
+        document.add(b"}\n")
+        return document

@@ -10,7 +10,6 @@ import io
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -30,6 +29,7 @@ from pulp_conda.channel.errors import (
     shown,
 )
 from pulp_conda.channel.matchspec import PackageFilter
+from pulp_conda.channel.metadata.compression import Level, compressor
 from pulp_conda.channel.metadata.relations import KEYS as RELATIONS
 from pulp_conda.channel.metadata.relations import check_relations
 from pulp_conda.channel.metadata.repodata import (
@@ -224,13 +224,13 @@ def shard_key(entries: Iterable[ShardEntry], removed: Iterable[str] = ()) -> byt
     return sha256(b"\n".join(lines)).digest()
 
 
-def encode_shard(entries: Iterable[ShardEntry], removed: Iterable[str], level: int) -> bytes:
+def encode_shard(entries: Iterable[ShardEntry], removed: Iterable[str], level: Level) -> bytes:
     """Return the shard of one package name. The order of the packages makes no difference.
 
     Args:
         entries: The packages.
         removed: The file names of packages that were removed from the channel.
-        level: The zstd level.
+        level: The zstd level, or one of `compression.NAMED`.
     """
     sections: dict[str, dict[str, Any]] = {"packages": {}, "packages.conda": {}}
     v3: dict[str, dict[str, Any]] = {extension: {} for extension in V3_EXTENSIONS}
@@ -256,7 +256,7 @@ def encode_index(
     subdir: str,
     digests: Mapping[str, bytes],
     created_at: datetime,
-    level: int,
+    level: Level,
     relations: Mapping[str, str] | None = None,
     revisions: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -266,7 +266,7 @@ def encode_index(
         subdir: The subdir.
         digests: The sha256 of each shard's bytes, in binary, by package name.
         created_at: When the records changed last, with a time zone.
-        level: The zstd level.
+        level: The zstd level, or one of `compression.NAMED`.
         relations: What `check_relations` returned (CEP 42).
         revisions: The `RepodataWriter.revisions` of the same records.
     """
@@ -285,14 +285,8 @@ def encode_index(
     return _pack({"version": 1, "info": info, "shards": dict(sorted(digests.items()))}, level)
 
 
-def _pack(content: object, level: int) -> bytes:
-    return _compressor(level).compress(msgpack.packb(content))
-
-
-@lru_cache(maxsize=1)
-def _compressor(level: int) -> zstandard.ZstdCompressor:
-    # It takes three times as long to make a compressor as to compress a shard.
-    return zstandard.ZstdCompressor(level=level)
+def _pack(content: object, level: Level) -> bytes:
+    return compressor(level).compress(msgpack.packb(content))
 
 
 def _sorted(entries: Iterable[ShardEntry]) -> list[ShardEntry]:

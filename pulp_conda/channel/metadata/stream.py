@@ -3,10 +3,8 @@
 import codecs
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 import zstandard
@@ -24,10 +22,6 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Characters of one value. The largest records of 2026 have some ten thousand.
 _MAX_VALUE = 4 * 2**20
 _CHUNK = 2**17
-
-# So many bytes of an object are collected before they are written. With a smaller buffer, half of
-# the time is spent on calls of write.
-_WRITE_BUFFER = 2**20
 
 _SETTING = "CONDA_MAX_REPODATA_SIZE"
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -94,35 +88,6 @@ def read_json(
     except ValueError as broken:
         reason = f"it is cut short or no JSON ({str(broken).splitlines()[0].strip()})"
         raise error(url=url, reason=reason) from None
-
-
-class ObjectWriter:
-    """A JSON object to which entries are added one by one.
-
-    The entries are in a temporary file until the object is written.
-    """
-
-    def __init__(self) -> None:
-        self._file = TemporaryFile(buffering=_WRITE_BUFFER)
-        self._separator = b""
-
-    def add(self, key: str, value: bytes) -> None:
-        """Add an entry.
-
-        Args:
-            key: It must not have characters that JSON escapes. File names of packages have none.
-            value: The value as JSON.
-        """
-        self._file.write(b'%b"%b":%b' % (self._separator, key.encode(), value))
-        self._separator = b","
-
-    def write_to(self, file: IO[bytes]) -> None:
-        """Write the object into a file, and delete the temporary file."""
-        self._file.seek(0)
-        file.write(b"{")
-        shutil.copyfileobj(self._file, file, _WRITE_BUFFER)
-        file.write(b"}")
-        self._file.close()
 
 
 class _NoObject(Exception):

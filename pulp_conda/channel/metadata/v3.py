@@ -5,13 +5,15 @@ flags (CEP 45) stand there. Old clients fail with such records, and do not read 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import reduce
 from typing import Any
 
 from rattler import MatchSpec
 from rattler.exceptions import CanonicalMatchSpecError, InvalidMatchSpecError
 
 from pulp_conda.channel.matchspec import LONGEST
+from pulp_conda.channel.metadata.splice import Revision
 
 REVISION = "v3"
 
@@ -62,32 +64,52 @@ def as_v3(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RevisionCounter:
-    """Counts the records of `v3`, for `info.repodata_revisions`."""
+    """Counts the records of `v3`, for `info.repodata_revisions`.
+
+    Attributes:
+        by_name: What each package name has.
+    """
 
     def __init__(self) -> None:
-        self._count = 0
-        self._oldest: int | None = None
-        self._newest: int | None = None
+        self.by_name: dict[str, Revision] = {}
+        self._open: Revision = _NONE
+
+    def copy(self, by_name: Mapping[str, Revision], changed: Collection[str]) -> None:
+        """Count the records of an earlier file, but for those of some names."""
+        self.by_name |= by_name
+        for name in changed:
+            self.by_name.pop(name, None)
 
     def add(self, fields: Mapping[str, Any]) -> None:
         """Count the record with these fields."""
-        self._count += 1
         timestamp: int | None = fields.get("indexed_timestamp")
-        if timestamp is None:
-            return
-        if self._oldest is None or timestamp < self._oldest:
-            self._oldest = timestamp
-        if self._newest is None or timestamp > self._newest:
-            self._newest = timestamp
+        self._open = _sum(self._open, (1, timestamp, timestamp))
+
+    def end_name(self, name: str) -> None:
+        """Say that the records since the last call are all that a package name has."""
+        if self._open != _NONE:
+            self.by_name[name] = self._open
+            self._open = _NONE
 
     def as_info(self) -> dict[str, dict[str, int]]:
         """Return `info.repodata_revisions`, or an empty map if no record was counted."""
-        if not self._count:
+        count, oldest, newest = reduce(_sum, self.by_name.values(), self._open)
+        if not count:
             return {}
-        revision = {"n_packages": self._count}
-        if self._newest is not None and self._oldest is not None:
-            revision |= {"newest": self._newest, "oldest": self._oldest}
+        revision = {"n_packages": count}
+        if newest is not None and oldest is not None:
+            revision |= {"newest": newest, "oldest": oldest}
         return {REVISION: revision}
+
+
+_NONE: Revision = (0, None, None)
+
+
+def _sum(one: Revision, other: Revision) -> Revision:
+    """Return the `Revision` of the records of two."""
+    oldest = [date for date in (one[1], other[1]) if date is not None]
+    newest = [date for date in (one[2], other[2]) if date is not None]
+    return one[0] + other[0], min(oldest, default=None), max(newest, default=None)
 
 
 def _in_brackets(spec: str) -> str:

@@ -55,9 +55,7 @@ def _traits(info):
 
 
 def written(channeldata, infos=None, summaries=None):
-    file = io.BytesIO()
-    channeldata.write(file, infos or {}, summaries or {})
-    return json.loads(file.getvalue())
+    return json.loads(channeldata.finish(infos or {}, summaries or {}).read())
 
 
 def entries(records, infos=None, summaries=None):
@@ -319,9 +317,9 @@ def test_the_same_packages_give_the_same_bytes():
     ]
     files = []
     for _ in range(2):
-        files.append(io.BytesIO())
-        gather(records).write(files[-1], {}, {"a": {"summary": "é", "home": "https://a"}})
-    first, second = (file.getvalue() for file in files)
+        summaries = {"a": {"summary": "é", "home": "https://a"}}
+        files.append(gather(records).finish({}, summaries).read())
+    first, second = files
     assert first == second
     assert first.startswith(
         '{"channeldata_version":1,"packages":{"a":{"activate.d":false,"binary_prefix":false,'
@@ -451,12 +449,11 @@ def test_what_is_written_can_be_read():
         with_run_exports({"weak": ["a 1"]}, "a", "1.0"),
         with_run_exports({}, "b", "2.0"),
     ]
-    file = io.BytesIO()
     infos = {records[0].sha256: make_info({"summary": "Adds"}, text_prefix=True)}
-    gather(records).write(file, infos, {})
-    summaries = dict(read_channeldata(file, url=URL, max_size=10**6))
+    file = gather(records).finish(infos, {}).read()
+    summaries = dict(read_channeldata(io.BytesIO(file), url=URL, max_size=10**6))
     again = [with_run_exports(None, "a", "1.0"), with_run_exports(None, "b", "2.0")]
-    assert entries(again, {}, summaries) == json.loads(file.getvalue())["packages"]
+    assert entries(again, {}, summaries) == json.loads(file)["packages"]
 
 
 @pytest.mark.parametrize("row", packages(ok=True))

@@ -8,6 +8,7 @@ import pytest
 from pulp_conda.channel import layout
 from pulp_conda.channel.matchspec import PackageFilter
 from pulp_conda.channel.metadata.channeldata import read_channeldata
+from pulp_conda.channel.metadata.compression import Levels
 from pulp_conda.channel.metadata.empty import EmptyChannel
 from pulp_conda.channel.metadata.repodata import Repodata
 from pulp_conda.channel.metadata.run_exports import read_run_exports
@@ -18,7 +19,7 @@ RELATIONS = {"base": "../forge", "overrides": "../.."}
 
 
 def _channel(subdirs=layout.DEFAULT_SUBDIRS, relations=None, **has):
-    return EmptyChannel.of(subdirs, relations or {}, level=3, **has)
+    return EmptyChannel.of(subdirs, relations or {}, levels=Levels(3, 3, 3), **has)
 
 
 @pytest.mark.parametrize(

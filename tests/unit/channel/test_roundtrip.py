@@ -13,7 +13,8 @@ from rattler import Channel, PackageFormatSelection, SparseRepoData
 
 from pulp_conda.channel import layout
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.repodata import Repodata, RepodataWriter, compress
+from pulp_conda.channel.metadata.compression import compress_file
+from pulp_conda.channel.metadata.repodata import Repodata, RepodataWriter
 from pulp_conda.channel.metadata.run_exports import (
     KINDS,
     RunExportsWriter,
@@ -78,12 +79,10 @@ def _identity(record):
 
 
 def _repodata(channel):
-    file = io.BytesIO()
-    writer = RepodataWriter(file, "noarch")
+    writer = RepodataWriter("noarch")
     for record in channel:
         writer.add(record.filename, record.canonical, record.in_v3)
-    writer.close()
-    return file.getvalue(), writer.revisions
+    return writer.finish().read(), writer.revisions
 
 
 def _shards(channel):
@@ -135,12 +134,11 @@ def _from_shards(index, shards):
 @settings(deadline=None, max_examples=50)
 def test_every_form_of_the_repodata_gives_the_same_records(channel):
     plain, revisions = _repodata(channel)
-    packed = io.BytesIO()
-    compress(io.BytesIO(plain), packed, len(plain), level=1)
+    packed = compress_file(plain, level=1)
     given_records = sorted(map(_identity, channel))
     for read in (
         _from_repodata(plain),
-        _from_repodata(packed.getvalue()),
+        _from_repodata(packed),
         list(_from_shards(*_shards(channel))),
     ):
         assert sorted(map(_identity, read)) == given_records
@@ -150,12 +148,10 @@ def test_every_form_of_the_repodata_gives_the_same_records(channel):
 @given(CHANNELS)
 @settings(deadline=None, max_examples=50)
 def test_shards_and_the_file_give_the_same_run_exports(channel):
-    file = io.BytesIO()
-    writer = RunExportsWriter(file, "noarch")
+    writer = RunExportsWriter("noarch")
     for record in channel:
         writer.add(record.filename, canonical(record.run_exports or {}))
-    writer.close()
-    from_file = dict(read_run_exports(io.BytesIO(file.getvalue()), url=URL))
+    from_file = dict(read_run_exports(io.BytesIO(writer.finish().read()), url=URL))
     from_shards = {r.filename: r.run_exports for r in _from_shards(*_shards(channel))}
     assert from_shards == {record.filename: record.run_exports for record in channel}
     assert from_file == {name: known or {} for name, known in from_shards.items()}

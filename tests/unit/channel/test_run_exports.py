@@ -21,12 +21,10 @@ ENTRIES = {
 
 
 def _written(entries):
-    file = io.BytesIO()
-    writer = RunExportsWriter(file, "noarch")
+    writer = RunExportsWriter("noarch")
     for filename, run_exports in entries.items():
         writer.add(filename, canonical(run_exports))
-    writer.close()
-    return file.getvalue()
+    return writer.finish().read()
 
 
 def _read(content, **options):

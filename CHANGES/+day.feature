@@ -1,0 +1,1 @@
+Made publications cheap where little changed: only names that changed since the publication before are read and encoded, everything else is copied or linked. The files are the same as before. If nothing changed, no file is written at all.
