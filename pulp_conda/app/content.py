@@ -17,6 +17,7 @@ from aiohttp.web import (
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
+from pulpcore.content.authentication import authenticate
 from pulpcore.plugin.content import Handler, app
 
 from pulp_conda.app.addresses import note_peer
@@ -25,13 +26,16 @@ from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
+from pulp_conda.app.serving.fast import Finder
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.refusals import refuse
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
-from pulp_conda.app.serving.url_tokens import follow_route, take_token
+from pulp_conda.app.serving.url_tokens import follow_route, route_of, take_token
 from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
+
+Handle = Callable[[Request], Awaitable[StreamResponse]]
 
 _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
 
@@ -206,9 +210,25 @@ async def protect(request: Request, response: StreamResponse) -> None:
         response.headers.update(headers_for_pulpcore(response.status, facts, request))
 
 
+@middleware
+async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
+    """Answer for a file of a channel without pulpcore's authentication and threads, if nothing is
+    in the way; see `pulp_conda.app.serving.fast`.
+    """
+    is_file = route_of(request) == _handler.stream_file
+    # No client of channels has cookies. pulpcore reads them, and may refuse the request.
+    if is_file and settings.CONDA_FAST_ANSWERS and hdrs.COOKIE not in request.headers:
+        domain = request.match_info.get("pulp_domain", "default")
+        facts = await finder.find(domain, request.match_info["path"])
+        if facts is not None:
+            return respond(facts)
+    return await handler(request)
+
+
 CondaDistribution.responder = respond_now
 
 _handler = ChannelHandler()
+finder = Finder()
 app.add_routes(
     [
         get(_NUL_ROUTE, _handler.refuse),
@@ -218,7 +238,11 @@ app.add_routes(
         options(_PREFIX + "{path:.+}", _handler.name_methods),
     ]
 )
+# In front of pulpcore's authentication. What measures requests, behind it, goes in front as well.
+_place = app.middlewares.index(authenticate)
+app.middlewares[_place:] = [*app.middlewares[_place + 1 :], answer_fast, authenticate]
 app.middlewares.insert(0, note_peer)
 app.middlewares.insert(0, take_token)
 app.middlewares.extend([refuse_as_channel, follow_route])
 app.on_response_prepare.append(protect)
+app.on_cleanup.append(lambda app: finder.connections.close())

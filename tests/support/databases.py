@@ -16,6 +16,9 @@ _numbers = count(1)
 # Those of all threads, which Django does not tell: the content app and tasks have threads.
 _connections = WeakSet()
 
+# Called to close connections that are not Django's.
+disconnecting = []
+
 
 @receiver(connection_created)
 def _remember(connection, **facts):
@@ -71,3 +74,5 @@ def _disconnect():
         connection.inc_thread_sharing()
         connection.close()
         connection.dec_thread_sharing()
+    for disconnect in disconnecting:
+        disconnect()

@@ -30,7 +30,7 @@ from pulpcore.content import Handler, app
 from pulpcore.plugin.models import Task
 from pulpcore.tasking.tasks import execute_task
 
-from pulp_conda.app import content  # noqa: F401  adds its routes
+from pulp_conda.app import content
 from pulp_conda.quickstart.ports import free_port
 from tests.support import databases
 from tests.support.conda import CondaPulp
@@ -183,11 +183,16 @@ class _ContentApp:
         self._thread.start()
         self._call(self._runner.setup())
         self._call(web.TCPSite(self._runner, "127.0.0.1", self._port).start())
+        databases.disconnecting.append(self._disconnect)
 
     def stop(self):
+        databases.disconnecting.remove(self._disconnect)
         self._call(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+    def _disconnect(self):
+        self._call(content.finder.connections.close())
 
     def _call(self, coroutine):
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from aiohttp.web import BaseRequest
@@ -60,6 +60,23 @@ _EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"
 
 # Seconds for which a browser need not ask again what it may send. None keeps it for longer.
 _PREFLIGHT_MAX_AGE = "7200"
+
+# The headers of a request that the rows of the table look at, if no guard refuses it.
+_ASKED = {
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "range",
+    "origin",
+    "access-control-request-method",
+    "access-control-request-headers",
+}
+
+# How many answers to remember for the same facts: what a few kinds of clients send is the same
+# again and again.
+_MOST_ANSWERS = 8
 
 # A request for several ranges gets the whole file, because no client of channels sends one.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
@@ -115,6 +132,18 @@ def answer(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answe
     Args:
         refusal: Why the client may not read the channel, or None if it may.
     """
+    if refusal is not None:
+        return _decide(facts, refusal, request)
+    asked = (request.method, *(pair for pair in request.headers.items() if _is_asked(pair[0])))
+    given = facts.answers.get(asked)
+    if given is None:
+        given = _decide(facts, None, request)
+        if len(facts.answers) < _MOST_ANSWERS:
+            facts.answers[asked] = given
+    return given
+
+
+def _decide(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answer:
     case = _Case(facts, refusal, request)
     row = next(row for row in _TABLE if row.applies(case))
     headers = {
@@ -126,6 +155,12 @@ def answer(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answe
     phrase = (refusal.reason or None) if refusal and row.status == 403 else None
     challenges = CHALLENGES if row.status == 401 else ()
     return Answer(row.status, headers, start, stop, case.text(row.status), phrase, challenges)
+
+
+@lru_cache(maxsize=1000)
+def _is_asked(name: str) -> bool:
+    """Say whether an answer may depend on a header of the request."""
+    return name.lower() in _ASKED
 
 
 def headers_for_pulpcore(status: int, facts: Facts, request: BaseRequest) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Find the publication that a URL serves: the current one, a checkpoint, or an earlier state."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -237,11 +237,30 @@ def _turn(distribution: CondaDistribution, publication: CondaPublication) -> tup
     """Return since when a URL that is not a stage serves a publication, and whether it served no
     other publication in that second.
     """
-    turns = latest_turns(distribution.pk)
+    changed = distribution.pulp_last_updated
+    return turn_of(
+        publication.pk, publication.pulp_last_updated, changed, latest_turns(distribution.pk)
+    )
+
+
+def turn_of(
+    publication: UUID,
+    published: datetime,
+    changed: datetime,
+    turns: Sequence[tuple[UUID, datetime]],
+) -> tuple[datetime, bool]:
+    """Return since when a URL that is not a stage serves a publication, and whether it served no
+    other publication in that second.
+
+    Args:
+        published: When the publication changed last.
+        changed: When the distribution changed last.
+        turns: See `latest_turns`.
+    """
     if not turns:
         # With DISTRIBUTED_PUBLICATION_RETENTION_PERIOD=0, they are not stored.
-        return max(publication.pulp_last_updated, distribution.pulp_last_updated), True
+        return max(published, changed), True
     (newest, since), *before = turns
-    moment = max(publication.pulp_last_updated, since)
+    moment = max(published, since)
     second = moment.replace(microsecond=0)
-    return moment, newest == publication.pk and all(since < second for _, since in before)
+    return moment, newest == publication and all(since < second for _, since in before)

@@ -24,7 +24,6 @@ from pulpcore.plugin.content import Handler
 from pulpcore.plugin.models import Artifact, Remote, RemoteArtifact
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.artifacts import stored_size
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
 from pulp_conda.app.serving.answers import Answer, Refusal, answer, headers_for_storage
@@ -81,9 +80,9 @@ class ChannelFile(StreamResponse):
             return await super().prepare(request)
         self._is_decided = True
         given = answer(self.facts, self.refusal, request)
-        if given.status in _SENT:
-            self.facts = await self._look(request, given)
-            given = answer(self.facts, self.refusal, request)
+        if given.status in _SENT and (facts := await self._look(request, given)) is not self.facts:
+            self.facts = facts
+            given = answer(facts, self.refusal, request)
         self._count(request, given)
         if given.status not in (200, 206):
             return await self._send_instead(request, given)
@@ -136,6 +135,9 @@ class ChannelFile(StreamResponse):
 class MemoryFile(ChannelFile):
     """A small file that is in memory."""
 
+    # aiohttp sends the headers together with the file then, as it does for its own answers.
+    _send_headers_immediately = False
+
     def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
         super().__init__(facts, refusal)
         assert isinstance(facts.where, InMemory)
@@ -152,6 +154,7 @@ class StoredFile(ChannelFile):
     def __init__(self, facts: Facts, refusal: Refusal | None = None) -> None:
         super().__init__(facts, refusal)
         assert isinstance(facts.where, Stored)
+        self._stored = facts.where
         self._content_artifact = facts.where.content_artifact
         self._artifact = self._content_artifact.artifact
 
@@ -165,8 +168,11 @@ class StoredFile(ChannelFile):
 
     async def _has_bytes(self) -> bool:
         """Say whether the file can be sent."""
-        # In a thread, with the domain that is in the context: it says where the file is.
-        size = await asyncio.to_thread(stored_size, self._artifact)
+        if self._stored.path is not None:
+            size = self._stored.stored_size()
+        else:
+            # In a thread, with the domain that is in the context: it says where the file is.
+            size = await asyncio.to_thread(self._stored.stored_size)
         if size != self._artifact.size:
             self._log_loss(size)
         return size == self._artifact.size
@@ -201,14 +207,17 @@ class StoredFile(ChannelFile):
 
     async def _send(self, request: BaseRequest, start: int, stop: int | None) -> None:
         assert stop is not None
+        if self._stored.path is None:
+            await self._send_chunks(request, start, stop)
+            return
         try:
-            await self._send_by_kernel(request, start, stop)
+            await self._send_by_kernel(request, self._stored.path, start, stop)
         except NotImplementedError:
-            # A storage that is not on a disk has no paths, and uvloop no `sendfile`.
+            # uvloop has no `sendfile`.
             await self._send_chunks(request, start, stop)
 
-    async def _send_by_kernel(self, request: BaseRequest, start: int, stop: int) -> None:
-        with open(self._artifact.file.path, "rb") as file:
+    async def _send_by_kernel(self, request: BaseRequest, path: str, start: int, stop: int) -> None:
+        with open(path, "rb") as file:
             await self.prepare(request)
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError

@@ -3,11 +3,12 @@
 What becomes of the facts, statuses and headers, is decided in `answers`.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -83,9 +84,34 @@ class InMemory:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file in Pulp's storage."""
+    """A file in Pulp's storage, that of the domain in the context."""
 
     content_artifact: ContentArtifact
+
+    @cached_property
+    def path(self) -> str | None:
+        """Where the file is on the disk, or None if the storage is none."""
+        try:
+            return self.content_artifact.artifact.file.path
+        except NotImplementedError:
+            return None
+
+    def stored_size(self) -> int | None:
+        """Return how many bytes the file has in the storage, or None if it is lost.
+
+        A storage that is no disk is asked over the network.
+        """
+        artifact = self.content_artifact.artifact
+        try:
+            if self.path is not None:
+                return os.stat(self.path).st_size
+            return artifact.file.storage.size(artifact.file.name)
+        except FileNotFoundError:
+            return None
+
+    def is_whole(self) -> bool:
+        """Say whether the storage has all bytes of the file."""
+        return self.stored_size() == self.content_artifact.artifact.size
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,7 @@ class Facts:
         is_redirected: Whether the domain wants clients to be sent to its object storage.
         is_lost: Whether the bytes should be in the storage, and are not.
         failure: Why the bytes cannot be fetched from upstream, if that was tried.
+        answers: What `answers` made of these facts.
     """
 
     kind: Kind
@@ -134,6 +161,7 @@ class Facts:
     is_redirected: bool = False
     is_lost: bool = False
     failure: Failure | None = None
+    answers: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 NOTHING = Facts(Kind.NOTHING)
@@ -186,7 +214,7 @@ def _package(state: Served, subdir: str, filename: str) -> Facts | None:
     content_artifact = ContentArtifact.objects.select_related("artifact").get(content=package.pk)
     facts = Facts(Kind.PACKAGE, filename, last_modified=package.pulp_created)
     if content_artifact.artifact:
-        return _stored(facts, content_artifact)
+        return stored(facts, content_artifact)
     return replace(
         facts, where=Upstream(content_artifact), sha256=package.sha256, size=package.size
     )
@@ -286,7 +314,7 @@ def _metadata(state: Served, path: str) -> Facts | None:
     except LookupError:
         return None
     facts = Facts(Kind.METADATA, path, max_age=state.max_age, **state.date)
-    return _stored(facts, content_artifact)
+    return stored(facts, content_artifact)
 
 
 def _empty_metadata(state: Served | Unserved, subdir: str | None, filename: str) -> Facts | None:
@@ -427,7 +455,7 @@ def _in_memory(kind: Kind, filename: str, data: bytes, **facts: Any) -> Facts:
     return Facts(kind, filename, InMemory(data), size=len(data), **facts)
 
 
-def _stored(facts: Facts, content_artifact: ContentArtifact) -> Facts:
+def stored(facts: Facts, content_artifact: ContentArtifact) -> Facts:
     artifact = content_artifact.artifact
     domain = get_domain()
     return replace(

@@ -77,6 +77,11 @@ async def follow_route(request: Request, handler: Handler) -> StreamResponse:
     return await request.get(_ROUTE, handler)(request)
 
 
+def route_of(request: Request) -> Handler:
+    """Return the handler for the path of a request without its token."""
+    return request.get(_ROUTE, request.match_info.handler)
+
+
 def _split(raw_path: str) -> _Split | None:
     """Return the token of a path and the path without it, or None if there is no token.
 

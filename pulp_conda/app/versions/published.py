@@ -10,16 +10,17 @@ from uuid import UUID
 
 from django.db import connection
 
-_NEWEST = """
+# Both are also parts of the statement in `served`.
+NEWEST = """
 SELECT publication.pulp_id
 FROM core_publication AS publication
     JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
-WHERE version.{key} = %s AND publication.complete
+WHERE version.{key} = {value} AND publication.complete
 ORDER BY version.number DESC, publication.pulp_created DESC LIMIT 1
 """
-
-_TURNS = """
-SELECT publication_id, pulp_last_updated FROM core_distributedpublication WHERE distribution_id = %s
+TURNS = """
+SELECT publication_id, pulp_last_updated FROM core_distributedpublication
+WHERE distribution_id = {distribution}
 ORDER BY pulp_last_updated DESC LIMIT 2
 """
 
@@ -28,7 +29,7 @@ def newest_publication(key: Literal["pulp_id", "repository_id"], value: UUID) ->
     """Return the key of the newest complete publication of a version, or of the newest version of a
     repository.
     """
-    rows = _rows(_NEWEST.format(key=key), value)
+    rows = _rows(NEWEST.format(key=key, value="%s"), value)
     return rows[0][0] if rows else None
 
 
@@ -37,7 +38,7 @@ def latest_turns(distribution: UUID) -> list[tuple[UUID, datetime]]:
 
     None if DISTRIBUTED_PUBLICATION_RETENTION_PERIOD is 0: then nobody notes them.
     """
-    return _rows(_TURNS, distribution)
+    return _rows(TURNS.format(distribution="%s"), distribution)
 
 
 def _rows(statement: str, key: UUID) -> list[tuple[Any, ...]]:

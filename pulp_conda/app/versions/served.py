@@ -1,0 +1,163 @@
+"""What a channel serves, and what lies at a path of it, each as one statement to be prepared.
+
+They give what `serving/channel` and `serving/resolve` find by several queries of Django. A test
+compares both for every kind of path.
+"""
+
+from pulp_conda.app.versions.blocked import IS_FREE
+from pulp_conda.app.versions.published import NEWEST, TURNS
+from pulp_conda.app.versions.sql import is_member_at, join_memberships
+
+# The state of a channel: one row, or none if there is no channel at the path. A publication that is
+# chosen and not complete is not served, unless the channel is a stage, which never serves such a
+# one.
+STATE = f"""
+SELECT
+    domain.pulp_id AS domain, domain.pulp_last_updated AS domain_changed,
+    channel.distribution_ptr_id AS distribution, distribution.pulp_last_updated AS changed,
+    distribution.content_guard_id IS NOT NULL AS is_guarded,
+    distribution.checkpoint AS is_checkpoint,
+    channel.cors_origins,
+    stage.pulp_id AS stage, entry.moved_at,
+    EXISTS (
+        SELECT FROM conda_historyentry AS before
+        WHERE before.stage_id = stage.pulp_id AND before.moved_at < entry.moved_at
+            AND before.moved_at >= date_trunc('second', entry.moved_at)
+    ) AS moved_twice,
+    publication.pulp_id AS publication, publication.pulp_last_updated AS published,
+    version.repository_id AS repository, version.number,
+    ARRAY(SELECT jsonb_object_keys(conda_publication.package_counts)) AS subdirs,
+    turns.publications, turns.since,
+    EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks
+FROM core_domain AS domain
+    JOIN core_distribution AS distribution ON distribution.pulp_domain_id = domain.pulp_id
+    JOIN conda_condadistribution AS channel
+        ON channel.distribution_ptr_id = distribution.pulp_id
+    LEFT JOIN conda_condastage AS stage ON stage.distribution_id = distribution.pulp_id
+    LEFT JOIN LATERAL (
+        SELECT publication_id, moved_at FROM conda_historyentry
+        WHERE stage_id = stage.pulp_id AND moved_at IS NOT NULL
+        ORDER BY moved_at DESC LIMIT 1
+    ) AS entry ON true
+    LEFT JOIN core_publication AS publication ON publication.complete AND publication.pulp_id = CASE
+        WHEN stage.pulp_id IS NOT NULL THEN entry.publication_id
+        WHEN distribution.publication_id IS NOT NULL THEN distribution.publication_id
+        WHEN distribution.repository_version_id IS NOT NULL THEN (
+            {NEWEST.format(key="pulp_id", value="distribution.repository_version_id")}
+        )
+        ELSE ({NEWEST.format(key="repository_id", value="distribution.repository_id")})
+    END
+    LEFT JOIN conda_condapublication AS conda_publication
+        ON conda_publication.publication_ptr_id = publication.pulp_id
+    LEFT JOIN core_repositoryversion AS version
+        ON version.pulp_id = publication.repository_version_id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(publication_id) AS publications, array_agg(pulp_last_updated) AS since
+        FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
+    ) AS turns ON stage.pulp_id IS NULL
+WHERE domain.name = %(domain)s AND distribution.base_path = %(base_path)s
+"""
+
+# Since when a channel serves, or served last, one of its kept states whose version fulfills a
+# condition; and the same for what pulpcore notes.
+_KEPT = """
+SELECT max(entry.moved_at)
+FROM conda_historyentry AS entry
+    JOIN conda_condalifecycle AS lifecycle ON lifecycle.pulp_id = entry.lifecycle_id
+    JOIN core_publication AS publication ON publication.pulp_id = entry.publication_id
+    JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
+WHERE entry.stage_id = %(stage)s AND entry.moved_at IS NOT NULL
+    AND (
+        entry.until IS NULL OR lifecycle.retain_days IS NULL OR entry.outcome = 'waiting'
+        OR entry.until >= now() - lifecycle.retain_days * interval '1 day'
+    )
+    AND {condition}
+"""
+_SUPERSEDED = """
+SELECT max(turn.pulp_created)
+FROM core_distributedpublication AS turn
+    JOIN core_publication AS publication ON publication.pulp_id = turn.publication_id
+    JOIN core_repositoryversion AS version ON version.pulp_id = publication.repository_version_id
+WHERE turn.distribution_id = %(distribution)s AND turn.expires_at >= now()
+    AND {condition}
+"""
+
+_HAS_MEMBER = f"version.repository_id = member.repository_id AND {is_member_at('version.number')}"
+
+# The package at a path: that of the state, else that of the newest of the states before. `OFFSET 0`
+# keeps PostgreSQL from asking for these for each package that the state has.
+PACKAGE = f"""
+SELECT found.is_current, found.is_free, found.since, content_artifact.relative_path,
+    artifact.file, artifact.size, artifact.sha256
+FROM (
+    SELECT package.content_ptr_id, content.pulp_created AS since, {IS_FREE} AS is_free, is_current,
+        CASE WHEN is_current THEN NULL ELSE ({_KEPT.format(condition=_HAS_MEMBER)}) END AS kept,
+        CASE WHEN is_current THEN NULL ELSE (
+            {_SUPERSEDED.format(condition=_HAS_MEMBER)}
+        ) END AS superseded
+    FROM conda_condapackage AS package
+        JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
+        {join_memberships()}
+        CROSS JOIN LATERAL (
+            SELECT member.repository_id = %(repository)s AND {is_member_at("%(number)s")}
+                AS is_current
+        ) AS membership
+    WHERE package._pulp_domain_id = %(domain)s AND package.subdir = %(subdir)s
+        AND package.filename = %(filename)s
+    OFFSET 0
+) AS found
+    JOIN core_contentartifact AS content_artifact
+        ON content_artifact.content_id = found.content_ptr_id
+    LEFT JOIN core_artifact AS artifact ON artifact.pulp_id = content_artifact.artifact_id
+WHERE found.is_current OR found.kept IS NOT NULL OR found.superseded IS NOT NULL
+ORDER BY found.is_current DESC, found.kept DESC NULLS LAST, found.superseded DESC NULLS LAST
+LIMIT 1
+"""
+
+_HAS_SHARD = """EXISTS (
+        SELECT FROM conda_publishedshard AS published
+        WHERE published.shard_id = shard.pulp_id AND published.publication_id = publication.pulp_id
+    ) AND EXISTS (
+        SELECT FROM conda_condapublication AS conda_publication
+        WHERE conda_publication.publication_ptr_id = publication.pulp_id
+            AND conda_publication.package_counts ? %(subdir)s
+    )"""
+
+# A shard by its digest, if the state has it, or one of the states before.
+SHARD = f"""
+SELECT is_current, since, data
+FROM (
+    SELECT shard.pulp_created AS since, shard.data, is_current,
+        is_current OR ({_KEPT.format(condition=_HAS_SHARD)}) IS NOT NULL
+            OR ({_SUPERSEDED.format(condition=_HAS_SHARD)}) IS NOT NULL AS is_served
+    FROM conda_condashard AS shard
+        CROSS JOIN LATERAL (
+            SELECT %(has_subdir)s AND EXISTS (
+                SELECT FROM conda_publishedshard AS published
+                WHERE published.shard_id = shard.pulp_id
+                    AND published.publication_id = %(publication)s
+            ) AS is_current
+        ) AS membership
+    WHERE shard.sha256 = %(sha256)s
+    OFFSET 0
+) AS found
+WHERE is_served
+ORDER BY is_current DESC LIMIT 1
+"""
+
+# A metadata file of the publication.
+METADATA = """
+SELECT content_artifact.relative_path, artifact.file, artifact.size, artifact.sha256
+FROM core_publishedartifact AS published
+    JOIN core_contentartifact AS content_artifact
+        ON content_artifact.pulp_id = published.content_artifact_id
+    JOIN core_artifact AS artifact ON artifact.pulp_id = content_artifact.artifact_id
+WHERE published.publication_id = %(publication)s AND published.relative_path = %(path)s
+"""
+
+# Whether a file is blocked.
+IS_BLOCKED = """
+SELECT EXISTS (
+    SELECT FROM conda_blockedfile WHERE pulp_domain_id = %(domain)s AND sha256 = %(sha256)s
+)
+"""

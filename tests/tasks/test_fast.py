@@ -1,0 +1,162 @@
+"""Files of channels that are found by one statement: the same answers as by the slow way, and none
+that is older than its request.
+"""
+
+import hashlib
+import os
+from threading import Event, Thread
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.files.storage import default_storage
+from django.test import override_settings
+
+from pulpcore.plugin.models import Artifact
+
+from pulp_conda.app.content import finder
+from tests.support.both_ways import SLOW, Asker, fast_paths
+from tests.support.builders import make_package
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """The paths that were found by the fast way."""
+    original, paths = finder.find, []
+
+    async def find(domain, path):
+        facts = await original(domain, path)
+        if facts is not None:
+            paths.append(path)
+        return facts
+
+    monkeypatch.setattr(finder, "find", find)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def stage(pulp, make_repository, word):
+    """A lifecycle, the URL of its stage `testing`, and its packages: it served a and b, and serves
+    a and c.
+    """
+    repository = make_repository(autopublish=True)
+    packages = [
+        make_package(f"{name}-{word}", files={"share/x": os.urandom(3000)}) for name in "abc"
+    ]
+    a, b, c = (pulp.upload(package)["pulp_href"] for package in packages)
+    pulp.modify(repository, add=[a, b])
+    lifecycle = pulp.lifecycle(repository)
+    lifecycle.promote("testing")
+    pulp.modify(repository, add=[c], remove=[b])
+    lifecycle.promote("testing")
+    return lifecycle, lifecycle.urls["testing"], packages
+
+
+@pytest.fixture
+def asker(stage):
+    return Asker(stage[1])
+
+
+def _path(url, path=""):
+    return f"{urlsplit(url).path.rstrip('/')}/{path}"
+
+
+def test_both_ways_give_the_same(stage, asker, found):
+    _, url, packages = stage
+    paths = fast_paths(asker, _path(url), [package.filename for package in packages])
+    assert asker.compare(paths, methods=("GET", "HEAD")) == {200: 22, 404: 8}
+    assert set(found) == {path.removeprefix("/pulp/content/") for path in paths}
+    found.clear()
+    package, index = paths[0], _path(url, "noarch/repodata.json.zst")
+    for path in (package, index):
+        statuses = asker.compare([path], asker.conditions(path))
+        assert statuses.keys() == {200, 206, 304, 412, 416}
+    assert set(found) == {path.removeprefix("/pulp/content/") for path in (package, index)}
+
+
+def test_a_setting_leaves_the_slow_way_alone(stage, asker, found):
+    path = _path(stage[1], "noarch/repodata.json.zst")
+    with override_settings(CONDA_FAST_ANSWERS=False):
+        assert asker.ask("GET", path).status == 200
+    assert found == []
+    assert asker.ask("GET", path).status == 200
+    assert len(found) == 1
+
+
+def test_a_cookie_leads_to_the_slow_way(stage, asker, found):
+    # Without that, no test here compares anything.
+    assert asker.ask("GET", _path(stage[1], "noarch/repodata.json.zst"), SLOW).status == 200
+    assert found == []
+
+
+def test_what_was_committed_before_a_request_is_seen_by_it(pulp, stage, asker, word, copied):
+    lifecycle, url, (built, *_) = stage
+    digest = hashlib.sha256(built.data).hexdigest()
+    href = lifecycle.stage("testing")["distribution"]
+    base_path = pulp.get(href)["base_path"]
+    guard = pulp.post(
+        "contentguards/core/header/", name=word, header_name="X-Key", header_value="open"
+    )["pulp_href"]
+    index = _path(url, "noarch/repodata.json")
+    package = _path(url, f"noarch/{built.filename}")
+
+    def change(**fields):
+        return lambda: pulp.patch(href, **fields)
+
+    def block():
+        pulp.post("conda/blocks/", sha256=digest, public_reason="bad")
+
+    def lift():
+        pulp.delete(pulp.get("conda/blocks/")["results"][0]["pulp_href"])
+
+    def lose():
+        default_storage.delete(Artifact.objects.get(sha256=digest).file.name)
+
+    def delete():
+        pulp.delete(lifecycle.href)
+        pulp.delete(href)
+
+    changes = [
+        ("rollback", index, lambda: lifecycle.roll_back("testing"), 200),
+        ("promotion", index, lambda: lifecycle.promote("testing"), 200),
+        ("guard", package, change(content_guard=guard), 403),
+        ("no guard", package, change(content_guard=None), 200),
+        ("sites", package, change(cors_origins=["https://site.example"]), 200),
+        ("moved", package, change(base_path=f"{base_path}-moved"), 404),
+        ("moved back", package, change(base_path=base_path), 200),
+        ("block", package, block, 451),
+        ("lifted", package, lift, 200),
+        ("lost", package, lose, 503),
+        ("deletion", package, delete, 404),
+    ]
+    for what, path, carry_out, status in changes:
+        before = asker.ask("GET", path)
+        carry_out()
+        after = asker.ask("GET", path)
+        assert after != before and after.status == status, what
+        assert after == asker.ask("GET", path, SLOW), what
+
+
+def test_no_answer_is_old_while_others_ask_for_the_same(stage, asker, copied):
+    lifecycle, url, _ = stage
+    path, done = _path(url, "noarch/repodata.json.zst"), Event()
+
+    def keep_asking():
+        other = Asker(url)
+        while not done.is_set():
+            other.ask("HEAD", path)
+
+    others = [Thread(target=keep_asking) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        last = asker.ask("HEAD", path, SLOW)
+        for move in (lifecycle.roll_back, lifecycle.promote) * 2:
+            move("testing")
+            fast = asker.ask("HEAD", path)
+            assert fast != last
+            last = asker.ask("HEAD", path, SLOW)
+            assert fast == last
+    finally:
+        done.set()
+        for other in others:
+            other.join()
