@@ -260,13 +260,20 @@ def _check_uploaded(
 
 
 def _channel_urls(repository: CondaRepository) -> list[str]:
-    """Return the URLs of the channels that serve a repository, in the form of attestations."""
+    """Return the URLs of the channels that serve a repository, in the form of attestations.
+
+    Upload tools put the name of the channel behind the URL of the server to which they upload.
+    """
     distributions = CondaDistribution.objects.filter(
         Q(repository=repository)
         | Q(repository_version__repository=repository)
         | Q(publication__repository_version__repository=repository)
     )
-    return sorted(distribution.url.rstrip("/") for distribution in distributions)
+    return sorted(
+        url.rstrip("/")
+        for distribution in distributions
+        for url in (distribution.url, *distribution.upload_urls)
+    )
 
 
 def _present_sidecar(record: PackageRecord, repository: CondaRepository | None) -> bytes | None:

@@ -10,9 +10,11 @@ from aiohttp.web import (
     HTTPNotFound,
     Request,
     StreamResponse,
+    delete,
     get,
     middleware,
     options,
+    put,
 )
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -22,6 +24,11 @@ from pulpcore.plugin.content import Handler, app
 
 from pulp_conda.app.addresses import note_peer
 from pulp_conda.app.authentication import let_in
+from pulp_conda.app.doors import artifactory
+from pulp_conda.app.doors.entrance import door, identify, note_channel
+from pulp_conda.app.doors.receiving import wait_with_the_body
+from pulp_conda.app.doors.routes import routes
+from pulp_conda.app.errors import UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
@@ -79,6 +86,31 @@ class ChannelHandler(Handler):
         if channel is None:
             raise HTTPMethodNotAllowed(request.method, [hdrs.METH_GET, hdrs.METH_HEAD])
         return _respond(channel, NOTHING)
+
+    async def take(self, request: Request) -> StreamResponse:
+        """Take a package that a client puts where it will be."""
+        visitor = await identify(request)
+        channel, path = await self._channel_and_path(request)
+        return await artifactory.put_into(request, visitor, channel, path)
+
+    async def remove(self, request: Request) -> StreamResponse:
+        """Remove a package."""
+        visitor = await identify(request)
+        channel, path = await self._channel_and_path(request)
+        return await artifactory.delete_from(visitor, channel, path)
+
+    async def _channel_and_path(self, request: Request) -> tuple[CondaDistribution, str]:
+        """Return the channel of a URL, and the path below the channel.
+
+        Raises:
+            UnknownChannel: it is the URL of none.
+        """
+        path = request.match_info["path"]
+        channel = await sync_to_async(find_channel)(paths_above(path))
+        if channel is None:
+            raise UnknownChannel(channel=path)
+        note_channel(request, channel, path)
+        return channel, path.removeprefix(channel.base_path).strip("/")
 
     async def _stream(
         self, request: Request, find: Callable[[Request], StreamResponse | None]
@@ -203,7 +235,8 @@ async def protect(request: Request, response: StreamResponse) -> None:
     path = request.match_info.get("path", "\0")
     if isinstance(response, ChannelFile) or is_file or "\0" in path:
         return
-    if request.get("conda_hidden"):
+    # Scripts in browsers upload nothing, so they need no headers of uploads.
+    if request.get("conda_hidden") or request.method in (hdrs.METH_PUT, hdrs.METH_DELETE):
         return
     if channel := await sync_to_async(find_channel)(paths_above(path)):
         facts = _of(channel, NOTHING)
@@ -229,6 +262,7 @@ CondaDistribution.responder = respond_now
 
 _handler = ChannelHandler()
 finder = Finder()
+_door = door(artifactory.show)
 app.add_routes(
     [
         get(_NUL_ROUTE, _handler.refuse),
@@ -236,6 +270,11 @@ app.add_routes(
         get(_OLD_PAST_ROUTE, _handler.stream_past),
         get(_FILE_ROUTE, _handler.stream_file),
         options(_PREFIX + "{path:.+}", _handler.name_methods),
+        put(_NUL_ROUTE, _handler.refuse),
+        delete(_NUL_ROUTE, _handler.refuse),
+        put(_PREFIX + "{path:(?s:.+)}", _door(_handler.take), expect_handler=wait_with_the_body),
+        delete(_PREFIX + "{path:(?s:.+)}", _door(_handler.remove)),
+        *routes(),
     ]
 )
 # In front of pulpcore's authentication. What measures requests, behind it, goes in front as well.

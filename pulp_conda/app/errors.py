@@ -38,11 +38,19 @@
     ├── NotAllManaged           CND0114
     ├── NothingToPromote        CND0115
     ├── DiskFull                CND0080
-    └── CredentialsError        who a request comes from
-        ├── WrongToken              CND0090
-        ├── TokenNotForThis         CND0091
-        ├── TooManyFailures         CND0092
-        └── TokenRevoked            CND0093
+    ├── CredentialsError        who a request comes from
+    │   ├── WrongToken              CND0090
+    │   ├── TokenNotForThis         CND0091
+    │   ├── TooManyFailures         CND0092
+    │   └── TokenRevoked            CND0093
+    └── DoorError               an upload by a tool
+        ├── UnknownChannel          CND0107
+        ├── FromBrowser             CND0108
+        ├── TakenAlias              CND0109
+        ├── BadUpload               CND0110
+        ├── MayNotRemove            CND0111
+        ├── NothingToRemove         CND0112
+        └── NotServedYet            CND0113
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -442,4 +450,73 @@ class TokenRevoked(CredentialsError):
     message = _(
         "Token '{name}' is revoked, and stays so: somebody may have had a reason. "
         "Delete it, and create another one."
+    )
+
+
+class DoorError(ChannelError):
+    """An upload by one of the tools of the field cannot be taken."""
+
+
+class UnknownChannel(DoorError):
+    """An upload names a channel that is not on this server."""
+
+    code = "CND0107"
+    message = _(
+        "there is no channel '{channel}' here. Write the name that its URL has, for example "
+        "'team/stable', or its upload alias."
+    )
+
+
+class FromBrowser(DoorError):
+    """A page in a browser sent an upload, maybe without the knowledge of its user."""
+
+    code = "CND0108"
+    message = _(
+        "a page in a browser sent this request, and packages are only taken from programs. "
+        "Use 'pixi upload', 'rattler-build upload', 'anaconda upload', 'curl' or "
+        "'pulp conda channel upload'."
+    )
+
+
+class TakenAlias(DoorError):
+    """A channel would get a name by which upload tools find another channel."""
+
+    code = "CND0109"
+    message = _(
+        "upload tools find another channel of this server by '{name}'. Choose another upload alias."
+    )
+
+
+class BadUpload(DoorError):
+    """A request of an upload tool cannot be read."""
+
+    code = "CND0110"
+    message = _("the upload cannot be read: {reason}.")
+
+
+class MayNotRemove(DoorError):
+    """A user may not remove packages of a channel."""
+
+    code = "CND0111"
+    message = _(
+        "'{user}' may not remove packages of channel '{channel}': {reason}. "
+        "Ask the owner of repository '{repository}' for that."
+    )
+
+
+class NothingToRemove(DoorError):
+    """A file is to be removed that the channel does not have."""
+
+    code = "CND0112"
+    message = _("channel '{channel}' has no '{path}'. Look for its name in 'repodata.json'.")
+
+
+class NotServedYet(DoorError):
+    """A package was taken, and is not served after the time that clients wait."""
+
+    code = "CND0113"
+    message = _(
+        "'{filename}': the request was taken, but after {seconds} seconds the channel does not "
+        "show it yet, because other work goes first. It will later. "
+        "To send the same request again does no harm."
     )

@@ -57,6 +57,18 @@ CONDA_FAILED_LOGINS: int | None = 10
 # The networks of proxies whose `X-Forwarded-For` says from where a request comes.
 CONDA_TRUSTED_PROXIES = ["127.0.0.0/8", "::1/128"]
 
+# The path below which the content app takes packages from the upload tools of prefix.dev, Quetz,
+# Artifactory and anaconda.org.
+CONDA_DOORS_PREFIX = "/pulp/conda/"
+
+# How many seconds an upload tool waits until its package is served.
+CONDA_UPLOAD_WAIT_SECONDS = 300
+
+# The channels that the labels of anaconda.org stand for: by the channel to which `anaconda upload`
+# uploads with `--user`, and by label, the base path of a channel. Without an entry, 'main' is the
+# channel itself, and there are no other labels.
+CONDA_UPLOAD_LABELS: dict[str, dict[str, str]] = {}
+
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
     "dynaconf_merge_unique": True,

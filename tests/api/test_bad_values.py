@@ -96,6 +96,7 @@ TEXTS = [
     ("POST", "publications/conda/conda/", lambda odd: {"repository": odd}, "CND0064"),
     ("PATCH", "{distribution}", lambda odd: {"base_path": odd}, "CND0064"),
     ("PATCH", "{distribution}", lambda odd: {"notices": [{"message": odd}]}, "CND0032"),
+    ("PATCH", "{distribution}", lambda odd: {"upload_alias": odd}, "CND0064"),
     ("PATCH", "{distribution}", lambda odd: {"cors_origins": [f"https://{odd}"]}, "CND0064"),
     ("POST", "content/conda/patches/", lambda odd: {**PATCH, "author": odd}, "CND0064"),
     *(

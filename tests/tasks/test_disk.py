@@ -19,7 +19,7 @@ LARGEST = 4 * 2**20
 
 
 @contextmanager
-def _largest_file():
+def largest_file():
     """Let this process write no larger file."""
     _, most = old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, most))
@@ -33,7 +33,7 @@ def test_a_sync_without_room_for_a_file_says_where_and_changes_nothing(
     large = make_package(f"large-{unique}", files={"share/x": Random(1).randbytes(LARGEST + 1)})
     make_channel(upstream.folder, [large])
     mirror = make_mirror(policy="immediate")
-    with _largest_file(), pytest.raises(TaskFailed) as failed:
+    with largest_file(), pytest.raises(TaskFailed) as failed:
         pulp.sync(mirror.repository)
     assert failed.value.code == "CND0080"
     for word in (str(settings.WORKING_DIRECTORY), "'WORKING_DIRECTORY'", "File too large"):
@@ -45,7 +45,7 @@ def test_a_sync_without_room_for_a_file_says_where_and_changes_nothing(
 @pytest.mark.parametrize("path", ["packages/", "packages/upload/"])
 def test_an_upload_without_room_says_where(pulp, unique, path):
     large = make_package(f"large-{unique}", files={"share/x": Random(1).randbytes(LARGEST + 1)})
-    with _largest_file():
+    with largest_file():
         answer = pulp.post_bytes(f"content/conda/{path}", large.filename, large.data)
     assert answer.status_code == 507
     detail = answer.json()["detail"]

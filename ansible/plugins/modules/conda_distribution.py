@@ -61,6 +61,10 @@ options:
         may read one with a content guard.
     type: list
     elements: str
+  upload_alias:
+    description: A name without slashes by which upload tools find the channel, unique on the
+      server. An empty text removes it.
+    type: str
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -121,6 +125,7 @@ _FIELDS = (
     "checkpoint",
     "notices",
     "cors_origins",
+    "upload_alias",
     "pulp_labels",
 )
 _TIMES = ("created_at", "expires_at")
@@ -182,6 +187,7 @@ def main():
             "checkpoint": {"type": "bool"},
             "notices": {"type": "list", "elements": "dict"},
             "cors_origins": {"type": "list", "elements": "str"},
+            "upload_alias": {"type": "str"},
             **LABELS,
             **STATE,
         },

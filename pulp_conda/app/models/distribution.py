@@ -30,6 +30,8 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
         notices (list): What clients show to their users, entries of `notices.json` (CEP 6).
         cors_origins (list): The origins of the web sites whose scripts may read the channel, or `*`
             for all. If null, all may read a channel without a guard, and none one with a guard.
+        upload_alias (str): A name without slashes for upload tools that know no others, or None.
+            No two channels have the same one, also in different domains.
     """
 
     TYPE = "conda"
@@ -40,6 +42,7 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
 
     notices = models.JSONField(default=list)
     cors_origins = ArrayField(models.TextField(), null=True)
+    upload_alias = models.TextField(null=True, unique=True)
 
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
@@ -93,9 +96,35 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
     @property
     def url(self) -> str:
         """The URL that clients use."""
-        domain = f"{self.pulp_domain.name}/" if settings.DOMAIN_ENABLED else ""
-        origin = settings.CONTENT_ORIGIN or ""
-        return f"{origin}{settings.CONTENT_PATH_PREFIX}{domain}{self.base_path}"
+        return f"{self._origin}{settings.CONTENT_PATH_PREFIX}{self._domain_part}{self.base_path}"
+
+    @property
+    def upload_urls(self) -> list[str]:
+        """The URLs by which upload tools know the channel: that of a server and the channel's name,
+        as CEP 27 has it.
+        """
+        doors = f"{self._origin}{doors_prefix()}"
+        urls = [f"{doors}{self._domain_part}{self.base_path}"]
+        roots = [f"{self._origin}/", doors]
+        if "/" not in self.base_path and not self._domain_part:
+            urls += [f"{root}{self.base_path}" for root in roots]
+        if self.upload_alias:
+            urls += [f"{root}{self.upload_alias}" for root in roots]
+        return list(dict.fromkeys(urls))
+
+    @property
+    def _origin(self) -> str:
+        return settings.CONTENT_ORIGIN or ""
+
+    @property
+    def _domain_part(self) -> str:
+        return f"{self.pulp_domain.name}/" if settings.DOMAIN_ENABLED else ""
+
+
+def doors_prefix() -> str:
+    """Return the path below which upload tools find their APIs, with a slash at both ends."""
+    path = settings.CONDA_DOORS_PREFIX.strip("/")
+    return f"/{path}/" if path else "/"
 
 
 def stage_of(distribution: Distribution) -> Any:

@@ -2,21 +2,23 @@ import re
 from gettext import gettext as _
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.models import ContentGuard, Publication
 from pulpcore.plugin.serializers import DetailRelatedField, DistributionSerializer
-from pulpcore.plugin.util import get_domain
+from pulpcore.plugin.util import get_default_domain, get_domain
 
-from pulp_conda.app.errors import BadOrigin, ManagedByLifecycle, NotPrivateByFlag
+from pulp_conda.app.errors import BadOrigin, ManagedByLifecycle, NotPrivateByFlag, TakenAlias
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.content_guard import is_private_guard, private_guard
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
+from pulp_conda.channel.errors import BadChannelName
 from pulp_conda.channel.layout import check_channel_name
 from pulp_conda.channel.metadata.notices import LEVELS, check_notices
 
@@ -138,6 +140,16 @@ class CondaDistributionSerializer(
         allow_null=True,
     )
 
+    upload_alias = serializers.CharField(
+        help_text=_(
+            "A name without slashes by which upload tools find the channel, for example "
+            "'team-stable' for 'team/stable': some take only the last part of a channel's path. "
+            "It is unique on the server, also over domains. The default is none."
+        ),
+        required=False,
+        allow_null=True,
+    )
+
     warnings = serializers.SerializerMethodField(
         help_text=_(
             "What is allowed, and may be a mistake: a stage without the guard of other stages. "
@@ -169,7 +181,28 @@ class CondaDistributionSerializer(
     def validate_base_path(self, path: str) -> str:
         with channel_errors_as_validation():
             check_channel_name(path)
+            # URLs of upload tools without a domain are about the default domain.
+            is_default = get_domain() == get_default_domain()
+            if is_default and self._others().filter(upload_alias=path).exists():
+                raise TakenAlias(name=path)
         return super().validate_base_path(path)
+
+    def validate_upload_alias(self, alias: str | None) -> str | None:
+        """Refuse an alias that is no name of one part, or that means another channel."""
+        if alias is None:
+            return None
+        with channel_errors_as_validation():
+            check_channel_name(alias)
+            if "/" in alias:
+                raise BadChannelName(name=alias, reason="an upload alias has no slash")
+            at_the_root = Q(base_path=alias, pulp_domain=get_default_domain())
+            if self._others().filter(Q(upload_alias=alias) | at_the_root).exists():
+                raise TakenAlias(name=alias)
+        return alias
+
+    def _others(self) -> QuerySet[CondaDistribution]:
+        """Return all channels of the server but this one."""
+        return CondaDistribution.objects.exclude(pk=self.instance and self.instance.pk)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         with channel_errors_as_validation():
@@ -246,6 +279,7 @@ class CondaDistributionSerializer(
             "notices",
             "private",
             "cors_origins",
+            "upload_alias",
             "warnings",
         )
         model = CondaDistribution

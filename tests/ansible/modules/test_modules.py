@@ -44,6 +44,7 @@ CREATED = {
         "notices": [{"message": "We move.", "level": "info", "expires_at": "2999-01-31T00:00:00Z"}],
         "cors_origins": ["https://lite.example.org"],
         "private": True,
+        "upload_alias": "ansible-{}",
     },
     "conda_lifecycle": {
         "name": "{}",
@@ -68,7 +69,12 @@ CHANGES = {
     "conda_remote": {"includes": []},
     "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": [], "shards": False},
     "conda_environment": {"source": "hello >=2\n"},
-    "conda_distribution": {"notices": [], "cors_origins": ["*"], "private": False},
+    "conda_distribution": {
+        "notices": [],
+        "cors_origins": ["*"],
+        "private": False,
+        "upload_alias": "",
+    },
     "conda_lifecycle": {"retain_days": -1, "announce": True},
 }
 # What the diffs of these changes are to show, and nothing else.
@@ -80,6 +86,7 @@ SHOWN = {
         "notices",
         "cors_origins",
         "private",
+        "upload_alias",
         "content_guard",
         "content_guard_prn",
     },

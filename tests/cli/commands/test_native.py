@@ -256,11 +256,15 @@ def test_a_distribution_serves_what_a_publication_has(conda, cli, unique, packag
     notice = {"message": "It moves.", "level": "warning", "expires_at": "2199-01-01T00:00:00Z"}
     serves = ["--publication", made["pulp_href"], "--notices", json.dumps([notice])]
     serves += ["--cors-origins", "https://a.example,https://b.example:443"]
+    serves += ["--upload-alias", f"a-{unique}"]
     served = cli.json("conda", "distribution", "create", "--name", unique, *path, *serves)
     assert served["notices"][0]["message"] == "It moves."
     assert served["cors_origins"] == ["https://a.example", "https://b.example"]
     assert pulp.names(served["base_url"]) == [f"own-{unique}"]
+    assert served["upload_alias"] == f"a-{unique}"
     which = ["--name", unique]
+    cli.ok("conda", "distribution", "update", *which, "--upload-alias", "")
+    assert conda("distribution", "show", *which)["upload_alias"] is None
     cli.ok("conda", "distribution", "update", *which, "--cors-origins", "")
     assert conda("distribution", "show", *which)["cors_origins"] == []
     cli.ok("conda", "distribution", "update", *which, "--repository", unique, "--version", 0)

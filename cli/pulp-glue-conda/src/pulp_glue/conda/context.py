@@ -272,6 +272,7 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
     ENTITIES = _("conda distributions")
     HREF = "conda_conda_distribution_href"
     ID_PREFIX = "distributions_conda_conda"
+    NULLABLES = PulpDistributionContext.NULLABLES | {"upload_alias"}
     CAPABILITIES = {"roles": []}
     NEEDS_PLUGINS = _NEEDS_CONDA
 

@@ -72,6 +72,13 @@ update_options = [
             "'*' for all. If empty: none. Default: all, and none if there is a content guard."
         ),
     ),
+    click.option(
+        "--upload-alias",
+        help=_(
+            "Name without slashes by which upload tools find the channel, unique on the server. "
+            "If empty: none."
+        ),
+    ),
     pulp_labels_option,
 ]
 create_options = [*common_distribution_create_options, *update_options]

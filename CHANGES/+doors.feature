@@ -1,0 +1,1 @@
+Added the upload APIs of prefix.dev, Quetz, Artifactory and anaconda.org to the content app, so that ``pixi upload``, ``rattler-build upload``, ``anaconda upload`` and ``curl -T`` put packages into a channel, and ``upload_alias`` for tools that know no channels with slashes.
