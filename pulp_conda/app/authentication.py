@@ -42,7 +42,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Th
 from rest_framework.request import Request
 
 from pulpcore.plugin.models import Domain
-from pulpcore.plugin.util import get_domain
+from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.addresses import client_address
 from pulp_conda.app.errors import (
@@ -112,7 +112,7 @@ class TokenAuthentication(BaseAuthentication):
             token.note_use()
             return AnonymousUser(), token
         scope = _declared_scope(request)
-        if scope is None or scope not in token.scopes:
+        if scope not in token.scopes or token.pulp_domain_id != get_domain_pk():
             raise PermissionDenied(str(_not_for_this(token)))
         token.note_use()
         return token.owner, token

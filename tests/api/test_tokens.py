@@ -8,20 +8,9 @@ import requests
 
 from pulp_conda.app.models import FailedLogin
 from tests.support.builders import make_package
+from tests.support.tokens import ANY_KEY, TOKEN_OPERATIONS, ask, bearer, operations_for_tokens
 
 TOKENS, ROBOTS = "conda/tokens/", "conda/robots/"
-ANY_KEY = "01a22de5-06db-7048-9c5e-2d707eff5274"
-
-SCOPES = ("read", "upload", "promote")
-
-# They let everybody in, and look at no credentials.
-WITHOUT_LOGIN = {"GET docs/api.json", "GET docs/api.yaml", "GET livez/", "GET status/"}
-
-# The operations that accept a token, with the scope that it needs. All others refuse it.
-OPERATIONS = {
-    ("promote", "POST conda/lifecycles/{}/promote/"),
-    ("promote", "POST conda/lifecycles/{}/promote_packages/"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +34,6 @@ def make_token(pulp, unique):
         return user.post(TOKENS, **{"name": name, "scopes": ["read"], **fields})
 
     return make
-
-
-def ask(pulp, method, path, headers, **options):
-    """Send a request with other credentials than a password."""
-    with type(pulp)(pulp.url, api=pulp.api) as stranger:
-        stranger.session.headers.update(headers)
-        return stranger._try(method, path, **options)
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_a_token_is_shown_once(pulp, make_token):
@@ -266,9 +244,37 @@ def test_a_token_for_a_lifecycle_promotes_there_and_nowhere_else(pulp, team, mak
     body = {"json": {"stage": "testing"}}
     assert ask(pulp, "POST", f"{team.href}promote/", headers, **body).status_code == 202
     assert team.state("testing") == team.state("unstable")
-    refused = ask(pulp, "POST", f"{other.href}promote/", headers, **body)
-    assert refused.status_code == 403 and "CND0091" in refused.text
+    assert ask(pulp, "POST", f"{other.href}promote/", headers, **body).status_code == 404
     assert other.state("testing") is None
+
+
+def test_a_token_for_one_stage_promotes_to_no_other(pulp, team, make_token):
+    stage = team.stage("stable")["base_url"].rstrip("/").partition("/content/")[2]
+    headers = bearer(make_token(scopes=["promote"], channels=[stage])["token"])
+    before = team.state("testing")
+    body = {"json": {"stage": "testing"}}
+    refused = ask(pulp, "POST", f"{team.href}promote/", headers, **body)
+    assert refused.status_code == 403 and "CND0091" in refused.text
+    assert team.state("testing") == before
+
+
+def test_a_token_shows_the_lifecycles_to_which_it_promotes(pulp, team, make_token):
+    other = pulp.lifecycle(team.repository)
+    stage = team.stage("stable")["base_url"].rstrip("/").partition("/content/")[2]
+    for limits, shown in (
+        ({}, [team, other]),
+        ({"lifecycles": [team.name]}, [team]),
+        ({"channels": [stage]}, [team]),
+    ):
+        headers = bearer(make_token(scopes=["promote"], **limits)["token"])
+        listed = ask(pulp, "GET", "conda/lifecycles/", headers).json()["results"]
+        hrefs = {each["pulp_href"] for each in listed}
+        assert {each.href for each in shown} <= hrefs
+        assert (other in shown) == (other.href in hrefs)
+        for path in ("", "history/"):
+            assert ask(pulp, "GET", f"{team.href}{path}", headers).status_code == 200
+            status = ask(pulp, "GET", f"{other.href}{path}", headers).status_code
+            assert status == (200 if other in shown else 404)
 
 
 def test_a_token_gives_no_more_than_its_owner_has_now(pulp, team, name_of, make_token):
@@ -298,42 +304,11 @@ def test_a_password_is_still_one(pulp):
     assert pulp.try_get("conda/lifecycles/").status_code == 200
 
 
-def test_no_other_operation_lets_a_token_in(pulp, make_token):
-    """Try all operations of Pulp with the tokens of an administrator."""
-    every = make_token(scopes=list(SCOPES))["token"]
-    tokens = {scope: make_token(scopes=[scope])["token"] for scope in SCOPES}
-    let_in, nothing_there, refused = set(), [], 0
-    for name, method, path in operations(pulp):
-        if name in WITHOUT_LOGIN:
-            continue
-        if is_refused(ask(pulp, method, path, bearer(every))):
-            refused += 1
-        else:
-            for scope, token in tokens.items():
-                answer = ask(pulp, method, path, bearer(token))
-                if answer.status_code == ask(pulp, method, path, {}).status_code == 404:
-                    # It is below an object that does not exist, which Pulp looks for first.
-                    nothing_there.append(name)
-                elif not is_refused(answer):
-                    let_in.add((scope, name))
-    print(f"{refused} refused, {len(let_in)} let in, {len(nothing_there)} not there")
-    assert let_in == OPERATIONS
-    assert refused > 400
-    assert not [name for name in nothing_there if "conda/" in name]
-
-
-def operations(pulp):
-    """Yield all operations of Pulp: a name, the method and the path of one."""
-    schema = pulp.get("docs/api.json", pk_path=1)
-    for full_path, methods in schema["paths"].items():
-        path = re.sub(r"\{\w+\}", ANY_KEY, full_path.replace("{number}", "1"))
-        for method in methods.keys() & {"get", "post", "put", "patch", "delete"}:
-            name = re.sub(r"\{\w+\}", "{}", full_path.removeprefix("/pulp/api/v3/"))
-            yield f"{method.upper()} {name}", method.upper(), path
-
-
-def is_refused(answer):
-    return answer.status_code == 403 and "CND0091" in answer.text
+def test_no_other_operation_lets_a_token_in(pulp):
+    """`tests/slow/tasks/test_tokens.py` tries all of Pulp."""
+    let_in, nothing_there = operations_for_tokens(pulp, component="conda")
+    assert let_in == TOKEN_OPERATIONS
+    assert nothing_there == []
 
 
 def test_wrong_credentials_are_slowed_down_for_the_address_that_sends_them(

@@ -119,6 +119,14 @@ class CondaToken(Audited, BaseModel, AutoAddObjPermsMixin):
         stage = stage_of(distribution) if self.lifecycles else None
         return stage is not None and stage.lifecycle_id in self.lifecycles
 
+    def lifecycles_in(self, lifecycles: models.QuerySet) -> models.QuerySet:
+        """Return those lifecycles with a stage to which one may promote by this token."""
+        found = lifecycles.filter(pulp_domain=self.pulp_domain_id)
+        if self.is_limited:
+            of_channels = lifecycles.model.objects.filter(stages__distribution__in=self.channels)
+            found = found.filter(Q(pk__in=self.lifecycles) | Q(pk__in=of_channels.values("pk")))
+        return found
+
     def note_use(self) -> None:
         """Write that it is used now, if that is not written yet."""
         now = timezone.now()

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django_filters import CharFilter
@@ -18,6 +18,7 @@ from pulpcore.plugin.viewsets import (
 )
 
 from pulp_conda.app.access import lifecycle_part_policy
+from pulp_conda.app.authentication import TokenScopes
 from pulp_conda.app.models import HistoryEntry
 from pulp_conda.app.serializers import CondaAnswerSerializer, HistoryEntrySerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
@@ -25,6 +26,7 @@ from pulp_conda.app.tasks.moves import answer
 from pulp_conda.app.viewsets.lifecycle import CondaLifecycleViewSet
 from pulp_conda.app.viewsets.references import VisibleParentMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.app.vocabulary import TokenScope
 
 
 class HistoryEntryFilter(BaseFilterSet):
@@ -62,6 +64,11 @@ class HistoryEntryViewSet(
     serializer_class = HistoryEntrySerializer
     filterset_class = HistoryEntryFilter
     ordering = ("-number",)
+    # Those of the lifecycles that the token is for: its viewset says which.
+    token_scopes: ClassVar[TokenScopes] = {
+        "list": TokenScope.PROMOTE,
+        "retrieve": TokenScope.PROMOTE,
+    }
 
     DEFAULT_ACCESS_POLICY = lifecycle_part_policy(approve="approve", reject="approve")
 

@@ -35,7 +35,7 @@ from pulp_conda.app.access import (
 )
 from pulp_conda.app.authentication import TokenScopes, check_token
 from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
-from pulp_conda.app.models import CondaLifecycle, CondaPublication
+from pulp_conda.app.models import CondaLifecycle, CondaPublication, CondaToken
 from pulp_conda.app.models.lifecycle import with_stages
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
@@ -94,7 +94,10 @@ class CondaLifecycleViewSet(
     serializer_class = CondaLifecycleSerializer
     filterset_class = CondaLifecycleFilter
     queryset_filtering_required_permission = "conda.view_condalifecycle"
+    # Who promotes has to find the lifecycle, and to see what came of it.
     token_scopes: ClassVar[TokenScopes] = {
+        "list": TokenScope.PROMOTE,
+        "retrieve": TokenScope.PROMOTE,
         "promote": TokenScope.PROMOTE,
         "promote_packages": TokenScope.PROMOTE,
     }
@@ -130,6 +133,9 @@ class CondaLifecycleViewSet(
 
     def get_queryset(self) -> QuerySet:
         lifecycles = super().get_queryset()
+        token = getattr(self.request, "auth", None)
+        if isinstance(token, CondaToken):
+            lifecycles = token.lifecycles_in(lifecycles)
         return with_stages(lifecycles) if self.action in ("list", "retrieve") else lifecycles
 
     def error_for(self, found: Unstorable, values: Mapping[str, Any]) -> ChannelError:
