@@ -143,6 +143,18 @@ def view_policy() -> Policy:
     }
 
 
+def channel_part_policy() -> Policy:
+    """Return the access policy of objects of a channel that have no own roles.
+
+    The viewset shows those that a user may manage, and checks the rights on the channel.
+    """
+    actions = ["list", "retrieve", "create", "update", "partial_update", "destroy"]
+    return {
+        "statements": [_statement(actions)],
+        "queryset_scoping": {"function": "scope_queryset"},
+    }
+
+
 def lifecycle_part_policy(**actions: str) -> Policy:
     """Return the access policy of objects that belong to a lifecycle and have no own roles.
 

@@ -36,7 +36,12 @@
     ├── NotPrivateByFlag        CND0095
     ├── ContentGuardInUse       CND0096
     ├── NotAllManaged           CND0114
-    ├── NothingToPromote        CND0115
+    ├── NeedsLifecycle          CND0115
+    ├── TrustError              trusted publishing
+    │   ├── BadIdentityToken        CND0116
+    │   ├── NoPublisher             CND0117
+    │   ├── KeysUnavailable         CND0118
+    │   └── BadPublisher            CND0119
     ├── DiskFull                CND0080
     ├── CredentialsError        who a request comes from
     │   ├── WrongToken              CND0090
@@ -389,7 +394,7 @@ class NotAllManaged(ChannelError):
     )
 
 
-class NothingToPromote(ChannelError):
+class NeedsLifecycle(ChannelError):
     """A role that is about stages was to be given in a channel that has none."""
 
     code = "CND0115"
@@ -397,6 +402,44 @@ class NothingToPromote(ChannelError):
         "Channel '{channel}' has no lifecycle, so it has nothing for the role '{role}'. "
         "Create its stages first: pulp conda lifecycle create"
     )
+
+
+class TrustError(ChannelError):
+    """A workflow of a CI service, and a publisher that expects it or does not."""
+
+
+class BadIdentityToken(TrustError):
+    """A client wants a token to upload, and its ID token proves nothing."""
+
+    code = "CND0116"
+    message = _("The ID token is not accepted: {reason}.")
+
+
+class NoPublisher(TrustError):
+    """An ID token is right, and no publisher expects the workflow that it is from."""
+
+    code = "CND0117"
+    message = _(
+        "No publisher of a channel expects this workflow: {reason}. Change the workflow, or ask an "
+        "owner of the channel to change the publisher: pulp conda publisher update"
+    )
+
+
+class KeysUnavailable(TrustError):
+    """An ID token cannot be checked, because the keys of its provider are not there."""
+
+    code = "CND0118"
+    message = _(
+        "The ID token cannot be checked: provider '{provider}' {reason}. Try again later. "
+        "If it stays so, an administrator of this server has to look into its log."
+    )
+
+
+class BadPublisher(TrustError):
+    """A publisher is described in a way that nobody, or anybody, would match."""
+
+    code = "CND0119"
+    message = _("This is no publisher: {reason}.")
 
 
 class DiskFull(ChannelError):

@@ -10,8 +10,9 @@ from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
-from pulp_conda.app.models import CondaPublication, CondaRepository
+from pulp_conda.app.models import CondaPublication, CondaPublisher, CondaRepository
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
+from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import publication_made, version_made
 from pulp_conda.app.vocabulary import ActVerb
@@ -72,6 +73,12 @@ def note_revoked_role(instance: UserRole | GroupRole, origin: Any, **kwargs: Any
     """Note who took a role away, unless it goes with its object or user."""
     if is_asked_for(instance, origin):
         _note_about_role(ActVerb.REVOKED, instance)
+
+
+@receiver(post_delete, sender=CondaPublisher)
+def forbid_deleted_publisher(instance: CondaPublisher, **kwargs: Any) -> None:
+    """Take from a publisher what it may do, also when it goes with its channel."""
+    forbid(instance)
 
 
 def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:

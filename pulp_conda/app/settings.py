@@ -42,6 +42,10 @@ CONDA_SIGSTORE_TRUSTED_ROOT: str | None = None
 # Whether a sync checks the signatures of attestations. Those of uploads are always checked.
 CONDA_VERIFY_MIRRORED_ATTESTATIONS = True
 
+# For how many seconds a token is valid that a trusted publisher gets. It has to be there for all
+# uploads of a run.
+CONDA_PUBLISHER_TOKEN_SECONDS = 15 * 60
+
 # Limits for solving one environment on one platform: seconds, and MiB of memory. The repodata is
 # mapped into memory and does not count.
 CONDA_SOLVER_SECONDS = 60

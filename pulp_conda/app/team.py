@@ -21,7 +21,7 @@ from pulpcore.plugin.models import Group
 from pulpcore.plugin.models.role import GroupRole, Role, UserRole
 
 from pulp_conda.app.access import has_permission
-from pulp_conda.app.errors import NotAllManaged, NothingToPromote
+from pulp_conda.app.errors import NeedsLifecycle, NotAllManaged
 from pulp_conda.app.models import CondaDistribution, CondaLifecycle, CondaRepository
 from pulp_conda.app.vocabulary import ChannelRole
 
@@ -147,12 +147,12 @@ def grant(
         Whether somebody did not have all of it.
 
     Raises:
-        NothingToPromote: the role is about stages, and the channel has none.
+        NeedsLifecycle: the role is about stages, and the channel has none.
     """
     with _locked(repository):
         parts = parts_of(repository)
         if not _applies(role, parts):
-            raise NothingToPromote(channel=repository.name, role=role)
+            raise NeedsLifecycle(channel=repository.name, role=role)
         what = {"role": Role.objects.get(name=name_of(role)), "domain": None}
         changed = False
         for model, owner in _owners(users, groups):

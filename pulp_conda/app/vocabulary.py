@@ -14,6 +14,7 @@ class ActVerb(StrEnum):
 
     `changed_content`: a repository got a new version. `moved`: a stage serves another state, or a
     request for that was answered. `granted`, `revoked`: a role for an object.
+    `minted`: a workflow that a publisher expects got a token to upload.
     """
 
     CREATED = "created"
@@ -24,6 +25,7 @@ class ActVerb(StrEnum):
     MOVED = "moved"
     GRANTED = "granted"
     REVOKED = "revoked"
+    MINTED = "minted"
 
 
 class UploadState(StrEnum):

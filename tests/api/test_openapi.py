@@ -9,12 +9,14 @@ PATHS = [
     "publications/conda/conda/",
     "distributions/conda/conda/",
     "conda/blocks/",
+    "conda/publishers/",
     "conda/robots/",
     "conda/tokens/",
 ]
 SCHEMAS = [
     "conda.CondaBlock",
     "conda.CondaPackage",
+    "conda.CondaPublisher",
     "conda.CondaRemote",
     "conda.CondaRepository",
     "conda.CondaRobot",

@@ -22,6 +22,7 @@ KINDS = {
     "contentguards/conda/conda/": "conda_guard",
     "content/conda/packages/": "package",
     "content/conda/patches/": "patch",
+    "conda/publishers/": "publisher",
     "distributions/conda/conda/": "distribution",
     "publications/conda/conda/": "publication",
     "remotes/conda/conda/": "remote",
@@ -39,6 +40,7 @@ REFERS_TO = {
     "content__in": "patch",
     "content_guard": "guard",
     "distribution": "distribution",
+    "distribution__in": "distribution",
     "latest_with_content": "environment",
     "package": "package",
     "publication": "publication",
@@ -64,6 +66,7 @@ TEXTS = {"add_content_units.[]", "remove_content_units.[]"}
 # channel where the object can name one. None: there is no such place.
 FREE_FORM = {
     "attestation": None,
+    "claims": None,
     "channel_relations": None,  # URLs for clients; the server does not read them
     "downloader_config.headers.[]": None,
     "headers.[]": None,

@@ -23,6 +23,7 @@ options:
       - moved
       - granted
       - revoked
+      - minted
   name:
     description: Only what was done to objects of this name.
     type: str
@@ -89,6 +90,7 @@ def main():
                     "moved",
                     "granted",
                     "revoked",
+                    "minted",
                 ],
             },
             "name": {"type": "str"},

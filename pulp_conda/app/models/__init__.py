@@ -14,6 +14,7 @@ from .package_info import CondaPackageInfo
 from .patch import CondaPatch
 from .publication import CondaPublication
 from .publication_layout import PublicationLayout
+from .publisher import CondaPublisher, UsedIdentity
 from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
@@ -34,6 +35,7 @@ __all__ = [
     "CondaPackageInfo",
     "CondaPatch",
     "CondaPublication",
+    "CondaPublisher",
     "CondaRemote",
     "CondaRepository",
     "CondaRobot",
@@ -50,5 +52,6 @@ __all__ = [
     "PublishedShard",
     "UpstreamShards",
     "UpstreamSummary",
+    "UsedIdentity",
     "WebhookDelivery",
 ]

@@ -29,6 +29,7 @@ from .promotion import (
     CondaRollbackSerializer,
 )
 from .publication import CondaPublicationSerializer
+from .publisher import CondaPublisherSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
     CondaModifySerializer,
@@ -72,6 +73,7 @@ __all__ = [
     "CondaPromotePackagesSerializer",
     "CondaPromoteSerializer",
     "CondaPublicationSerializer",
+    "CondaPublisherSerializer",
     "CondaRemoteSerializer",
     "CondaRepositorySerializer",
     "CondaRobotSerializer",

@@ -11,6 +11,7 @@ from .lifecycle import CondaLifecycleViewSet
 from .package import CondaPackageViewSet
 from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
+from .publisher import CondaPublisherViewSet
 from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 from .token import CondaRobotViewSet, CondaTokenViewSet
@@ -25,6 +26,7 @@ __all__ = [
     "CondaPackageViewSet",
     "CondaPatchViewSet",
     "CondaPublicationViewSet",
+    "CondaPublisherViewSet",
     "CondaRemoteViewSet",
     "CondaRepositoryVersionViewSet",
     "CondaRepositoryViewSet",

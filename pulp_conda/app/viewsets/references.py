@@ -23,6 +23,8 @@ _BY_REFERENCE = {
     "added_between",
     "content",
     "content__in",
+    "distribution",
+    "distribution__in",
     "latest_with_content",
     "remote",
     "removed_between",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.builders import make_channel, make_package
+from tests.support.issuer import EXPECTED, Issuer
 
 # The connection comes from the environment. `{}` stands for a word that no other test has.
 CREATED = {
@@ -388,15 +389,41 @@ def test_roles_in_a_channel_are_given_and_taken_once(ansible, pulp, unique):
     done = ansible.tasks(tasks, "--diff")
     assert done.changed() == ["foreseen", "given", "not yet taken", "taken", "also read"]
     given = done.task("given")["members"]
-    assert [(each["role"], each["user"] or each["group"]) for each in given] == [
-        ("owner", "admin"),
-        ("uploader", ci),
-        ("uploader", devs),
-    ]
+    granted = [(each["user"], each["group"]) for each in given if each["granted"]]
+    assert granted == [(ci, None), (None, devs)]
     assert done.task("info")["members"] == done.task("foreseen")["members"] == given
     assert done.task("taken")["members"] == done.task("not yet taken")["members"]
     left = {"role": "uploader", "user": None, "group": devs, "granted": True, "complete": True}
     assert left in pulp.get(f"{repository}members/")
+
+
+def test_publishers_are_made_changed_and_removed_once(ansible, pulp, settings, unique):
+    issuer = Issuer("ansible")
+    settings.WORKLOAD_IDENTITY = {"providers": {"github": issuer.provider()}}
+    repository = pulp.post("repositories/conda/conda/", name=unique)["pulp_href"]
+    pulp.distribution(repository=repository, name=unique, base_path=unique)
+
+    def task(name, **options):
+        return {"name": name, "pulp.conda.conda_publisher": {"name": unique, **options}}
+
+    # YAML makes a number of an ID without quotes.
+    claims = {**EXPECTED, "repository_id": 583231}
+    made = {"distribution": unique, "provider": "github", "claims": claims}
+    tasks = [
+        task("foreseen", **made) | {"check_mode": True},
+        task("made", **made),
+        task("again", **made),
+        task("changed", claims={**claims, "environment": "release"}),
+        {"name": "info", "pulp.conda.conda_publisher_info": {"distribution": unique}},
+        task("removed", state="absent"),
+        task("removed again", state="absent"),
+    ]
+    done = ansible.tasks(tasks, "--diff")
+    assert done.changed() == ["foreseen", "made", "changed", "removed"]
+    assert done.task("made")["publisher"]["claims"] == EXPECTED
+    (found,) = done.task("info")["publishers"]
+    assert found["claims"] == {**EXPECTED, "environment": "release"}
+    assert "needs 'distribution'" in ansible.tasks([task("nothing")], fails=True).output
 
 
 def test_a_distribution_stays_at_a_version_or_a_publication(ansible, pulp, make_repository, unique):

@@ -111,13 +111,14 @@ def test_roles_are_given_listed_and_taken(cli, pulp, team):
     ci = pulp.user([]).session.auth[0]
     grant = ("conda", "channel", "grant", team, "--role", "uploader")
     given = cli.json(*grant, "--user", ci)
-    assert [(each["user"], each["role"], each["granted"]) for each in given] == [
+    own = [each for each in given if each["user"] in ("admin", ci)]
+    assert [(each["user"], each["role"], each["granted"]) for each in own] == [
         ("admin", "owner", False),
         (ci, "uploader", True),
     ]
     assert cli.json("conda", "channel", "members", team) == given
     taken = cli.json("conda", "channel", "revoke", team, "--role", "uploader", "--user", ci)
-    assert taken == given[:1]
+    assert taken == [each for each in given if each["user"] != ci]
     assert "Give '--user' or '--group'." in cli(*grant).stderr
     assert "[CND0115] Channel" in cli(*grant[:-1], "promoter", "--user", ci).stderr
     assert "users" in cli(*grant, "--user", "not-there").stderr

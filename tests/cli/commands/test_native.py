@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.support.builders import make_channel, make_package
+from tests.support.issuer import EXPECTED, Issuer
 
 
 @pytest.fixture
@@ -364,3 +365,22 @@ def test_packages_are_blocked_by_one_command(conda, cli, package_file, unique):
     _give_role(conda, "block", *which)
     cli.ok("conda", "block", "destroy", *which)
     assert conda("block", "list", *which) == []
+
+
+def test_publishers(conda, cli, settings, unique):
+    settings.WORKLOAD_IDENTITY = {"providers": {"github": Issuer("native").provider()}}
+    conda("channel", "create", unique)
+    claims = [f"--claim={name}={value}" for name, value in EXPECTED.items()]
+    create = ("publisher", "create", "--name", unique, "--distribution", unique)
+    made = conda(*create, "--provider", "github", *claims)
+    assert made["claims"] == EXPECTED
+    assert conda("publisher", "list", "--distribution", unique) == [made]
+    conda("publisher", "update", "--name", unique, *claims, "--claim", "environment=a=b")
+    shown = conda("publisher", "show", "--name", unique)
+    assert shown["claims"] == {**EXPECTED, "environment": "a=b"}
+    refused = cli("conda", *create, "--provider", "github", "--claim", "sub")
+    assert "'sub' is no claim." in refused.stderr
+    refused = cli("conda", "publisher", "update", "--name", unique, "--claim", "repository_id=1")
+    assert "[CND0119]" in refused.stderr
+    conda("publisher", "destroy", "--name", unique)
+    assert conda("publisher", "list", "--distribution", unique) == []

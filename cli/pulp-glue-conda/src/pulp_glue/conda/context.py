@@ -476,6 +476,21 @@ class PulpCondaTokenContext(PulpEntityContext):
         return self.call("revoke", parameters={self.HREF: self.pulp_href})
 
 
+class PulpCondaPublisherContext(Named, PulpEntityContext):
+    """Publishers: workflows of CI services that may upload to a channel."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "publisher"
+    MODEL = "condapublisher"
+    ENTITY = _("conda publisher")
+    ENTITIES = _("conda publishers")
+    HREF = "conda_conda_publisher_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>publisher)s/"
+    HREF_TEMPLATE = "conda/publishers/{pulp_id}/"
+    ID_PREFIX = "conda_publishers"
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
 class _LifecyclePartContext(PulpEntityContext):
     """A resource that belongs to a lifecycle."""
 

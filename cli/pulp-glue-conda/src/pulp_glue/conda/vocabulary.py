@@ -18,6 +18,7 @@ class ActVerb(StrEnum):
     MOVED = "moved"
     GRANTED = "granted"
     REVOKED = "revoked"
+    MINTED = "minted"
 
 
 class UploadState(StrEnum):

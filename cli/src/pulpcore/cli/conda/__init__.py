@@ -18,6 +18,7 @@ from pulpcore.cli.conda.lifecycle import lifecycle
 from pulpcore.cli.conda.lock import lock
 from pulpcore.cli.conda.messages import CondaGroup
 from pulpcore.cli.conda.publication import publication
+from pulpcore.cli.conda.publisher import publisher
 from pulpcore.cli.conda.remote import remote
 from pulpcore.cli.conda.repository import repository
 from pulpcore.cli.conda.table import add_table_format
@@ -46,6 +47,7 @@ conda_group.add_command(environment)
 conda_group.add_command(lifecycle)
 conda_group.add_command(lock)
 conda_group.add_command(publication)
+conda_group.add_command(publisher)
 conda_group.add_command(remote)
 conda_group.add_command(repository)
 conda_group.add_command(robot)

@@ -1,0 +1,1 @@
+Added trusted publishing: a workflow of GitHub Actions, GitLab CI or another service uploads without a stored secret. ``conda/publishers/``, ``pulp conda publisher`` and the Ansible modules ``conda_publisher`` and ``conda_publisher_info`` say which workflows may upload to a channel, and ``POST /api/oidc/mint_token`` exchanges the ID token of a workflow for a token to upload.
