@@ -58,7 +58,13 @@ Which packages may be served:
 policies.rules                 the rules for packages
 policies.licenses              the licenses that a rule allows
 policies.satisfaction          whether the dependencies of packages are there
-policies.closure               the packages that single packages need with them
+
+Which packages go into another channel:
+
+selection.matching             the packages that specs match
+selection.pool                 the packages of a source and a target, and what a dependency takes
+selection.survey               what could be installed at all, without solving
+selection.closure              what comes along, so that it can be installed: with a solver
 
 The changes between two states, and messages about them:
 

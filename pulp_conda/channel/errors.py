@@ -46,7 +46,12 @@
     ├── FutureMoment            CND0059
     ├── BadWebhook              CND0061
     ├── BadRequestValue         CND0064
-    └── MissingHash             CND0067
+    ├── MissingHash             CND0067
+    └── ClosureError            packages with what they need
+        ├── NotInstallable          CND0126
+        ├── TooManyRoots            CND0127
+        ├── NotProven               CND0128
+        └── SolverGaveUp            CND0129
 
 An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
 tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
@@ -586,6 +591,54 @@ class MissingHash(ChannelError):
         "It is computed from a file that is on this server: download these packages once from the "
         "channel, or sync with the policy 'immediate', and ask again. "
         "A 'pixi' file, or an 'explicit' one with the other hash, can be written now."
+    )
+
+
+class ClosureError(ChannelError):
+    """Packages cannot be selected with what they need."""
+
+
+class NotInstallable(ClosureError):
+    """A wanted package cannot be installed from the source at all."""
+
+    code = "CND0126"
+    message = _(
+        "'{specs}' cannot be installed from the source: {reason}. Nothing was changed. "
+        "Sync what is missing into the source, correct the specs, name what the machine has in "
+        "'virtual_packages', or leave the dependencies out with 'with_dependencies' false. "
+        "Packages that do not go together are asked for in requests of their own."
+    )
+
+
+class TooManyRoots(ClosureError):
+    """More packages are wanted with their dependencies than can be solved in one request."""
+
+    code = "CND0127"
+    message = _(
+        "the specs are too many to select dependencies for: {reason}. Nothing was changed. "
+        "Ask for them in several requests, or for the whole version."
+    )
+
+
+class NotProven(ClosureError):
+    """What was selected is worse than the source, which is a mistake of this server."""
+
+    code = "CND0128"
+    message = _(
+        "'{specs}' could be installed on {platform} from the source, and not from the target with "
+        "what was selected: {reason}. Nothing was changed. Set 'newest' to a larger number or to "
+        "0, and tell the maintainers of pulp_conda."
+    )
+
+
+class SolverGaveUp(ClosureError):
+    """The solver came to no end, so nobody knows which dependencies to select."""
+
+    code = "CND0129"
+    message = _(
+        "the solver has no answer for '{specs}' on {platform}: {reason}. Nothing was changed. "
+        "If it reached a limit, raise CONDA_SOLVER_SECONDS or CONDA_SOLVER_MEMORY; "
+        "with 'with_dependencies' false, nothing is solved."
     )
 
 

@@ -24,6 +24,11 @@ class VersionKey:
         except InvalidVersionError:
             self._version = None
 
+    @property
+    def is_version(self) -> bool:
+        """Whether the text is a version."""
+        return self._version is not None
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VersionKey):
             return NotImplemented

@@ -100,3 +100,97 @@ def test_nobody_copies_from_a_channel_that_they_may_not_see(pulp, source, make_r
 
     answer = somebody.try_post(f"{source}copy/", source=own, specs=["numpy"])
     assert answer.status_code == 404
+
+
+@pytest.fixture(scope="module")
+def pinned(pulp, make_repository, word):
+    """A channel in which the newest releases do not go together."""
+    repository = make_repository()
+    packages = [
+        make_package(f"app-{word}", depends=[f"left-{word}", f"right-{word}"]),
+        *(
+            make_package(f"left-{word}", f"{n}", depends=[f"mid-{word} {2 if n > 1 else 1}"])
+            for n in (1, 2, 3)
+        ),
+        make_package(f"right-{word}", depends=[f"mid-{word} 1"]),
+        make_package(f"mid-{word}", "1"),
+        make_package(f"mid-{word}", "2"),
+        make_package(f"gpu-{word}", depends=["__cuda >=12"]),
+    ]
+    pulp.modify(repository, add=[pulp.upload(package)["pulp_href"] for package in packages])
+    return repository
+
+
+def test_an_old_release_comes_if_the_solver_needs_it(pulp, pinned, make_repository, word):
+    target = make_repository()
+    report = copy(pulp, pinned, target, f"app-{word}", newest=1)
+    assert paths(report) == [
+        f"app-{word}-1.0-0.conda",
+        f"left-{word}-1-0.conda",
+        f"left-{word}-3-0.conda",
+        f"mid-{word}-1-0.conda",
+        f"mid-{word}-2-0.conda",
+        f"right-{word}-1.0-0.conda",
+    ]
+    sizes = [
+        unit["size"]
+        for unit in pulp.get(
+            "content/conda/packages/",
+            repository_version=pulp.get(target)["latest_version_href"],
+        )["results"]
+    ]
+    assert report["size"] == sum(sizes) > 0
+
+
+def test_how_many_releases_come_can_be_chosen(pulp, pinned, make_repository, word):
+    def count(newest):
+        report = copy(pulp, pinned, make_repository(), f"left-{word}", newest=newest, dry_run=True)
+        return sum(path.startswith("left") for path in paths(report))
+
+    assert [count(newest) for newest in (1, 2, 0)] == [1, 2, 3]
+
+
+def test_what_needs_a_machine_of_its_own_comes_if_the_machine_is_named(
+    pulp, pinned, make_repository, word
+):
+    target, gpu = make_repository(), f"gpu-{word}"
+    with pytest.raises(TaskFailed, match="which the machine does not have") as refused:
+        copy(pulp, pinned, target, gpu)
+    assert refused.value.code == "CND0126"
+    assert filenames(pulp, target) == []
+    report = copy(pulp, pinned, target, gpu, virtual_packages={"__cuda": "12.9"})
+    assert paths(report) == [f"{gpu}-1.0-0.conda"]
+
+
+def test_specs_that_do_not_go_together_are_refused(pulp, pinned, make_repository, word):
+    target, specs = make_repository(), (f"left-{word} 3", f"right-{word}")
+    with pytest.raises(TaskFailed) as refused:
+        copy(pulp, pinned, target, *specs)
+    assert refused.value.code == "CND0126"
+    assert filenames(pulp, target) == []
+    assert len(paths(copy(pulp, pinned, target, *specs, with_dependencies=False))) == 2
+
+
+def test_a_solver_that_reaches_its_limit_copies_nothing(
+    pulp, pinned, make_repository, word, settings
+):
+    settings.CONDA_SOLVER_MEMORY = 1
+    target = make_repository()
+    with pytest.raises(TaskFailed) as refused:
+        copy(pulp, pinned, target, f"app-{word}")
+    assert refused.value.code == "CND0129"
+    assert filenames(pulp, target) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"newest": -1}, id="a negative number"),
+        pytest.param({"virtual_packages": ["__cuda"]}, id="a list"),
+        pytest.param({"virtual_packages": {"cuda": "12"}}, id="no virtual package"),
+        pytest.param({"virtual_packages": {"__cuda": "a b"}}, id="no version"),
+    ],
+)
+def test_bounds_that_mean_nothing_are_refused_at_once(pulp, pinned, make_repository, body):
+    answer = pulp.try_post(f"{make_repository()}copy/", source=pinned, specs=["x"], **body)
+    assert answer.status_code == 400 and next(iter(body)) in answer.text

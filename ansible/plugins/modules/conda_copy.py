@@ -22,14 +22,27 @@ options:
     description: The number of the version of O(source) to copy from. The default is the latest one.
     type: int
   specs:
-    description: Match specs of the packages to copy. Names may contain globs.
+    description:
+      - Match specs of the packages to copy. Names may contain globs.
+      - With dependencies, the specs are for packages that are installed together, and several specs
+        for one name are alternatives.
     type: list
     elements: str
     required: true
   with_dependencies:
-    description: Whether to also copy dependencies that O(repository) does not have.
+    description:
+      - Whether to copy what can be installed, with the dependencies that O(repository) does not
+        have. Otherwise, all packages that match a spec are copied, and nothing else.
     type: bool
     default: true
+  newest:
+    description: With dependencies, how many of the newest releases to copy for each spec and each
+      dependency. V(0) copies all. The default is 2.
+    type: int
+  virtual_packages:
+    description: With dependencies, what the machines have that no channel brings, as versions by
+      name, such as V(__cuda). Write versions in quotes.
+    type: dict
   overwrite:
     description: Whether a package may replace another file of the same name.
     type: bool
@@ -62,6 +75,13 @@ unmet:
   elements: str
   returned: if both repositories exist
   sample: []
+not_installable:
+  description: Packages that match a spec and cannot be installed on one of their platforms, so that
+    they are left out there.
+  type: list
+  elements: str
+  returned: if both repositories exist
+  sample: []
 version:
   description: The number of the new version.
   type: int
@@ -85,7 +105,7 @@ def work(module):
         report = repository.copy(
             href if number is None else f"{href}versions/{number}/",
             dry_run=module.check_mode,
-            **module.given("specs", "with_dependencies", "overwrite"),
+            **module.given("specs", "with_dependencies", "newest", "virtual_packages", "overwrite"),
         )
     except PulpException as error:
         if not module.comes_later(error):
@@ -97,6 +117,7 @@ def work(module):
         **results(report["count"] > 0, {"packages": []}, {"packages": copied}),
         "copied": copied,
         "unmet": report["unmet"],
+        "not_installable": report["not_installable"],
         **version,
     }
 
@@ -110,6 +131,8 @@ def main():
             "source_version": {"type": "int"},
             "specs": {"type": "list", "elements": "str", "required": True},
             "with_dependencies": {"type": "bool", "default": True},
+            "newest": {"type": "int"},
+            "virtual_packages": {"type": "dict"},
             "overwrite": {"type": "bool", "default": False},
         },
     )

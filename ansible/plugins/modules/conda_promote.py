@@ -33,10 +33,19 @@ options:
     type: list
     elements: str
   with_dependencies:
-    description: Whether to also promote dependencies of single packages that the stage does not
-      have.
+    description: For single packages, whether to promote what can be installed, with the
+      dependencies that the stage does not have. Otherwise, all packages that match a spec are
+      promoted, and nothing else.
     type: bool
     default: true
+  newest:
+    description: With dependencies of single packages, how many of the newest releases to promote
+      for each spec and each dependency. V(0) promotes all. The default is 2.
+    type: int
+  virtual_packages:
+    description: With dependencies of single packages, what the machines have that no channel
+      brings, as versions by name, such as V(__cuda). Write versions in quotes.
+    type: dict
   reason:
     description: The reason. It is kept in the history.
     type: str
@@ -151,7 +160,7 @@ def _promote(module, lifecycle):
         if module.params["source_state"]:
             body["state"] = module.params["source_state"]
         return lifecycle.promote(module.params["stage"], **body)
-    body["with_dependencies"] = module.params["with_dependencies"]
+    body |= module.given("with_dependencies", "newest", "virtual_packages")
     return lifecycle.promote_packages(module.params["stage"], module.params["specs"], **body)
 
 
@@ -172,6 +181,8 @@ def main():
             "source_state": {"type": "str"},
             "specs": {"type": "list", "elements": "str"},
             "with_dependencies": {"type": "bool", "default": True},
+            "newest": {"type": "int"},
+            "virtual_packages": {"type": "dict"},
             "reason": {"type": "str"},
             "overrides": {"type": "dict"},
             "fail_on_block": {"type": "bool", "default": True},

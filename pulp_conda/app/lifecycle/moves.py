@@ -228,7 +228,11 @@ def _changes(
 
 def _kept_of(report: Report) -> dict[str, Any]:
     """Return the facts of a report that the next try does not find out again."""
-    return {key: report[key] for key in ("packages", "unmet", "blocked") if key in report}
+    return {
+        key: report[key]
+        for key in ("packages", "size", "unmet", "not_installable", "blocked")
+        if key in report
+    }
 
 
 def _gate_report(gate: Gate, verdict: Verdict, overrides: Overrides) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from pulpcore.plugin.serializers import ValidateFieldsMixin
 
+from pulp_conda.app.serializers.bounds import DependencyBoundsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import SourceField
 from pulp_conda.channel.matchspec import Query
@@ -24,7 +25,7 @@ from pulp_conda.channel.matchspec import Query
         )
     ]
 )
-class CondaCopySerializer(ValidateFieldsMixin, serializers.Serializer):
+class CondaCopySerializer(ValidateFieldsMixin, DependencyBoundsSerializer):
     """Which packages of another repository to add to this one."""
 
     source = SourceField(
@@ -33,18 +34,12 @@ class CondaCopySerializer(ValidateFieldsMixin, serializers.Serializer):
     specs = serializers.ListField(
         child=serializers.CharField(max_length=1000),
         help_text=_(
-            "MatchSpecs; all packages that match one of them are copied, for example "
-            "['numpy >=2', 'lib*']."
+            "MatchSpecs of the packages to copy, for example ['numpy >=2', 'lib*']. With "
+            "dependencies, the specs are for packages that are installed together, and several "
+            "specs for one name are alternatives."
         ),
         min_length=1,
         max_length=100,
-    )
-    with_dependencies = serializers.BooleanField(
-        help_text=_(
-            "Also copy what they depend on, as far as the repository does not have it. "
-            "The default is true."
-        ),
-        default=True,
     )
     overwrite = serializers.BooleanField(
         help_text=_(

@@ -8,6 +8,7 @@ from pulpcore.plugin.serializers import ValidateFieldsMixin
 
 from pulp_conda.app.errors import WrongOrder
 from pulp_conda.app.models import CondaStage
+from pulp_conda.app.serializers.bounds import DependencyBoundsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.history import LONGEST_REASON
 from pulp_conda.channel.matchspec import Query
@@ -92,7 +93,7 @@ class CondaPromoteSerializer(_PromotionSerializer):
     )
 
 
-class CondaPromotePackagesSerializer(_PromotionSerializer):
+class CondaPromotePackagesSerializer(_PromotionSerializer, DependencyBoundsSerializer):
     """Which packages to promote to a stage that otherwise stays as it is."""
 
     source = serializers.CharField(
@@ -101,18 +102,12 @@ class CondaPromotePackagesSerializer(_PromotionSerializer):
     specs = serializers.ListField(
         child=serializers.CharField(max_length=1000),
         help_text=_(
-            "MatchSpecs; all packages that match one of them are promoted, for example "
-            "['openssl 3.5.5']."
+            "MatchSpecs of the packages to promote, for example ['openssl 3.5.5']. With "
+            "dependencies, the specs are for packages that are installed together, and several "
+            "specs for one name are alternatives."
         ),
         min_length=1,
         max_length=100,
-    )
-    with_dependencies = serializers.BooleanField(
-        help_text=_(
-            "Also promote what they depend on, as far as the stage does not have it. "
-            "The default is true."
-        ),
-        default=True,
     )
 
     def default_source(self, stages: list[CondaStage], stage: CondaStage) -> CondaStage:

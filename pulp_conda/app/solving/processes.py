@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from gettext import gettext as _
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
-from uuid import UUID
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
 
 from pulp_conda.app.vocabulary import SolverVerdict
 
-# The key of an environment, and a platform.
-JobKey = tuple[UUID, str]
+# By what the caller knows a job.
+Key = TypeVar("Key")
 
 # The time to start a child and to open the repodata. It does not count for the job.
 _SECONDS_TO_START = 30
@@ -49,24 +50,24 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[Key]):
     """An environment to solve on a platform.
 
     Fields:
-        key: Its outcome has the same key: the key of the environment, and the platform.
+        key: Its outcome has the same key.
         platform: The subdir to solve it for.
         specs: What to install, as MatchSpecs.
         virtual_packages: What the machine has, as {name: version} (CEP 30).
     """
 
-    key: JobKey
+    key: Key
     platform: str
     specs: tuple[str, ...]
     virtual_packages: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[Key]):
     """What the solver says about a job.
 
     Fields:
@@ -79,7 +80,7 @@ class Outcome:
             repodata counts.
     """
 
-    key: JobKey
+    key: Key
     verdict: SolverVerdict
     explanation: str | None
     packages: list[dict[str, Any]]
@@ -88,13 +89,13 @@ class Outcome:
 
 
 def solve(
-    jobs: Iterable[Job],
+    jobs: Iterable[Job[Key]],
     channels: list[Channel],
     *,
     seconds_per_job: float,
     memory_mb: int,
     processes: int = 1,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome[Key]]:
     """Yield the `Outcome` of every job, in the order in which the jobs are done.
 
     The same records and the same job give the same solution. When the generator is closed, no
@@ -116,7 +117,7 @@ def solve(
             for c in channels
         ],
     }
-    children: list[_Child] = []
+    children: list[_Child[Key]] = []
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or children:
@@ -148,7 +149,16 @@ def solve(
                 child.end()
 
 
-class _Child:
+def limits() -> dict[str, int]:
+    """Return the limits of solving, as keyword arguments of `solve`."""
+    return {
+        "seconds_per_job": settings.CONDA_SOLVER_SECONDS,
+        "memory_mb": settings.CONDA_SOLVER_MEMORY,
+        "processes": settings.CONDA_SOLVER_PROCESSES or os.cpu_count() or 1,
+    }
+
+
+class _Child(Generic[Key]):
     """A process that solves, and the job that it works on.
 
     Attributes:
@@ -159,11 +169,11 @@ class _Child:
         is_worn: Whether it died by itself, in a job that was not its first.
     """
 
-    job: Job
+    job: Job[Key]
     deadline: float
 
     def __init__(
-        self, request: dict[str, Any], job: Job, seconds_per_job: float, memory_mb: int
+        self, request: dict[str, Any], job: Job[Key], seconds_per_job: float, memory_mb: int
     ) -> None:
         self._seconds = seconds_per_job
         self._memory_mb = memory_mb
@@ -187,7 +197,7 @@ class _Child:
         self.send(job)
         self.deadline += _SECONDS_TO_START
 
-    def send(self, job: Job) -> None:
+    def send(self, job: Job[Key]) -> None:
         """Give a job to the child, which has none."""
         self.job = job
         self._started = time.monotonic()
@@ -200,7 +210,7 @@ class _Child:
             }
         )
 
-    def receive(self) -> Outcome | None:
+    def receive(self) -> Outcome[Key] | None:
         """Read what the child wrote, and return the outcome of the job if it is complete."""
         data = os.read(self.answers.fileno(), _READ_SIZE)
         if not data:
@@ -213,7 +223,7 @@ class _Child:
         self._answered += 1
         return self._outcome(**answer)
 
-    def check_time(self) -> Outcome | None:
+    def check_time(self) -> Outcome[Key] | None:
         """If the time of the job is over, end the process, and return an outcome that says so."""
         if time.monotonic() < self.deadline:
             return None
@@ -240,7 +250,7 @@ class _Child:
             # The process ended. `receive` finds that out.
             pass
 
-    def _died(self) -> Outcome:
+    def _died(self) -> Outcome[Key]:
         self._kill()
         self.is_worn = self._answered > 0
         self._errors.seek(0)
@@ -274,7 +284,7 @@ class _Child:
         packages: Iterable[dict[str, Any]] = (),
         seconds: float | None = None,
         peak_mb: int = 0,
-    ) -> Outcome:
+    ) -> Outcome[Key]:
         if seconds is None:
             seconds = time.monotonic() - self._started
         return Outcome(

@@ -8,11 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from uuid import UUID
 
 from pulpcore.plugin.models import ProgressReport, Publication, PublishedMetadata
 
 from pulp_conda.app.models import CondaEnvironment, CondaPublication, CondaSolution
-from pulp_conda.app.solving.processes import Channel, Job, JobKey, Outcome, solve
+from pulp_conda.app.solving.processes import Channel, Job, Outcome, solve
 from pulp_conda.app.versions.state import State
 from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
@@ -21,6 +22,9 @@ from pulp_conda.channel.environments.virtual_packages import merge_virtual_packa
 # Several URLs may serve a publication. So its own packages are stored without a URL, and the solver
 # gets this one.
 _OWN_URL = "https://publication.invalid"
+
+# The key of an environment, and a platform.
+JobKey = tuple[UUID, str]
 
 # Solutions by the key of the environment and the platform.
 Solutions = dict[JobKey, CondaSolution]
@@ -122,7 +126,7 @@ def solve_environments(
     return solutions
 
 
-def _job(environment: CondaEnvironment, platform: str) -> Job:
+def _job(environment: CondaEnvironment, platform: str) -> Job[JobKey]:
     return Job(
         key=(environment.pk, platform),
         platform=platform,
@@ -133,7 +137,7 @@ def _job(environment: CondaEnvironment, platform: str) -> Job:
     )
 
 
-def _keep(basis: Basis, outcome: Outcome) -> CondaSolution:
+def _keep(basis: Basis, outcome: Outcome[JobKey]) -> CondaSolution:
     environment, platform = outcome.key
     for package in outcome.packages:
         # Every stage has its own URL for the packages of the publication itself.

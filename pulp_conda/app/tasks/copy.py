@@ -7,9 +7,10 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.results import checked
-from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.solving.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import VersionOutcome
+from pulp_conda.channel.selection.closure import Bounds
 
 
 @disk_errors()
@@ -19,25 +20,31 @@ def copy_packages(
     specs: list[str],
     source_number: int | None = None,
     with_dependencies: bool = True,
+    newest: int = 2,
+    virtual_packages: dict[str, str | None] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Make a version with packages of another repository on top, and return the report.
 
     Args:
-        specs: MatchSpecs. The task copies all packages that match one of them.
+        specs: MatchSpecs of the packages.
         source_number: The number of the version to copy from. The default is the latest.
-        with_dependencies: Also copy what they depend on, unless the repository has it.
+        with_dependencies: Copy what can be installed, with what it needs, see `choose_packages`.
+            Otherwise all packages that match a spec.
+        newest: How many releases for each spec and each dependency. 0 means all.
+        virtual_packages: Changes to what machines are assumed to have, as versions by name.
         overwrite: Packages may replace other files of the same name.
         dry_run: Return the same report, and change nothing.
 
     Raises:
-        CondaError: `NothingToPromote`, `BadMatchSpec` or `PackageConflict`.
+        CondaError: The errors of `choose_packages`, or `PackageConflict`.
     """
     repository = CondaRepository.objects.get(pk=repository_pk)
     source = _version(CondaRepository.objects.get(pk=source_pk), source_number)
     base = repository.latest_version()
-    found = choose_packages(specs, VersionState(source), VersionState(base), with_dependencies)
+    bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
+    found = choose_packages(specs, VersionState(source), VersionState(base), bounds)
     keys = [package.key for package in found.packages]
     if not overwrite:
         repository.check_content_overwrite(base, keys)

@@ -11,9 +11,10 @@ from pulp_conda.app.lifecycle.packages import (
     state_of,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
-from pulp_conda.app.versions.selection import choose_packages, describe
+from pulp_conda.app.solving.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
+from pulp_conda.channel.selection.closure import Bounds
 
 
 def promote_packages(
@@ -22,6 +23,8 @@ def promote_packages(
     specs: list[str],
     requester_pk: int,
     with_dependencies: bool = True,
+    newest: int = 2,
+    virtual_packages: dict[str, str | None] | None = None,
     reason: str = "",
     overrides: dict[str, str] | None = None,
     dry_run: bool = False,
@@ -32,18 +35,22 @@ def promote_packages(
     If they block it, it is deleted.
 
     Args:
-        specs: MatchSpecs. The task promotes all packages that match one of them.
-        with_dependencies: Also promote what they depend on, unless the stage has it.
+        specs: MatchSpecs of the packages.
+        with_dependencies: Promote what can be installed, with what it needs, see `choose_packages`.
+            Otherwise all packages that match a spec.
+        newest: How many releases for each spec and each dependency. 0 means all.
+        virtual_packages: Changes to what machines are assumed to have, as versions by name.
         overrides: By the name of a gate, the reason to pass it in any case.
         dry_run: Return the same report, and change nothing.
 
     Raises:
-        CondaError: `StageServesNothing` or `NothingToPromote`.
+        CondaError: `StageServesNothing`, or the errors of `choose_packages`.
     """
     stage = CondaStage.objects.get(pk=stage_pk)
     source = VersionState(served_version(CondaStage.objects.get(pk=source_pk)))
     base = served_version(stage)
-    found = choose_packages(specs, source, VersionState(base), with_dependencies)
+    bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
+    found = choose_packages(specs, source, VersionState(base), bounds)
     requester = get_user_model().objects.filter(pk=requester_pk).first()
     if not found.packages:
         entry = HistoryEntry.make(

@@ -7,9 +7,10 @@ from django.db import transaction
 from pulpcore.plugin.models import TaskGroup
 from pulpcore.plugin.tasking import dispatch
 
-from pulp_conda.app.lifecycle.gates.environments import basis_of, limits
+from pulp_conda.app.lifecycle.gates.environments import basis_of
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
 from pulp_conda.app.results import checked
+from pulp_conda.app.solving.processes import limits
 from pulp_conda.app.solving.solutions import solve_environments
 
 # How many environments a task solves. More would leave some workers without work. Less would open

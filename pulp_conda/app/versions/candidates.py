@@ -9,7 +9,9 @@ from django.db import connection
 from pulp_conda.app.versions.ages import first_seen
 from pulp_conda.app.versions.blocked import IS_FREE
 from pulp_conda.app.versions.state import State
+from pulp_conda.channel.fields import served_form
 from pulp_conda.channel.policies.satisfaction import Candidate
+from pulp_conda.channel.selection.pool import Package
 
 _BATCH = 2000
 
@@ -54,6 +56,14 @@ FROM conda_condapackage AS package CROSS JOIN LATERAL ({{origin}}) AS member
     {_INDEXED}
 WHERE package.name = ANY(%(names)s) AND (%(with_blocked)s OR {IS_FREE})
 ORDER BY package.subdir COLLATE "C", package.filename COLLATE "C"
+"""
+
+# The same with the whole records.
+_WITH_RECORDS = f"""
+SELECT {_COLUMNS}, package.record, package.in_v3, package.is_plain
+FROM conda_condapackage AS package CROSS JOIN LATERAL ({{origin}}) AS member
+    {_INDEXED}
+WHERE package.name = ANY(%(names)s) AND {IS_FREE}
 """
 
 _NAMES = """
@@ -106,6 +116,26 @@ def candidates_named(
     with connection.cursor() as cursor:
         cursor.execute(statement, facts)
         return list(map(Candidate._make, cursor.fetchall()))
+
+
+def packages_named(state: State, names: Iterable[str]) -> Iterator[Package]:
+    """Yield all packages of these names with their records, in the form that clients read.
+
+    Those that no client could read are left out, as in publications.
+    """
+    origin = state.origin("package.content_ptr_id", "state")
+    statement = _WITH_RECORDS.format(origin=origin, depends="NULL", is_new="true")
+    with connection.chunked_cursor() as cursor:
+        cursor.itersize = _BATCH
+        cursor.execute(statement, {**state.facts("state"), "names": list(names)})
+        for *columns, record, in_v3, is_plain in cursor:
+            candidate, served = Candidate._make(columns), record.encode()
+            if not is_plain:
+                try:
+                    served = served_form(candidate.subdir, candidate.filename, served)
+                except ValueError:
+                    continue
+            yield Package.read(candidate, served, in_v3)
 
 
 def names_of(state: State) -> list[str]:

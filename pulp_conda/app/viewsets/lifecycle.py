@@ -47,6 +47,7 @@ from pulp_conda.app.serializers import (
     CondaRollbackSerializer,
     CondaSolveSerializer,
 )
+from pulp_conda.app.serializers.bounds import DependencyBoundsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import find_environments
 from pulp_conda.app.solving.lock_files import (
@@ -223,7 +224,7 @@ class CondaLifecycleViewSet(
             data,
             source_pk=str(data["source"].pk),
             specs=data["specs"],
-            with_dependencies=data["with_dependencies"],
+            **DependencyBoundsSerializer.arguments(data),
             overrides=data["overrides"],
         )
 

@@ -40,6 +40,7 @@ from pulp_conda.app.serializers import (
     CondaUploadSerializer,
     CondaVersionDiffSerializer,
 )
+from pulp_conda.app.serializers.bounds import DependencyBoundsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import Source
 from pulp_conda.app.tasks.copy import copy_packages
@@ -198,7 +199,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 "source_pk": str(source.pk),
                 "source_number": number,
                 "specs": data["specs"],
-                "with_dependencies": data["with_dependencies"],
+                **DependencyBoundsSerializer.arguments(data),
                 "overwrite": data["overwrite"],
                 "dry_run": data["dry_run"],
             },

@@ -29,12 +29,13 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.models.patch import diff_patches
 from pulp_conda.app.publishing.channel import write_files
+from pulp_conda.app.solving.selection import choose_packages
 from pulp_conda.app.solving.solutions import environments_of
 from pulp_conda.app.versions.candidates import candidates, candidates_named, names_of
 from pulp_conda.app.versions.comparison import compare, count_changes
 from pulp_conda.app.versions.records import package_rows
-from pulp_conda.app.versions.selection import choose_packages
 from pulp_conda.app.versions.state import NOTHING, VersionState
+from pulp_conda.channel.selection.closure import Bounds
 from tests.support.builders import make_record
 
 pytestmark = pytest.mark.django_db
@@ -172,13 +173,13 @@ def test_packages_are_found_by_name(states):
 
 def test_packages_are_chosen_with_what_they_need(states):
     def choose(state):
-        found = choose_packages(["scipy"], state, NOTHING, with_dependencies=True)
+        found = choose_packages(["scipy"], state, NOTHING, Bounds())
         return sorted(_paths(found.packages)), found.unmet
 
     assert len(_same(states, choose)[0]) == 3
     into = _same(
         states,
-        lambda state: _paths(choose_packages(["scipy"], states.before, state, False).packages),
+        lambda state: _paths(choose_packages(["scipy"], states.before, state, None).packages),
     )
     assert into == ["linux-64/scipy-0.9-0.conda"]
 

@@ -1,14 +1,12 @@
 """The gate `environments`: the solver finds packages for each environment in the new state."""
 
-import os
 from collections.abc import Iterator, Sequence
 from gettext import gettext as _
 from typing import Any
 
-from django.conf import settings
-
 from pulp_conda.app.lifecycle.gates.case import SHOWN, Case, Gate, Verdict, find_channel, served_by
 from pulp_conda.app.models import CondaEnvironment, CondaPublication
+from pulp_conda.app.solving.processes import limits
 from pulp_conda.app.solving.solutions import (
     Basis,
     PublishedChannel,
@@ -128,15 +126,6 @@ def basis_of(gate: Gate, publication: CondaPublication) -> Basis:
             distribution = find_channel(channel)
             others.append(PublishedChannel(distribution.url, served_by(distribution)))
     return Basis(publication, others, order.index(OWN))
-
-
-def limits() -> dict[str, int]:
-    """Return the limits of solving, as keyword arguments of `solving.processes.solve`."""
-    return {
-        "seconds_per_job": settings.CONDA_SOLVER_SECONDS,
-        "memory_mb": settings.CONDA_SOLVER_MEMORY,
-        "processes": settings.CONDA_SOLVER_PROCESSES or os.cpu_count(),
-    }
 
 
 def _notes(environments: list[CondaEnvironment], gate: Gate) -> Iterator[str]:

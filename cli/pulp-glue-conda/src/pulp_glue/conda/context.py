@@ -191,7 +191,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         Parameters:
             source: The href of a repository or of a version of one.
             specs: Match specs of the packages.
-            body: with_dependencies, overwrite, dry_run.
+            body: with_dependencies, newest, virtual_packages, overwrite, dry_run.
         """
         body = {"source": source, "specs": specs, **body}
         return self.call("copy", parameters={self.HREF: self.pulp_href}, body=_given(body))
@@ -326,7 +326,7 @@ class PulpCondaLifecycleContext(Named, PulpEntityContext):
     def promote_packages(self, stage: str, specs: list[str], **body: t.Any) -> t.Any:
         """Add packages to what a stage serves.
 
-        Body: source, overrides, reason, dry_run, with_dependencies.
+        Body: source, overrides, reason, dry_run, with_dependencies, newest, virtual_packages.
         """
         return self._post("promote_packages", stage=stage, specs=specs, **body)
 

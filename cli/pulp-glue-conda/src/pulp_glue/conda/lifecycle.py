@@ -151,6 +151,10 @@ def describe_report(report: dict[str, t.Any]) -> list[str]:
     if unmet:
         lines.append(_("Dependencies that are neither in the stage nor in the source:"))
         lines += [f"    {each}" for each in unmet[:_SHOWN]] + _more(len(unmet))
+    not_installable = report.get("not_installable") or []
+    if not_installable:
+        lines.append(_("Not installable, and left out there:"))
+        lines += [f"    {each}" for each in not_installable[:_SHOWN]] + _more(len(not_installable))
     return lines + _describe_way_back(report)
 
 

@@ -13,6 +13,7 @@ from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import (
     all_of,
     allow_mass_removal_option,
+    bounds_options,
     diff_options,
     dry_run_option,
     limit_option,
@@ -214,8 +215,12 @@ def diff(
     "--dependencies/--no-dependencies",
     "with_dependencies",
     default=True,
-    help=_("Also copy dependencies that the target does not have. This is the default."),
+    help=_(
+        "Copy what can be installed, with the dependencies that the target does not have. This is "
+        "the default. With --no-dependencies, copy all packages that match, and nothing else."
+    ),
 )
+@all_of(bounds_options)
 @click.option(
     "--overwrite", is_flag=True, help=_("Let a package replace another file with the same name.")
 )
@@ -227,11 +232,12 @@ def copy(
     source: tuple[str, int | None],
     target: str,
     specs: tuple[str, ...],
-    **options: bool,
+    **options: t.Any,
 ) -> None:
-    """Copy the packages that match one of the specs from one channel to another.
+    """Copy the packages that match the specs from one channel to another.
 
-    The source is a channel, or one version of it, written as NAME@NUMBER.
+    The specs are for packages that are installed together. Several specs for one name are
+    alternatives. The source is a channel, or one version of it, written as NAME@NUMBER.
     """
     name, number = source
     channel = Channel(pulp_ctx, name)
@@ -247,6 +253,8 @@ def copy(
     click.echo(text.format(**report, target=target), err=True)
     for unmet in report["unmet"]:
         click.echo(_("No channel has this dependency: {unmet}").format(unmet=unmet), err=True)
+    for reason in report["not_installable"]:
+        click.echo(_("Not installable, and left out there: {}").format(reason), err=True)
 
 
 @channel.command()

@@ -57,6 +57,7 @@ from pulpcore.cli.conda.lookup import (
 )
 from pulpcore.cli.conda.options import (
     all_of,
+    bounds_options,
     diff_options,
     dry_run_option,
     limit_option,
@@ -324,8 +325,12 @@ def _overrides(
     "--dependencies/--no-dependencies",
     "with_dependencies",
     default=None,
-    help=_("With --package: also promote the dependencies. This is the default."),
+    help=_(
+        "With --package: promote what can be installed, with the dependencies that the stage does "
+        "not have. This is the default."
+    ),
 )
+@all_of(bounds_options)
 @click.option(
     "--override",
     "overrides",
@@ -348,6 +353,8 @@ def promote(
     specs: tuple[str, ...],
     state: str | None,
     with_dependencies: bool | None,
+    newest: int | None,
+    virtual_packages: dict[str, str | None] | None,
     **body: t.Any,
 ) -> None:
     """Let a stage serve what the stage before it serves, if its gates allow that.
@@ -356,10 +363,17 @@ def promote(
     """
     if specs and state:
         raise click.UsageError(_("Give --package or --state, but not both."))
-    if with_dependencies is not None and not specs:
-        raise click.UsageError(_("--dependencies and --no-dependencies need a --package."))
+    bounds = {
+        "with_dependencies": with_dependencies,
+        "newest": newest,
+        "virtual_packages": virtual_packages,
+    }
+    if not specs and any(value is not None for value in bounds.values()):
+        raise click.UsageError(
+            _("--dependencies, --no-dependencies, --newest and --virtual-package need a --package.")
+        )
     if specs:
-        body["with_dependencies"] = with_dependencies
+        body |= bounds
         report = lifecycle_ctx.promote_packages(stage, list(specs), **body)
     else:
         report = lifecycle_ctx.promote(stage, state=state, **body)

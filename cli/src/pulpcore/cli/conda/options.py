@@ -59,6 +59,44 @@ private_option = click.option(
 )
 
 
+def _virtual_packages(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str | None] | None:
+    packages: dict[str, str | None] = {}
+    for value in values:
+        name, equals, version = value.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(
+                _("write NAME=VERSION, for example '__cuda=12.4'."), param=param
+            )
+        packages[name] = version or None
+    return packages or None
+
+
+# How much comes along when packages are taken with their dependencies.
+bounds_options: list[Any] = [
+    click.option(
+        "--newest",
+        type=click.IntRange(0, 1000),
+        help=_(
+            "With dependencies: how many of the newest releases to take for each spec and each "
+            "dependency. 0 takes all. The default is 2."
+        ),
+    ),
+    click.option(
+        "--virtual-package",
+        "virtual_packages",
+        multiple=True,
+        callback=_virtual_packages,
+        help=_(
+            "With dependencies: a virtual package of the machines, as NAME=VERSION, for example "
+            "'__cuda=12.4'. Without a version, the machines do not have it. Can be specified "
+            "multiple times."
+        ),
+    ),
+]
+
+
 def _repository_option(**options: Any) -> Callable[[FC], FC]:
     return resource_option(
         "--repository",
