@@ -48,6 +48,8 @@
     │   ├── TokenNotForThis         CND0091
     │   ├── TooManyFailures         CND0092
     │   └── TokenRevoked            CND0093
+    ├── NoSuchEnvironment       CND0130
+    ├── NotPublished            CND0131
     └── DoorError               an upload by a tool
         ├── UnknownChannel          CND0107
         ├── FromBrowser             CND0108
@@ -562,4 +564,23 @@ class NotServedYet(DoorError):
         "'{filename}': the request was taken, but after {seconds} seconds the channel does not "
         "show it yet, because other work goes first. It will later. "
         "To send the same request again does no harm."
+
+
+class NoSuchEnvironment(ChannelError):
+    """A version of a repository has no environment of this name."""
+
+    code = "CND0130"
+    message = _(
+        "version {version} of repository '{repository}' has no environment '{environment}', but "
+        "{names}. Name one of these, or register it with 'pulp conda environment create'."
+    )
+
+
+class NotPublished(ChannelError):
+    """Environments are solved on a publication, and a version has none."""
+
+    code = "CND0131"
+    message = _(
+        "version {version} of repository '{repository}' is not published, so no environment is "
+        "solved on it. Publish it with 'pulp conda publication create', and ask again."
     )

@@ -194,3 +194,55 @@ def test_a_solver_that_reaches_its_limit_copies_nothing(
 def test_bounds_that_mean_nothing_are_refused_at_once(pulp, pinned, make_repository, body):
     answer = pulp.try_post(f"{make_repository()}copy/", source=pinned, specs=["x"], **body)
     assert answer.status_code == 400 and next(iter(body)) in answer.text
+
+
+@pytest.fixture
+def team(pulp, make_repository, word):
+    """A published channel with an environment, and more than the environment is solved to."""
+    repository = make_repository(autopublish=True)
+    packages = [
+        make_package(f"top-{word}", "1", depends=[f"low-{word}"]),
+        make_package(f"top-{word}", "2", depends=[f"low-{word} <3"]),
+        *(make_package(f"low-{word}", f"{n}", subdir="linux-64") for n in (1, 2, 3)),
+        make_package(f"low-{word}", "1", subdir="osx-arm64"),
+    ]
+    pulp.modify(repository, add=[pulp.upload(package)["pulp_href"] for package in packages])
+    pulp.environment(repository, "desk", f"top-{word}\n", platforms=["linux-64", "osx-arm64"])
+    return repository
+
+
+def test_exactly_what_an_environment_is_solved_to_is_copied(pulp, team, make_repository, word):
+    target = make_repository()
+    report = pulp.post(f"{target}copy/", source=team, environments=["desk"])["result"]
+    assert [package["path"] for package in report["packages"]] == [
+        f"linux-64/low-{word}-2-0.conda",
+        f"noarch/top-{word}-2-0.conda",
+        f"osx-arm64/low-{word}-1-0.conda",
+    ]
+    assert filenames(pulp, target) == sorted(paths(report))
+    again = pulp.post(f"{target}copy/", source=team, environments=["desk"])["result"]
+    assert again["outcome"] == "unchanged"
+
+
+def test_an_environment_that_has_no_solution_copies_nothing(pulp, team, make_repository, word):
+    target = make_repository()
+
+    def refused(*environments, source=team):
+        with pytest.raises(TaskFailed) as failed:
+            pulp.post(f"{target}copy/", source=source, environments=[*environments])
+        return failed.value
+
+    assert refused("desks").code == "CND0130"
+    pulp.environment(team, "odd", f"top-{word} 9\n", platforms=["linux-64"])
+    failed = refused("desk", "odd")
+    assert failed.code == "CND0126" and f"top-{word} ==9. Nothing" in str(failed)
+    unpublished = make_repository()
+    pulp.environment(unpublished, "desk", f"top-{word}\n", platforms=["linux-64"])
+    assert refused("desk", source=unpublished).code == "CND0131"
+    assert filenames(pulp, target) == []
+
+
+def test_a_copy_needs_specs_or_environments_and_not_both(pulp, team, make_repository):
+    for body in ({}, {"specs": ["a"], "environments": ["desk"]}):
+        answer = pulp.try_post(f"{make_repository()}copy/", source=team, **body)
+        assert answer.status_code == 400 and "environments" in answer.text

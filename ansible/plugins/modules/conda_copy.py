@@ -28,7 +28,11 @@ options:
         for one name are alternatives.
     type: list
     elements: str
-    required: true
+  environments:
+    description: In place of O(specs), the names of environments of O(source). Exactly the packages
+      of their lock files are copied.
+    type: list
+    elements: str
   with_dependencies:
     description:
       - Whether to copy what can be installed, with the dependencies that O(repository) does not
@@ -59,6 +63,12 @@ EXAMPLES = r"""
     repository: team
     source: forge
     specs: ["numpy >=2", scipy]
+
+- name: Copy exactly the packages of the lock file of an environment
+  pulp.conda.conda_copy:
+    repository: team
+    source: forge
+    environments: [analysis]
 """
 
 RETURN = r"""
@@ -96,7 +106,7 @@ def work(module):
     target = module.find("Repository", module.params["repository"])
     source = module.find("Repository", module.params["source"])
     if "is_stand_in" in target or "is_stand_in" in source:
-        return results(True, None, {"packages": module.params["specs"]})
+        return results(True, None, {"packages": module.params["specs"] or ["what comes"]})
     href, number = source["pulp_href"], module.params["source_version"]
     repository = module.context(
         "Repository", pulp=module.asking_pulp, name=module.params["repository"]
@@ -105,12 +115,15 @@ def work(module):
         report = repository.copy(
             href if number is None else f"{href}versions/{number}/",
             dry_run=module.check_mode,
-            **module.given("specs", "with_dependencies", "newest", "virtual_packages", "overwrite"),
+            specs=module.params["specs"] or [],
+            **module.given(
+                "environments", "with_dependencies", "newest", "virtual_packages", "overwrite"
+            ),
         )
     except PulpException as error:
         if not module.comes_later(error):
             raise
-        return results(True, None, {"packages": module.params["specs"]})
+        return results(True, None, {"packages": module.params["specs"] or ["what comes"]})
     copied = [package["path"] for package in report["packages"]]
     version = {} if report["version"] is None else {"version": report["version"]}
     return {
@@ -129,12 +142,15 @@ def main():
             "repository": {"type": "str", "required": True},
             "source": {"type": "str", "required": True},
             "source_version": {"type": "int"},
-            "specs": {"type": "list", "elements": "str", "required": True},
+            "specs": {"type": "list", "elements": "str"},
+            "environments": {"type": "list", "elements": "str"},
             "with_dependencies": {"type": "bool", "default": True},
             "newest": {"type": "int"},
             "virtual_packages": {"type": "dict"},
             "overwrite": {"type": "bool", "default": False},
         },
+        mutually_exclusive=[("specs", "environments")],
+        required_one_of=[("specs", "environments")],
     )
 
 

@@ -1,4 +1,5 @@
 from gettext import gettext as _
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
@@ -38,8 +39,18 @@ class CondaCopySerializer(ValidateFieldsMixin, DependencyBoundsSerializer):
             "dependencies, the specs are for packages that are installed together, and several "
             "specs for one name are alternatives."
         ),
-        min_length=1,
         max_length=100,
+        default=list,
+    )
+    environments = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        help_text=_(
+            "In place of specs: names of environments that the source has. The packages that they "
+            "are solved to are copied, on all their platforms, and nothing else: those of their "
+            "lock files."
+        ),
+        max_length=100,
+        default=list,
     )
     overwrite = serializers.BooleanField(
         help_text=_(
@@ -60,3 +71,11 @@ class CondaCopySerializer(ValidateFieldsMixin, DependencyBoundsSerializer):
                 with errors.at(None):
                     Query(spec)
         return specs
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        if bool(data["specs"]) == bool(data["environments"]):
+            raise serializers.ValidationError(
+                {"specs": _("Give either 'specs' or 'environments', and at least one of them.")}
+            )
+        return data

@@ -1,6 +1,6 @@
 """Which packages of one state go into another: those that specs name, and what these need."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,19 @@ from typing import Any
 import orjson
 from django.db.models import Sum
 
-from pulp_conda.app.errors import BlockedPackage
+from pulpcore.plugin.models import RepositoryVersion
+
+from pulp_conda.app.errors import BlockedPackage, NoSuchEnvironment, NotPublished
 from pulp_conda.app.exceptions import CondaError
-from pulp_conda.app.models import CondaPackage
+from pulp_conda.app.models import CondaPackage, CondaPublication, CondaSolution
 from pulp_conda.app.solving.processes import Channel, Job, limits, solve
+from pulp_conda.app.solving.solutions import Basis, environments_of, solve_environments
 from pulp_conda.app.versions.blocked import blocked_packages
 from pulp_conda.app.versions.candidates import candidates_named, names_of, packages_named
-from pulp_conda.app.versions.state import State
+from pulp_conda.app.versions.state import State, VersionState
 from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.errors import ChannelError, NotInstallable, SolverGaveUp, shown
 from pulp_conda.channel.matchspec import Query
 from pulp_conda.channel.metadata.repodata import RepodataWriter
 from pulp_conda.channel.metadata.v3 import as_v3
@@ -94,6 +97,70 @@ def choose_packages(
     except ChannelError as error:
         raise CondaError(error) from None
     return Chosen(**vars(found), blocked=blocked)
+
+
+def choose_solved(names: list[str], version: RepositoryVersion, target: State) -> Chosen:
+    """Return the packages of the solutions of environments, without those that the target has.
+
+    They are the packages of the lock files of these environments, on all platforms. Environments
+    that are not solved are solved now, and the solutions are stored.
+
+    Args:
+        names: The names of environments of the version.
+
+    Raises:
+        CondaError: `NoSuchEnvironment`, `NotPublished`, `NotInstallable`, `SolverGaveUp` or
+            `BlockedPackage`.
+    """
+    source = VersionState(version)
+    try:
+        files: dict[str, str] = {}
+        for solution in _solutions(names, version):
+            for package in solution.packages:
+                path = layout.package_path(package["subdir"], package["fn"])
+                files[path] = package["name"]
+        chosen = [
+            package
+            for package in candidates_named(source, sorted(set(files.values())), with_blocked=True)
+            if package.path in files
+        ]
+        reasons = {package.key: package.reason for package in blocked_packages(source)}
+        for package in chosen:
+            if reason := reasons.get(package.key):
+                raise BlockedPackage(path=package.path, reason=reason.rstrip("."))
+    except ChannelError as error:
+        raise CondaError(error) from None
+    present = {
+        package.identity for package in candidates_named(target, sorted(set(files.values())))
+    }
+    return Chosen([package for package in chosen if package.identity not in present], [])
+
+
+def _solutions(names: list[str], version: RepositoryVersion) -> Iterator[CondaSolution]:
+    """Yield the solutions of environments on what a version serves."""
+    facts = {"version": version.number, "repository": version.repository.name}
+    registered = {
+        environment.name: environment for environment in environments_of(VersionState(version))
+    }
+    for name in names:
+        if name not in registered:
+            known = ", ".join(f"'{shown(one)}'" for one in sorted(registered)) or "no other"
+            raise NoSuchEnvironment(environment=shown(name), names=known, **facts)
+    publications = CondaPublication.objects.filter(repository_version=version, complete=True)
+    publication = publications.order_by("pulp_created").last()
+    if publication is None:
+        raise NotPublished(**facts)
+    environments = [registered[name] for name in dict.fromkeys(names)]
+    solutions = solve_environments(Basis(publication), environments, limits())
+    by_key = {environment.pk: environment for environment in environments}
+    for (key, platform), solution in sorted(solutions.items(), key=lambda item: item[0]):
+        name = by_key[key].name
+        reason = " ".join(solution.explanation.split()).rstrip(".")
+        if solution.verdict == SolverVerdict.UNSOLVABLE:
+            raise NotInstallable(specs=name, reason=f"on {platform}, {reason}")
+        if solution.verdict != SolverVerdict.SOLVED:
+            raise SolverGaveUp(specs=name, platform=platform, reason=reason)
+        yield solution
 
 
 def describe(found: Chosen) -> dict[str, Any]:

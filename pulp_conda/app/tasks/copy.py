@@ -7,7 +7,7 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.results import checked
-from pulp_conda.app.solving.selection import choose_packages, describe
+from pulp_conda.app.solving.selection import choose_packages, choose_solved, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import VersionOutcome
 from pulp_conda.channel.selection.closure import Bounds
@@ -19,6 +19,7 @@ def copy_packages(
     source_pk: str,
     specs: list[str],
     source_number: int | None = None,
+    environments: list[str] | None = None,
     with_dependencies: bool = True,
     newest: int = 2,
     virtual_packages: dict[str, str | None] | None = None,
@@ -30,6 +31,8 @@ def copy_packages(
     Args:
         specs: MatchSpecs of the packages.
         source_number: The number of the version to copy from. The default is the latest.
+        environments: Names of environments of the source. If there are any, the task copies what
+            they are solved to, and nothing else.
         with_dependencies: Copy what can be installed, with what it needs, see `choose_packages`.
             Otherwise all packages that match a spec.
         newest: How many releases for each spec and each dependency. 0 means all.
@@ -38,13 +41,16 @@ def copy_packages(
         dry_run: Return the same report, and change nothing.
 
     Raises:
-        CondaError: The errors of `choose_packages`, or `PackageConflict`.
+        CondaError: The errors of `choose_packages` or `choose_solved`, or `PackageConflict`.
     """
     repository = CondaRepository.objects.get(pk=repository_pk)
     source = _version(CondaRepository.objects.get(pk=source_pk), source_number)
     base = repository.latest_version()
-    bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
-    found = choose_packages(specs, VersionState(source), VersionState(base), bounds)
+    if environments:
+        found = choose_solved(environments, source, VersionState(base))
+    else:
+        bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
+        found = choose_packages(specs, VersionState(source), VersionState(base), bounds)
     keys = [package.key for package in found.packages]
     if not overwrite:
         repository.check_content_overwrite(base, keys)

@@ -199,6 +199,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 "source_pk": str(source.pk),
                 "source_number": number,
                 "specs": data["specs"],
+                "environments": data["environments"],
                 **DependencyBoundsSerializer.arguments(data),
                 "overwrite": data["overwrite"],
                 "dry_run": data["dry_run"],

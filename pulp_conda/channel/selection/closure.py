@@ -323,7 +323,7 @@ class _Group:
             # Of the others, the answer is good to have. A proof has only those that had one.
             if not answer.is_final and (is_proof or question in self._required):
                 raise SolverGaveUp(
-                    specs=_text(question), platform=self._platform, reason=answer.explanation
+                    specs=_text(question), platform=self._platform, reason=_line(answer.explanation)
                 )
         return answers
 
@@ -349,7 +349,7 @@ class _Group:
                 self.done.add(text)
 
     def _note(self, text: str, reason: str) -> None:
-        self.problems.setdefault(text, f"on {self._platform}, {' '.join(reason.split())}")
+        self.problems.setdefault(text, f"on {self._platform}, {_line(reason)}")
 
     def _choose(self, name: str, takes: int) -> int:
         """Return the packages that a dependency shall have, of those that it takes."""
@@ -418,7 +418,7 @@ class _Group:
                 raise NotProven(
                     specs=_text(question),
                     platform=self._platform,
-                    reason=" ".join(after[question].explanation.split()),
+                    reason=_line(after[question].explanation),
                 )
 
 
@@ -488,6 +488,11 @@ def _unmet(pool: Pool, packages: Sequence[Package], chosen: Sets) -> Iterator[Un
 
 def _text(question: Question) -> str:
     return "', '".join(shown(spec) for spec in question.specs)
+
+
+def _line(reason: str) -> str:
+    """Return the words of the solver, which may be a tree of many lines, as part of a sentence."""
+    return shown(" ".join(reason.split()).rstrip("."), longest=1000)
 
 
 def _is_version(text: str) -> bool:

@@ -190,8 +190,8 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
 
         Parameters:
             source: The href of a repository or of a version of one.
-            specs: Match specs of the packages.
-            body: with_dependencies, newest, virtual_packages, overwrite, dry_run.
+            specs: Match specs of the packages. Empty if `environments` are given.
+            body: environments, with_dependencies, newest, virtual_packages, overwrite, dry_run.
         """
         body = {"source": source, "specs": specs, **body}
         return self.call("copy", parameters={self.HREF: self.pulp_href}, body=_given(body))

@@ -210,7 +210,16 @@ def diff(
 @channel.command()
 @click.argument("source", type=name_and_version)
 @click.argument("target")
-@click.argument("specs", nargs=-1, required=True)
+@click.argument("specs", nargs=-1)
+@click.option(
+    "--environment",
+    "environments",
+    multiple=True,
+    help=_(
+        "In place of specs: an environment of the source. Exactly the packages of its lock file "
+        "are copied. Can be specified multiple times."
+    ),
+)
 @click.option(
     "--dependencies/--no-dependencies",
     "with_dependencies",
@@ -239,6 +248,9 @@ def copy(
     The specs are for packages that are installed together. Several specs for one name are
     alternatives. The source is a channel, or one version of it, written as NAME@NUMBER.
     """
+    options["environments"] = list(options["environments"])
+    if bool(specs) == bool(options["environments"]):
+        raise click.UsageError(_("Give match specs or --environment, but not both."))
     name, number = source
     channel = Channel(pulp_ctx, name)
     href = channel.repository.pulp_href if number is None else channel.version(number).pulp_href

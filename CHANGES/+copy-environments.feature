@@ -1,0 +1,1 @@
+Added ``environments`` to the copying of packages: it copies exactly what environments of the source are solved to.
