@@ -564,6 +564,7 @@ class NotServedYet(DoorError):
         "'{filename}': the request was taken, but after {seconds} seconds the channel does not "
         "show it yet, because other work goes first. It will later. "
         "To send the same request again does no harm."
+    )
 
 
 class NoSuchEnvironment(ChannelError):

@@ -94,7 +94,7 @@ def copied_state():
 
 def migrated_template():
     """The state folder to copy, made now if it is not in the cache."""
-    cache = _cache()
+    cache = cache_folder()
     template = cache / fingerprint()[:16]
     with open(cache / "lock", "w") as lock:
         # All processes of a run ask at the same moment, and one makes it for all.
@@ -116,7 +116,7 @@ def _remove_old(cache):
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _cache():
+def cache_folder():
     if os.geteuid() == 0:
         cache = Path("/var/cache/pulp-conda-tests")  # root's home is closed to PostgreSQL's account
     else:
