@@ -222,13 +222,12 @@ def _write(case: Case, folder: Path) -> Iterable[tuple[str, Path]]:
     """Write the repodata of the packages, and yield the paths by subdir."""
     for subdir in (case.platform, layout.NOARCH):
         path = folder / f"{subdir}.json"
-        with path.open("wb") as file:
-            writer = RepodataWriter(file, subdir)
-            for package in case.packages:
-                if package.candidate.subdir == subdir:
-                    record = _record(package, case.without)
-                    writer.add(package.candidate.filename, record, package.in_v3)
-            writer.close()
+        writer = RepodataWriter(subdir)
+        for package in case.packages:
+            if package.candidate.subdir == subdir:
+                record = _record(package, case.without)
+                writer.add(package.candidate.filename, record, package.in_v3)
+        path.write_bytes(writer.finish().read())
         yield subdir, path
 
 
