@@ -122,8 +122,7 @@ class TokenAuthentication(BaseAuthentication):
 
         REST framework asks only the first class, which is this one.
         """
-        view = request.parser_context["view"]
-        others = [each for each in view.get_authenticators() if not isinstance(each, type(self))]
+        others = [each for each in request.authenticators if not isinstance(each, type(self))]
         challenges = [each.authenticate_header(request) for each in others]
         return ", ".join([*filter(None, challenges), f'Bearer realm="{_REALM}"'])
 
@@ -327,7 +326,7 @@ def _is_for_content(request: Request) -> bool:
 
 def _declared_scope(request: Request) -> TokenScope | None:
     """Return the scope that the view declares for what the request does, or None."""
-    view = request.parser_context["view"]
+    view = request.parser_context.get("view")
     scopes: TokenScopes = getattr(view, "token_scopes", {})
     return scopes.get(getattr(view, "action", None) or request.method.lower())
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.db.models.signals import post_delete, post_save, pre_delete
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
 from pulpcore.plugin.models import RepositoryVersion
@@ -10,7 +12,7 @@ from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
-from pulp_conda.app.models import CondaPublication, CondaPublisher, CondaRepository
+from pulp_conda.app.models import CondaPublication, CondaPublisher, CondaRepository, CondaRobot
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
 from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
@@ -93,3 +95,11 @@ def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:
     elif given.content_object is None and given.role.name.startswith("conda."):
         domain = given.domain or get_domain()
         note_act(verb, domain, domain.name, domain.pk, all_domains=not given.domain, **details)
+
+
+@receiver(pre_save, sender=get_user_model())
+def keep_robot_without_password(instance: AbstractBaseUser, **kwargs: Any) -> None:
+    """Take the password away that an administrator gives to the user of a robot."""
+    if instance.pk and instance.has_usable_password():
+        if CondaRobot.objects.filter(user=instance.pk).exists():
+            instance.set_unusable_password()

@@ -108,6 +108,14 @@ def test_a_robot_acts_by_tokens_only(pulp, maker, name_of, make_token, unique):
     assert pulp.list("users/", username=robot["username"]) == []
 
 
+def test_a_robot_gets_no_password(pulp, unique):
+    robot = pulp.post(ROBOTS, name=unique)
+    (user,) = pulp.list("users/", username=robot["username"])
+    pulp.patch(user["pulp_href"], password="a-long-Password-1")
+    with type(pulp)(pulp.url, robot["username"], "a-long-Password-1") as login:
+        assert login.try_get(TOKENS).status_code == 401
+
+
 def test_a_robot_outlives_who_made_it(pulp, name_of, make_token, unique):
     maker = pulp.user(["conda.condatoken_creator", "conda.condarobot_creator"])
     own = make_token(maker)
