@@ -6,11 +6,14 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import OperationalError, ProgrammingError, transaction
 from django.utils.module_loading import import_string
 from rest_framework.authentication import BasicAuthentication
 
 from pulp_conda.app.authentication import TokenAuthentication
 from pulp_conda.app.compression import levels
+from pulp_conda.app.models import CondaDistribution
+from pulp_conda.channel.layout import TOKEN
 
 
 @register(Tags.security)
@@ -49,3 +52,22 @@ def check_zstd_level(
         hint = "Set it to 'fast', or to 'small' for smaller files."
         return [Warning(text, hint=hint, id="conda.W003")]
     return []
+
+
+@register(Tags.database)
+def check_token_paths(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
+) -> list[Warning]:
+    """Warn of channels, from before this was refused, in whose path clients find a token."""
+    if not databases:
+        return []
+    try:
+        with transaction.atomic():
+            channels = CondaDistribution.objects.filter(base_path__regex=f"(^|/){TOKEN}(/|$)")
+            paths = list(channels.order_by("base_path").values_list("base_path", flat=True))
+    except (OperationalError, ProgrammingError):
+        # There are no tables before the first migration.
+        return []
+    hint = f"Give it a 'base_path' without a part '{TOKEN}'."
+    text = "Clients take a part of the path of channel '{}' for a token."
+    return [Warning(text.format(path), hint=hint, id="conda.W004") for path in paths]

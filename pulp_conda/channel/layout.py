@@ -164,6 +164,10 @@ PAST = "at"
 # takes what stands before it for a password.
 _OTHER_PAST = "@"
 
+# The part of a URL behind which a token stands: https://docs.conda.io, "channel_alias"; mamba and
+# rattler read URLs in the same way.
+TOKEN = "t"
+
 
 def parse_path(path: str) -> Meaning | None:
     """Return what a path below the channel's URL means, or None for a path that no channel has."""
@@ -310,11 +314,14 @@ def _matches_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def check_channel_name(name: str) -> str:
+def check_channel_name(name: str, *, exists: bool = False) -> str:
     """Return the name of a channel, which is its path with slashes, as it was given.
 
     The last part must not be a known subdir: clients read `…/linux-64` as a subdir of the channel
-    before it.
+    before it. No part must be `t`: clients take what follows it in a URL for a token.
+
+    Args:
+        exists: There may be such a channel, from before a part `t` was refused.
 
     Raises:
         BadChannelName: it is no valid name (CEP 26).
@@ -323,6 +330,9 @@ def check_channel_name(name: str) -> str:
     for part in parts:
         if not _CHANNEL_PART.fullmatch(part) or len(part) > 128:
             raise BadChannelName(name=name, reason=f"'{part}' is not a channel name (CEP 26)")
+    if TOKEN in parts and not exists:
+        reason = f"clients take what follows its part '{TOKEN}' for a token"
+        raise BadChannelName(name=name, reason=reason)
     if parts[-1] in KNOWN_SUBDIRS:
         raise BadChannelName(name=name, reason=f"its last part '{parts[-1]}' is a subdir")
     return name

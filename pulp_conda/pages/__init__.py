@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -60,16 +61,24 @@ class Waiting:
     is_first: bool
 
 
-def render_empty_channel(name: str, url: str, waiting: Waiting | None) -> str:
+def render_empty_channel(
+    name: str, url: str, waiting: Waiting | None, private: bool = False
+) -> str:
     """Return the front page of a channel that served nothing yet.
 
     Args:
         name: The name of the distribution.
         url: The URL that clients use as the channel.
         waiting: The stage, if the channel is one of a lifecycle.
+        private: Whether clients have to log in.
     """
     return _TEMPLATES.get_template("empty_channel.html").render(
-        name=name, url=url, waiting=waiting, package_counts=[("noarch", 0)]
+        name=name,
+        url=url,
+        host=_host_of(url),
+        waiting=waiting,
+        private=private,
+        package_counts=[("noarch", 0)],
     )
 
 
@@ -79,6 +88,7 @@ def render_channel(
     package_counts: Mapping[str, int],
     repository_version: int,
     state: State | None = None,
+    private: bool = False,
 ) -> str:
     """Return the front page of a channel: what it is, how to use it, what is in it.
 
@@ -88,15 +98,23 @@ def render_channel(
         package_counts: The number of packages by subdir.
         repository_version: The number of the version that is served.
         state: The state that is shown, if the channel is a stage of a lifecycle.
+        private: Whether clients have to log in.
     """
     return _TEMPLATES.get_template("channel.html").render(
         name=name,
         url=url,
+        host=_host_of(url),
+        private=private,
         package_counts=sorted(package_counts.items()),
         total=sum(package_counts.values()),
         repository_version=repository_version,
         state=state,
     )
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a channel, without its port: clients keep credentials by it."""
+    return urlsplit(url).hostname or "HOST"
 
 
 def render_subdir(name: str, subdir: str, package_count: int, metadata: Iterable[str]) -> str:

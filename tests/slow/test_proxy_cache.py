@@ -72,6 +72,6 @@ def test_the_cache_gives_nothing_of_a_guarded_channel_to_others(channel, pulp, u
         assert inside.status_code == (404 if path == "absent" else 200), path
         for _ in range(2):
             outside = requests.get(url + path, timeout=60)
-            assert outside.status_code == 403, path
+            assert outside.status_code == 401, path
             assert outside.headers["X-Cache-Status"] == "MISS", path
         assert requests.get(url + path, auth=login, timeout=60).status_code == inside.status_code

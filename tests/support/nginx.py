@@ -1,12 +1,35 @@
-"""nginx with a cache that keeps whatever it may, as the guide for administrators has it."""
+"""nginx in front of the content app."""
 
 import shutil
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from pulp_conda.quickstart.ports import free_port
+
+# With a cache that keeps whatever it may, as the guide for administrators has it.
+_WITH_CACHE = """
+    location / {{
+      proxy_pass http://pulp-content;
+      proxy_set_header Host $http_host;
+      proxy_cache channels;
+      proxy_cache_revalidate on;
+      add_header X-Cache-Status $upstream_cache_status always;
+    }}
+"""
+
+# As in Pulp's images, with what the plugin brings.
+_SNIPPETS = Path(__file__).parents[2] / "pulp_conda/app/webserver_snippets"
+_LIKE_PULP = f"""
+    include {_SNIPPETS}/nginx.conf;
+    location /pulp/content/ {{{{
+      proxy_pass http://pulp-content;
+      proxy_set_header Host $http_host;
+      proxy_cache channels;
+    }}}}
+"""
 
 _CONFIGURATION = """
 daemon off;
@@ -15,7 +38,9 @@ error_log {folder}/error.log;
 pid {folder}/nginx.pid;
 events {{}}
 http {{
-  access_log off;
+  include {snippets}/nginx_http.conf;
+  access_log {folder}/access.log pulp_conda;
+  upstream pulp-content {{ server {content}; }}
   client_body_temp_path {folder}/body;
   fastcgi_temp_path {folder}/fastcgi;
   scgi_temp_path {folder}/scgi;
@@ -24,26 +49,33 @@ http {{
   proxy_cache_path {folder}/cache keys_zone=channels:1m;
   server {{
     listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass {content};
-      proxy_set_header Host $http_host;
-      proxy_cache channels;
-      proxy_cache_revalidate on;
-      add_header X-Cache-Status $upstream_cache_status always;
-    }}
+    {locations}
   }}
 }}
 """
 
 
 @contextmanager
-def running_nginx(folder, content):
-    """The URL of an nginx with an empty cache before a content app."""
+def running_nginx(folder, content, like_pulp=False):
+    """The URL of an nginx with an empty cache before a content app.
+
+    Args:
+        content: The URL of the content app.
+        like_pulp: With the routes that the plugin brings for Pulp's configuration of nginx.
+    """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     assert program, "This test needs nginx: apt-get install nginx-light"
     port = free_port()
     configuration = folder / "nginx.conf"
-    configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, content=content))
+    configuration.write_text(
+        _CONFIGURATION.format(
+            folder=folder,
+            port=port,
+            content=content.removeprefix("http://"),
+            snippets=_SNIPPETS,
+            locations=(_LIKE_PULP if like_pulp else _WITH_CACHE).format(),
+        )
+    )
     with subprocess.Popen([program, "-c", configuration, "-p", folder]) as process:
         try:
             _wait_for(port, process)

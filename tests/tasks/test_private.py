@@ -223,9 +223,21 @@ def test_what_looks_like_a_token_in_a_path_that_is_served_is_none(pulp, make_rep
         url = distribution["base_url"].replace(f"{name}/", path)
         for below, status in (("/noarch/repodata.json", 200), ("/", 200), ("/at/t/x", 404)):
             assert CLIENT.get(url + below, timeout=60).status_code == status, url + below
+        pulp.patch(distribution["pulp_href"], base_path=path, hidden=True)
         # A real token counts nevertheless.
         url = url.replace("/pulp/content/", f"/pulp/content/t/cnd-{'x' * 40}/")
         assert CLIENT.get(f"{url}/noarch/repodata.json", timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["t", "t/x", "team/t/x", "team/t"])
+def test_no_new_channel_has_the_part_behind_which_a_token_stands(pulp, private, path):
+    answer = pulp.try_post("distributions/conda/conda/", name=uuid4().hex, base_path=path)
+    assert answer.status_code == 400 and "[CND0019]" in answer.text
+    assert "clients take what follows its part 't' for a token" in answer.text
+    assert pulp.try_patch(private.distribution, base_path=path).status_code == 400
+    body = {"name": uuid4().hex, "repository": private.lifecycle.repository, "base_path": path}
+    answer = pulp.try_post("conda/lifecycles/", **body)
+    assert answer.status_code == 400 and "[CND0019]" in answer.text
 
 
 def _move(distribution, base_path):
@@ -355,6 +367,26 @@ def test_a_channel_can_be_hidden_from_who_may_not_read_it(
     for url in (private.url, absent.url):
         given = CLIENT.options(f"{url}/{INDEX}", timeout=60)
         assert given.status_code == 405
+
+
+def test_the_page_says_how_to_log_in(pulp, private, reader, make_repository, guarded):
+    lines = [
+        "machine 127.0.0.1 login __token__ password TOKEN",
+        f"conda auth login {private.url} --token",
+        "pixi auth login 127.0.0.1 --token TOKEN",
+    ]
+    page = private.get("page", headers=_ways(reader)["token"]).text
+    assert [line for line in lines if line in page] == lines
+    empty = pulp.distribute(private=True)
+    page = CLIENT.get(empty, auth=pulp.session.auth).text
+    assert lines[0] in page
+    header = pulp.post(
+        "contentguards/core/header/", name=uuid4().hex, header_name="X-Key", header_value="open"
+    )
+    key = {"X-Key": b64encode(b"open").decode()}
+    for url in (guarded(header), pulp.distribute(repository=make_repository(autopublish=True))):
+        page = CLIENT.get(url, headers=key)
+        assert page.status_code == 200 and "Log in" not in page.text
 
 
 # The flag

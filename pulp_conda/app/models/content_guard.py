@@ -35,6 +35,13 @@ _READ = {
     CondaRepository: "read_condarepository",
 }
 
+# The kinds of guards that decide by the user: a login may help. Others look at what the web server
+# or another program tells them.
+_BY_USER = {"conda.conda", "core.rbac"}
+
+# The kind that lets in whom one of its parts lets in.
+COMPOSITE = "core.composite"
+
 
 class CondaContentGuard(Audited, ContentGuard, AutoAddObjPermsMixin):
     """Lets in who may read the channel, as the roles of Pulp say.
@@ -89,6 +96,15 @@ def private_guard() -> CondaContentGuard:
 def is_private_guard(guard: ContentGuard | None) -> bool:
     """Say whether a guard is one that `private` sets and takes away."""
     return guard is not None and guard.pulp_type == CondaContentGuard.get_pulp_type()
+
+
+def decides_by_user(guard: ContentGuard | None) -> bool:
+    """Say whether a guard lets in whom it knows, perhaps among others."""
+    if guard is None:
+        return False
+    if guard.pulp_type == COMPOSITE:
+        return any(decides_by_user(part) for part in guard.cast().guards.all())
+    return guard.pulp_type in _BY_USER
 
 
 def may_read(user: Any, channel: CondaDistribution) -> bool:

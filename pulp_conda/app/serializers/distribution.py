@@ -179,8 +179,9 @@ class CondaDistributionSerializer(
         return list(checked)
 
     def validate_base_path(self, path: str) -> str:
+        is_kept = self.instance is not None and self.instance.base_path == path
         with channel_errors_as_validation():
-            check_channel_name(path)
+            check_channel_name(path, exists=is_kept)
             # URLs of upload tools without a domain are about the default domain.
             is_default = get_domain() == get_default_domain()
             if is_default and self._others().filter(upload_alias=path).exists():

@@ -3,17 +3,11 @@
 from aiohttp.web import Request
 from django.conf import settings
 
-from pulpcore.plugin.models import ContentGuard
-
 from pulp_conda.app.access import has_permission
 from pulp_conda.app.authentication import Refused
 from pulp_conda.app.models import CondaDistribution, CondaToken
+from pulp_conda.app.models.content_guard import COMPOSITE, decides_by_user
 from pulp_conda.app.serving.answers import Refusal
-
-# The kinds of guards that decide by the user: a login may help. Others look at what the web server
-# or another program tells them.
-_BY_USER = {"conda.conda", "core.rbac"}
-_COMPOSITE = "core.composite"
 
 
 def refuse(request: Request, channel: CondaDistribution, reason: str) -> Refusal:
@@ -30,18 +24,9 @@ def refuse(request: Request, channel: CondaDistribution, reason: str) -> Refusal
         request["conda_hidden"] = True
         return Refusal(is_hidden=True)
     guard = channel.content_guard
-    if guard is not None and guard.pulp_type == _COMPOSITE:
+    if guard is not None and guard.pulp_type == COMPOSITE:
         # It names the guards that it asks, and where they are.
         reason = ""
-    needs_login = not is_known and _decides_by_user(guard)
+    needs_login = not is_known and decides_by_user(guard)
     retry_after = auth.retry_after if isinstance(auth, Refused) else None
     return Refusal(needs_login=needs_login, retry_after=retry_after, reason=reason)
-
-
-def _decides_by_user(guard: ContentGuard | None) -> bool:
-    """Say whether a guard lets in whom it knows, perhaps among others."""
-    if guard is None:
-        return False
-    if guard.pulp_type == _COMPOSITE:
-        return any(_decides_by_user(part) for part in guard.cast().guards.all())
-    return guard.pulp_type in _BY_USER

@@ -37,6 +37,7 @@ from pulp_conda.app.models import (
     CondaSidecar,
     PublishedShard,
 )
+from pulp_conda.app.models.content_guard import decides_by_user
 from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.serving.channel import Served, Unserved, published_subdirs
 from pulp_conda.app.serving.fetching import Failure
@@ -341,7 +342,12 @@ def _empty_page(state: Served | Unserved, subdir: str | None) -> Facts | None:
         waiting = stage and pages.Waiting(
             stage=stage.name, lifecycle=stage.lifecycle.name, is_first=stage.position == 0
         )
-        html = pages.render_empty_channel(distribution.name, distribution.url, waiting)
+        html = pages.render_empty_channel(
+            distribution.name,
+            distribution.url,
+            waiting,
+            private=decides_by_user(distribution.content_guard),
+        )
     elif subdir == layout.NOARCH:
         files = _without_packages(state).files(subdir)
         html = pages.render_subdir(distribution.name, subdir, 0, files)
@@ -379,6 +385,7 @@ def _page(state: Served, subdir: str | None) -> Facts:
             counts,
             publication.repository_version.number,
             _shown_state(state),
+            private=decides_by_user(distribution.content_guard),
         )
     else:
         files = PublishedMetadata.objects.filter(

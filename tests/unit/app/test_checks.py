@@ -1,7 +1,8 @@
 import pytest
 from django.test import override_settings
 
-from pulp_conda.app.checks import check_token_authentication
+from pulp_conda.app.checks import check_token_authentication, check_token_paths
+from pulp_conda.app.models import CondaDistribution
 
 OURS = "pulp_conda.app.authentication.TokenAuthentication"
 BASIC = "pulpcore.app.authentication.BasicAuthentication"
@@ -24,3 +25,13 @@ def test_the_plugin_puts_its_class_first():
 def test_settings_without_it_are_warned_about(classes, found):
     with override_settings(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": classes}):
         assert [warning.id for warning in check_token_authentication(None)] == found
+
+
+@pytest.mark.django_db
+def test_paths_in_which_clients_find_a_token_are_warned_about():
+    for path in ("team/t/x", "t", "tt/t-1", "team/at"):
+        CondaDistribution.objects.create(name=path, base_path=path)
+    found = check_token_paths(None, databases=["default"])
+    assert [warning.id for warning in found] == ["conda.W004"] * 2
+    assert [warning.msg.split("'")[1] for warning in found] == ["t", "team/t/x"]
+    assert check_token_paths(None, databases=None) == []

@@ -138,7 +138,7 @@ def test_what_is_no_subdir_is_refused(subdir):
         layout.check_subdir(subdir)
 
 
-@pytest.mark.parametrize("name", ["stable", "team/stable", "a.b_c-d/2026", "_x"])
+@pytest.mark.parametrize("name", ["stable", "team/stable", "a.b_c-d/2026", "_x", "tt/at/t-1"])
 def test_channel_names_may_have_slashes(name):
     assert layout.check_channel_name(name) == name
 
@@ -154,6 +154,10 @@ def test_channel_names_may_have_slashes(name):
         "a b",
         "team/noarch",
         "team/linux-64",
+        "t",
+        "t/team",
+        "team/t/stable",
+        "team/t",
         "x" * 129,
     ],
 )

@@ -53,7 +53,7 @@ def check(gate: Gate) -> Gate:
         check_subdir(platform)
     for channel in gate["channels"]:
         if channel != OWN:
-            check_channel_name(channel)
+            check_channel_name(channel, exists=True)
     if len(set(gate["channels"])) < len(gate["channels"]):
         raise ValueError("'channels' names one twice")
     return gate
