@@ -48,16 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(options: argparse.Namespace, cache: Path) -> None:
     url = options.url.rstrip("/") + "/"
     subdir = rattler.Subdir.current()
+    # With the credentials of `pixi auth login`.
+    client = rattler.Client.authenticated_client()
     records = await rattler.solve(
         [rattler.Channel(url)],
         options.specs,
-        gateway=rattler.Gateway(cache_dir=cache / "repodata"),
+        gateway=rattler.Gateway(cache_dir=cache / "repodata", client=client),
         platforms=[subdir, "noarch"],
         virtual_packages=rattler.VirtualPackage.detect(),
     )
     if options.command == "install":
         await rattler.install(
-            records, options.prefix, cache_dir=cache / "packages", show_progress=False
+            records,
+            options.prefix,
+            cache_dir=cache / "packages",
+            show_progress=False,
+            client=client,
         )
     print(json.dumps([_describe(record) for record in records]))
 
