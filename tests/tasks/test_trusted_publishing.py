@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import jwt
 import pytest
@@ -20,12 +22,26 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import override_settings
 from django.utils import timezone
+from django_guid import set_guid
+from django_guid.utils import generate_guid
+
+from pulpcore.plugin.models import Domain
 
 from pulp_conda.app.authentication import find_token
 from pulp_conda.app.errors import MayNotUpload
-from pulp_conda.app.models import CondaDistribution, CondaToken, UsedIdentity
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaPublisher,
+    CondaRepository,
+    CondaToken,
+    UsedIdentity,
+)
 from pulp_conda.app.oidc import keys
-from pulp_conda.app.uploading import check_rights
+from pulp_conda.app.oidc.publishers import allow
+from pulp_conda.app.uploading import Arrival, accept, check_rights, outcome
+from pulp_conda.app.uploading.domains import in_domain
+from tests.support.builders import make_package
+from tests.support.in_process import run_tasks
 from tests.support.issuer import AUDIENCE, EXPECTED, GITHUB, Issuer
 from tests.support.web import WebHandler, WebServer
 
@@ -134,6 +150,68 @@ def test_who_published_by_which_workflow_is_an_act(pulp, channel):
     assert act["details"]["token"] == token.name
     assert token.name.startswith("trusted-publisher: octo/hello run 815 #")
     assert secret not in json.dumps(pulp.get("conda/acts/", limit=1000))
+
+
+def test_what_a_workflow_uploads_is_served_and_its_act_leads_to_the_workflow(pulp, unique):
+    channel = Channel(pulp, unique)
+    channel.publisher()
+    token = find_token(mint(GITHUB_LIKE.token(repository_id=unique)).text)
+    package = make_package(f"trusted-{unique}")
+    with NamedTemporaryFile(dir=settings.WORKING_DIRECTORY, delete=False) as file:
+        file.write(package.data)
+    set_guid(generate_guid())
+    key = accept(
+        Arrival(
+            distribution=channel.distribution,
+            user=token.owner,
+            token=token,
+            filename=package.filename,
+            path=Path(file.name),
+            size=len(package.data),
+            sha256=hashlib.sha256(package.data).hexdigest(),
+        )
+    )
+    run_tasks()
+    assert pulp.session.get(outcome(key).url).content == package.data
+    added = {"resource_name": unique, "verb": "changed_content"}
+    (act,) = pulp.get("conda/acts/", **added)["results"]
+    assert act["actor"] == "publisher+default"
+    minted = {"resource_name": f"{unique}-publisher", "verb": "minted"}
+    (origin,) = pulp.get("conda/acts/", **minted)["results"]
+    assert act["details"]["token"] == origin["details"]["token"] == token.name
+    assert origin["details"]["claims"]["sha"] == GITHUB["sha"]
+
+
+@pytest.fixture
+def abroad(unique):
+    """The publisher of a channel in another domain."""
+    domain = Domain.objects.create(name=f"d-{unique}", storage_class="none", storage_settings={})
+    with in_domain(domain):
+        repository = CondaRepository.objects.create(name=unique)
+        of_channel = {"name": unique, "base_path": unique, "repository": repository}
+        publisher = CondaPublisher.objects.create(
+            name=unique,
+            distribution=CondaDistribution.objects.create(**of_channel),
+            repository=repository,
+            provider="github",
+            claims={**EXPECTED, "repository_id": f"{unique}-abroad"},
+        )
+        allow(publisher)
+    return publisher
+
+
+def test_the_token_is_for_the_domain_of_the_publisher(unique, abroad, channel):
+    token = find_token(mint(GITHUB_LIKE.token(repository_id=f"{unique}-abroad")).text)
+    assert token.pulp_domain == abroad.pulp_domain
+    assert token.owner.get_username() == f"publisher+d-{unique}"
+    assert _may_upload(token, abroad.distribution)
+    assert not _may_upload(token, channel.distribution)
+
+
+def test_a_workflow_of_two_domains_gets_no_token_for_one_of_them(pulp, unique, abroad):
+    Channel(pulp, f"{unique}-abroad").publisher()
+    answer = mint(GITHUB_LIKE.token(repository_id=f"{unique}-abroad"))
+    _assert_refused(answer, "more than one domain", code="CND0117", status=403)
 
 
 # What a token says instead, and what the client reads.
