@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import jwt
 import pytest
@@ -22,8 +20,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import override_settings
 from django.utils import timezone
-from django_guid import set_guid
-from django_guid.utils import generate_guid
 
 from pulpcore.plugin.models import Domain
 
@@ -38,10 +34,10 @@ from pulp_conda.app.models import (
 )
 from pulp_conda.app.oidc import keys
 from pulp_conda.app.oidc.publishers import allow
-from pulp_conda.app.uploading import Arrival, accept, check_rights, outcome
+from pulp_conda.app.uploading import check_rights
 from pulp_conda.app.uploading.domains import in_domain
 from tests.support.builders import make_package
-from tests.support.in_process import run_tasks
+from tests.support.doors import DOORS, Doors
 from tests.support.issuer import AUDIENCE, EXPECTED, GITHUB, Issuer
 from tests.support.web import WebHandler, WebServer
 
@@ -73,12 +69,12 @@ def _trusting(**options):
     return override_settings(WORKLOAD_IDENTITY={"providers": providers})
 
 
-def _url():
-    return f"{settings.CONTENT_ORIGIN}/api/oidc/mint_token"
+def _url(server="/"):
+    return f"{settings.CONTENT_ORIGIN}{server}api/oidc/mint_token"
 
 
-def mint(token):
-    return requests.post(_url(), json={"token": token}, timeout=30)
+def mint(token, server="/"):
+    return requests.post(_url(server), json={"token": token}, timeout=30)
 
 
 class Channel:
@@ -136,6 +132,10 @@ def test_a_workflow_gets_a_token_to_upload_to_its_channel_for_a_short_time(pulp,
     assert not _may_upload(token, other.distribution)
 
 
+def test_the_doors_have_the_same_url_below_their_prefix(channel):
+    assert find_token(mint(GITHUB_LIKE.token(), DOORS).text)
+
+
 def test_who_published_by_which_workflow_is_an_act(pulp, channel):
     secret = mint(GITHUB_LIKE.token(run_id="815")).text
     (act,) = pulp.get("conda/acts/", verb="minted", limit=1)["results"]
@@ -155,30 +155,17 @@ def test_who_published_by_which_workflow_is_an_act(pulp, channel):
 def test_what_a_workflow_uploads_is_served_and_its_act_leads_to_the_workflow(pulp, unique):
     channel = Channel(pulp, unique)
     channel.publisher()
-    token = find_token(mint(GITHUB_LIKE.token(repository_id=unique)).text)
+    secret = mint(GITHUB_LIKE.token(repository_id=unique)).text
     package = make_package(f"trusted-{unique}")
-    with NamedTemporaryFile(dir=settings.WORKING_DIRECTORY, delete=False) as file:
-        file.write(package.data)
-    set_guid(generate_guid())
-    key = accept(
-        Arrival(
-            distribution=channel.distribution,
-            user=token.owner,
-            token=token,
-            filename=package.filename,
-            path=Path(file.name),
-            size=len(package.data),
-            sha256=hashlib.sha256(package.data).hexdigest(),
-        )
-    )
-    run_tasks()
-    assert pulp.session.get(outcome(key).url).content == package.data
+    done = Doors(settings.CONTENT_ORIGIN, secret).prefix(unique, package, server="/")
+    assert done.status == 201, done.text
+    assert pulp.session.get(done.text).content == package.data
     added = {"resource_name": unique, "verb": "changed_content"}
     (act,) = pulp.get("conda/acts/", **added)["results"]
     assert act["actor"] == "publisher+default"
     minted = {"resource_name": f"{unique}-publisher", "verb": "minted"}
     (origin,) = pulp.get("conda/acts/", **minted)["results"]
-    assert act["details"]["token"] == origin["details"]["token"] == token.name
+    assert act["details"]["token"] == origin["details"]["token"] == find_token(secret).name
     assert origin["details"]["claims"]["sha"] == GITHUB["sha"]
 
 
