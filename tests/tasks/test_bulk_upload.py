@@ -6,10 +6,16 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from django_guid import set_guid
+from django_guid.utils import generate_guid
 
-from pulp_conda.app.models import CondaUpload
+from pulpcore.plugin.util import extract_pk
+
+from pulp_conda.app.models import CondaRepository, CondaUpload
 from pulp_conda.app.tasks.uploads import tend_uploads
+from pulp_conda.app.uploading.dispatching import task_for
 from tests.support.builders import make_package
+from tests.support.in_process import run_tasks
 
 
 @pytest.fixture
@@ -88,6 +94,24 @@ def test_a_batch_of_several_requests_is_one_version(pulp, send, unique):
     assert list(_states(result).values()) == ["published"] * 2
     assert send(first, complete=False).status_code == 400
     assert send(json={}).status_code == 400
+
+
+def test_requests_of_one_user_that_wait_have_one_task(pulp, send, make_repository, unique):
+    packages = [make_package(f"{letter}-{unique}") for letter in "abc"]
+    batches = [str(uuid4()) for _ in packages]
+    for package, batch in zip(packages, batches, strict=True):
+        send(package, batch=batch, complete=False)
+    repository = CondaRepository.objects.get(pk=extract_pk(send.repository))
+    set_guid(generate_guid())
+    tasks = [
+        task_for(CondaUpload.objects.filter(filename=package.filename), repository)
+        for package in packages
+    ]
+    assert len({task.pk for task in tasks}) == 1
+    run_tasks()
+    tasks[0].refresh_from_db()
+    assert _states(tasks[0].result) == {package.filename: "published" for package in packages}
+    assert _versions(pulp, send) == 1
 
 
 def test_files_that_the_server_has_are_not_sent_again(pulp, send, unique):

@@ -30,6 +30,7 @@ class CondaUpload(BaseModel):
         force (bool): The package may replace another file of the same name.
         state (str): An `UploadState`.
         batch (UUID): The files that came with it by several requests, or None.
+        task (UUID): The task whose result says what became of it, or None.
         attempts (int): How many tasks took it. It is more than one if the first died.
         is_suspect (bool): A task reads the file now, or died while it did. Only noted once a task
             has died.
@@ -53,6 +54,7 @@ class CondaUpload(BaseModel):
     force = models.BooleanField(default=False)
     state = models.TextField(choices=choices_of(UploadState), default=UploadState.WAITING.value)
     batch = models.UUIDField(null=True)
+    task = models.UUIDField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     is_suspect = models.BooleanField(default=False)
     errors = models.JSONField(default=list)
@@ -72,5 +74,8 @@ class CondaUpload(BaseModel):
             models.Index(fields=["decided_at"], name="conda_uploads_decided"),
             models.Index(
                 fields=["batch"], name="conda_uploads_batch", condition=~models.Q(batch=None)
+            ),
+            models.Index(
+                fields=["task"], name="conda_uploads_task", condition=~models.Q(task=None)
             ),
         ]

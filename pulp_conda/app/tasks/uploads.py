@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+
+from pulpcore.plugin.models import Task
 
 from pulp_conda.app.models import CondaRepository, CondaUpload
 from pulp_conda.app.results import checked
@@ -21,30 +22,29 @@ _KEPT = timedelta(days=7)
 _HELD = timedelta(days=1)
 
 
-def join_uploads(repository_pk: str, batch: str | None = None) -> dict[str, Any]:
+def join_uploads(repository_pk: str) -> dict[str, Any]:
     """Add all uploads that wait for a repository to it, in one version.
 
-    Args:
-        batch: Whose uploads the result is about. Another task may have added them.
-
     Returns:
-        "version": the number of the newest version that has packages of the batch, or None;
-        "uploads": what became of each file of the batch, as they arrived.
+        About the uploads that wait for this very task, also if another one has added them.
+        "version": the number of the newest version that has one of them, or None; "uploads": what
+        became of each file, as they arrived.
 
     Raises:
         CondaError: the version or the publication cannot be made.
     """
     repository = CondaRepository.objects.get(pk=repository_pk)
-    of_batch = CondaUpload.objects.filter(batch=batch and UUID(batch), repository=repository)
+    task = Task.current()
+    own = CondaUpload.objects.filter(task=task.pk)
     try:
         join(repository)
-        while batch and of_batch.filter(state=UploadState.WAITING).exists():
+        while own.filter(state=UploadState.WAITING).exists():
             # They replace what others uploaded at the same time.
             join(repository)
     finally:
         if _waiting().filter(repository=repository).exists():
             ensure_task(repository)
-    uploads = list(of_batch) if batch else []
+    uploads = list(own)
     versions = [upload.version for upload in uploads if upload.version is not None]
     return checked(
         {

@@ -15,7 +15,7 @@ from pulpcore.plugin.models import Artifact, Task
 from pulp_conda.app.artifacts import save_artifacts
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaPackage, CondaRepository, CondaUpload
-from pulp_conda.app.uploading.dispatching import dispatch_joining, set_alarm
+from pulp_conda.app.uploading.dispatching import task_for
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import UploadState
 from pulp_conda.channel import layout
@@ -109,11 +109,7 @@ class Batch:
 
     def complete(self) -> Task:
         """Let all files of the batch be added to the repository, and return the task for that."""
-        held = CondaUpload.objects.filter(batch=self.key, state=UploadState.HELD)
-        held.update(state=UploadState.WAITING)
-        task = dispatch_joining(self._repository, self.key)
-        set_alarm()
-        return task
+        return task_for(CondaUpload.objects.filter(batch=self.key), self._repository)
 
     def _keep(self, here: Iterable[tuple[str, Artifact]], decided: Iterable[CondaUpload]) -> None:
         held = [

@@ -1,16 +1,19 @@
 """See to it that a task comes for the uploads of a repository that wait."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from pulpcore.plugin.models import Task, TaskSchedule
 from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_default_domain, get_prn
 
-from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.models import CondaRepository, CondaUpload
+from pulp_conda.app.vocabulary import UploadState
 
 # By their names: the room of tasks imports this one.
 _JOIN = "pulp_conda.app.tasks.uploads.join_uploads"
@@ -30,31 +33,45 @@ def ensure_task(repository: CondaRepository) -> None:
     Call it after the rows are committed. A task that waits sees them when it begins. One that runs
     may have missed them, so it does not count.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [str(repository.pk)])
-        if _tasks(repository, "waiting"):
+    with locked(repository):
+        if _tasks(repository, "waiting").exists():
             return
-        dispatch_joining(repository)
+        _dispatch(repository)
     set_alarm()
 
 
-def dispatch_joining(repository: CondaRepository, batch: UUID | None = None) -> Task:
-    """Dispatch a task that adds what waits to a repository, and return it.
+def task_for(uploads: QuerySet[CondaUpload], repository: CondaRepository) -> Task:
+    """Let uploads of one user wait for a task, and return the task. Its result is about them.
 
-    Args:
-        batch: Whose uploads the result of the task is about.
+    It is the task for which others of the user wait, if that has not begun.
     """
-    return dispatch(
-        _JOIN,
-        exclusive_resources=[repository],
-        kwargs={"repository_pk": str(repository.pk), "batch": batch and str(batch)},
-    )
+    with locked(repository):
+        others = CondaUpload.objects.filter(
+            repository=repository,
+            state=UploadState.WAITING,
+            task__isnull=False,
+            user__in=uploads.values("user"),
+        )
+        tasks = _tasks(repository, "waiting").filter(pk__in=others.values("task"))
+        task = tasks.first() or _dispatch(repository)
+        uploads.filter(state=UploadState.HELD).update(state=UploadState.WAITING)
+        uploads.update(task=task.pk)
+    set_alarm()
+    return task
+
+
+@contextmanager
+def locked(repository: CondaRepository) -> Iterator[None]:
+    """Keep others from giving uploads of a repository to a task, and tasks from taking them."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK, [str(repository.pk)])
+        yield
 
 
 def has_task(repository: CondaRepository) -> bool:
     """Say whether a task adds what waits to a repository, or is about to."""
-    return _tasks(repository, "waiting", "running")
+    return _tasks(repository, "waiting", "running").exists()
 
 
 def set_alarm() -> None:
@@ -72,10 +89,15 @@ def set_alarm() -> None:
         )
 
 
-def _tasks(repository: CondaRepository, *states: str) -> bool:
-    tasks = Task.objects.filter(
+def _dispatch(repository: CondaRepository) -> Task:
+    return dispatch(
+        _JOIN, exclusive_resources=[repository], kwargs={"repository_pk": str(repository.pk)}
+    )
+
+
+def _tasks(repository: CondaRepository, *states: str) -> QuerySet[Task]:
+    return Task.objects.filter(
         name=_JOIN,
         state__in=states,
         reserved_resources_record__contains=[get_prn(repository)],
     )
-    return tasks.exists()

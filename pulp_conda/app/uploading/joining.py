@@ -25,6 +25,7 @@ from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRepositor
 from pulp_conda.app.models.act import Contribution, acting_as
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.publishing.channel import publish_version
+from pulp_conda.app.uploading.dispatching import locked
 from pulp_conda.app.uploading.reading import read_upload, store_package
 from pulp_conda.app.versions.published import newest_publication
 from pulp_conda.app.vocabulary import UploadState
@@ -65,7 +66,8 @@ def join(repository: CondaRepository) -> RepositoryVersion | None:
             added are refused with that.
     """
     waiting = CondaUpload.objects.filter(repository=repository, state=UploadState.WAITING)
-    uploads = list(waiting.select_related("artifact", "distribution", "user"))
+    with locked(repository):
+        uploads = list(waiting.select_related("artifact", "distribution", "user"))
     if not uploads:
         return None
     joining = _Joining(repository, uploads)
