@@ -6,7 +6,7 @@ Prints a JSON object per figure, and on standard error what is going on.
 import argparse
 import sys
 
-from tests.bench import block, daily, growth, modify, publish, serve, sync
+from tests.bench import block, daily, growth, modify, publish, serve, sync, upload
 from tests.bench.figures import describe_machine, say
 from tests.bench.subjects import SMALLEST, Subjects
 
@@ -19,6 +19,7 @@ TOPICS = {
     "modify": modify,
     "growth": growth,
     "daily": daily,
+    "upload": upload,
 }
 
 

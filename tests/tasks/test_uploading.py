@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 from django.utils import timezone
 from django_guid import set_guid
 from django_guid.utils import generate_guid
@@ -22,7 +24,7 @@ from pulp_conda.app.authentication import issue_token
 from pulp_conda.app.errors import MayNotUpload, TakesNoUploads, WrongDigest
 from pulp_conda.app.models import CondaDistribution, CondaStage, CondaUpload
 from pulp_conda.app.tasks.uploads import tend_uploads
-from pulp_conda.app.uploading import Arrival, accept, check_rights, outcome, wait
+from pulp_conda.app.uploading import Arrival, accept, check_rights, gathering, outcome, wait
 from pulp_conda.app.vocabulary import TokenScope
 from tests.support.builders import make_package
 from tests.support.in_process import run_tasks
@@ -126,6 +128,32 @@ def test_uploads_that_arrive_together_are_one_version_and_the_bad_ones_fail_alon
     assert found[-1].code == "CND0003"
     assert (_versions(channel), _publications(channel)) == (1, 1)
     assert not CondaUpload.objects.filter(pk__in=keys, artifact__isnull=False).exists()
+
+
+def test_clients_that_were_answered_together_are_waited_for(channel, unique, monkeypatch):
+    for pause in ("_QUIET", "_LONGEST"):
+        monkeypatch.setattr(gathering, pause, 60)
+    packages = [make_package(f"{number}-{unique}") for number in range(4)]
+    gathering.gather(channel.repository.cast())  # Nobody is expected.
+    for package in packages[:2]:
+        _accept(channel, package)
+    run_tasks()
+    _accept(channel, packages[2])
+    with ThreadPoolExecutor() as pool:
+        gathered = pool.submit(_gathered, channel.repository.cast())
+        _accept(channel, packages[3])
+        assert gathered.result(30) == 2
+    run_tasks()
+    assert _versions(channel) == 2
+
+
+def _gathered(repository):
+    """Gather in a thread, and return how many wait then."""
+    try:
+        gathering.gather(repository)
+        return CondaUpload.objects.filter(repository=repository, state="waiting").count()
+    finally:
+        connection.close()
 
 
 def test_a_file_that_is_no_package_is_refused_before_it_is_stored(channel, unique):

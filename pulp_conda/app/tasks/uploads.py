@@ -12,6 +12,7 @@ from pulp_conda.app.models import CondaRepository, CondaUpload
 from pulp_conda.app.results import checked
 from pulp_conda.app.uploading.dispatching import ensure_task, set_alarm
 from pulp_conda.app.uploading.domains import in_domain
+from pulp_conda.app.uploading.gathering import gather
 from pulp_conda.app.uploading.joining import join
 from pulp_conda.app.vocabulary import UploadState
 
@@ -36,6 +37,7 @@ def join_uploads(repository_pk: str) -> dict[str, Any]:
     repository = CondaRepository.objects.get(pk=repository_pk)
     task = Task.current()
     own = CondaUpload.objects.filter(task=task.pk)
+    gather(repository)
     try:
         join(repository)
         while own.filter(state=UploadState.WAITING).exists():
