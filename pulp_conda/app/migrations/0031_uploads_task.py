@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0027_content_guard'),
+        ('conda', '0030_publishers'),
     ]
 
     operations = [
