@@ -14,7 +14,6 @@ from aiohttp.web import (
     get,
     middleware,
     options,
-    post,
     put,
 )
 from asgiref.sync import sync_to_async
@@ -32,8 +31,6 @@ from pulp_conda.app.doors.routes import routes
 from pulp_conda.app.errors import UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
-from pulp_conda.app.oidc.door import PATH as mint_path
-from pulp_conda.app.oidc.door import mint_token
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.fast import Finder
@@ -278,7 +275,6 @@ app.add_routes(
         put(_PREFIX + "{path:(?s:.+)}", _door(_handler.take), expect_handler=wait_with_the_body),
         delete(_PREFIX + "{path:(?s:.+)}", _door(_handler.remove)),
         *routes(),
-        post(f"/{mint_path}", mint_token),
     ]
 )
 # In front of pulpcore's authentication. What measures requests, behind it, goes in front as well.

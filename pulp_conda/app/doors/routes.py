@@ -14,6 +14,7 @@ from pulp_conda.app.doors import anaconda, artifactory, prefix, quetz
 from pulp_conda.app.doors.entrance import Handler
 from pulp_conda.app.doors.receiving import wait_with_the_body
 from pulp_conda.app.models.distribution import doors_prefix
+from pulp_conda.app.oidc.door import mint_token
 
 # What a pattern leaves out is answered without a reason, so they leave out little.
 _ANY = "(?s:.+)"
@@ -40,6 +41,7 @@ def _servers() -> Iterator[tuple[str, str]]:
 
 
 def _routes(server: str, channel: str) -> Iterator[RouteDef]:
+    yield post(f"{server}api/oidc/mint_token", mint_token)
     yield _post(f"{server}api/v1/upload/{{channel:{channel}}}", prefix.upload)
     yield _post(f"{server}api/channels/{{channel:{channel}}}/upload/{{file:[^/]+}}", quetz.upload)
     if channel == _ANY:

@@ -7,7 +7,7 @@
 
 The body of a 200 is the token, and nothing else. The body of another answer is a text that clients
 show. They ask at the root of the host, whatever URL their user gave, so the root is for the
-publishers of all domains.
+publishers of all domains. Below the prefix of the doors, the URL may have a domain.
 """
 
 import json
@@ -20,8 +20,6 @@ from pulpcore.plugin.util import get_domain
 from pulp_conda.app.errors import BadIdentityToken, KeysUnavailable, NoPublisher
 from pulp_conda.app.oidc.identity import identify
 from pulp_conda.app.oidc.minting import mint
-
-PATH = "api/oidc/mint_token"
 
 # More than an ID token may have, and the names around it.
 _MOST_BYTES = 32_768
