@@ -347,12 +347,25 @@ def test_wrong_credentials_are_slowed_down_for_the_address_that_sends_them(
     assert login(right, "192.0.2.2").status_code == 200
 
 
-def test_the_content_app_counts_wrong_credentials_for_the_address_of_the_client(pulp, team, copied):
-    url = f"{team.urls['unstable']}noarch/repodata.json"
+def test_the_content_app_counts_wrong_credentials_for_the_address_of_the_client(
+    pulp, unique, copied
+):
+    channel = pulp.distribution(name=unique, base_path=unique, private=True)
+    url = f"{channel['base_url']}noarch/repodata.json"
     proxy = {"X-Forwarded-For": "192.0.2.9"}
     FailedLogin.objects.all().delete()
     for headers in (bearer("cnd-" + "0" * 40), {"Authorization": "Basic YWRhOndyb25n"}):
         for more in ({}, proxy):
-            assert requests.get(url, headers=headers | more).ok, "everybody may read it"
+            assert requests.get(url, headers=headers | more).status_code == 401
     failed = FailedLogin.objects.values_list("address", "count")
     assert sorted(failed) == [("127.0.0.1", 1)] * 2 + [("192.0.2.9", 1)] * 2
+
+
+def test_the_content_app_tells_who_guesses_to_wait(pulp, unique, copied, settings):
+    settings.CONDA_FAILED_LOGINS = 2
+    channel = pulp.distribution(name=unique, base_path=unique, private=True)
+    url = f"{channel['base_url']}noarch/repodata.json"
+    headers = {"X-Forwarded-For": "192.0.2.8", **bearer("cnd-" + "0" * 40)}
+    answers = [requests.get(url, headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert int(answers[-1].headers["Retry-After"]) == 1
