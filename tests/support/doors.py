@@ -87,6 +87,7 @@ class Anaconda:
 
     def __init__(self, doors, server=f"{DOORS}anaconda"):
         self._doors, self._server = doors, server
+        self.bytes_url = f"http://{doors.address}{server}/bytes"
 
     def ask(self, method, path, **body):
         headers = {"Authorization": f"token {self._doors.secret}"} if self._doors.secret else {}

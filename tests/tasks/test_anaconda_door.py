@@ -103,6 +103,17 @@ def test_bytes_that_were_not_announced_are_refused_in_xml(client, channel, uniqu
     assert not CondaUpload.objects.filter(filename=package.filename).exists()
 
 
+def test_little_is_read_from_who_has_no_ticket(client, channel, unique):
+    package = make_package(f"fields-{unique}")
+    many = {f"field-{number}": "x" for number in range(20)}
+    answer = client.send({"post_url": client.bytes_url, "form_data": {}}, package.data, **many)
+    assert answer.status == 403
+    staged = client.stage(unique, package).json
+    answer = client.send(staged, package.data, **many)
+    assert (answer.status, "[CND0110]" in answer.text) == (400, True)
+    assert client.send(staged, package.data).status == 201
+
+
 def test_a_ticket_ends_with_the_token(client, channel, unique):
     package = make_package(f"revoked-{unique}")
     staged = client.stage(unique, package).json

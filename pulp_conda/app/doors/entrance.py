@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 _CHALLENGES = [(str(hdrs.WWW_AUTHENTICATE), challenge) for challenge in CHALLENGES]
 
 # A client is told at once that it may not send: it may have much to send.
-_AT_ONCE = {401, 403, 413}
+_AT_ONCE = {401, 403, 413, 429}
 
 # What tells that there is such a channel.
 _ABOUT_CHANNELS = (MayNotRemove, MayNotUpload, TakesNoUploads)
@@ -95,7 +95,7 @@ def door(show: Show) -> Callable[[Handler], Handler]:
             finally:
                 # The next request of the connection may be of somebody else.
                 set_current_user(before)
-            if refusal.status not in _AT_ONCE:
+            if refusal.status not in _AT_ONCE and _VISITOR in request:
                 await drain(request)
             # Some clients show nothing but the status.
             path = request.rel_url.raw_path  # a path may have line breaks

@@ -1,4 +1,7 @@
-"""Remove a package from a channel, and wait until it is not served any more."""
+"""Remove a package from a channel, and wait until the channel does not list it any more.
+
+Clients with the metadata from before may still download it for some time, as after each change.
+"""
 
 import asyncio
 import time
