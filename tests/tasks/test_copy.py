@@ -142,14 +142,6 @@ def test_an_old_release_comes_if_the_solver_needs_it(pulp, pinned, make_reposito
     assert report["size"] == sum(sizes) > 0
 
 
-def test_how_many_releases_come_can_be_chosen(pulp, pinned, make_repository, word):
-    def count(newest):
-        report = copy(pulp, pinned, make_repository(), f"left-{word}", newest=newest, dry_run=True)
-        return sum(path.startswith("left") for path in paths(report))
-
-    assert [count(newest) for newest in (1, 2, 0)] == [1, 2, 3]
-
-
 def test_what_needs_a_machine_of_its_own_comes_if_the_machine_is_named(
     pulp, pinned, make_repository, word
 ):

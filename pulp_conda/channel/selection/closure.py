@@ -162,8 +162,8 @@ def select_closure(roots: Sequence[Root], pool: Pool, bounds: Bounds, solve: Sol
                     chosen[name] = chosen.get(name, 0) | which
                 made_before.append(made)
             done |= made.done
-            for spec, reason in made.problems.items():
-                problems.setdefault(spec, []).append(reason)
+            for spec, reasons in made.problems.items():
+                problems.setdefault(spec, []).extend(reasons)
     if failed := {spec: reasons for spec, reasons in problems.items() if spec not in done}:
         spec, reasons = next(iter(failed.items()))
         raise NotInstallable(specs=spec, reason=listed(list(dict.fromkeys(reasons)), most=3))
@@ -202,7 +202,9 @@ class _Group:
         self._solve = solve
         self._machine = bounds.machine(platform)
         self.done: set[str] = set()
-        self.problems: dict[str, str] = {}
+        self.problems: _Problems = {}
+        # What a pattern matches is not wanted together.
+        self._is_together = not any(root.is_pattern for root in roots)
         self._survey = self._settle(list(roots))
         self._asked: Sets = {}
         self._without = frozenset(
@@ -245,7 +247,7 @@ class _Group:
     def _settle(self, roots: list[Root]) -> Survey:
         """Return the survey of the roots of which packages could be installed."""
         while True:
-            survey = Survey(self._pool, self._platform, self._machine, roots)
+            survey = Survey(self._pool, self._platform, self._machine, roots, self._is_together)
             dead = [root for root in roots if not survey.wanted(root)]
             if not dead:
                 return survey
@@ -257,6 +259,10 @@ class _Group:
 
     def _questions(self) -> Iterator[Question]:
         survey = self._survey
+        if not self._is_together:
+            for root in survey.roots:
+                yield from self._releases(root)
+            return
         specs = self._together.specs
         if len(specs) > 1:
             yield self._together
@@ -265,23 +271,25 @@ class _Group:
         for root in survey.roots:
             spec = self._spec(root)
             yield Question((spec,))
-            for version in self._newest_versions(root):
-                exactly = f"{root.name} =={version}"
-                yield Question((spec, exactly))
+            for release in self._releases(root):
+                yield Question((spec, *release.specs))
                 if len(specs) > 1:
-                    yield Question((*specs, exactly))
+                    yield Question((*specs, *release.specs))
 
     def _spec(self, root: Root) -> str:
         # The survey has only what the root wants of this name. Solvers do not read all keys that
         # choose packages as we do.
-        is_simple = not root.is_pattern and "[" not in root.query.spec
-        return root.query.spec if is_simple else root.name
+        return root.name if "[" in root.query.spec else root.query.spec
 
-    def _newest_versions(self, root: Root) -> list[str]:
+    def _releases(self, root: Root) -> list[Question]:
+        """Return a question for each of the newest releases of a root."""
         packages = self._pool.of(root.name, self._survey.wanted(root))
         versions = {package.candidate.version for package in packages}
         newest = sorted(filter(_is_version, versions), key=VersionKey, reverse=True)
-        return newest[: self._bounds.newest or 2]
+        return [
+            Question((f"{root.name} =={version}",))
+            for version in newest[: self._bounds.newest or 2]
+        ]
 
     def _ask_source(self, questions: list[Question]) -> dict[Question, Answer]:
         """Return the answers to questions with as much of the target as possible, and else with all
@@ -335,12 +343,12 @@ class _Group:
         """Note which specs can be installed, alone and together."""
         survey = self._survey
         for root in survey.roots:
-            answer = answers[Question((self._spec(root),))]
-            if answer.paths is None:
-                self._note(root.query.spec, answer.explanation)
-            else:
+            asked = [Question((self._spec(root),))] if self._is_together else self._releases(root)
+            if any(answers[question].paths is not None for question in asked):
                 self.done.add(root.query.spec)
-        if len(survey.roots) > 1:
+            elif asked:
+                self._note(root.query.spec, answers[asked[0]].explanation)
+        if self._is_together and len(survey.roots) > 1:
             # Other platforms and combinations have other specs, and one of them is enough.
             text = self._names
             if answers[self._together].paths is None:
@@ -349,7 +357,7 @@ class _Group:
                 self.done.add(text)
 
     def _note(self, text: str, reason: str) -> None:
-        self.problems.setdefault(text, f"on {self._platform}, {_line(reason)}")
+        self.problems.setdefault(text, []).append(f"on {self._platform}, {_line(reason)}")
 
     def _choose(self, name: str, takes: int) -> int:
         """Return the packages that a dependency shall have, of those that it takes."""
@@ -445,8 +453,7 @@ def _groups(roots: Sequence[Root]) -> Iterator[list[Root]]:
     for root in roots:
         if root.is_pattern:
             patterns.setdefault(root.query.spec, []).append(root)
-    for of_pattern in patterns.values():
-        yield from ([root] for root in of_pattern)
+    yield from patterns.values()
 
 
 def _platforms(pool: Pool, group: Sequence[Root]) -> list[str]:

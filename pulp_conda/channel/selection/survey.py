@@ -43,24 +43,26 @@ class Root:
 class Survey:
     """The packages of a pool that could be installed on one machine together with some roots.
 
-    Of the names of the roots, only packages that the roots want can be installed, because the roots
-    are there in any case.
-
     Args:
-        roots: At most one for each name.
+        roots: If they are wanted together, at most one for each name. Then only those packages of
+            their names can be installed that they want, because they are there in any case.
+        together: Whether they are.
 
     Attributes:
         live: Which packages of each name could be installed.
         base: Which of them the target has with all that they need, without anything else.
     """
 
-    def __init__(self, pool: Pool, platform: str, machine: Machine, roots: Sequence[Root]) -> None:
+    def __init__(
+        self, pool: Pool, platform: str, machine: Machine, roots: Sequence[Root], together: bool
+    ) -> None:
         self.pool = pool
         self.platform = platform
         self.machine = machine
         self.roots = roots
         pool.learn(root.name for root in roots)
-        self._pins = {root.name: _wanted(pool, root) for root in roots}
+        self._wanted = {root: _wanted(pool, root) for root in roots}
+        self._pins = {root.name: wanted for root, wanted in self._wanted.items() if together}
         self._allowed: dict[str, int] = {}
         self._walk()
         self._found_nothing: set[str] = set()
@@ -71,11 +73,11 @@ class Survey:
 
     def wanted(self, root: Root) -> int:
         """Return which packages of a root could be installed."""
-        return self.live[root.name] & self._pins[root.name]
+        return self.live[root.name] & self._wanted[root]
 
     def is_here(self, root: Root) -> bool:
         """Say whether this platform has packages of a root, even if they cannot be installed."""
-        packages = self.pool.of(root.name, self._pins[root.name])
+        packages = self.pool.of(root.name, self._wanted[root])
         return any(self._is_beside(package) for package in packages)
 
     def packages(self, sets: Sets) -> Iterator[Package]:
@@ -144,7 +146,7 @@ class Survey:
         """Say why no package of a root could be installed, as the end of a sentence."""
         here = [
             package
-            for package in self.pool.of(root.name, self._pins[root.name])
+            for package in self.pool.of(root.name, self._wanted[root])
             if self._is_beside(package)
         ]
         if not here:
