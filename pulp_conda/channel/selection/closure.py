@@ -40,6 +40,9 @@ MOST_COMBINATIONS = 16
 # For more roots, not each pair is solved.
 _MOST_FOR_PAIRS = 10
 
+# Of a root, so many releases are solved by themselves, and the newest two if all are selected.
+_MOST_RELEASES = 10
+
 # If all packages are for all platforms, these stand for them.
 _COMMON_PLATFORMS = ("linux-64", "osx-arm64", "win-64")
 
@@ -286,10 +289,8 @@ class _Group:
         packages = self._pool.of(root.name, self._survey.wanted(root))
         versions = {package.candidate.version for package in packages}
         newest = sorted(filter(_is_version, versions), key=VersionKey, reverse=True)
-        return [
-            Question((f"{root.name} =={version}",))
-            for version in newest[: self._bounds.newest or 2]
-        ]
+        count = min(self._bounds.newest or 2, _MOST_RELEASES)
+        return [Question((f"{root.name} =={version}",)) for version in newest[:count]]
 
     def _ask_source(self, questions: list[Question]) -> dict[Question, Answer]:
         """Return the answers to questions with as much of the target as possible, and else with all

@@ -101,7 +101,7 @@ class Pool:
     The source has what can be selected. The target is where it goes, and what is there need not be
     selected. If both have another file or another record at the same path, the one of the target
     counts, unless the one of the source is `wanted`. Of a build in both formats, only the `.conda`
-    counts, as for clients.
+    counts, as for clients, unless only the other one is wanted.
     """
 
     def __init__(self, source: Lookup, target: Lookup, wanted: Callable[[Candidate], bool]) -> None:
@@ -129,10 +129,10 @@ class Pool:
                 self._merge(name, source, target)
 
     def _merge(self, name: str, source: list[Package], target: list[Package]) -> None:
-        present = {package.stem: package for package in _one_format(target)}
+        present = {package.stem: package for package in self._one_format(target)}
         merged: dict[tuple[str, str], Package] = dict(present)
         offered = set()
-        for package in _one_format(source):
+        for package in self._one_format(source):
             before = present.get(package.stem)
             same = before is not None and before.candidate.identity == package.candidate.identity
             if before is None or same or self._wanted(package.candidate):
@@ -144,6 +144,18 @@ class Pool:
             self._packages[name].append(merged[stem])
             self._there[name] |= (stem in present) << number
             self._from_source[name] |= (stem in offered) << number
+
+    def _one_format(self, packages: Iterable[Package]) -> Iterable[Package]:
+        by_stem: dict[tuple[str, str], Package] = {}
+        for package in packages:
+            before = by_stem.setdefault(package.stem, package)
+            if before is not package:
+                by_stem[package.stem] = max(before, package, key=self._rank)
+        return by_stem.values()
+
+    def _rank(self, package: Package) -> tuple[bool, bool]:
+        candidate = package.candidate
+        return self._wanted(candidate), candidate.filename.endswith(".conda")
 
     def of(self, name: str, chosen: int) -> Iterator[Package]:
         """Yield the packages of a name that are in a set."""
@@ -269,16 +281,6 @@ def _releases(name: str, packages: list[Package]) -> Iterator[_Release]:
         yield _Release(
             version, [(as_rattler(name, "0", *build), which) for build, which in builds.items()]
         )
-
-
-def _one_format(packages: Iterable[Package]) -> Iterator[Package]:
-    """Yield packages without those of which there is also a `.conda`."""
-    by_stem: dict[tuple[str, str], Package] = {}
-    for package in packages:
-        before = by_stem.get(package.stem)
-        if before is None or package.candidate.filename.endswith(".conda"):
-            by_stem[package.stem] = package
-    yield from by_stem.values()
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -469,6 +469,12 @@ def test_a_result_that_is_worse_than_the_source_is_refused():
         close("lib", LIB, solve=lose)
 
 
+def test_the_older_format_comes_if_it_is_asked_for():
+    both = [package("lib", "2", filename=f"lib-2-0{end}") for end in (".conda", ".tar.bz2")]
+    assert names("lib", both) == ["lib-2-0"]
+    assert names("lib[fn=lib-2-0.tar.bz2]", both) == ["lib-2-0.tar.bz2"]
+
+
 def test_another_file_of_a_wanted_name_replaces_that_of_the_target():
     there = package("app")
     other = package("app", sha256="f" * 64)
