@@ -27,7 +27,7 @@ from pulp_conda.app.versions.records import PackageRow
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadRecord
 from pulp_conda.channel.fields import served_form
-from pulp_conda.channel.metadata.channeldata import Channeldata
+from pulp_conda.channel.metadata.channeldata import Channeldata, Summarized
 from pulp_conda.channel.metadata.compression import Level
 from pulp_conda.channel.metadata.current_repodata import CurrentCandidate, select_current
 from pulp_conda.channel.metadata.patches import Patches
@@ -122,13 +122,25 @@ class SubdirWriter:
         self._finish()
 
     def _write_name(self, name: str, rows: Iterable[PackageRow]) -> None:
-        entries = [entry for row in rows if (entry := self._write_package(row))]
-        for writer in (self._repodata, self._run_exports, self._unpatched):
-            if writer:
-                writer.end_name(name)
-        self._add_shard(name, entries, self._removed_by_name.pop(name, ()))
-        if entries:
-            self.counts[name] = len(entries)
+        """Write the packages of a name into all files."""
+        gathered = _Gathered()
+        is_simple = not self._is_patched and not self._repository.legacy_metadata
+        for row in rows:
+            self.count += 1
+            if row.sha256 in self._blocked:
+                self._removed_by_name[name].add(row.filename)
+            elif is_simple and row.is_plain and not row.in_v3:
+                gathered.add(row, row.canonical, row.run_exports, row.license)
+            else:
+                self._gather(row, gathered)
+        self._repodata.add_name(name, ((e[0], e[1], e[3]) for e in gathered.served))
+        self._run_exports.add_name(name, gathered.run_exports)
+        if self._unpatched:
+            self._unpatched.add_name(name, gathered.unpatched)
+        self._channeldata.add_name(self._subdir, name, gathered.summarized)
+        self._add_shard(name, gathered.served, self._removed_by_name.pop(name, ()))
+        if gathered.served:
+            self.counts[name] = len(gathered.served)
 
     def _finish(self) -> None:
         """Write the files after all names are there."""
@@ -151,54 +163,31 @@ class SubdirWriter:
         if self._repository.legacy_metadata:
             self._write_legacy()
 
-    def _write_package(self, row: PackageRow) -> ShardEntry | None:
-        """Write a package into all files, and return its entry in its shard.
+    def _gather(self, row: PackageRow, gathered: "_Gathered") -> None:
+        """Gather what a package has in each file, if it may be patched or may need another form.
 
-        None if a patch removes the package, if it is blocked, or if no client could read it.
+        A package that a patch removes, or that no client could read, is not served.
         """
-        self.count += 1
-        if row.sha256 in self._blocked:
-            self._removed_by_name[row.name].add(row.filename)
-            return None
-        stored, run_exports, license = row.canonical, row.run_exports, row.license
+        stored, run_exports, license = row.canonical.encode(), row.run_exports, row.license
         if self._unpatched and (unpatched := self._served(row, stored)):
-            self._unpatched.add(row.filename, *unpatched)
-        patched, is_removed = stored, False
-        served: tuple[bytes, bool] | None = (stored, False)
-        if self._is_patched:
-            patched = self._patches.apply(row.filename, stored)
-            is_removed = self._patches.is_removed(row.filename)
-            served = self._served(row, patched, patched is not stored, note=not is_removed)
-            if (exports := self._patches.run_exports(row.filename)) is not None:
-                run_exports = canonical(exports).decode()
-        elif row.in_v3 or not row.is_plain:
-            served = self._served(row, stored, note=True)
+            record, in_v3 = unpatched
+            gathered.unpatched.append((row.filename, record.decode(), in_v3))
+        patched = self._patches.apply(row.filename, stored)
+        is_removed = self._patches.is_removed(row.filename)
+        served = self._served(row, patched, patched is not stored, note=not is_removed)
+        if (exports := self._patches.run_exports(row.filename)) is not None:
+            run_exports = canonical(exports).decode()
         if served is None:
-            return None
-        if run_exports is not None:
-            # Packages whose run_exports are not known have no entry. An empty entry would say that
-            # they have none, and then no client would look into the package.
-            self._run_exports.add(row.filename, run_exports.encode())
+            return
         if is_removed:
-            return None
+            gathered.add_run_exports(row.filename, run_exports)
+            return
         record, in_v3 = served
         if patched is not stored:
             license = orjson.loads(record).get("license") or ""
-        self._repodata.add(row.filename, record, in_v3)
-        self._channeldata.add(
-            row.subdir,
-            row.name,
-            row.version,
-            row.build_number,
-            row.timestamp,
-            row.sha256,
-            run_exports,
-            license=license,
-            traits=row.traits,
-        )
+        gathered.add(row, record.decode(), run_exports, license, in_v3)
         if self._repository.legacy_metadata and not in_v3:
             self._for_current[row.filename] = record
-        return row.filename, record, run_exports, in_v3
 
     def _add_shard(self, name: str, entries: list[ShardEntry], removed: Collection[str]) -> None:
         if self._repository.shards and (entries or removed):
@@ -293,6 +282,56 @@ class SubdirWriter:
 
     def _path(self, filename: str) -> str:
         return layout.metadata_path(self._subdir, filename)
+
+
+class _Gathered:
+    """What the packages of a name have in each file.
+
+    Attributes:
+        unpatched: The records in `repodata_from_packages.json`: file name, JSON, and whether in
+            `v3`.
+        run_exports: By file name, as JSON.
+        served: The entries of the shard.
+        summarized: What the packages add to the summary of the name.
+    """
+
+    def __init__(self) -> None:
+        self.unpatched: list[tuple[str, str, bool]] = []
+        self.run_exports: list[tuple[str, str]] = []
+        self.served: list[ShardEntry] = []
+        self.summarized: list[Summarized] = []
+
+    def add(
+        self,
+        row: PackageRow,
+        record: str,
+        run_exports: str | None,
+        license: str,
+        in_v3: bool = False,
+    ) -> None:
+        """Add a package that is served."""
+        self.served.append((row.filename, record, run_exports, in_v3))
+        self.add_run_exports(row.filename, run_exports)
+        self.summarized.append(
+            (
+                row.version,
+                row.build_number,
+                row.timestamp,
+                row.sha256,
+                run_exports,
+                license,
+                row.traits,
+            )
+        )
+
+    def add_run_exports(self, filename: str, run_exports: str | None) -> None:
+        """Add the run_exports of a package.
+
+        Packages whose run_exports are not known have no entry. An empty entry would say that they
+        have none, and then no client would look into the package.
+        """
+        if run_exports is not None:
+            self.run_exports.append((filename, run_exports))
 
 
 class EarlierSubdir:

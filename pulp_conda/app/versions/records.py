@@ -103,16 +103,15 @@ class PackageRow(NamedTuple):
         return None if self.traits_json is None else _traits(self.traits_json)
 
     @property
-    def canonical(self) -> bytes:
+    def canonical(self) -> str:
         """The record as this channel offers it, with its `indexed_timestamp` (CEP 47)."""
-        record = self.record.encode()
         if self.indexed_timestamp is None:
-            return record
-        if not self.is_plain and b'"indexed_timestamp":' in record:
+            return self.record
+        if not self.is_plain and '"indexed_timestamp":' in self.record:
             # The record has the key, but no date. A key must not be there twice.
-            fields = {**orjson.loads(record), "indexed_timestamp": self.indexed_timestamp}
-            return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        return b'{"indexed_timestamp":%d,%b' % (self.indexed_timestamp, record[1:])
+            fields = {**orjson.loads(self.record), "indexed_timestamp": self.indexed_timestamp}
+            return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+        return f'{{"indexed_timestamp":{self.indexed_timestamp},{self.record[1:]}'
 
 
 @lru_cache

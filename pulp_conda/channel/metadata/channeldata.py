@@ -3,7 +3,7 @@
 Format: CEP 38.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 import orjson
@@ -26,6 +26,10 @@ _ENTRY_SIZE = 256 * 2**10
 
 # Lower than any build number and timestamp.
 _NO_RANK = (-1, 0)
+
+# A package as `Channeldata.add` takes it: version, build number, timestamp, sha256, run_exports,
+# license and traits.
+Summarized = tuple[str, int, int | None, str, str | None, str, Collection[str] | None]
 
 _Value = TypeVar("_Value", covariant=True)
 
@@ -82,14 +86,17 @@ class Channeldata:
             license: The license of its record, or empty.
             traits: Those of `TRAITS` that it has, or None if its file was never read.
         """
-        entry = self._entries.get(name)
-        if entry is None:
-            entry = self._entries[name] = _Entry(version)
-        entry.add(subdir, version, (build_number, timestamp or 0), sha256, license)
-        entry.add_traits(traits)
-        if run_exports and run_exports != "{}":
-            entry.add_run_exports(version, build_number, run_exports)
-        self._subdirs.add(subdir)
+        package = version, build_number, timestamp, sha256, run_exports, license, traits
+        self.add_name(subdir, name, [package])
+
+    def add_name(self, subdir: str, name: str, packages: Sequence[Summarized]) -> None:
+        """Add all packages that a name has in a subdir."""
+        if packages:
+            entry = self._entries.get(name)
+            if entry is None:
+                entry = self._entries[name] = _Entry(packages[0][0])
+            entry.add(subdir, packages)
+            self._subdirs.add(subdir)
 
     def add_subdir(self, subdir: str) -> None:
         """Note that a subdir has packages."""
@@ -122,7 +129,7 @@ class Channeldata:
             entry = self._entries[name]
             fields = entry.fields(infos.get(entry.sha256), summaries.get(name) or {})
             text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-            entries.write(b"%b:%b" % (orjson.dumps(name), text))
+            entries.write([f"{orjson.dumps(name).decode()}:{text.decode()}"])
             entries.end_name(name)
         document = Document()
         document.add(b'{"channeldata_version":%d,"packages":' % VERSION)
@@ -159,15 +166,24 @@ class _Entry:
         self._unread = False
         self.sha256 = ""
 
-    def add(
-        self, subdir: str, version: str, rank: tuple[int, int], sha256: str, license: str
-    ) -> None:
-        """Add a file. Its rank is the build number and the timestamp."""
+    def add(self, subdir: str, packages: Iterable[Summarized]) -> None:
+        """Add files of a subdir."""
         if subdir not in self._subdirs:
             self._subdirs.append(subdir)
-        self._timestamp = max(self._timestamp, rank[1])
-        if version == self._older:
-            return
+        for version, build_number, timestamp, sha256, run_exports, license, traits in packages:
+            if timestamp and timestamp > self._timestamp:
+                self._timestamp = timestamp
+            if version != self._older:
+                self._rank_file(version, (build_number, timestamp or 0), sha256, license)
+            if traits is None:
+                self._unread = True
+            else:
+                self._traits.update(traits)
+            if run_exports and run_exports != "{}":
+                self.add_run_exports(version, build_number, run_exports)
+
+    def _rank_file(self, version: str, rank: tuple[int, int], sha256: str, license: str) -> None:
+        """Take a file as the newest, if it is. Its rank is the build number and the timestamp."""
         key = self._key
         if version != key.text:
             key = VersionKey(version)
@@ -179,13 +195,6 @@ class _Entry:
                 self._rank = _NO_RANK
         if self._rank < rank:
             self._key, self._rank, self.sha256, self._license = key, rank, sha256, license
-
-    def add_traits(self, traits: Collection[str] | None) -> None:
-        """Add what a file does when it is installed, or None if the file was never read."""
-        if traits is None:
-            self._unread = True
-        else:
-            self._traits.update(traits)
 
     def add_run_exports(self, version: str, build_number: int, run_exports: str) -> None:
         """Add the run_exports of a file. Those of the highest build number are kept.

@@ -343,8 +343,19 @@ class RepodataWriter:
         else:
             self._sections[section_of(filename)].add(filename, canonical)
 
-    def end_name(self, name: str) -> None:
-        """Say that the records since the last call are all that a package name has."""
+    def add_name(self, name: str, records: Iterable[tuple[str, str, bool]]) -> None:
+        """Add all records of a package name: file name, canonical JSON, and whether it is in `v3`.
+
+        That takes less time than to add them one by one.
+        """
+        texts: dict[str, list[str]] = {section: [] for section in self._sections}
+        for filename, canonical, in_v3 in records:
+            if in_v3:
+                self._add_v3(filename, canonical.encode())
+            else:
+                texts[section_of(filename)].append(f'"{filename}":{canonical}')
+        for section, entries in self._sections.items():
+            entries.write(texts[section])
         for entries in (*self._sections.values(), *self._v3.values()):
             entries.end_name(name)
         self._v3_counter.end_name(name)

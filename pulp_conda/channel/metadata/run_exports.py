@@ -3,7 +3,7 @@
 Format: CEP 12. The file says what is in the packages, so patches of records do not change it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import orjson
@@ -112,8 +112,18 @@ class RunExportsWriter:
         section = self._conda if filename.endswith(".conda") else self._packages
         section.add(filename, b'{"run_exports":%b}' % run_exports)
 
-    def end_name(self, name: str) -> None:
-        """Say that the entries since the last call are all that a package name has."""
+    def add_name(self, name: str, entries: Iterable[tuple[str, str]]) -> None:
+        """Add all packages of a package name: file name, and run_exports as canonical JSON.
+
+        That takes less time than to add them one by one.
+        """
+        packages: list[str] = []
+        conda: list[str] = []
+        for filename, run_exports in entries:
+            section = conda if filename.endswith(".conda") else packages
+            section.append(f'"{filename}":{{"run_exports":{run_exports}}}')
+        self._packages.write(packages)
+        self._conda.write(conda)
         self._packages.end_name(name)
         self._conda.end_name(name)
 

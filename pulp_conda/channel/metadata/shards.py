@@ -64,7 +64,7 @@ _MAYBE_BINARY_KEYS = (*_BINARY_KEYS, "legacy_bz2_md5", "attestations_sha256")
 
 # A package in a shard: its file name, its record as canonical JSON, its run_exports as canonical
 # JSON or None if they are not known, and whether it belongs in `v3`.
-ShardEntry = tuple[str, bytes | str, bytes | str | None, bool]
+ShardEntry = tuple[str, str, str | None, bool]
 
 # Returns the error for a reason.
 _Fail = Callable[[str], ChannelError]
@@ -216,12 +216,11 @@ def shard_key(entries: Iterable[ShardEntry], removed: Iterable[str] = ()) -> byt
     """
     in_order = _sorted(entries)
     # Neither canonical JSON nor a file name has a line break, so the lines have only one meaning.
-    lines = [b"%d %d" % (FORMAT, len(in_order))]
+    lines = [f"{FORMAT} {len(in_order)}"]
     for filename, record, run_exports, in_v3 in in_order:
-        lines += filename.encode(), b"v3" if in_v3 else b"", _as_bytes(record)
-        lines.append(b"" if run_exports is None else _as_bytes(run_exports))
-    lines += map(str.encode, sorted(removed))
-    return sha256(b"\n".join(lines)).digest()
+        lines += filename, "v3" if in_v3 else "", record, run_exports or ""
+    lines += sorted(removed)
+    return sha256("\n".join(lines).encode()).digest()
 
 
 def encode_shard(entries: Iterable[ShardEntry], removed: Iterable[str], level: Level) -> bytes:
@@ -234,13 +233,19 @@ def encode_shard(entries: Iterable[ShardEntry], removed: Iterable[str], level: L
     """
     sections: dict[str, dict[str, Any]] = {"packages": {}, "packages.conda": {}}
     v3: dict[str, dict[str, Any]] = {extension: {} for extension in V3_EXTENSIONS}
-    for filename, canonical, run_exports, in_v3 in _sorted(entries):
-        record: dict[str, Any] = orjson.loads(canonical)
+    in_order = _sorted(entries)
+    # One call for all records takes half of the time.
+    records: list[dict[str, Any]] = orjson.loads(f"[{','.join(entry[1] for entry in in_order)}]")
+    known: dict[str, Any] = {}
+    for (filename, _, run_exports, in_v3), record in zip(in_order, records, strict=True):
         for key in _BINARY_KEYS:
             if record.get(key):
                 record[key] = bytes.fromhex(record[key])
         if run_exports is not None:
-            record["run_exports"] = orjson.loads(run_exports)
+            # Most packages of a name have the same.
+            if run_exports not in known:
+                known[run_exports] = orjson.loads(run_exports)
+            record["run_exports"] = known[run_exports]
         if in_v3:
             stem, extension = split_v3(filename)
             v3[extension][stem] = record
@@ -291,10 +296,6 @@ def _pack(content: object, level: Level) -> bytes:
 
 def _sorted(entries: Iterable[ShardEntry]) -> list[ShardEntry]:
     return sorted(entries, key=itemgetter(0, 3))
-
-
-def _as_bytes(text: bytes | str) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _unpack(data: bytes, url: str, max_size: int, fail: _Fail) -> dict[Any, Any]:

@@ -128,10 +128,11 @@ class ObjectWriter:
         self._size += self._file.write(b'%b"%b":%b' % (self._separator, key.encode(), value))
         self._separator = b","
 
-    def write(self, entries: bytes) -> None:
-        """Add entries that are JSON already, with their keys and commas between them."""
-        self._size += self._file.write(self._separator + entries)
-        self._separator = b","
+    def write(self, entries: Sequence[str]) -> None:
+        """Add entries that are JSON already, with their keys."""
+        if entries:
+            self._size += self._file.write(self._separator + ",".join(entries).encode())
+            self._separator = b","
 
     def end_name(self, name: str) -> None:
         """Say that the entries since the last call are all that a package name has."""

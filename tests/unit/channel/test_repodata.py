@@ -82,6 +82,17 @@ def test_formats_may_come_mixed():
     assert mixed == _written(RECORDS[0], RECORDS[1], RECORDS[2])
 
 
+def test_records_may_be_added_by_name():
+    records = [*RECORDS, _in_v3(make_record("c", indexed_timestamp=5))]
+    writer = RepodataWriter("noarch")
+    for name in "abc":
+        of_name = [record for record in records if record.name == name]
+        writer.add_name(name, ((r.filename, r.canonical.decode(), r.in_v3) for r in of_name))
+    document = writer.finish()
+    assert list(document.layout.sections["packages.conda"].names) == ["a", "b"]
+    assert document.read() == _written(*records)
+
+
 def test_records_of_v3_stand_there_only_and_are_counted():
     # Old clients fail with such records (CEP 48), so `info` has to say that there are more.
     records = [

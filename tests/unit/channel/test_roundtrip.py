@@ -93,8 +93,8 @@ def _shards(channel):
             [
                 (
                     record.filename,
-                    record.canonical,
-                    None if record.run_exports is None else canonical(record.run_exports),
+                    record.canonical.decode(),
+                    None if record.run_exports is None else canonical(record.run_exports).decode(),
                     record.in_v3,
                 )
                 for record in of_name

@@ -20,6 +20,12 @@ ENTRIES = {
 }
 
 
+def test_packages_may_be_added_by_name():
+    writer = RunExportsWriter("noarch")
+    writer.add_name("a", [(name, canonical(found).decode()) for name, found in ENTRIES.items()])
+    assert writer.finish().read() == _written(ENTRIES)
+
+
 def _written(entries):
     writer = RunExportsWriter("noarch")
     for filename, run_exports in entries.items():
