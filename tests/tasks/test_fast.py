@@ -7,6 +7,7 @@ import os
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.core.files.storage import default_storage
 from django.test import override_settings
@@ -16,6 +17,7 @@ from pulpcore.plugin.models import Artifact
 from pulp_conda.app.content import finder
 from tests.support.both_ways import SLOW, Asker, fast_paths
 from tests.support.builders import make_package
+from tests.support.moves import key
 
 
 @pytest.fixture
@@ -136,8 +138,12 @@ def test_what_was_committed_before_a_request_is_seen_by_it(pulp, stage, asker, w
         assert after == asker.ask("GET", path, SLOW), what
 
 
-def test_no_answer_is_old_while_others_ask_for_the_same(stage, asker, copied):
+def test_no_answer_is_old_while_others_ask_for_the_same(pulp, stage, asker, stack, word, copied):
     lifecycle, url, _ = stage
+    guard = pulp.post(
+        "contentguards/core/header/", name=word, header_name="X-Key", header_value="open"
+    )["pulp_href"]
+    channel = key(lifecycle.stage("testing")["distribution"])
     path, done = _path(url, "noarch/repodata.json.zst"), Event()
 
     def keep_asking():
@@ -149,14 +155,48 @@ def test_no_answer_is_old_while_others_ask_for_the_same(stage, asker, copied):
     for other in others:
         other.start()
     try:
-        last = asker.ask("HEAD", path, SLOW)
-        for move in (lifecycle.roll_back, lifecycle.promote) * 2:
-            move("testing")
-            fast = asker.ask("HEAD", path)
-            assert fast != last
-            last = asker.ask("HEAD", path, SLOW)
-            assert fast == last
+        with stack.connect() as database:
+            for value, status in [(key(guard), 403), (None, 200)] * 20:
+                database.execute(
+                    "UPDATE core_distribution SET content_guard_id = %s WHERE pulp_id = %s",
+                    (value, channel),
+                )
+                assert asker.ask("HEAD", path).status == status
     finally:
         done.set()
         for other in others:
             other.join()
+
+
+def test_lost_connections_are_opened_again(stage, asker, found, stack):
+    path = _path(stage[1], "noarch/repodata.json.zst")
+    before = asker.ask("GET", path)
+    with stack.connect() as database:
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    found.clear()
+    assert asker.ask("GET", path) == before
+    assert len(found) == 1
+
+
+def test_without_a_database_the_slow_way_answers_until_it_is_there_again(
+    stage, asker, found, monkeypatch
+):
+    path = _path(stage[1], "noarch/repodata.json.zst")
+    before = asker.ask("GET", path)
+
+    async def fetch(*arguments):
+        raise psycopg.OperationalError("the server is not there")
+
+    found.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(finder.connections, "fetch", fetch)
+        assert asker.ask("GET", path) == before
+    # It is not asked again at once.
+    assert asker.ask("GET", path) == before
+    assert found == []
+    monkeypatch.setattr(finder, "_rests_until", 0)
+    assert asker.ask("GET", path) == before
+    assert len(found) == 1

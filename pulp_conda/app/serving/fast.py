@@ -27,7 +27,7 @@ from pulpcore.plugin.util import set_domain
 from pulp_conda.app.serving.channel import turn_of
 from pulp_conda.app.serving.connections import BehindPooler, Connections
 from pulp_conda.app.serving.memory import Memory
-from pulp_conda.app.serving.resolve import Facts, InMemory, Kind, Stored, stored
+from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Stored, stored
 from pulp_conda.app.serving.sharing import Shared
 from pulp_conda.app.versions import served
 from pulp_conda.channel import layout
@@ -79,7 +79,7 @@ class _State(NamedTuple):
     @property
     def nothing(self) -> Facts:
         """The facts about a path where nothing is."""
-        return self.facts(Kind.NOTHING)
+        return NOTHING if self.cors_origins is None else self.facts(Kind.NOTHING)
 
 
 class Finder:
@@ -177,8 +177,9 @@ class Finder:
             if not is_free or file[1] is None:
                 # Blocked, or upstream.
                 return None
-            facts = state.facts(Kind.PACKAGE, filename, last_modified=since)
-            facts = _stored(facts, *file)
+            facts = self._stored(
+                state.facts(Kind.PACKAGE, filename, last_modified=since), tuple(file)
+            )
             if facts is not None and is_current:
                 self._memory.put(key, facts)
         elif state.has_blocks:
@@ -237,7 +238,7 @@ class Finder:
                 is_date_unique=is_unique,
                 max_age=max_age,
             )
-            facts = _stored(facts, *rows[0])
+            facts = self._stored(facts, rows[0])
             if facts is not None:
                 self._memory.put(key, facts)
         return facts
@@ -254,12 +255,23 @@ class Finder:
             return None
         return facts
 
+    def _stored(self, facts: Facts, file: tuple[Any, ...]) -> Facts | None:
+        """Return facts with those about a stored file; None if the storage is no disk.
 
-def _stored(facts: Facts, relative_path: str, file: str, size: int, sha256: str) -> Facts | None:
-    """Return facts with those about a stored file, which are the columns of a statement; None if
-    the storage is no disk.
-    """
-    artifact = Artifact(file=file, size=size, sha256=sha256)
-    facts = stored(facts, ContentArtifact(relative_path=relative_path, artifact=artifact))
-    assert isinstance(facts.where, Stored)
-    return facts if facts.where.path is not None else None
+        Args:
+            file: The path in the content, the path in the storage, the size and the digest, as a
+                statement gives them.
+        """
+        # What was found for an earlier state has to be found again, but need not be made again.
+        key = (facts.last_modified, facts.cors_origins, *file)
+        if facts.kind is Kind.PACKAGE and (kept := self._kept(key)):
+            return kept
+        relative_path, name, size, sha256 = file
+        artifact = Artifact(file=name, size=size, sha256=sha256)
+        facts = stored(facts, ContentArtifact(relative_path=relative_path, artifact=artifact))
+        assert isinstance(facts.where, Stored)
+        if facts.where.path is None:
+            return None
+        if facts.kind is Kind.PACKAGE:
+            self._memory.put(key, facts)
+        return facts
