@@ -65,3 +65,28 @@ def test_a_publish_that_is_killed_leaves_the_channel_as_it_was(
     assert pulp.names(mirror.url) == ["a", "b"]
     complete = pulp.get("publications/conda/conda/", repository=mirror.repository)["count"]
     assert complete == len(pulp.get(f"{mirror.repository}versions/")["results"]) - 1
+
+
+def test_uploads_of_a_task_that_is_killed_are_served_after_the_next_one(
+    pulp, unique, paused_publish, kill_worker_of
+):
+    repository = pulp.post("repositories/conda/conda/", name=unique, autopublish=True)["pulp_href"]
+    url = pulp.distribute(repository=repository)
+
+    def send(*names):
+        files = [("file", (package.filename, package.data)) for package in map(make_package, names)]
+        answer = pulp.session.post(f"{pulp.url}{repository}upload/", files=files)
+        answer.raise_for_status()
+        return answer.json()
+
+    pulp.wait(send("a"))
+    with paused_publish() as in_the_middle:
+        task = send("b", "c")
+        in_the_middle()
+        start_again = kill_worker_of(task["task"])
+    start_again()
+    with pytest.raises(TaskFailed):
+        pulp.wait(task)
+    assert pulp.names(url) == ["a"]
+    assert pulp.wait(send("d"))["result"]["uploads"][0]["state"] == "published"
+    assert pulp.names(url) == ["a", "b", "c", "d"]
