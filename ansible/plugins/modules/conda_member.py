@@ -71,8 +71,6 @@ members:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import STATE, results, run
 
-_ROLES = ["reader", "uploader", "promoter", "approver", "owner"]
-
 
 def work(module):
     repository = module.find("Repository", module.params["channel"])
@@ -122,7 +120,11 @@ def main():
         work,
         {
             "channel": {"type": "str", "required": True},
-            "role": {"type": "str", "required": True, "choices": _ROLES},
+            "role": {
+                "type": "str",
+                "required": True,
+                "choices": ["reader", "uploader", "promoter", "approver", "owner"],
+            },
             "users": {"type": "list", "elements": "str"},
             "groups": {"type": "list", "elements": "str"},
             **STATE,
