@@ -60,6 +60,24 @@ _ALLOWED: dict[ChannelRole, dict[str, tuple[str, ...]]] = {
 _ABOUT_STAGES = (ChannelRole.PROMOTER, ChannelRole.APPROVER)
 
 
+# The roles of Pulp, with their permissions. The quickstart looks for this name: it tells that roles
+# may have changed.
+LOCKED_ROLES = {
+    f"conda.channel_{role}": [
+        f"conda.{permission}_{part}"
+        for part in _PARTS
+        for permission in dict.fromkeys((*_ALL, *allowed.get(part, ())))
+    ]
+    for role, allowed in _ALLOWED.items()
+}
+
+_CODENAMES = {
+    permission.removeprefix("conda.")
+    for permissions in LOCKED_ROLES.values()
+    for permission in permissions
+}
+
+
 @dataclass(frozen=True)
 class Member:
     """A role of a user, or of a group, in a channel.
@@ -85,18 +103,6 @@ class Member:
 def name_of(role: ChannelRole) -> str:
     """Return the name of the role of Pulp."""
     return f"conda.channel_{role}"
-
-
-def team_roles() -> dict[str, list[str]]:
-    """Return the permissions of the roles of Pulp, by name."""
-    return {
-        name_of(role): [
-            f"conda.{permission}_{part}"
-            for part in _PARTS
-            for permission in dict.fromkeys((*_ALL, *allowed.get(part, ())))
-        ]
-        for role, allowed in _ALLOWED.items()
-    }
 
 
 def parts_of(repository: CondaRepository) -> list[Model]:
@@ -240,16 +246,8 @@ def _needed(role: ChannelRole, part: Model) -> set[str]:
 
 def _is_implied(role: ChannelRole, others: Collection[ChannelRole]) -> bool:
     """Say whether one of the other roles allows all that a role does, and more."""
-    permissions = team_roles()
-    own = set(permissions[name_of(role)])
-    return any(own < set(permissions[name_of(other)]) for other in others)
-
-
-_CODENAMES = {
-    permission.removeprefix("conda.")
-    for permissions in team_roles().values()
-    for permission in permissions
-}
+    own = set(LOCKED_ROLES[name_of(role)])
+    return any(own < set(LOCKED_ROLES[name_of(other)]) for other in others)
 
 
 def _owners(

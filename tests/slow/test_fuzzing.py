@@ -9,16 +9,20 @@ import pytest
 
 from tests.support.builders import make_package
 from tests.support.conda import CondaPulp
+from tests.support.issuer import EXPECTED, Issuer
 from tests.support.stack import running_stack
 
 # Seconds for all operations together, besides those of the start.
 SECONDS = 60
 
+ISSUER = Issuer("fuzzed")
+
 
 @pytest.fixture(scope="module")
 def stack():
     """Not the one that others use: what requests by chance make there would be in their way."""
-    with running_stack(workers=2) as stack:
+    providers = {"providers": {"fuzzed": ISSUER.provider()}}
+    with running_stack(workers=2, WORKLOAD_IDENTITY=providers) as stack:
         yield stack
 
 
@@ -39,14 +43,24 @@ def hrefs(stack):
         body = {"instructions": {"packages.conda": changes}, "subdir": "noarch", "reason": "why"}
         patch = pulp.post("content/conda/patches/", repository=repository, **body)
         block = pulp.post("conda/blocks/", sha256="0" * 64, public_reason="why")
+        distribution = pulp.distribution(repository=repository, private=True)
+        guard = distribution["content_guard"]
+        body = {"distribution": distribution["pulp_href"], "provider": "fuzzed"}
+        publisher = pulp.post("conda/publishers/", name="fuzzed", claims=EXPECTED, **body)
+        robot = pulp.post("conda/robots/", name="fuzzed")
+        token = pulp.post("conda/tokens/", name="fuzzed", scopes=["read"])
         return {
+            "conda_conda_content_guard_href": guard,
+            "conda_conda_publisher_href": publisher["pulp_href"],
+            "conda_conda_robot_href": robot["pulp_href"],
+            "conda_conda_token_href": token["pulp_href"],
             "conda_conda_act_href": pulp.list("conda/acts/")[0]["pulp_href"],
             "conda_conda_block_href": block["pulp_href"],
             "conda_conda_remote_href": remote,
             "conda_conda_repository_href": repository,
             "conda_conda_repository_version_href": f"{repository}versions/1/",
             "conda_conda_publication_href": pulp.newest_publication(repository),
-            "conda_conda_distribution_href": pulp.distribution(repository=repository)["pulp_href"],
+            "conda_conda_distribution_href": distribution["pulp_href"],
             "conda_conda_package_href": package["pulp_href"],
             "conda_conda_environment_href": environment,
             "conda_conda_patch_href": pulp.created(patch, "/patches/"),

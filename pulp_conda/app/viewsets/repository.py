@@ -88,7 +88,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     )
     LOCKED_ROLES = {
         **model_roles("condarepository", *team.OWNER_PERMISSIONS["condarepository"]),
-        **team.team_roles(),
+        **team.LOCKED_ROLES,
         **reader_role("condarepository"),
     }
 
