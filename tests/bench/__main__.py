@@ -6,7 +6,7 @@ Prints a JSON object per figure, and on standard error what is going on.
 import argparse
 import sys
 
-from tests.bench import block, daily, growth, modify, publish, serve, sync, upload
+from tests.bench import block, daily, growth, modify, publish, requests, serve, sync, upload
 from tests.bench.figures import describe_machine, say
 from tests.bench.subjects import SMALLEST, Subjects
 
@@ -15,6 +15,7 @@ TOPICS = {
     "sync": sync,
     "publish": publish,
     "serve": serve,
+    "requests": requests,
     "block": block,
     "modify": modify,
     "growth": growth,

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 CONNECTIONS = 8
 
+# Fewer answers than that say nothing.
+_FEWEST = 100
+
 
 def rate(url, paths, *, method="GET", headers=None, seconds=1.0, connections=CONNECTIONS):
     """Return the number of requests per second.
@@ -38,6 +41,8 @@ async def _rate(host, port, requests, method, seconds, connections):
     for transport, client in opened:
         client.ask()
     await asyncio.sleep(seconds)
+    while run.answered < _FEWEST and not run.error:
+        await asyncio.sleep(seconds / 10)
     taken, answered = time.perf_counter() - start, run.answered
     for transport, _ in opened:
         transport.abort()

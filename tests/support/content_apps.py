@@ -4,7 +4,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from pulp_conda.quickstart.ports import free_port
@@ -39,5 +39,5 @@ def _wait_for(url, process):
             return
         except HTTPError:
             return
-        except URLError:
+        except OSError:
             time.sleep(0.1)

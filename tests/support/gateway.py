@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import rattler
 from rattler.exceptions import SolverError
@@ -88,6 +89,17 @@ async def load(url, cache, names, subdirs, form="shards"):
         "notices": [notice.message for notice in found.notices],
         "base": relations and relations.base,
     }
+
+
+async def query(url, cache, names, subdirs):
+    """Read all records that a solve of these names may need by shards, and return how many there
+    are and how many seconds it took.
+    """
+    gateway = rattler.Gateway(cache_dir=cache, default_config=FORMS["shards"])
+    start = time.perf_counter()
+    found = await gateway.query([rattler.Channel(url)], subdirs, names)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "records": sum(map(len, found))}
 
 
 async def read(url, cache, names, forms=("shards", "json"), subdir="noarch"):

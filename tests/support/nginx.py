@@ -55,7 +55,29 @@ http {{
 """
 
 
-@contextmanager
+# Files of a folder, and nothing else.
+_STATIC = """
+daemon off;
+master_process off;
+error_log {folder}/error.log;
+pid {folder}/nginx.pid;
+events {{}}
+http {{
+  access_log off;
+  sendfile on;
+  client_body_temp_path {folder}/body;
+  fastcgi_temp_path {folder}/fastcgi;
+  scgi_temp_path {folder}/scgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  proxy_temp_path {folder}/proxy;
+  server {{
+    listen 127.0.0.1:{port};
+    root {root};
+  }}
+}}
+"""
+
+
 def running_nginx(folder, content, like_pulp=False):
     """The URL of an nginx with an empty cache before a content app.
 
@@ -63,20 +85,32 @@ def running_nginx(folder, content, like_pulp=False):
         content: The URL of the content app.
         like_pulp: With the routes that the plugin brings for Pulp's configuration of nginx.
     """
+    return _running(
+        folder,
+        _CONFIGURATION,
+        content=content.removeprefix("http://"),
+        snippets=_SNIPPETS,
+        locations=(_LIKE_PULP if like_pulp else _WITH_CACHE).format(),
+    )
+
+
+def static_nginx(folder, root):
+    """The URL of an nginx that serves the files of a folder.
+
+    Args:
+        folder: Where nginx puts its own files.
+    """
+    return _running(folder, _STATIC, root=root)
+
+
+@contextmanager
+def _running(folder, configuration, **facts):
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     assert program, "This test needs nginx: apt-get install nginx-light"
     port = free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        _CONFIGURATION.format(
-            folder=folder,
-            port=port,
-            content=content.removeprefix("http://"),
-            snippets=_SNIPPETS,
-            locations=(_LIKE_PULP if like_pulp else _WITH_CACHE).format(),
-        )
-    )
-    with subprocess.Popen([program, "-c", configuration, "-p", folder]) as process:
+    path = folder / "nginx.conf"
+    path.write_text(configuration.format(folder=folder, port=port, **facts))
+    with subprocess.Popen([program, "-c", path, "-p", folder]) as process:
         try:
             _wait_for(port, process)
             yield f"http://127.0.0.1:{port}"
