@@ -48,16 +48,16 @@
     │   ├── TokenNotForThis         CND0091
     │   ├── TooManyFailures         CND0092
     │   └── TokenRevoked            CND0093
+    ├── DoorError               an upload by a tool
+    │   ├── UnknownChannel          CND0107
+    │   ├── FromBrowser             CND0108
+    │   ├── TakenAlias              CND0109
+    │   ├── BadUpload               CND0110
+    │   ├── MayNotRemove            CND0111
+    │   ├── NothingToRemove         CND0112
+    │   └── NotServedYet            CND0113
     ├── NoSuchEnvironment       CND0130
-    ├── NotPublished            CND0131
-    └── DoorError               an upload by a tool
-        ├── UnknownChannel          CND0107
-        ├── FromBrowser             CND0108
-        ├── TakenAlias              CND0109
-        ├── BadUpload               CND0110
-        ├── MayNotRemove            CND0111
-        ├── NothingToRemove         CND0112
-        └── NotServedYet            CND0113
+    └── NotPublished            CND0131
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
