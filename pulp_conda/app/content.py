@@ -37,7 +37,7 @@ from pulp_conda.app.serving.fast import Finder
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.refusals import refuse
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
-from pulp_conda.app.serving.url_tokens import follow_route, route_of, take_token
+from pulp_conda.app.serving.url_tokens import follow_route, route_of, take_token, without_token
 from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
@@ -215,7 +215,9 @@ async def refuse_as_channel(
     try:
         return await handler(request)
     except HTTPForbidden:
-        channel = await sync_to_async(channel_at)(request.match_info.get("path", ""))
+        channel = None
+        if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+            channel = await sync_to_async(channel_at)(request.match_info.get("path", ""))
         if channel is None:
             raise
         if refusal := await sync_to_async(_handler.refusal)(request, channel):
@@ -231,6 +233,7 @@ async def protect(request: Request, response: StreamResponse) -> None:
     without its slash, for paths that no channel has, and for the list of checkpoints, and it asks
     the guard before.
     """
+    request = without_token(request)
     is_file = response.status in _FILES and response.content_type != "text/html"
     path = request.match_info.get("path", "\0")
     if isinstance(response, ChannelFile) or is_file or "\0" in path:

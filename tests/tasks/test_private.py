@@ -364,9 +364,13 @@ def test_a_channel_can_be_hidden_from_who_may_not_read_it(
         assert private.get(kind, headers=_ways(reader)["token"]).status_code in (200, 301, 404)
         # Who sees the distribution in the API knows the channel.
         assert private.get(kind, headers=_ways(viewer)["password"]).status_code == 403
-    for url in (private.url, absent.url):
-        given = CLIENT.options(f"{url}/{INDEX}", timeout=60)
-        assert given.status_code == 405
+    for start in ("/pulp/content/", f"/t/{stranger.token}/pulp/content/"):
+        hidden, none = (
+            CLIENT.options(f"{url}/{INDEX}".replace("/pulp/content/", start), timeout=60)
+            for url in (private.url, absent.url)
+        )
+        assert hidden.status_code == none.status_code == 405
+        assert {**hidden.headers, "Date": ""} == {**none.headers, "Date": ""}
 
 
 def test_the_page_says_how_to_log_in(pulp, private, reader, make_repository, guarded):

@@ -40,7 +40,9 @@ Handler = Callable[[Request], Awaitable[StreamResponse]]
 # As conda finds one: conda/common/url.py.
 _TOKEN = re.compile("/t/([A-Za-z0-9-]*)(?=/)")
 
+# What the request for the path without the token has, and where the request with it has that one.
 _ROUTE = "conda_route"
+_CLONE = "conda_clone"
 
 
 # A client may put its own token before one that is in the URL.
@@ -63,9 +65,9 @@ async def take_token(request: Request, handler: Handler) -> StreamResponse:
     split = await sync_to_async(_split)(raw_path)
     if split is None:
         return await handler(request)
-    request = await _rerouted(request, split)
+    request[_CLONE] = clone = await _rerouted(request, split)
     try:
-        return await handler(request)
+        return await handler(clone)
     except HTTPMove as moved:
         _make_relative(moved, split.path)
         raise
@@ -80,6 +82,12 @@ async def follow_route(request: Request, handler: Handler) -> StreamResponse:
 def route_of(request: Request) -> Handler:
     """Return the handler for the path of a request without its token."""
     return request.get(_ROUTE, request.match_info.handler)
+
+
+def without_token(request: Request) -> Request:
+    """Return the request with which handlers answered one that aiohttp got."""
+    clone: Request = request.get(_CLONE, request)
+    return clone
 
 
 def _split(raw_path: str) -> _Split | None:
