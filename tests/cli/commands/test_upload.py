@@ -94,6 +94,19 @@ def test_other_bytes_under_a_name_are_refused_unless_they_are_to_replace_it(
     assert twice.exit_code == 1 and "[CND0020]" in twice.stderr
 
 
+def test_a_copy_under_a_wrong_name_is_refused_and_the_right_one_is_added(
+    cli, channel, tmp_path, unique
+):
+    package = make_package(f"right-{unique}")
+    right = write(tmp_path, package)
+    wrong = tmp_path / f"a-wrong-{unique}-1.0-0.conda"
+    wrong.write_bytes(package.data)
+    again = write(tmp_path / "again", package)
+    report = json.loads(cli("conda", "channel", "upload", channel, wrong, right, again).stdout)
+    assert sorted(report["added"] + report["present"]) == sorted([str(right), str(again)])
+    assert "[CND0006]" in report["refused"][str(wrong)]
+
+
 def test_large_files_are_sent_in_pieces(cli, pulp, channel, tmp_path, unique):
     package = make_package(f"a-{unique}", files={"share/noise": os.urandom(50_000)})
     report = cli.json(

@@ -198,11 +198,13 @@ class Upload:
         """Send the bytes that the server does not have, in several requests at the same time."""
         missing = self._name(hashes)
         small: dict[Path, int] = {}
+        # The same bytes under another name are another question.
+        sent: set[tuple[str, str]] = set()
         for file, digest in hashes.items():
-            if digest not in missing:
+            if digest not in missing or (file.name, digest) in sent:
                 self._progress.done += 1
                 continue
-            missing.remove(digest)
+            sent.add((file.name, digest))
             try:
                 size = file.stat().st_size
             except OSError as error:
