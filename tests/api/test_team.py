@@ -263,7 +263,7 @@ def test_a_part_that_comes_later_needs_the_role_again(pulp):
     assert _member(user, "reader") in channel.members()
 
 
-@pytest.mark.parametrize("place", [1, 2, -1], ids=["lifecycle", "distribution", "stage"])
+@pytest.mark.parametrize("place", [1, -1], ids=["lifecycle", "stage"])
 def test_who_may_not_share_one_part_shares_none(pulp, shared, place):
     channel = shared
     parts = channel.parts
