@@ -1,9 +1,11 @@
 """Tenants of one Pulp have channels, packages and bytes of their own."""
 
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.both_ways import Asker, fast_paths
 from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
 
@@ -44,6 +46,13 @@ def test_a_channel_works_in_its_domain_and_nowhere_else(tenants, upstream, uniqu
     assert blue.get("content/conda/packages/", name=f"only-red-{unique}")["count"] == 0
     # Each domain keeps its own copy, so each asked the upstream.
     assert upstream.asked(package.filename) == [200, 200]
+
+    filenames = [package.filename, uploaded.filename]
+    for url, missing in zip(urls, (4, 5), strict=True):
+        asker, base = Asker(url), urlsplit(url).path
+        statuses = asker.compare(fast_paths(asker, base, filenames))
+        # One domain does not have what was uploaded to the other.
+        assert statuses[404] == missing
 
 
 def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(tenants, unique):

@@ -12,6 +12,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
+from tests.support.both_ways import Asker, fast_paths
 from tests.support.builders import make_package
 
 CLIENT = [sys.executable, "-m", "pulp_conda.quickstart.client"]
@@ -102,6 +103,9 @@ def test_a_promotion_is_seen_by_the_next_request(team):
     etag = before["noarch/repodata.json"].headers["ETag"]
     after = _get(team.url, "noarch/repodata.json", **{"If-None-Match": etag})
     assert sorted(after.json()["packages.conda"]) == [one, two]
+    # Packages have URLs that differ in their signatures.
+    asker, base = Asker(team.url), urlsplit(team.url).path
+    assert asker.compare(fast_paths(asker, base, []), methods=("GET", "HEAD")) == {200: 14, 404: 8}
 
 
 def test_a_package_comes_from_the_bucket_as_if_it_came_from_here(team, s3):
