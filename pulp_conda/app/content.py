@@ -1,5 +1,6 @@
 """The routes of channels in the content app. Imported by the content app only."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from aiohttp.web import (
     HTTPForbidden,
     HTTPMethodNotAllowed,
     HTTPNotFound,
+    HTTPServiceUnavailable,
     Request,
     StreamResponse,
     delete,
@@ -18,6 +20,7 @@ from aiohttp.web import (
 )
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from pulpcore.content.authentication import authenticate
 from pulpcore.plugin.content import Handler, app
@@ -42,6 +45,8 @@ from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
 
+log = logging.getLogger(__name__)
+
 Handle = Callable[[Request], Awaitable[StreamResponse]]
 
 _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_ENABLED else "")
@@ -56,6 +61,9 @@ _FILE_ROUTE = (
     _PREFIX
     + r"{path:.+/(?:noarch|[a-z0-9]+-[a-z0-9]+)/(?:shards/)?[^/]+\.(?:conda|tar\.bz2|json|zst)}"
 )
+
+# Seconds after which PostgreSQL may be there again.
+_RETRY_AFTER = "5"
 
 # The statuses with which files are sent.
 _FILES = (200, 206, 304)
@@ -241,7 +249,12 @@ async def protect(request: Request, response: StreamResponse) -> None:
     # Scripts in browsers upload nothing, so they need no headers of uploads.
     if request.get("conda_hidden") or request.method in (hdrs.METH_PUT, hdrs.METH_DELETE):
         return
-    if channel := await sync_to_async(find_channel)(paths_above(path)):
+    try:
+        channel = await sync_to_async(find_channel)(paths_above(path))
+    except (OperationalError, InterfaceError):
+        # The answer says so.
+        return
+    if channel:
         facts = _of(channel, NOTHING)
         response.headers.update(headers_for_pulpcore(response.status, facts, request))
 
@@ -258,7 +271,13 @@ async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
         facts = await finder.find(domain, request.match_info["path"])
         if facts is not None:
             return respond(facts)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except (OperationalError, InterfaceError):
+        if not is_file:
+            raise
+        log.warning("'%s' cannot be answered without PostgreSQL", request.path, exc_info=True)
+        raise HTTPServiceUnavailable(headers={"Retry-After": _RETRY_AFTER}) from None
 
 
 CondaDistribution.responder = respond_now

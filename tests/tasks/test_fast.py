@@ -15,6 +15,7 @@ from django.test import override_settings
 from pulpcore.plugin.models import Artifact
 
 from pulp_conda.app.content import finder
+from tests.support import databases
 from tests.support.both_ways import SLOW, Asker, fast_paths
 from tests.support.builders import make_package
 from tests.support.moves import key
@@ -200,3 +201,15 @@ def test_without_a_database_the_slow_way_answers_until_it_is_there_again(
     monkeypatch.setattr(finder, "_rests_until", 0)
     assert asker.ask("GET", path) == before
     assert len(found) == 1
+
+
+def test_without_a_database_clients_are_told_to_come_again(stage, asker, monkeypatch):
+    path = _path(stage[1], "noarch/repodata.json.zst")
+    before = asker.ask("GET", path)
+    with databases.used("absent"):
+        answer = asker.ask("GET", path)
+        assert answer.status == 503
+        assert ("Retry-After", "5") in answer.headers
+        assert asker.ask("GET", path, SLOW).status == 503
+    monkeypatch.setattr(finder, "_rests_until", 0)
+    assert asker.ask("GET", path) == asker.ask("GET", path, SLOW) == before
