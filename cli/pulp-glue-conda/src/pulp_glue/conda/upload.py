@@ -199,12 +199,12 @@ class Upload:
         missing = self._name(hashes)
         small: dict[Path, int] = {}
         # The same bytes under another name are another question.
-        sent: set[tuple[str, str]] = set()
+        taken: set[tuple[str, str]] = set()
         for file, digest in hashes.items():
-            if digest not in missing or (file.name, digest) in sent:
+            if digest not in missing or (file.name, digest) in taken:
                 self._progress.done += 1
                 continue
-            sent.add((file.name, digest))
+            taken.add((file.name, digest))
             try:
                 size = file.stat().st_size
             except OSError as error:
