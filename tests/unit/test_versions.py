@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-GLUE = ROOT / "cli" / "pulp-glue-conda"
 
 
 def _project(folder):
@@ -42,14 +41,7 @@ def test_the_collection_has_the_version_of_the_plugin():
     assert version == re.sub(r"\.(dev\d+)$", r"-\1", VERSION)
 
 
-def test_the_commands_bring_pulp_cli_and_the_glue_and_nothing_else():
+def test_the_commands_and_replication_bring_the_glue_of_their_own_version():
     glue = f"pulp-glue-conda=={VERSION}"
-    names = [_name(requirement) for requirement in _project(ROOT / "cli")["dependencies"]]
-    assert names == ["pulp-cli", "pulp-glue-conda"]
-    assert _project(ROOT / "cli")["dependencies"][1] == glue
+    assert glue in _project(ROOT / "cli")["dependencies"]
     assert _project(ROOT)["optional-dependencies"]["replica"] == [glue]
-    assert [_name(requirement) for requirement in _project(GLUE)["dependencies"]] == ["pulp-glue"]
-
-
-def _name(requirement):
-    return re.match("[A-Za-z0-9-]+", requirement).group()
