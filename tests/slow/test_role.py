@@ -120,6 +120,11 @@ def test_a_lifecycle_stands_after_one_run_and_changes_with_its_variables(
     assert run(more).changed() == ["Manage the remote", "Sync the repository with the upstream"]
     assert pulp.names(team.urls["unstable"]) == ["greeting", "hello", "other"]
 
+    private = {**more, "conda_channel_private": True}
+    assert run(private).changed() == ["Set the content guards of the stages"]
+    stages = team.read()["stages"]
+    assert all(pulp.get(stage["distribution"])["private"] for stage in stages)
+
 
 def test_a_variable_that_is_none_is_refused_before_anything_is_made(ansible, everything, unique):
     before = everything(f"{unique}*")
