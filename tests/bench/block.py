@@ -52,6 +52,8 @@ def run(subjects):
         ratio=took / baseline,
         unit="seconds",
     )
+    # The other figures are about channels with all of their packages.
+    _wait(pulp, pulp.delete(block["pulp_href"])["task_group"])
 
 
 def _copied(pulp, version):
