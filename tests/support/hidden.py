@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from tests.support.builders import make_package
+from tests.support.stack import PROVIDER
 
 # The kinds of objects, by the start of their path.
 KINDS = {
@@ -169,6 +170,13 @@ def make_things(pulp):
     upload = pulp.post("uploads/", size=10)
     robot = pulp.post("conda/robots/", name=name)
     token = pulp.post("conda/tokens/", name=name, scopes=["read"])
+    publisher = pulp.post(
+        "conda/publishers/",
+        name=name,
+        distribution=team.stage("unstable")["distribution"],
+        provider=PROVIDER,
+        claims={"sub": name},
+    )
     block = pulp.post("conda/blocks/", sha256=uuid4().hex * 2, public_reason="x")
     # Who made a thing need not be allowed to read the acts.
     acts = pulp.list("conda/acts/", resource=remote["prn"])
@@ -190,6 +198,7 @@ def make_things(pulp):
         "block": block,
         "robot": robot,
         "token": token,
+        "publisher": publisher,
     }
     facts = {*FACTS.values(), "prn"}
     things = {
@@ -406,6 +415,12 @@ class Somebody:
             },
             "contentguards/conda/conda/": {"name": word},
             "conda/lifecycles/solve/": {"stage": "unstable"},
+            "conda/publishers/": {
+                "name": word,
+                "distribution": own["distribution"].href,
+                "provider": PROVIDER,
+                "claims": {"sub": word},
+            },
             "conda/robots/": {"name": word},
             "conda/tokens/": {"name": word, "scopes": ["read"]},
             "content/conda/environments/": {

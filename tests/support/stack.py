@@ -22,6 +22,8 @@ from pulp_conda.quickstart.services import Stack
 from pulp_conda.quickstart.settings import write_settings
 from pulp_conda.quickstart.state import State
 
+PROVIDER = "tests"
+
 # What a crash of the machine does to a test database does not matter.
 POSTGRES_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 SETTINGS = {
@@ -33,6 +35,17 @@ SETTINGS = {
     ],
     # All tests have one address, and many send wrong passwords. Those about that set it.
     "CONDA_FAILED_LOGINS": None,
+    # A CI service without keys, which publishers can name.
+    "WORKLOAD_IDENTITY": {
+        "providers": {
+            PROVIDER: {
+                "issuer": "https://ci.example.org",
+                "audience": "pulp",
+                "algorithms": ["RS256"],
+                "jwks": {"keys": []},
+            }
+        }
+    },
 }
 DAY = 24 * 60 * 60
 
