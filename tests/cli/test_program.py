@@ -4,6 +4,7 @@ completion of a shell.
 All else that the commands do is tested in `tests/cli/commands`.
 """
 
+import hashlib
 import json
 import re
 import signal
@@ -12,6 +13,9 @@ import time
 import pytest
 
 from tests.support.builders import make_channel, make_package
+
+# So many that an upload, one package a request, can be stopped in between.
+PACKAGES = 120
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def many(tmp_path, unique):
     """A folder of so many packages that an upload can be stopped in between."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(60):
+    for number in range(PACKAGES):
         package = make_package(f"a-{unique}", f"1.{number}")
         (folder / package.filename).write_bytes(package.data)
     return folder
@@ -166,22 +170,28 @@ def test_bytes_that_the_server_has_go_into_another_channel_without_being_sent(
 
 
 @pytest.fixture
-def arrived(pulp):
-    """Return how many files came to the server since the test began."""
+def arrived(pulp, many):
+    """Return how many files of `many` the server has, of all or of those named.
 
-    def count():
-        return pulp.get("artifacts/", limit=1)["count"]
+    Other processes fill the same server, so only these files are counted.
+    """
 
-    before = count()
-    return lambda: count() - before
+    def count(*names):
+        files = [many / name for name in names] or list(many.iterdir())
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        found = (pulp.get("artifacts/", sha256=digest, limit=1) for digest in digests)
+        return sum(page["count"] for page in found)
+
+    return count
 
 
 @pytest.fixture
 def interrupted(cli, arrived, channel, many):
     """An upload, in requests of one file, of which some have arrived."""
+    early = sorted(file.name for file in many.iterdir())[3]
     process = cli.start("conda", "channel", "upload", channel, many, "--chunk-size", "2kB")
     deadline = time.monotonic() + 60
-    while arrived() < 3:
+    while not arrived(early):
         assert process.poll() is None and time.monotonic() < deadline
     return process
 
@@ -192,14 +202,14 @@ def test_an_upload_that_was_killed_goes_on_the_next_time(
     interrupted.kill()
     interrupted.communicate()
     before = arrived()
-    assert before < 60
+    assert before < PACKAGES
     assert inside.json("conda", "channel", "show", channel)["version"] == 0
 
     outcome = cli.ok("-v", "-v", "-v", "conda", "channel", "upload", channel, many)
     assert json.loads(outcome.stdout)["version"] == 1
     # What was on its way when the program was killed may have arrived since.
-    assert 0 < outcome.stderr.count(".conda <- ") <= 60 - before
-    assert inside.json("conda", "channel", "show", channel)["packages"] == 60
+    assert 0 < outcome.stderr.count(".conda <- ") <= PACKAGES - before
+    assert inside.json("conda", "channel", "show", channel)["packages"] == PACKAGES
 
 
 def test_ctrl_c_ends_an_upload_with_a_word(interrupted):
