@@ -132,8 +132,8 @@ def make_upstream(tmp_path_factory):
     """Start another server with an empty folder."""
     running = []
 
-    def make():
-        upstream = Upstream(tmp_path_factory.mktemp("upstream"))
+    def make(tls=None):
+        upstream = Upstream(tmp_path_factory.mktemp("upstream"), tls)
         running.append(upstream.__enter__())
         return upstream
 

@@ -58,6 +58,12 @@ class _HasTimeouts(Protocol):
     sock_read_timeout: float | None
 
 
+class _MakesDownloaders(Protocol):
+    """A remote."""
+
+    def get_downloader(self, *, url: str) -> HttpDownloader: ...
+
+
 class HomeDownloader(HttpDownloader):
     """A downloader that drops the secrets when it is redirected to another server, goes on where it
     broke off, and waits for `Retry-After`.
@@ -70,9 +76,13 @@ class HomeDownloader(HttpDownloader):
 
     Attributes:
         timeout: The timeouts of each request. None means those of the session.
+        abroad: For a remote with a client certificate: a copy of it without secrets, which asks
+            the servers that redirects lead to. A session shows its certificate to each server
+            that wants one.
     """
 
     timeout: ClientTimeout | None = None
+    abroad: "_MakesDownloaders | None" = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -217,10 +227,22 @@ class HomeDownloader(HttpDownloader):
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
         """Called by aiohttp before each request, also before those that follow redirects."""
-        if not is_at_home(str(request.url), self.url):
-            for name in {"Authorization", *filter(may_be_secret, self.session.headers)}:
-                request.headers.popall(name, None)
-        return await handler(request)
+        if is_at_home(str(request.url), self.url):
+            return await handler(request)
+        for name in {"Authorization", *filter(may_be_secret, self.session.headers)}:
+            request.headers.popall(name, None)
+        if self.abroad is None:
+            return await handler(request)
+        session = self.abroad.get_downloader(url=str(request.url)).session
+        return await session.request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            proxy=request.proxy,
+            proxy_auth=request.proxy_auth,
+            timeout=self.timeout or session.timeout,
+            allow_redirects=False,
+        )
 
 
 def _is_out_of_time(error: Exception) -> bool:

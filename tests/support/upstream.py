@@ -3,6 +3,7 @@ tests.
 """
 
 import hashlib
+import ssl
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,12 +25,14 @@ class Upstream:
             sent), or "blind" (the rest is sent, whatever `If-Range` says).
         redirects: By path, the URL to which a request is sent.
         gates: By path, an event that a request waits for; `reached` tells that one waits.
+        certificates: Over TLS, the client certificate of each request, or None.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, tls=None):
         self.folder = Path(folder)
         self.requests = []
         self.headers = []
+        self.certificates = []
         self.answers = {}
         self.cuts = {}
         self.ranges = "yes"
@@ -41,7 +44,7 @@ class Upstream:
         class Handler(_Handler):
             server_upstream = upstream
 
-        self._server = WebServer(Handler)
+        self._server = WebServer(Handler, tls)
         self.url = self._server.url
 
     def __enter__(self):
@@ -123,6 +126,8 @@ class _Handler(WebHandler):
     def _note(self, path, status):
         self.server_upstream.requests.append((self.command, path, status))
         self.server_upstream.headers.append(dict(self.headers))
+        if isinstance(self.connection, ssl.SSLSocket):
+            self.server_upstream.certificates.append(self.connection.getpeercert())
 
     def _send_pieces(self, status, pieces):
         self.send_response(status)

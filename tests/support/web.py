@@ -6,16 +6,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class WebServer(ThreadingHTTPServer):
-    """Listens on a free port of loopback while the context lasts."""
+    """Listens on a free port of loopback while the context lasts, over TLS if it has a context."""
 
     daemon_threads = True
     # A sync opens a connection for each subdir at once. With Python's default of 5 that wait, Linux
     # drops the others, and they come again after a second.
     request_queue_size = 128
 
-    def __init__(self, handler):
+    def __init__(self, handler, tls=None):
         super().__init__(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
         # How long it takes to stop: Python's default of half a second, for each test, adds up to

@@ -13,6 +13,7 @@ from pulpcore.plugin.models import Remote
 
 from pulp_conda.app.models import CondaLifecycle, CondaRemote
 from tests.support.builders import make_channel, make_package
+from tests.support.certificates import self_signed
 from tests.support.conda import TaskFailed
 from tests.support.receiver import Receiver
 
@@ -35,6 +36,31 @@ def test_a_redirect_to_another_server_takes_no_secrets_along(
     assert cdn.asked("repodata.json.zst") == cdn.asked(package.filename) == [200]
     assert not any(SENT & headers.keys() for headers in cdn.headers)
     assert all(SENT <= headers.keys() for headers in upstream.headers)
+
+
+@pytest.mark.parametrize("policy", ["immediate", "on_demand"])
+def test_a_redirect_to_another_server_shows_it_no_certificate(
+    pulp, make_upstream, make_mirror, tmp_path, unique, policy
+):
+    package = make_package(f"redirected-{unique}")
+    server, client = self_signed(), self_signed()
+    home, cdn = (make_upstream(server.server_context(tmp_path, client)) for _ in range(2))
+    make_channel(cdn.folder, [package])
+    path = f"noarch/{package.filename}"
+    home.redirects |= {name: f"{cdn.url}/{name}" for name in ("noarch/repodata.json.zst", path)}
+    mirror = make_mirror(
+        url=home.url,
+        policy=policy,
+        subdirs=["noarch"],
+        ca_cert=server.certificate,
+        client_cert=client.certificate,
+        client_key=client.key,
+    )
+    pulp.sync(mirror.repository)
+    assert pulp.fetch(mirror.url, path).content == package.data
+    assert all(home.certificates)
+    assert cdn.asked(package.filename) == [200]
+    assert not any(cdn.certificates)
 
 
 def test_a_redirect_on_the_same_server_keeps_them(pulp, upstream, make_mirror, unique):

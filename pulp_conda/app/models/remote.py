@@ -116,6 +116,8 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
         downloader = super().get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)
         downloader.url = with_token(downloader.url, self.token)
         downloader.timeout = timeout_of(self)
+        if self.client_cert:
+            downloader.abroad = self._copy_without_secrets()
         return downloader
 
     def for_url(self, url: str) -> "CondaRemote":
@@ -125,6 +127,9 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
         """
         if self._knows_no_secrets or is_at_home(url, self.url):
             return self
+        return self._copy_without_secrets()
+
+    def _copy_without_secrets(self) -> "CondaRemote":
         if self._without_secrets is None:
             remote = type(self)(
                 **{

@@ -1,16 +1,12 @@
 """What is said if something is wrong: each time a sentence, and never a traceback."""
 
 import json
-import ssl
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from pulp_conda.quickstart.ports import free_port
 from tests.support.builders import make_channel, make_package
+from tests.support.certificates import self_signed
 
 SHOW = ("conda", "channel", "show", "anything")
 
@@ -63,43 +59,12 @@ def test_a_wrong_password(elsewhere):
 
 
 def test_a_certificate_that_nobody_trusts(elsewhere, make_upstream, tmp_path):
-    upstream = make_upstream()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
-    server = upstream._server
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = upstream.url.replace("http:", "https:")
+    url = make_upstream(self_signed().server_context(tmp_path)).url
     refused(
         elsewhere(base_url=url)(*SHOW),
         f"There is no secure connection to '{url}'",
         "PULP_CA_BUNDLE",
     )
-
-
-def self_signed(folder):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @pytest.mark.parametrize(
