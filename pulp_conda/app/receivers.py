@@ -24,8 +24,11 @@ from pulp_conda.app.vocabulary import ActVerb
 def publish_new_version(
     repository: CondaRepository, version: RepositoryVersion, **kwargs: Any
 ) -> None:
-    """Publish a new version of a repository that wants it."""
-    if repository.autopublish:
+    """Publish a new version, if the repository or who makes the version wants it.
+
+    The version is not complete yet: if it cannot be published, there is none.
+    """
+    if repository.autopublish or getattr(version, "published_at_once", False):
         publish_version(version)
 
 

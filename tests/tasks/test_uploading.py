@@ -1,6 +1,7 @@
 """Uploads by the core that all doors share: what they make, what they refuse, and who may."""
 
 import asyncio
+import errno
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -18,11 +19,14 @@ from django_guid import set_guid
 from django_guid.utils import generate_guid
 
 from pulpcore.plugin.models import Artifact, Task, TaskSchedule
+from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_url
 
+from pulp_conda.app import publishing
 from pulp_conda.app.authentication import issue_token
 from pulp_conda.app.errors import MayNotUpload, TakesNoUploads, WrongDigest
 from pulp_conda.app.models import CondaDistribution, CondaStage, CondaUpload
+from pulp_conda.app.tasks.removal import remove_package
 from pulp_conda.app.tasks.uploads import tend_uploads
 from pulp_conda.app.uploading import Arrival, accept, check_rights, gathering, outcome, wait
 from pulp_conda.app.vocabulary import TokenScope
@@ -72,6 +76,19 @@ def _upload(channel, package, **options):
     return outcome(key)
 
 
+def _remove(channel, package):
+    """Remove a package from a channel, and return the task that did it."""
+    set_guid(generate_guid())
+    task = dispatch(
+        remove_package,
+        exclusive_resources=[channel.repository],
+        args=(str(channel.repository.pk), "noarch", package.filename),
+    )
+    run_tasks()
+    task.refresh_from_db()
+    return task
+
+
 def _versions(channel):
     return channel.repository.versions.filter(number__gt=0).count()
 
@@ -93,6 +110,25 @@ def test_an_upload_is_served_when_its_outcome_says_so(pulp, unique, autopublish)
     assert pulp.session.get(found.url).content == package.data
     repodata = pulp.fetch(f"{channel.url}/", "noarch/repodata.json").json()
     assert repodata["packages.conda"][package.filename]["md5"] == package.record.fields["md5"]
+
+
+@pytest.mark.parametrize("autopublish", [True, False])
+def test_what_cannot_be_published_changes_nothing(pulp, monkeypatch, unique, autopublish):
+    channel = _channel(pulp, unique, autopublish=autopublish)
+    package = make_package(f"there-{unique}")
+    assert _upload(channel, package).state == "published"
+
+    def no_space(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing.channel, "write_files", no_space)
+        assert _upload(channel, make_package(f"new-{unique}")).state == "refused"
+        assert _remove(channel, package).error["error_code"] == "CND0080"
+    assert _versions(channel) == 1
+    assert pulp.fetch(f"{channel.url}/", f"noarch/{package.filename}").content == package.data
+    assert _remove(channel, package).state == "completed"
+    assert _versions(channel) == 2
 
 
 def test_the_same_bytes_again_change_nothing(channel, unique):

@@ -4,9 +4,7 @@ from typing import Any
 
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaPackage, CondaRepository
-from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.results import checked, named_version
-from pulp_conda.app.versions.published import newest_publication
 
 
 @disk_errors()
@@ -25,8 +23,6 @@ def remove_package(repository_pk: str, subdir: str, filename: str) -> dict[str, 
     if package is None:
         return None
     with repository.new_version() as version:
+        version.published_at_once = True
         version.remove_content(CondaPackage.objects.filter(pk=package.pk))
-        result = checked(named_version(version))
-    if newest_publication("pulp_id", version.pk) is None:
-        publish_version(version)
-    return result
+        return checked(named_version(version))

@@ -225,6 +225,8 @@ class _Joining:
             return None
         with self._repository.new_version() as version:
             version.contributions = self._contributions()
+            # Who uploads to a channel waits until it serves the package.
+            version.published_at_once = any(upload.distribution for upload in self._uploads)
             version.add_content(CondaPackage.objects.filter(pk__in=packages))
         return version if version.complete else None
 
