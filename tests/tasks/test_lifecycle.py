@@ -411,6 +411,85 @@ def test_what_a_lifecycle_says_of_its_stages_can_be_sent_back(pulp, untouched):
     assert untouched.read()["stages"] == before
 
 
+# The channel that is there already
+
+
+def _paths(team):
+    return [stage["base_url"].rstrip("/").partition("/content/")[2] for stage in team["stages"]]
+
+
+@pytest.fixture
+def followed(pulp, make_repository, make_packages):
+    """A repository that publishes, with a package."""
+    (one,) = make_packages("followed")
+    repository = make_repository(autopublish=True)
+    pulp.modify(repository, add=[one])
+    return repository
+
+
+@pytest.mark.parametrize(
+    "channel, stages",
+    [
+        pytest.param("{}", ["{}", "{}-testing", "{}-stable"], id="at the common path"),
+        pytest.param(
+            "{}/unstable", ["{}/unstable", "{}/testing", "{}/stable"], id="at its own path"
+        ),
+        pytest.param(
+            "{}-2", ["{}/unstable", "{}/testing", "{}/stable"], id="where it is in nobody's way"
+        ),
+    ],
+)
+def test_a_channel_in_the_way_of_its_stages_becomes_the_first_where_it_is(
+    pulp, followed, unique, guard, channel, stages
+):
+    channel = channel.format(unique)
+    fields = {"base_path": channel, "content_guard": guard}
+    there = pulp.distribution(name=unique, repository=followed, **fields)
+    team = pulp.lifecycle(followed, name=unique)
+    assert _paths(team.read()) == [path.format(unique) for path in stages]
+    is_adopted = channel in _paths(team.read())
+    first = team.stage("unstable")
+    assert first["state"] == "v1"
+    assert (first["distribution"] == there["pulp_href"]) is is_adopted
+    # A private channel does not become public by that.
+    assert set(_guards(team).values()) == {guard if is_adopted else None}
+    names = [{"name": name} for name in ("unstable", "testing", "stable", "frozen")]
+    pulp.patch(team.href, stages=names)
+    between = "-" if channel == unique else "/"
+    assert _paths(team.read())[-1] == f"{unique}{between}frozen"
+
+
+def test_a_channel_that_does_not_follow_the_repository_is_not_adopted(pulp, followed, unique):
+    version = pulp.get(followed)["latest_version_href"]
+    pulp.distribution(base_path=unique, repository_version=version)
+    answer = pulp.try_post("conda/lifecycles/", name=unique, repository=followed)
+    assert answer.status_code == 400
+    assert f"[CND0040] Stage 'unstable': The stages cannot be like this: its path '{unique}/" in (
+        answer.text
+    )
+
+
+def test_a_channel_is_adopted_for_users_who_may_change_it(pulp, followed, unique):
+    channel = pulp.distribution(base_path=unique, repository=followed)["pulp_href"]
+    user = pulp.user(["conda.condalifecycle_creator", "conda.condadistribution_creator"])
+    (account,) = pulp.get("users/", username=user.session.auth[0])["results"]
+
+    def give(role, href):
+        pulp.post(f"{account['pulp_href']}roles/", role=role, content_object=href)
+
+    give("conda.condarepository_owner", followed)
+    body = {"name": unique, "repository": followed}
+    # It is hidden, so its name and its kind are not told.
+    assert "overlaps with that of another distribution" in (
+        user.try_post("conda/lifecycles/", **body).text
+    )
+    give("conda.condadistribution_viewer", channel)
+    assert user.try_post("conda/lifecycles/", **body).status_code == 403
+    give("conda.condadistribution_owner", channel)
+    made = user.created(user.post("conda/lifecycles/", **body), "/lifecycles/")
+    assert pulp.get(made)["stages"][0]["distribution"] == channel
+
+
 # Guards
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from pulpcore.plugin.models import ContentGuard, Distribution
 from pulpcore.plugin.serializers import (
@@ -50,7 +51,8 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
     distribution = DetailRelatedField(
         help_text=_(
             "The distribution that serves it. The default is a new one at "
-            "'<base_path of the lifecycle>/<name>'."
+            "'<base_path of the lifecycle>/<name>'. The first stage of a new lifecycle takes the "
+            "channel that follows the repository there, or at the base_path, as it is."
         ),
         required=False,
         queryset=CondaDistribution.objects.all(),
@@ -196,7 +198,8 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixi
     )
     base_path = serializers.CharField(
         help_text=_(
-            "Where new distributions go: the stage 'testing' to '<base_path>/testing'. "
+            "Where new distributions go: the stage 'testing' to '<base_path>/testing', or to "
+            "'<base_path>-testing' if another stage is at the base_path itself. "
             "The default is the name."
         ),
         required=False,
@@ -302,9 +305,19 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixi
             data.setdefault("stages", [{"name": name, "gates": []} for name in _STAGES])
         repository = data.get("repository") or self.instance.repository
         old = {stage.name: stage for stage in self._old_stages()}
+        stages = data.get("stages", ())
+        if not self.instance and "distribution" not in stages[0]:
+            # The URL that clients use already stays, and is the first stage from now on.
+            request = self.context.get("request")
+            if channel := _find_follower(repository, base_path, stages[0]["name"], request):
+                stages[0]["distribution"] = channel
+        used = {stage.distribution.base_path for stage in old.values()}
+        used |= {stage["distribution"].base_path for stage in stages if stage.get("distribution")}
+        # pulpcore lets no channel lie in another one.
+        between = "-" if base_path in used else "/"
         adopted: set[CondaDistribution] = set()
         with channel_errors_as_validation() as errors:
-            for stage in data.get("stages", ()):
+            for stage in stages:
                 with errors.at(f"Stage '{stage['name']}'"):
                     distribution = stage.get("distribution")
                     if stage["name"] in old:
@@ -313,11 +326,11 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixi
                         _check_adoptable(distribution, repository, adopted)
                         adopted.add(distribution)
                     else:
-                        stage["base_path"] = f"{base_path}/{stage['name']}"
+                        stage["base_path"] = f"{base_path}{between}{stage['name']}"
                         check_channel_name(stage["base_path"])
                         name = data.get("name") or self.instance.name
                         _check_free(f"{name}-{stage['name']}", stage["base_path"])
-            _settle_guards(data.get("stages", ()), old, errors)
+            _settle_guards(stages, old, errors)
         return data
 
     def create(self, validated_data: dict[str, Any]) -> CondaLifecycle:
@@ -420,6 +433,28 @@ def _check_same_guard(stage: dict[str, Any], distribution: CondaDistribution) ->
             reason="it keeps its content guard; change that of its distribution "
             f"'{distribution.name}'"
         )
+
+
+def _find_follower(
+    repository: CondaRepository, base_path: str, first: str, request: Request | None
+) -> CondaDistribution | None:
+    """Return the channel that becomes the first stage of a new lifecycle by default, or None.
+
+    It follows the repository, as the first stage does, so nothing changes for its clients. It is in
+    the way of the new channels: it has their common path, or that of the first stage.
+
+    Args:
+        first: The name of the first stage.
+        request: Only what its user may see is found. In a task, all is.
+    """
+    channels = visible_channels(request).filter(
+        base_path__in=[base_path, f"{base_path}/{first}"],
+        pulp_domain=get_domain_pk(),
+        repository=repository,
+        stage=None,
+        checkpoint=False,
+    )
+    return channels.first()
 
 
 def _check_free(name: str, base_path: str) -> None:
