@@ -70,6 +70,81 @@ def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
     assert cli.json("conda", "distribution", "show", "--name", unique)["private"] is True
 
 
+def _paths(shown):
+    return [stage["url"].rstrip("/").partition("/content/")[2] for stage in shown["stages"]]
+
+
+def test_a_channel_and_its_stages_are_one_command(cli, pulp, unique):
+    create = ("conda", "channel", "create", unique, "--stages", "unstable,testing,stable")
+    made = cli.json(*create)
+    assert made["changed"] == {
+        "repository": ["autopublish", "name"],
+        "lifecycle": ["base_path", "name", "repository", "stages"],
+    }
+    assert _paths(made) == [f"{unique}/{stage}" for stage in ("unstable", "testing", "stable")]
+    assert made["urls"] == [stage["url"] for stage in made["stages"]]
+    # Neither this command again nor one about something else makes another URL.
+    for again in (create, (*create, "--base-path", unique), create[:4]):
+        assert cli.json(*again)["changed"] == {}
+    more = cli.json(*create[:5], "unstable,testing,stable,frozen")
+    assert more["changed"] == {"lifecycle": ["stages"]}
+    assert _paths(more)[-1] == f"{unique}/frozen"
+    moved = cli(*create, "--base-path", "elsewhere")
+    assert f"Stage 'unstable' of channel '{unique}' stays at '{unique}/unstable'" in moved.stderr
+    outcome = cli(*create[:5], "unstable,unstable")
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("Error: --stages: ") and "[CND0040]\n" in outcome.stderr
+
+
+def test_a_channel_that_has_a_url_keeps_it_as_its_first_stage(cli, pulp, unique):
+    cli.ok("conda", "channel", "create", unique)
+    made = cli.json("conda", "lifecycle", "create", unique)
+    assert made["stages"][0]["base_url"].endswith(f"/content/{unique}/")
+    paths = [unique, f"{unique}-testing", f"{unique}-stable"]
+    assert _paths(cli.json("conda", "channel", "show", unique)) == paths
+    # The same by the other command, also if it has the path that a stage would have.
+    two = f"{unique}-two"
+    create = ("conda", "channel", "create", two, "--base-path", f"{two}/unstable")
+    cli.ok(*create)
+    made = cli.json("conda", "channel", "create", two, "--stages", "unstable,stable")
+    assert _paths(made) == [f"{two}/unstable", f"{two}/stable"]
+    assert cli.json(*create)["changed"] == {}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_all_stages_of_a_private_channel_are_private(cli, pulp, unique, is_first):
+    create = ("conda", "channel", "create", unique)
+    stages = ("--stages", "unstable,stable")
+    if not is_first:
+        cli.ok(*create, "--private")
+    made = cli.json(*create, *stages, "--private")
+    for url in made["urls"]:
+        assert pulp.fetch(url, "noarch/repodata.json").status_code == 401
+    assert cli.json(*create, *stages, "--private")["changed"] == {}
+    opened = cli.json(*create, "--public")
+    assert opened["changed"] == {"distribution": ["private"]}
+    for url in made["urls"]:
+        assert pulp.fetch(url, "noarch/repodata.json").status_code in (200, 404)
+
+
+def test_stages_that_cannot_be_leave_no_channel_behind(cli, pulp, unique):
+    there = f"{unique}-stable"
+    pulp.distribution(name=there, base_path=there)
+    for extra in ((), ("--private",)):
+        outcome = cli("conda", "channel", "create", unique, "--stages", "unstable,stable", *extra)
+        assert outcome.exit_code == 1 and f"'{there}'" in outcome.stderr
+        for path in ("repositories", "distributions"):
+            assert pulp.get(f"{path}/conda/conda/", name=unique)["count"] == 0
+        assert pulp.get("distributions/conda/conda/", name=f"{unique}-unstable")["count"] == 0
+
+
+def test_stages_can_be_asked_for_without_making_them(cli, pulp, unique):
+    create = ("conda", "channel", "create", unique, "--dry-run", "--stages", "unstable,stable")
+    for extra in ((), ("--private",)):
+        assert "lifecycle" in cli.json(*create, *extra)["changed"]
+        assert pulp.get("repositories/conda/conda/", name=unique)["count"] == 0
+
+
 def test_a_token_in_the_url_of_the_upstream_is_no_change_and_is_never_shown(cli, unique):
     url = "https://conda.example.com/t/a-secret-token/channel"
     create = ("conda", "channel", "create", f"mirror-{unique}", "--upstream", url)
@@ -102,7 +177,7 @@ def test_what_a_channel_would_become_can_be_asked_for(cli, unique):
 
 def test_a_channel_that_cannot_be_served_leaves_nothing_behind(cli, pulp, unique):
     create = ("conda", "channel", "create", f"{unique} ö", "--upstream", "https://example.com/a")
-    assert "base_path: " in cli(*create).stderr
+    assert "--base-path: " in cli(*create).stderr
     for path in ("repositories", "remotes"):
         assert pulp.get(f"{path}/conda/conda/", name=f"{unique} ö")["count"] == 0
 
@@ -120,8 +195,9 @@ def test_roles_are_given_listed_and_taken(cli, pulp, team):
     taken = cli.json("conda", "channel", "revoke", team, "--role", "uploader", "--user", ci)
     assert taken == [each for each in given if each["user"] != ci]
     assert "Give '--user' or '--group'." in cli(*grant).stderr
-    assert "[CND0115] Channel" in cli(*grant[:-1], "promoter", "--user", ci).stderr
-    assert "users" in cli(*grant, "--user", "not-there").stderr
+    refused = cli(*grant[:-1], "promoter", "--user", ci).stderr
+    assert "Error: Channel " in refused and refused.endswith(" [CND0115]\n")
+    assert "--user" in cli(*grant, "--user", "not-there").stderr
 
 
 @pytest.mark.parametrize("verb", ["show", "sync", "destroy"])

@@ -14,8 +14,20 @@ _ = translation.gettext
 _LONGEST = 500
 
 
-def sentences(error: PulpHTTPError) -> str:
-    """Return the reasons in an answer with one on each line. A reason starts with its field.
+def _as_it_is(path: t.Sequence[str], text: str) -> str:
+    return f"{'.'.join(path)}: {text}" if path else text
+
+
+def sentences(
+    error: PulpHTTPError, spell: t.Callable[[t.Sequence[str], str], str] = _as_it_is
+) -> str:
+    """Return the reasons in an answer with one on each line.
+
+    Args:
+        error: The answer.
+        spell: Makes a line of the path of a field, for example `("stages", "0", "name")`, and a
+            reason. The path is empty if the reason is for the whole request. The default is the
+            path with dots, and the reason.
 
     >>> sentences(PulpHTTPError('{"name": ["This field must be unique."]}', 400))
     'name: This field must be unique.'
@@ -37,19 +49,20 @@ def sentences(error: PulpHTTPError) -> str:
         return _("The server answered {status}: {text}").format(
             status=error.status_code, text=_printable(text)[:_LONGEST]
         )
-    return "\n".join(map(_printable, _reasons(answer)))
+    return "\n".join(_printable(spell(path, reason)) for path, reason in _reasons(answer))
 
 
-def _reasons(answer: t.Any, field: str = "") -> t.Iterator[str]:
+def _reasons(answer: t.Any, path: tuple[str, ...] = ()) -> t.Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(answer, dict):
         for key, value in answer.items():
             known = key in ("detail", "non_field_errors")
-            yield from _reasons(value, field if known else f"{field}.{key}".lstrip("."))
+            yield from _reasons(value, path if known else (*path, key))
     elif isinstance(answer, list):
-        for value in answer:
-            yield from _reasons(value, field)
+        # A list of reasons, or a list of the mistakes of each item of a list.
+        for number, value in enumerate(answer):
+            yield from _reasons(value, (*path, str(number)) if isinstance(value, dict) else path)
     else:
-        yield f"{field}: {answer}" if field else str(answer)
+        yield path, str(answer)
 
 
 def _printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A channel: the repository, the remote and the distribution of the same name."""
+"""A channel: the repository, the remote and the distribution or the lifecycle of the same name."""
 
 import typing as t
 from collections.abc import Iterator
@@ -28,12 +28,14 @@ class Channel:
         self.repository = PulpCondaRepositoryContext(pulp_ctx, entity={"name": name})
         self.remote = PulpCondaRemoteContext(pulp_ctx, entity={"name": name})
         self.distribution = PulpCondaDistributionContext(pulp_ctx, entity={"name": name})
+        self.lifecycle = PulpCondaLifecycleContext(pulp_ctx, entity={"name": name})
 
     def converge(
         self,
         remote: dict[str, t.Any] | None = None,
         repository: dict[str, t.Any] | None = None,
         distribution: dict[str, t.Any] | None = None,
+        stages: list[str] | None = None,
     ) -> dict[str, list[str]]:
         """Create missing resources, and change fields that differ from the given ones.
 
@@ -45,7 +47,11 @@ class Channel:
             remote: Fields of the remote. If there is no remote yet and there are fields, they must
                 include `url`.
             repository: Fields of the repository. A new one publishes each version by default.
-            distribution: Fields of the distribution. The default base path is the name.
+            distribution: Fields of the distribution. The default base path is the name. With
+                stages, `base_path` is the start of their paths, and `private` is for all of them.
+            stages: The names of the stages, in their order. A channel that has a URL already keeps
+                it: it becomes the first stage. By default, the stages are not changed, and a new
+                channel has none.
 
         Returns:
             The names of the changed fields by resource. A new resource has all of its fields.
@@ -55,12 +61,19 @@ class Channel:
         """
         changed: dict[str, list[str]] = {}
         try:
-            self._converge_all(changed, remote, repository, distribution)
+            self._converge_all(changed, remote, repository)
+            with _waiting(self.pulp_ctx):
+                self._converge_urls(changed, _given(distribution or {}), stages)
         except PulpException:
             # Often the path is taken. The new repository and remote would have no URL, and would
             # block their name.
+            made = (
+                ("distribution", self.distribution),
+                ("repository", self.repository),
+                ("remote", self.remote),
+            )
             with _waiting(self.pulp_ctx):
-                for resource, context in (("repository", self.repository), ("remote", self.remote)):
+                for resource, context in made:
                     if "name" in changed.get(resource, ()):
                         context.delete()
             raise
@@ -74,9 +87,15 @@ class Channel:
         remote = {}
         if repository["remote"]:
             remote = PulpCondaRemoteContext(self.pulp_ctx, pulp_href=repository["remote"]).entity
+        lifecycles = self._lifecycles()
         return {
             "name": self.name,
             "urls": self._urls(),
+            "stages": [
+                {"name": stage["name"], "state": stage["state"], "url": stage["base_url"]}
+                for lifecycle in lifecycles
+                for stage in lifecycle["stages"]
+            ],
             "private": (self._entity(self.distribution) or {}).get("private"),
             "version": version["number"],
             "packages": present.get("conda.package", {}).get("count", 0),
@@ -84,7 +103,7 @@ class Channel:
             **{field: remote.get(field) for field in ("subdirs", "includes", "excludes", "policy")},
             "autopublish": repository["autopublish"],
             "retain_repo_versions": repository["retain_repo_versions"],
-            "lifecycles": [each["name"] for each in self._lifecycles()],
+            "lifecycles": [each["name"] for each in lifecycles],
             "description": repository["description"],
             "pulp_href": repository["pulp_href"],
         }
@@ -175,9 +194,8 @@ class Channel:
         changed: dict[str, list[str]],
         remote: dict[str, t.Any] | None,
         repository: dict[str, t.Any] | None,
-        distribution: dict[str, t.Any] | None,
     ) -> None:
-        repository, distribution = dict(repository or {}), dict(distribution or {})
+        repository = dict(repository or {})
         if remote := _given(remote or {}):
             there = self._entity(self.remote)
             # A URL with a token differs from this one, because the server stores the token apart
@@ -194,12 +212,100 @@ class Channel:
             changed["remote"] = self._converge(self.remote, remote, {"policy": "on_demand"})
             repository["remote"] = self.remote.pulp_href
         changed["repository"] = self._converge(self.repository, repository, {"autopublish": True})
-        if self._entity(self.distribution) is None or (distribution and not self._is_stage()):
-            distribution["repository"] = self.repository.pulp_href
-        with _waiting(self.pulp_ctx):
+
+    def _converge_urls(
+        self,
+        changed: dict[str, list[str]],
+        distribution: dict[str, t.Any],
+        stages: list[str] | None,
+    ) -> None:
+        """Create or change what gives the channel its URLs: a distribution, or a lifecycle."""
+        is_new = "name" in changed["repository"]
+        lifecycle = None if is_new else self._lifecycle_of_urls()
+        own = self._entity(self.distribution)
+        if lifecycle is not None:
+            self._converge_stages(changed, lifecycle, distribution, stages)
+        elif own is None and stages:
+            self._create_staged(changed, distribution, stages)
+        else:
+            if distribution or own is None:
+                distribution["repository"] = self.repository.pulp_href
             changed["distribution"] = self._converge(
                 self.distribution, distribution, {"base_path": self.name}
             )
+            if stages:
+                # The channel keeps its URL: the server makes it the first stage.
+                base_path = self.distribution.entity["base_path"].removesuffix(f"/{stages[0]}")
+                self._create_lifecycle(changed, base_path, _named(stages))
+
+    def _create_staged(
+        self, changed: dict[str, list[str]], distribution: dict[str, t.Any], stages: list[str]
+    ) -> None:
+        """Create the stages of a channel that has no URL yet."""
+        base_path = distribution.pop("base_path", self.name)
+        entities = _named(stages)
+        if distribution:
+            # Who may read the first stage may read those that are created beside it, so none is
+            # public for a moment.
+            first = {"name": f"{self.name}-{stages[0]}", "base_path": f"{base_path}/{stages[0]}"}
+            self.distribution = PulpCondaDistributionContext(
+                self.pulp_ctx, entity={"name": first["name"]}
+            )
+            changed["distribution"] = self._converge(
+                self.distribution,
+                {**distribution, "repository": self.repository.pulp_href},
+                first,
+            )
+            entities[0]["distribution"] = self.distribution.pulp_href
+        self._create_lifecycle(changed, base_path, entities)
+
+    def _create_lifecycle(
+        self, changed: dict[str, list[str]], base_path: str, stages: list[dict[str, t.Any]]
+    ) -> None:
+        fields = {"base_path": base_path, "stages": stages}
+        self.lifecycle.create(
+            {"name": self.name, "repository": self.repository.pulp_href, **fields}
+        )
+        changed["lifecycle"] = sorted({"name", "repository", *fields})
+
+    def _converge_stages(
+        self,
+        changed: dict[str, list[str]],
+        lifecycle: dict[str, t.Any],
+        distribution: dict[str, t.Any],
+        stages: list[str] | None,
+    ) -> None:
+        """Change the stages of a channel that has some: add new ones, and set who may read them."""
+        there = lifecycle["stages"]
+        contexts = [
+            PulpCondaDistributionContext(self.pulp_ctx, pulp_href=stage["distribution"])
+            for stage in there
+        ]
+        if base_path := distribution.pop("base_path", None):
+            first = contexts[0].entity
+            if first["base_path"] not in (base_path, f"{base_path}/{there[0]['name']}"):
+                raise PulpException(
+                    _(
+                        "Stage '{stage}' of channel '{name}' stays at '{path}', because its users "
+                        "know that. To move it: pulp conda distribution update --name "
+                        "{distribution} --base-path PATH"
+                    ).format(
+                        name=self.name,
+                        stage=there[0]["name"],
+                        path=first["base_path"],
+                        distribution=first["name"],
+                    )
+                )
+        if stages and stages != [stage["name"] for stage in there]:
+            self.lifecycle = PulpCondaLifecycleContext(
+                self.pulp_ctx, pulp_href=lifecycle["pulp_href"]
+            )
+            if not self.pulp_ctx.fake_mode:
+                self.lifecycle.update({"stages": _named(stages)})
+            changed["lifecycle"] = ["stages"]
+        if distribution:
+            moved = [context.converge(dict(distribution))[0] for context in contexts]
+            changed["distribution"] = sorted(distribution) if any(moved) else []
 
     def _converge(
         self, context: PulpEntityContext, wanted: dict[str, t.Any], defaults: dict[str, t.Any]
@@ -228,10 +334,18 @@ class Channel:
             urls += [stage["base_url"] for stage in lifecycle["stages"]]
         return list(dict.fromkeys(urls))
 
-    def _is_stage(self) -> bool:
-        """Return whether the distribution of this name is a stage of a lifecycle."""
-        stages = (stage for lifecycle in self._lifecycles() for stage in lifecycle["stages"])
-        return self.distribution.pulp_href in {stage["distribution"] for stage in stages}
+    def _lifecycle_of_urls(self) -> dict[str, t.Any] | None:
+        """Return the lifecycle whose stages are the URLs of the channel, or None.
+
+        It has the name of the channel, or the distribution of this name is one of its stages.
+        """
+        own = self._entity(self.distribution)
+        for lifecycle in self._lifecycles():
+            distributions = {stage["distribution"] for stage in lifecycle["stages"]}
+            is_stage = own is not None and own["pulp_href"] in distributions
+            if is_stage or (own is None and lifecycle["name"] == self.name):
+                return lifecycle
+        return None
 
     def _distributions(self) -> list[dict[str, t.Any]]:
         """Return the distributions of the repository. The one with the same name comes first."""
@@ -268,6 +382,10 @@ def list_channels(pulp_ctx: PulpContext, limit: int, offset: int) -> list[dict[s
         }
         for each in repositories
     ]
+
+
+def _named(stages: list[str]) -> list[dict[str, t.Any]]:
+    return [{"name": name} for name in stages]
 
 
 def _given(fields: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -21,6 +21,7 @@ from pulpcore.cli.conda.publication import publication
 from pulpcore.cli.conda.publisher import publisher
 from pulpcore.cli.conda.remote import remote
 from pulpcore.cli.conda.repository import repository
+from pulpcore.cli.conda.spelling import remember_running
 from pulpcore.cli.conda.table import add_table_format
 from pulpcore.cli.conda.token import robot, token
 
@@ -57,6 +58,7 @@ add_example(
     conda_group,
     "channel create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs noarch",
 )
+remember_running(conda_group)
 
 
 def mount(main: click.Group, **kwargs: Any) -> None:

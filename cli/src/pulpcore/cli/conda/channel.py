@@ -14,6 +14,7 @@ from pulpcore.cli.conda.options import (
     all_of,
     allow_mass_removal_option,
     bounds_options,
+    comma_callback,
     diff_options,
     dry_run_option,
     limit_option,
@@ -45,7 +46,7 @@ name_argument = click.argument("name")
 
 @pulp_group()
 def channel() -> None:
-    """Manage channels. A channel is a repository, a remote and a distribution of the same name."""
+    """Manage channels. A channel is a repository with its upstream, its URLs and its stages."""
 
 
 @channel.command()
@@ -56,13 +57,24 @@ def channel() -> None:
     help=_("URL of the channel to mirror. Without it, the channel is for your own packages."),
 )
 @all_of(selection_options)
-@click.option("--base-path", help=_("Path to serve the channel at. The default is its name."))
+@click.option(
+    "--base-path",
+    help=_("Path of its URL, or start of the paths of its stages. The default is its name."),
+)
 @click.option("--description", help=_("What the channel is for."))
 @private_option
 @click.option(
     "--retain-repo-versions",
     type=click.IntRange(1, 2**31 - 1),
     help=_("How many versions to keep. The default is all."),
+)
+@click.option(
+    "--stages",
+    callback=comma_callback,
+    help=_(
+        "The names of its stages in their order, for example 'unstable,testing,stable'. Each one "
+        "has its own URL. A channel that has a URL already keeps it, as the first stage."
+    ),
 )
 @click.option("--sync", "and_sync", is_flag=True, help=_("Also sync the channel, and wait."))
 @dry_run_option
@@ -75,6 +87,7 @@ def create(
     description: str | None,
     private: bool | None,
     retain_repo_versions: int | None,
+    stages: list[str] | None,
     and_sync: bool,
     dry_run: bool,
     **remote: t.Any,
@@ -91,6 +104,7 @@ def create(
         remote=remote,
         repository={"description": description, "retain_repo_versions": retain_repo_versions},
         distribution={"base_path": base_path, "private": private},
+        stages=stages,
     )
     if changed and dry_run:
         click.echo(_("Nothing was changed. Without --dry-run, this would happen:"), err=True)
@@ -365,6 +379,7 @@ add_examples(
     "create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
     " --include 'numpy >=1.26' --sync",
     "create team --description 'What we build' --private",
+    "create team --stages unstable,testing,stable",
     "show mirror",
     "list",
     "sync mirror --mirror",

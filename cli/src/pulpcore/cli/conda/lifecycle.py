@@ -22,6 +22,7 @@ from pulp_glue.conda.context import (
     PulpCondaDistributionContext,
     PulpCondaHistoryContext,
     PulpCondaLifecycleContext,
+    PulpCondaRepositoryContext,
 )
 from pulp_glue.conda.lifecycle import (
     describe_report,
@@ -63,7 +64,6 @@ from pulpcore.cli.conda.options import (
     limit_option,
     offset_option,
     repository_option,
-    required_repository_option,
     write_diff,
 )
 from pulpcore.cli.conda.outcomes import end
@@ -125,7 +125,7 @@ _NEW_STAGE = _(
 @lifecycle.command()
 @click.argument("name", required=False)
 @click.option("--name", "name_option", help=_("The name, in place of the argument."))
-@required_repository_option
+@repository_option
 @click.option("--stage", "stages", multiple=True, help=_NEW_STAGE)
 @click.option(
     "--stages",
@@ -143,16 +143,24 @@ def create(
     /,
     name: str | None,
     name_option: str | None,
+    repository: PulpCondaRepositoryContext | None,
     stages: tuple[str, ...],
     stages_file: t.Any,
     **body: t.Any,
 ) -> None:
-    """Make the stages of a repository. The default is 'unstable', 'testing' and 'stable'."""
+    """Make the stages of a channel. The default is 'unstable', 'testing' and 'stable'.
+
+    The channel is the one of the same name, or that of --repository. If it has a URL at the base
+    path, that stays, and is the first stage.
+    """
     if not (name or name_option):
         raise click.UsageError(_("The lifecycle needs a name: give a NAME."))
     if stages and stages_file is not None:
         raise click.UsageError(_("Give either --stage or --stages."))
     body["name"] = name or name_option
+    if repository is None:
+        repository = PulpCondaRepositoryContext(pulp_ctx, entity={"name": body["name"]})
+    body["repository"] = repository
     body["stages"] = _new_stages(pulp_ctx, stages) or stages_file
     pulp_ctx.output_result(lifecycle_ctx.create(body))
     _warn(lifecycle_ctx)
@@ -585,7 +593,7 @@ lifecycle.add_command(gate)
 add_examples(
     lifecycle,
     "promote team --to testing",
-    "create team --repository team",
+    "create team",
     "create adopted --repository team --stage testing=team-testing --stage stable=team-stable",
     "list",
     "show team",

@@ -21,6 +21,7 @@ from pulp_glue.conda.context import PulpCondaRepositoryContext
 from pulp_glue.conda.names import UnknownName
 
 from pulpcore.cli.conda.progress import show_progress
+from pulpcore.cli.conda.spelling import Spelling, running
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -37,9 +38,12 @@ class CondaGroup(PulpGroup):
             return super().invoke(ctx)
         except click.ClickException as error:
             # pulp-cli turns errors of pulp-glue into this class. Subclasses have other sources.
-            message = _retold(error, pulp_ctx) if type(error) is click.ClickException else None
-            if message is None:
+            if type(error) is not click.ClickException:
                 raise
+            message = _retold(error, pulp_ctx)
+            if message is None:
+                # The error of a task, or of our own.
+                message = "\n".join(map(_spelling().sentence, str(error).splitlines()))
             raise click.ClickException(message) from error
         except (requests.RequestException, ValueError, KeyError) as error:
             # pulp-glue does not catch these errors. They occur while it reads the description of
@@ -91,7 +95,7 @@ def _permission(error: PulpNotAutorized, pulp_ctx: PulpCLIContext) -> str:
 
 
 def _answer(error: PulpHTTPError, pulp_ctx: PulpCLIContext) -> str:
-    text = sentences(error)
+    text = sentences(error, _spelling().reason)
     if error.status_code >= 500 and (cid := pulp_ctx.api.cid):
         text += _(" Search the logs for the correlation id '{cid}'.").format(cid=cid)
     return text
@@ -104,9 +108,18 @@ def _unsafe(error: UnsafeCallError, pulp_ctx: PulpCLIContext) -> str:
 def _invalid(error: ValidationError, pulp_ctx: PulpCLIContext) -> str:
     """Return the reasons without repeats. pulp-glue lists the same ones for each request type."""
     head, *reasons = re.split(r"^  \S+/\S+: ", str(error), flags=re.MULTILINE)
-    text = "\n".join(dict.fromkeys(reason.strip() for reason in reasons)) or head
-    # The server writes body[stages][0][name] as stages.0.name.
-    return re.sub(r"body((?:\[\w+\])+)", lambda path: path[1][1:-1].replace("][", "."), text)
+    reasons = list(dict.fromkeys(reason.strip() for reason in reasons)) or [head]
+    reasons = [reason.replace(" a array", " a list") for reason in reasons]
+    # In glue, stages.0.name is body[stages][0][name]. It has quotes around it in some reasons.
+    return "\n".join(re.sub(r"'?body((?:\[\w+\])+)'?", _path, reason) for reason in reasons)
+
+
+def _path(match: re.Match[str]) -> str:
+    return _spelling().path(match[1][1:-1].split("]["))
+
+
+def _spelling() -> Spelling:
+    return Spelling(running(click.get_current_context()))
 
 
 def _encoding(error: UnicodeError, pulp_ctx: PulpCLIContext) -> str:

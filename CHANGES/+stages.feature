@@ -1,0 +1,1 @@
+Added ``pulp conda channel create NAME --stages unstable,testing,stable``. ``pulp conda lifecycle create NAME`` needs no ``--repository``, and a new lifecycle takes the channel that is at its path as its first stage, where it is.
