@@ -25,6 +25,7 @@ Sources: RFC 6750 (Bearer), RFC 7617 (Basic), RFC 9110 section 11 (challenges).
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
@@ -63,6 +65,7 @@ User: TypeAlias = AbstractBaseUser | AnonymousUser
 PATH_TOKEN_HEADER = "X-Pulp-Conda-Path-Token"
 
 _KEY_HEADER = "X-API-Key"
+_BASIC = re.compile(r"basic +([a-z0-9+/]+={0,2})", re.ASCII | re.IGNORECASE)
 _REALM = "pulp"
 
 
@@ -93,15 +96,23 @@ class TokenAuthentication(BaseAuthentication):
         """Return the user and the token, or None if the request has no token.
 
         Raises:
-            AuthenticationFailed: `WrongToken`, only in the API.
+            AuthenticationFailed: `WrongToken`, only in the API; or there can be no user of the
+                name.
             PermissionDenied: `TokenNotForThis`, only in the API.
             Throttled: `TooManyFailures`, only in the API.
         """
         secret = secret_of(request.headers)
         if secret is None:
             username = _username_of(request.headers)
-            refused = None if username is None else _slowed_down(request, username)
-            return _refuse(request, refused) if refused else None
+            if username is None:
+                return None
+            if refused := _slowed_down(request, username):
+                return _refuse(request, refused)
+            if "\0" in username:
+                # PostgreSQL cannot even look for it. This is what the next class would say.
+                FailedLogin.note(client_address(request.META), username)
+                raise AuthenticationFailed(_("Invalid username/password."))
+            return None
         token = find_token(secret)
         if token is None:
             refused = _slowed_down(request, None)
@@ -135,19 +146,18 @@ def secret_of(headers: Mapping[str, str]) -> str | None:
     return next((secret for secret in _secrets(headers) if secret.startswith(PREFIX)), None)
 
 
+def password_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the user and the password of a Basic login, if it is written as all readers of it
+    understand it in the same way; else None.
+    """
+    match = _BASIC.fullmatch(headers.get("Authorization", ""))
+    return _login_in(match[1]) if match else None
+
+
 def find_token(secret: str) -> CondaToken | None:
     """Return a token that is accepted now: not revoked, not expired, its owner active.
 
-    This is one query. A server of files may ask the same in a statement of its own:
-
-        SELECT token.pulp_id, token.scopes, token.is_limited, token.channels, token.lifecycles,
-               token.last_used, token.pulp_domain_id, token.owner_id
-        FROM conda_condatoken AS token JOIN auth_user ON auth_user.id = token.owner_id
-        WHERE token.sha256 = $1 AND token.revoked IS NULL AND auth_user.is_active
-              AND (token.expires IS NULL OR token.expires > now())
-
-    where `$1` is `digest_of(secret)`. `CondaToken.allows` says what the other columns mean. Who
-    accepts a token also calls `CondaToken.note_use`, at least if `last_used` is a minute old.
+    This is one query. `versions/served` asks the same in a statement of its own.
 
     Args:
         secret: Untrusted input.

@@ -36,6 +36,7 @@ from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
+from pulp_conda.app.serving.credentials import credentials_of
 from pulp_conda.app.serving.fast import Finder
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.refusals import refuse
@@ -268,7 +269,8 @@ async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
     # No client of channels has cookies. pulpcore reads them, and may refuse the request.
     if is_file and settings.CONDA_FAST_ANSWERS and hdrs.COOKIE not in request.headers:
         domain = request.match_info.get("pulp_domain", "default")
-        facts = await finder.find(domain, request.match_info["path"])
+        credentials = credentials_of(request.headers)
+        facts = await finder.find(domain, request.match_info["path"], credentials)
         if facts is not None:
             return respond(facts)
     try:

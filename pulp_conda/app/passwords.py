@@ -27,14 +27,26 @@ class RememberingPasswordHasher(PBKDF2PasswordHasher):
     """
 
     def verify(self, password: str, encoded: str) -> bool:
-        key = settings.SECRET_KEY.encode()
-        digest = hmac.digest(key, f"{encoded}\0{password}".encode(), hashlib.sha256)
-        if digest in _right:
+        if was_right(password, encoded):
             return True
         is_right: bool = super().verify(password, encoded)
         if is_right:
-            _right.add(digest)
+            _right.add(_digest_of(password, encoded))
         return is_right
+
+
+def was_right(password: str, encoded: str) -> bool:
+    """Say whether it is remembered that a password is that of a stored hash.
+
+    Args:
+        encoded: The hash, as the row of the user has it.
+    """
+    return _digest_of(password, encoded) in _right
+
+
+def _digest_of(password: str, encoded: str) -> bytes:
+    key = settings.SECRET_KEY.encode()
+    return hmac.digest(key, f"{encoded}\0{password}".encode(), hashlib.sha256)
 
 
 class _Recent:

@@ -31,8 +31,8 @@ CONDA_SYNCHRONOUS_UPLOAD_SECONDS = 5
 # `HIDE_GUARDED_DISTRIBUTIONS` as well, so that lists of channels do not name it.
 CONDA_HIDE_PRIVATE_CHANNELS = False
 
-# Whether the content app answers for files of channels without a guard by one shared question to
-# PostgreSQL. The answers are the same as without it.
+# Whether the content app answers for files of channels by one shared question to PostgreSQL. The
+# answers are the same as without it.
 CONDA_FAST_ANSWERS = True
 
 # The path of a `trusted_root.json`. It names the Sigstore instances whose signatures of

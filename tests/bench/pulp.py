@@ -63,11 +63,32 @@ class MeasuredPulp(client.Pulp):
 
     def distribute(self, repository):
         """Serve the newest publication, and return the URL."""
+        return self._distribution(repository)["base_url"]
+
+    def distribute_privately(self, repository):
+        """Serve the newest publication to one robot alone, and return the URL and its token."""
+        made = self._distribution(repository, private=True)
+        name = uuid4().hex
+        owner = self.post("conda/robots/", name=name)["username"]
+        (robot,) = self.get("users/", username=owner)["results"]
+        self.post(
+            f"{robot['pulp_href']}roles/",
+            role="conda.condadistribution_reader",
+            content_object=made["pulp_href"],
+        )
+        token = self.post("conda/tokens/", name=name, owner=owner, scopes=["read"])["token"]
+        return made["base_url"], token
+
+    def _distribution(self, repository, **options):
         name = uuid4().hex
         task, _ = self.measure(
-            "distributions/conda/conda/", name=name, base_path=name, repository=repository
+            "distributions/conda/conda/",
+            name=name,
+            base_path=name,
+            repository=repository,
+            **options,
         )
-        return self.get(self.created(task, "/distributions/"))["base_url"]
+        return self.get(self.created(task, "/distributions/"))
 
     def newest_publication(self, repository):
         """Return the href of the newest publication of a repository."""

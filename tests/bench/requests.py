@@ -6,6 +6,7 @@ does is equally in the way of both.
 
 import os
 import shutil
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -21,7 +22,7 @@ import zstandard
 
 from tests.bench.figures import Target, figure, say
 from tests.bench.load import rate
-from tests.bench.processes import Used
+from tests.bench.processes import Used, cpu_seconds
 from tests.bench.server import serving
 from tests.support.builders import make_package
 from tests.support.content_apps import content_app
@@ -54,16 +55,18 @@ class _Case:
 def run(subjects):
     pulp = subjects.other_pulp
     seconds = _SECONDS if subjects.size >= _SMALLEST else 0.05
-    url, cases = _small_channel(pulp)
+    repository, url, cases = _small_channel(pulp)
     cases.append(_Case("cold_shard", _shards(subjects.main.url), 1 / 10))
     say("Asking one process, with eight connections")
     with serving() as bare:
         for case in cases:
             start = subjects.main.url if case.name == "cold_shard" else url
             yield _compared(subjects, start, bare, case, seconds)
+    say("Asking with a token")
+    yield _token(subjects, pulp, url, pulp.distribute_privately(repository), cases[0], seconds)
     say("Asking two processes")
     yield _two_processes(subjects, pulp, urlsplit(url).path, cases[0], seconds)
-    yield _solve_phase(subjects, pulp)
+    yield from _solve_phase(subjects, pulp)
 
 
 def _compared(subjects, url, bare, case, seconds):
@@ -93,6 +96,35 @@ def _compared(subjects, url, bare, case, seconds):
     )
 
 
+def _token(subjects, pulp, url, private, case, seconds):
+    """Ask for the same with and without a guard, in turn, and compare the CPU that it takes."""
+    urls, headers = [url, private[0]], [{}, {"Authorization": f"Bearer {private[1]}"}]
+    taken = [], []
+    for number in range(_rounds(subjects) + 1):
+        for of_url, each, sent in zip(taken, urls, headers):
+            before, start = _cpu_of_answers(pulp), time.monotonic()
+            found = rate(each, case.paths, headers=sent, seconds=seconds)
+            answered = found * (time.monotonic() - start)
+            if number:
+                of_url.append(1000 * (_cpu_of_answers(pulp) - before) / answered)
+    public, with_token = map(median, taken)
+    return figure(
+        "requests_token",
+        subjects.size,
+        baseline=public,
+        ratio=with_token - public,
+        target=Target("<=", 0.05),
+        smallest=_SMALLEST,
+        unit="milliseconds of CPU per request",
+    )
+
+
+def _cpu_of_answers(pulp):
+    """Return the seconds of CPU that the content app and PostgreSQL used so far."""
+    processes = pulp.stack.state.processes
+    return sum(cpu_seconds(processes[name].pid) for name in ("content", "postgres"))
+
+
 def _two_processes(subjects, pulp, path, case, seconds):
     rates = [], []
     with ExitStack() as until_exit:
@@ -118,7 +150,7 @@ def _two_processes(subjects, pulp, path, case, seconds):
 
 
 def _solve_phase(subjects, pulp):
-    """Read what a solve needs by shards, from here and from nginx."""
+    """Read what a solve needs by shards: from here, from nginx, and from here with a token."""
     with ExitStack() as until_exit:
         if subjects.size >= _SMALLEST and _REPODATA.is_dir():
             say("Reading what a solve needs of real records")
@@ -129,29 +161,39 @@ def _solve_phase(subjects, pulp):
             url, names = pulp.distribute(repository), _NAMES
         else:
             say("Reading what a solve needs")
-            url = subjects.main.url
+            main = subjects.main
+            pulp, repository, url = main.pulp, main.repository, main.url
             names = [name for name, _, _ in islice(subjects.main.channel.names("noarch"), 20)]
+        private, token = pulp.distribute_privately(repository)
         static, of_nginx = (Path(until_exit.enter_context(TemporaryDirectory())) for _ in range(2))
         _copy_shards(url, static)
-        urls = [url, until_exit.enter_context(static_nginx(of_nginx, static))]
-        taken = [], []
+        urls = [
+            url,
+            until_exit.enter_context(static_nginx(of_nginx, static)),
+            private.replace("/pulp/content/", f"/t/{token}/pulp/content/"),
+        ]
+        taken = [], [], []
         for number in range(_rounds(subjects) + 1):
             for of_url, each in zip(taken, urls):
                 with TemporaryDirectory() as cache:
                     answer = call("query", url=each, cache=cache, names=names, subdirs=_SUBDIRS)
                 if number:
                     of_url.append(answer["seconds"])
-    ours, baseline = map(median, taken)
-    return figure(
-        "requests_of_solve",
-        subjects.size,
-        Used(ours, None, None),
-        baseline=baseline,
-        ratio=ours / baseline,
-        target=Target("<=", 1.5),
-        smallest=_SMALLEST,
-        unit="seconds",
-    )
+    ours, baseline, with_token = map(median, taken)
+    for name, seconds, compared, target in (
+        ("requests_of_solve", ours, baseline, 1.5),
+        ("requests_of_solve_token", with_token, ours, 1.2),
+    ):
+        yield figure(
+            name,
+            subjects.size,
+            Used(seconds, None, None),
+            baseline=compared,
+            ratio=seconds / compared,
+            target=Target("<=", target),
+            smallest=_SMALLEST,
+            unit="seconds",
+        )
 
 
 @contextmanager
@@ -170,7 +212,7 @@ def _rounds(subjects):
 
 
 def _small_channel(pulp):
-    """Make a channel of stored packages, and return its URL and what to ask it for."""
+    """Make a channel of stored packages, and return its repository, its URL and its cases."""
     name = uuid4().hex[:8]
     repository = pulp.post("repositories/conda/conda/", name=name, autopublish=True)["pulp_href"]
     sizes = {"large": 100_000, "small": 2_000, "old": 2_000}
@@ -188,20 +230,24 @@ def _small_channel(pulp):
     pulp.wait(pulp.post(f"{repository}modify/", remove_content_units=[old]))
     index = _Client(url).headers("noarch/repodata_shards.msgpack.zst")
     paths = {key: [f"noarch/{package.filename}"] for key, package in packages.items()}
-    return url, [
-        _Case("shard", _shards(url, ["noarch"]), 1 / 4),
-        _Case("head", paths["large"], 1 / 4, method="HEAD"),
-        _Case(
-            "unchanged",
-            ["noarch/repodata_shards.msgpack.zst"],
-            1 / 4,
-            304,
-            headers={"If-None-Match": index["ETag"]},
-        ),
-        _Case("package", paths["large"], 1 / 7),
-        _Case("old_package", paths["old"], 1 / 10),
-        _Case("missing", ["noarch/absent-1.0-0.conda"], 1 / 10, 404),
-    ]
+    return (
+        repository,
+        url,
+        [
+            _Case("shard", _shards(url, ["noarch"]), 1 / 4),
+            _Case("head", paths["large"], 1 / 4, method="HEAD"),
+            _Case(
+                "unchanged",
+                ["noarch/repodata_shards.msgpack.zst"],
+                1 / 4,
+                304,
+                headers={"If-None-Match": index["ETag"]},
+            ),
+            _Case("package", paths["large"], 1 / 7),
+            _Case("old_package", paths["old"], 1 / 10),
+            _Case("missing", ["noarch/absent-1.0-0.conda"], 1 / 10, 404),
+        ],
+    )
 
 
 def _shards(url, subdirs=_SUBDIRS):

@@ -46,6 +46,8 @@ def test_both_ways_give_the_same_for_all_kinds_of_channels(pulp, stack, reposito
         "contentguards/core/header/", name=unique, header_name="X-Key", header_value="open"
     )["pulp_href"]
     site = ["https://site.example"]
+    token = pulp.post("conda/tokens/", name=unique, scopes=["read"])["token"]
+    private = pulp.distribution(repository=repository, private=True)
     channels = [
         follows,
         pulp.distribution(publication=first, cors_origins=site),
@@ -63,18 +65,22 @@ def test_both_ways_give_the_same_for_all_kinds_of_channels(pulp, stack, reposito
     for channel in channels[:2]:
         for path in fast_paths(asker, _base(channel), filenames)[:8:2]:
             asker.compare([path], asker.conditions(path), ("GET", "HEAD"))
-    assert asker.comparisons > 600
+    base, sent = _base(private), {"X-API-Key": token}
+    fast = fast_paths(asker, base, filenames, sent)
+    asker.compare([*fast, *odd_paths(base)], [sent])
+    asker.compare(fast[:1], [sent | each for each in asker.conditions(fast[0], sent)])
+    assert asker.comparisons > 650
 
 
 @contextmanager
-def _load(urls, path):
+def _load(urls, path, headers={}):
     """Ask for a path all the time, from four connections."""
     done = Event()
 
     def ask(url):
         asker = Asker(url)
         while not done.is_set():
-            asker.ask("HEAD", path)
+            asker.ask("HEAD", path, headers)
 
     others = [Thread(target=ask, args=[url]) for url, _ in zip(cycle(urls), range(4))]
     for other in others:
@@ -121,3 +127,57 @@ def test_no_answer_of_two_processes_is_older_than_its_request(pulp, stack, repos
             # The date of what is served depends on the row of the distribution, which stays.
             assert stale("publication_id", publications, index) == 0
             assert stale("content_guard_id", [None, guard], package) == 0
+
+
+def test_no_right_to_read_outlives_its_end_in_two_processes(pulp, stack, repository, unique):
+    repository, *_ = repository
+    channel = pulp.distribution(repository=repository, private=True)
+    owner = pulp.post("conda/robots/", name=unique)["username"]
+    token = pulp.post("conda/tokens/", name=unique, owner=owner, scopes=["read"])["token"]
+    (robot,) = pulp.get("users/", username=owner)["results"]
+    pulp.post(
+        f"{robot['pulp_href']}roles/",
+        role="conda.condadistribution_reader",
+        content_object=channel["pulp_href"],
+    )
+    sent = {"Authorization": f"Bearer {token}"}
+    path = f"{_base(channel)}noarch/repodata.json.zst"
+    of_token = "UPDATE conda_condatoken SET {} = {} WHERE name = %s"
+    of_user = "UPDATE auth_user SET {} = {} WHERE username = %s"
+    # What ends the right and what gives it back, to what it happens, and the status without it.
+    changes = [
+        (of_token.format("revoked", "now()"), of_token.format("revoked", "NULL"), unique, 401),
+        (of_token.format("expires", "now()"), of_token.format("expires", "NULL"), unique, 401),
+        (
+            of_token.format("scopes", "'{upload}'"),
+            of_token.format("scopes", "'{read}'"),
+            unique,
+            403,
+        ),
+        (of_user.format("is_active", "false"), of_user.format("is_active", "true"), owner, 401),
+        (
+            "UPDATE core_userrole SET object_id = object_id || 'x' WHERE user_id = %s",
+            "UPDATE core_userrole SET object_id = rtrim(object_id, 'x') WHERE user_id = %s",
+            key(robot["pulp_href"]),
+            403,
+        ),
+        (
+            of_token.format("is_limited", "true"),
+            of_token.format("is_limited", "false"),
+            unique,
+            403,
+        ),
+    ]
+    hides = {"CONDA_HIDE_PRIVATE_CHANNELS": True}
+    with content_app(stack.state, **hides) as other, stack.connect() as database:
+        database.autocommit = True
+        askers = [Asker(url) for url in (stack.content_url, other)]
+        with _load([stack.content_url, other], path, sent):
+            for end, begin, what, status in changes:
+                for statement, expected in [(end, [status, 404]), (begin, [200, 200])] * 10:
+                    database.execute(statement, [what])
+                    given = [asker.ask("HEAD", path, sent).status for asker in askers]
+                    assert given == expected, statement
+        # The last answers were those of the fast way, and the same as those of the slow one.
+        for asker in askers:
+            asker.compare([path], [sent])

@@ -60,11 +60,14 @@ class Asker:
             statuses[fast.status] = statuses.get(fast.status, 0) + 1
         return statuses
 
-    def conditions(self, path):
+    def conditions(self, path, credentials={}):
         """Return headers of requests about a file: conditions and ranges that hold or do not, and
         what browsers and wrong users send.
+
+        Args:
+            credentials: Headers with which the file can be read.
         """
-        known = dict(self.ask("HEAD", path).headers)
+        known = dict(self.ask("HEAD", path, credentials).headers)
         tag, date = known.get("ETag", f'"{DIGEST}"'), known.get("Last-Modified")
         old, new = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
         date = date or old
@@ -98,16 +101,20 @@ class Asker:
         ]
 
 
-def fast_paths(asker, base, filenames):
+def fast_paths(asker, base, filenames, credentials={}):
     """Return paths of a channel that the fast way answers.
 
     Args:
         base: The path of the channel's URL, with its slash.
         filenames: Of packages in noarch, also those that it had before.
+        credentials: Headers with which the channel can be read.
     """
     paths = [f"noarch/{filename}" for filename in filenames]
     # The packages and the shards of an earlier state stay for a while.
-    digests = {*shards_of(asker, base), *shards_of(asker, f"{base}at/v1/")}
+    digests = {
+        *shards_of(asker, base, credentials),
+        *shards_of(asker, f"{base}at/v1/", credentials),
+    }
     paths += [f"noarch/shards/{digest}.msgpack.zst" for digest in sorted(digests)]
     names = (
         "repodata.json",
@@ -161,9 +168,9 @@ def odd_paths(base):
     return [base + path for path in paths]
 
 
-def shards_of(asker, base):
+def shards_of(asker, base, credentials={}):
     """Return the digests of the shards that the index of noarch names."""
-    index = asker.ask("GET", f"{base}noarch/repodata_shards.msgpack.zst")
+    index = asker.ask("GET", f"{base}noarch/repodata_shards.msgpack.zst", credentials)
     if index.status != 200:
         return []
     shards = msgpack.unpackb(zstandard.decompress(index.body))["shards"]

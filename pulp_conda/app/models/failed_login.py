@@ -48,7 +48,7 @@ class FailedLogin(models.Model):
         """
         now = timezone.now()
         is_over = When(last__lt=now - _FORGOTTEN_AFTER, then=Value(1))
-        key = {"address": address, "login": _digest_of(username)}
+        key = {"address": address, "login": login_of(username)}
         count = Case(is_over, default=F("count") + 1)
         if not cls.objects.filter(**key).update(count=count, last=now):
             cls.objects.filter(last__lt=now - _FORGOTTEN_AFTER).delete()
@@ -67,7 +67,7 @@ class FailedLogin(models.Model):
         now = timezone.now()
         failed = cls.objects.filter(
             address=address,
-            login=_digest_of(username),
+            login=login_of(username),
             count__gte=free,
             last__gt=now - _LONGEST_WAIT,
         ).first()
@@ -78,7 +78,8 @@ class FailedLogin(models.Model):
         return max(0, math.ceil((until - now).total_seconds()))
 
 
-def _digest_of(username: str | None) -> str:
+def login_of(username: str | None) -> str:
+    """Return what a row has in the place of the name of a user; None is for tokens."""
     if username is None:
         return ""
     key = settings.SECRET_KEY.encode()

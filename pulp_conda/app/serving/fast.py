@@ -1,12 +1,13 @@
 """Find what clients ask for all the time with one question to PostgreSQL, shared by all who wait.
 
 Everything that may change is in the question: which publication a channel serves and since when,
-its guard, whether the domain has blocks. So all that was committed before a request is seen by its
-answer, in every process. What cannot change is kept in memory: what a publication has at a path.
+its guard, whether who asks may read it, whether the domain has blocks. So all that was committed
+before a request is seen by its answer, in every process. What cannot change is kept in memory: what
+a publication has at a path.
 
-Whatever is not found here is left to the slow way, which knows everything: guarded channels,
-checkpoints, channels without packages, packages that are upstream or blocked, lost files, and a
-database that does not answer.
+Whatever is not found here is left to the slow way, which knows everything: who may not read a
+channel, and who may by a guard of pulpcore, checkpoints, channels without packages, packages that
+are upstream or blocked, lost files, and a database that does not answer.
 """
 
 import logging
@@ -26,6 +27,7 @@ from pulpcore.plugin.util import set_domain
 
 from pulp_conda.app.serving.channel import turn_of
 from pulp_conda.app.serving.connections import BehindPooler, Connections
+from pulp_conda.app.serving.credentials import NOBODY, Credentials
 from pulp_conda.app.serving.memory import Memory
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Stored, stored
 from pulp_conda.app.serving.sharing import Shared
@@ -49,6 +51,10 @@ class _State(NamedTuple):
     distribution: UUID
     changed: datetime
     is_guarded: bool
+    may_read: bool
+    password: str | None
+    token: UUID | None
+    has_to_be_noted: bool
     is_checkpoint: bool
     cors_origins: tuple[str, ...] | None
     stage: UUID | None
@@ -74,12 +80,18 @@ class _State(NamedTuple):
 
     def facts(self, kind: Kind, filename: str = "", **facts: Any) -> Facts:
         """Return facts with those about the channel, which hold for all of its paths."""
-        return Facts(kind, filename, cors_origins=self.cors_origins, **facts)
+        is_guarded, cors_origins = self.audience
+        return Facts(kind, filename, is_guarded=is_guarded, cors_origins=cors_origins, **facts)
+
+    @property
+    def audience(self) -> tuple[bool, tuple[str, ...] | None]:
+        """What the headers of every answer depend on: a part of all keys."""
+        return self.is_guarded, self.cors_origins
 
     @property
     def nothing(self) -> Facts:
         """The facts about a path where nothing is."""
-        return NOTHING if self.cors_origins is None else self.facts(Kind.NOTHING)
+        return NOTHING if self.audience == (False, None) else self.facts(Kind.NOTHING)
 
 
 class Finder:
@@ -93,7 +105,7 @@ class Finder:
         # By the clock of `time.monotonic`.
         self._rests_until = 0.0
 
-    async def find(self, domain: str, path: str) -> Facts | None:
+    async def find(self, domain: str, path: str, credentials: Credentials = NOBODY) -> Facts | None:
         """Return the facts about a path of the content app, or None to leave it to the slow way.
 
         The domain is in the context afterwards.
@@ -101,11 +113,12 @@ class Finder:
         Args:
             domain: Its name.
             path: `<base_path>/<subdir>/<file>` or `<base_path>/<subdir>/shards/<file>`.
+            credentials: Of who asks.
         """
         if time.monotonic() < self._rests_until:
             return None
         try:
-            return await self._find(domain, path)
+            return await self._find(domain, path, credentials)
         except BehindPooler:
             log.warning(
                 "CONDA_FAST_ANSWERS has no effect, because there is a connection pooler between "
@@ -117,13 +130,15 @@ class Finder:
             self._rests_until = time.monotonic() + _REST
         return None
 
-    async def _find(self, domain: str, path: str) -> Facts | None:
+    async def _find(self, domain: str, path: str, credentials: Credentials) -> Facts | None:
         folder, _, filename = path.rpartition("/")
         if folder.endswith("/shards"):
             folder, filename = folder.removesuffix("/shards"), f"shards/{filename}"
         base_path, _, subdir = folder.rpartition("/")
-        state = await self._states.ask((domain, base_path))
-        if state is None or state.is_guarded or state.is_checkpoint or state.publication is None:
+        state = await self._states.ask((domain, base_path, credentials))
+        if state is None or not state.may_read:
+            return None
+        if state.is_checkpoint or state.publication is None:
             return None
         set_domain(await self._domain(state))
         match layout.parse_path(f"{subdir}/{filename}"):
@@ -137,13 +152,17 @@ class Finder:
                 return state.nothing
         return None
 
-    async def _ask_state(self, key: tuple[str, str]) -> _State | None:
-        domain, base_path = key
-        facts = {"domain": domain, "base_path": base_path}
-        rows = await self.connections.fetch(served.STATE, facts)
+    async def _ask_state(self, key: tuple[str, str, Credentials]) -> _State | None:
+        domain, base_path, credentials = key
+        facts = {"domain": domain, "base_path": base_path, **credentials.facts}
+        rows = await self.connections.fetch(credentials.statement, facts)
         if not rows:
             return None
         state = _State._make(rows[0])
+        if state.is_guarded and not credentials.are_of(state.password):
+            state = state._replace(may_read=False)
+        if state.has_to_be_noted:
+            await self.connections.fetch(served.NOTE_USE, {"token": state.token})
         # As a part of keys.
         origins = state.cors_origins
         return state if origins is None else state._replace(cors_origins=tuple(origins))
@@ -156,7 +175,7 @@ class Finder:
         return domain
 
     async def _package(self, state: _State, subdir: str, filename: str) -> Facts | None:
-        key = (state.publication, subdir, filename, state.cors_origins)
+        key = (state.publication, subdir, filename, state.audience)
         facts = self._kept(key)
         if facts is None:
             rows = await self.connections.fetch(
@@ -191,7 +210,7 @@ class Finder:
 
     async def _shard(self, state: _State, subdir: str, sha256: str) -> Facts:
         has_subdir = subdir in state.subdirs
-        key = (state.publication, sha256, state.cors_origins)
+        key = (state.publication, sha256, state.audience)
         if has_subdir and (kept := self._memory.get(key)):
             return kept
         rows = await self.connections.fetch(
@@ -224,7 +243,7 @@ class Finder:
         path = layout.metadata_path(subdir, filename)
         since, is_unique = state.date
         max_age = settings.CONDA_METADATA_MAX_AGE
-        key = (state.publication, path, since, is_unique, max_age, state.cors_origins)
+        key = (state.publication, path, since, is_unique, max_age, state.audience)
         facts = self._kept(key)
         if facts is None:
             of_file = {"publication": state.publication, "path": path}
@@ -263,7 +282,7 @@ class Finder:
                 statement gives them.
         """
         # What was found for an earlier state has to be found again, but need not be made again.
-        key = (facts.last_modified, facts.cors_origins, *file)
+        key = (facts.last_modified, facts.is_guarded, facts.cors_origins, *file)
         if facts.kind is Kind.PACKAGE and (kept := self._kept(key)):
             return kept
         relative_path, name, size, sha256 = file

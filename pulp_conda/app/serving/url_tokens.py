@@ -62,7 +62,7 @@ async def take_token(request: Request, handler: Handler) -> StreamResponse:
     raw_path = request.rel_url.raw_path
     if "/t/" not in raw_path:
         return await handler(request)
-    split = await sync_to_async(_split)(raw_path)
+    split = await _split(raw_path)
     if split is None:
         return await handler(request)
     request[_CLONE] = clone = await _rerouted(request, split)
@@ -90,7 +90,7 @@ def without_token(request: Request) -> Request:
     return clone
 
 
-def _split(raw_path: str) -> _Split | None:
+async def _split(raw_path: str) -> _Split | None:
     """Return the token of a path and the path without it, or None if there is no token.
 
     A part `t` may belong to the path of a distribution, from before such paths were refused, or to
@@ -98,7 +98,7 @@ def _split(raw_path: str) -> _Split | None:
     """
     path, tokens = raw_path, list[str]()
     while len(tokens) < _MOST_TOKENS and (found := _TOKEN.search(path)):
-        if not is_secret(found[1]) and _is_path(path):
+        if not is_secret(found[1]) and await sync_to_async(_is_path)(path):
             break
         tokens.append(found[1])
         path = path[: found.start()] + path[found.end() :]

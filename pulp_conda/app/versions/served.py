@@ -2,20 +2,95 @@
 
 They give what `serving/channel` and `serving/resolve` find by several queries of Django. A test
 compares both for every kind of path.
+
+Who asks is a part of the question about the channel, so that all of its answer is of one moment: a
+channel never gives what it has now to somebody who could only read what it had before.
 """
 
 from pulp_conda.app.versions.blocked import IS_FREE
 from pulp_conda.app.versions.published import NEWEST, TURNS
 from pulp_conda.app.versions.sql import is_member_at, join_memberships
 
+# Nobody: there are no credentials, or none that a statement can check.
+_NOBODY = """
+    SELECT NULL::int AS id, false AS is_superuser, NULL AS password, NULL::uuid AS token,
+        false AS has_to_be_noted, false AS is_for_this
+"""
+
+# Whom a token stands for, if it is accepted now. `find_token` and `CondaToken.allows` decide the
+# same, and `CondaToken.note_use` when its use is noted.
+_BY_TOKEN = """
+    SELECT owner.id, owner.is_superuser, NULL AS password, token.pulp_id AS token,
+        token.last_used IS NULL OR token.last_used < now() - interval '1 minute'
+            AS has_to_be_noted,
+        token.pulp_domain_id = domain.pulp_id AND 'read' = ANY(token.scopes) AND (
+            NOT token.is_limited OR distribution.pulp_id = ANY(token.channels)
+            OR stage.lifecycle_id = ANY(token.lifecycles)
+        ) AS is_for_this
+    FROM conda_condatoken AS token JOIN auth_user AS owner ON owner.id = token.owner_id
+    WHERE token.sha256 = %(sha256)s AND token.revoked IS NULL AND owner.is_active
+        AND (token.expires IS NULL OR token.expires > now())
+"""
+
+# The user of a name with the stored hash of the password, unless somebody at the address may have
+# to wait: `FailedLogin.seconds_to_wait` says how long.
+_BY_NAME = """
+    SELECT named.id, named.is_superuser, named.password, NULL::uuid AS token,
+        false AS has_to_be_noted, true AS is_for_this
+    FROM auth_user AS named
+    WHERE named.username = %(username)s AND named.is_active AND NOT EXISTS (
+        SELECT FROM conda_failedlogin AS failed
+        WHERE failed.address = %(address)s AND failed.login = %(login)s
+            AND failed.count >= %(free)s AND failed.last > now() - interval '5 minutes'
+    )
+"""
+
+# Whether the visitor has a role by which one may read the channel, see `may_read` of
+# `models/content_guard`. The few roles that grant it come first: a user may have a role on each of
+# a million tasks. `OFFSET 0` keeps this order.
+_HAS_ROLE = """EXISTS (
+        SELECT FROM (
+            VALUES ('condadistribution', distribution.pulp_id),
+                ('condalifecycle', stage.lifecycle_id),
+                ('condarepository', CASE WHEN stage.pulp_id IS NULL
+                    THEN version.repository_id ELSE lifecycle.repository_id END)
+        ) AS sought (model, key)
+            JOIN django_content_type AS type
+                ON type.app_label = 'conda' AND type.model = sought.model
+            JOIN auth_permission AS permission ON permission.content_type_id = type.id
+                AND permission.codename = 'read_' || sought.model
+            JOIN core_role_permissions AS granted ON granted.permission_id = permission.id
+            CROSS JOIN LATERAL (
+                SELECT object_id, domain_id FROM core_userrole
+                WHERE user_id = visitor.id AND role_id = granted.role_id
+                UNION ALL
+                SELECT object_id, domain_id
+                FROM auth_user_groups AS member
+                    JOIN core_grouprole AS of_group ON of_group.group_id = member.group_id
+                WHERE member.user_id = visitor.id AND of_group.role_id = granted.role_id
+                OFFSET 0
+            ) AS held
+        WHERE sought.key IS NOT NULL AND (
+            held.object_id = sought.key::text
+            OR held.object_id IS NULL
+                AND (held.domain_id IS NULL OR held.domain_id = domain.pulp_id)
+        )
+    )"""
+
 # The state of a channel: one row, or none if there is no channel at the path. A publication that is
 # chosen and not complete is not served, unless the channel is a stage, which never serves such a
-# one.
-STATE = f"""
+# one. `may_read` is only true if it is certain.
+_STATE = f"""
 SELECT
     domain.pulp_id AS domain, domain.pulp_last_updated AS domain_changed,
     channel.distribution_ptr_id AS distribution, distribution.pulp_last_updated AS changed,
     distribution.content_guard_id IS NOT NULL AS is_guarded,
+    CASE
+        WHEN distribution.content_guard_id IS NULL THEN true
+        WHEN guard.pulp_type <> 'conda.conda' OR visitor.is_for_this IS NOT TRUE THEN false
+        ELSE visitor.is_superuser OR {_HAS_ROLE}
+    END AS may_read,
+    visitor.password, visitor.token, visitor.has_to_be_noted,
     distribution.checkpoint AS is_checkpoint,
     channel.cors_origins,
     stage.pulp_id AS stage, entry.moved_at,
@@ -33,7 +108,10 @@ FROM core_domain AS domain
     JOIN core_distribution AS distribution ON distribution.pulp_domain_id = domain.pulp_id
     JOIN conda_condadistribution AS channel
         ON channel.distribution_ptr_id = distribution.pulp_id
+    LEFT JOIN core_contentguard AS guard ON guard.pulp_id = distribution.content_guard_id
     LEFT JOIN conda_condastage AS stage ON stage.distribution_id = distribution.pulp_id
+    LEFT JOIN conda_condalifecycle AS lifecycle ON lifecycle.pulp_id = stage.lifecycle_id
+    LEFT JOIN LATERAL ({{visitor}}) AS visitor ON true
     LEFT JOIN LATERAL (
         SELECT publication_id, moved_at FROM conda_historyentry
         WHERE stage_id = stage.pulp_id AND moved_at IS NOT NULL
@@ -56,6 +134,17 @@ FROM core_domain AS domain
         FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
     ) AS turns ON stage.pulp_id IS NULL
 WHERE domain.name = %(domain)s AND distribution.base_path = %(base_path)s
+"""
+STATE = _STATE.format(visitor=_NOBODY)
+STATE_FOR_TOKEN = _STATE.format(visitor=_BY_TOKEN)
+STATE_FOR_USER = _STATE.format(visitor=_BY_NAME)
+
+# Note that a token is used now. The condition again: of requests at the same time, one writes.
+NOTE_USE = """
+UPDATE conda_condatoken SET last_used = now()
+WHERE pulp_id = %(token)s
+    AND (last_used IS NULL OR last_used < now() - interval '1 minute')
+RETURNING true
 """
 
 # Since when a channel serves, or served last, one of its kept states whose version fulfills a
