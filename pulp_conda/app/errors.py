@@ -32,6 +32,7 @@
     ├── BadResult               CND0066
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
+    ├── NamesMissing            CND0077
     ├── MassRemoval             CND0087
     ├── NotPrivateByFlag        CND0095
     ├── ContentGuardInUse       CND0096
@@ -351,6 +352,16 @@ class BadOrigin(ChannelError):
     message = _(
         "'{origin}' is no origin of a web site. Write its scheme, its host, and its port if that "
         "is not the usual one, without a path: 'https://example.org', or '*' for all sites."
+    )
+
+
+class NamesMissing(ChannelError):
+    """A search, or a page of a package, in a publication that has no table of names."""
+
+    code = "CND0077"
+    message = _(
+        "this state was published by an earlier version of pulp-conda, which kept no names to "
+        "search in. Publish its repository version again with 'pulp conda publication create'."
     )
 
 

@@ -32,6 +32,7 @@ metadata.compression           the zstd levels of published files
 metadata.shards                the records of one package name in one file, with an index
 metadata.run_exports           run_exports.json: dependencies that packages add to other packages
 metadata.channeldata           channeldata.json: one summary per package name
+metadata.names                 what people ask about package names: for searches and pages
 metadata.empty                 the files of a channel and of subdirs without packages
 metadata.current_repodata      the newest packages and what they need, for old clients
 metadata.v3                    the `v3` section of repodata: what belongs there and in which form

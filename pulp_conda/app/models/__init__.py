@@ -9,6 +9,7 @@ from .environment import CondaEnvironment, CondaSolution
 from .failed_login import FailedLogin
 from .indexed_file import IndexedFile
 from .lifecycle import CondaLifecycle, CondaStage, HistoryEntry
+from .name import NameBlock, PublicationNames
 from .package import CondaPackage
 from .package_info import CondaPackageInfo
 from .patch import CondaPatch
@@ -48,7 +49,9 @@ __all__ = [
     "FailedLogin",
     "HistoryEntry",
     "IndexedFile",
+    "NameBlock",
     "PublicationLayout",
+    "PublicationNames",
     "PublishedShard",
     "UpstreamShards",
     "UpstreamSummary",

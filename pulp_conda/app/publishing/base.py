@@ -6,7 +6,8 @@ gives is what a full pass over all packages gives, byte for byte. Where that is 
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, cached_property
 from hashlib import sha256
 from importlib.metadata import version as version_of_library
@@ -17,6 +18,7 @@ import orjson
 import zstandard
 from django.core.files.base import File
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from pulpcore.plugin.models import Artifact, PublishedArtifact
 
@@ -46,7 +48,7 @@ log = logging.getLogger(__name__)
 
 # It has to be increased whenever the same packages give other bytes than before, or another
 # `PublicationLayout`.
-WRITER = 1
+WRITER = 2
 
 # The distributions whose versions the bytes of files may depend on.
 _LIBRARIES = ("pulp-conda", "msgpack", "orjson", "py-rattler", "zstandard")
@@ -258,14 +260,24 @@ class Base:
             "domain": publication.pulp_domain_id,
             "digests": list(gone),
         }
+        with self.held() as cursor:
+            cursor.execute(_SHARDS_OF, facts)
+            facts["gone"] = [shard for (shard,) in cursor.fetchall()]
+            cursor.execute(_TAKE_SHARDS, facts)
+
+    @contextmanager
+    def held(self) -> Iterator[CursorWrapper]:
+        """Give a cursor in a transaction in which nobody deletes the publication.
+
+        Raises:
+            Doubt: it is being deleted.
+        """
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 locked = CondaPublication.objects.select_for_update(of=("self",), no_key=True)
                 if not locked.filter(pk=self.publication.pk).exists():
                     raise Doubt("the publication before was deleted")
-                cursor.execute(_SHARDS_OF, facts)
-                facts["gone"] = [shard for (shard,) in cursor.fetchall()]
-                cursor.execute(_TAKE_SHARDS, facts)
+                yield cursor
         except IntegrityError:
             raise Doubt("the publication before was deleted") from None
 

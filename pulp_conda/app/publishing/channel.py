@@ -28,6 +28,7 @@ from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.publishing.base import Base, Change, Doubt, Places, writer_of
 from pulp_conda.app.publishing.files import WrittenFile, store_files, write_document
 from pulp_conda.app.publishing.left_out import LeftOut
+from pulp_conda.app.publishing.names import NamesWriter
 from pulp_conda.app.publishing.shards import remove_shards, remove_unused_shards
 from pulp_conda.app.publishing.subdir import EarlierSubdir, SubdirWriter
 from pulp_conda.app.signals import publication_made
@@ -204,6 +205,7 @@ class _ChannelWriter:
         if base:
             self._change = base.change(publication, facts.known, facts.patch_keys, facts.patches)
         self._channeldata = Channeldata()
+        self._names = NamesWriter(publication)
         self._left_out = LeftOut()
         self._written: dict[str, SubdirWriter] = {}
 
@@ -233,6 +235,10 @@ class _ChannelWriter:
         if self._base:
             self._base.check_copied()
             self._take_shards(self._base)
+        if self._base and self._change:
+            self._names.store_changed(self._base, self._change.names)
+        else:
+            self._names.store()
         store_files(self._publication, files | self._empty_subdirs())
         self._store_layout(layouts)
         self._publication.package_counts = counts
@@ -253,6 +259,7 @@ class _ChannelWriter:
             self._facts.patches.get(subdir, Patches()),
             [package for package in self._facts.blocked if package.subdir == subdir],
             self._channeldata,
+            self._names.gathered,
             self._left_out,
             earlier,
         )
@@ -278,6 +285,7 @@ class _ChannelWriter:
             _Lookup([newest_files[name] for name in names], self._infos),
             _Lookup(names, self._summaries),
             earlier,
+            self._names.describe,
         )
         return {path: write_document(document, self._folder / path)}, {path: document.layout}
 

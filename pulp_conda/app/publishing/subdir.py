@@ -30,6 +30,7 @@ from pulp_conda.channel.fields import served_form
 from pulp_conda.channel.metadata.channeldata import Channeldata, Summarized
 from pulp_conda.channel.metadata.compression import Level
 from pulp_conda.channel.metadata.current_repodata import CurrentCandidate, select_current
+from pulp_conda.channel.metadata.names import Names, SubdirFacts
 from pulp_conda.channel.metadata.patches import Patches
 from pulp_conda.channel.metadata.repodata import RepodataWriter
 from pulp_conda.channel.metadata.run_exports import RunExportsWriter, canonical
@@ -51,6 +52,7 @@ class SubdirWriter:
         blocked: The packages of the subdir that are blocked. Of these, the files have nothing but
             their names among the removed packages.
         channeldata: Gathers what the packages add to the summaries of the channel.
+        names: Gathers what people ask about names.
         left_out: Gathers the packages whose records no client could read.
         earlier: The files before, from which the entries of all names are taken that are not
             written. None means that there are none.
@@ -72,6 +74,7 @@ class SubdirWriter:
         patches: Patches,
         blocked: Collection[BlockedPackage],
         channeldata: Channeldata,
+        names: Names,
         left_out: LeftOut,
         earlier: "EarlierSubdir | None" = None,
     ) -> None:
@@ -82,6 +85,7 @@ class SubdirWriter:
         self._patches = patches
         self._blocked = {package.sha256 for package in blocked}
         self._channeldata = channeldata
+        self._names = names
         self._left_out = left_out
         self._earlier = earlier
         self._levels = levels()
@@ -137,10 +141,12 @@ class SubdirWriter:
         self._run_exports.add_name(name, gathered.run_exports)
         if self._unpatched:
             self._unpatched.add_name(name, gathered.unpatched)
-        self._channeldata.add_name(self._subdir, name, gathered.summarized)
         self._add_shard(name, gathered.served, self._removed_by_name.pop(name, ()))
         if gathered.served:
             self.counts[name] = len(gathered.served)
+            newest = self._channeldata.add_name(self._subdir, name, gathered.summarized)
+            facts = gathered.as_facts(newest)
+            self._names.add(self._subdir, name, facts, gathered.served[newest][1])
 
     def _finish(self) -> None:
         """Write the files after all names are there."""
@@ -293,9 +299,11 @@ class _Gathered:
         run_exports: By file name, as JSON.
         served: The entries of the shard.
         summarized: What the packages add to the summary of the name.
+        size: The bytes of the packages that are served.
     """
 
     def __init__(self) -> None:
+        self.size = 0
         self.unpatched: list[tuple[str, str, bool]] = []
         self.run_exports: list[tuple[str, str]] = []
         self.served: list[ShardEntry] = []
@@ -310,6 +318,7 @@ class _Gathered:
         in_v3: bool = False,
     ) -> None:
         """Add a package that is served."""
+        self.size += row.size or 0
         self.served.append((row.filename, record, run_exports, in_v3))
         self.add_run_exports(row.filename, run_exports)
         self.summarized.append(
@@ -323,6 +332,16 @@ class _Gathered:
                 row.traits,
             )
         )
+
+    def as_facts(self, newest: int) -> SubdirFacts:
+        """Return what people ask about them.
+
+        Args:
+            newest: The place of the newest of those that are served.
+        """
+        version, build_number, *_ = self.summarized[newest]
+        timestamp = max(package[2] or 0 for package in self.summarized)
+        return SubdirFacts(version, build_number, len(self.served), self.size, timestamp)
 
     def add_run_exports(self, filename: str, run_exports: str | None) -> None:
         """Add the run_exports of a package.

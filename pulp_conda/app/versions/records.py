@@ -29,7 +29,7 @@ _COLUMNS = """
     CASE WHEN info.run_exports_known_at <= %(made)s THEN info.run_exports END,
     CASE WHEN info.read_at <= %(made)s THEN info.traits::text END,
     CASE WHEN package.indexed_timestamp IS NULL THEN indexed.indexed_timestamp END,
-    package.is_plain
+    package.is_plain, package.size
 """
 
 _ORDER = """
@@ -52,7 +52,8 @@ _NAMED = f"""
 SELECT {_COLUMNS}
 FROM unnest(%(names)s::text[]) AS wanted CROSS JOIN LATERAL (
         SELECT content_ptr_id, _pulp_domain_id, subdir, name, filename, record, in_v3, version,
-            build_number, timestamp, sha256, license, indexed_timestamp, is_plain
+            build_number, timestamp, sha256, license, indexed_timestamp, is_plain,
+            size
         FROM conda_condapackage WHERE name = wanted OFFSET 0
     ) AS package
     CROSS JOIN LATERAL ({{origin}}) AS member
@@ -80,6 +81,7 @@ class PackageRow(NamedTuple):
         indexed_timestamp: When this channel first offered the file, in milliseconds since 1970.
             None if the record says it, or if nobody knows.
         is_plain: Whether the record surely has the form that all clients read.
+        size: The bytes of the file, or None if the record does not say it.
     """
 
     subdir: str
@@ -96,6 +98,7 @@ class PackageRow(NamedTuple):
     traits_json: str | None
     indexed_timestamp: int | None
     is_plain: bool | None
+    size: int | None
 
     @property
     def traits(self) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 Format: CEP 38.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 import orjson
@@ -89,14 +89,17 @@ class Channeldata:
         package = version, build_number, timestamp, sha256, run_exports, license, traits
         self.add_name(subdir, name, [package])
 
-    def add_name(self, subdir: str, name: str, packages: Sequence[Summarized]) -> None:
-        """Add all packages that a name has in a subdir."""
-        if packages:
-            entry = self._entries.get(name)
-            if entry is None:
-                entry = self._entries[name] = _Entry(packages[0][0])
-            entry.add(subdir, packages)
-            self._subdirs.add(subdir)
+    def add_name(self, subdir: str, name: str, packages: Sequence[Summarized]) -> int:
+        """Add all packages that a name has in a subdir, at least one.
+
+        Returns:
+            The place of the newest of them.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            entry = self._entries[name] = _Entry()
+        self._subdirs.add(subdir)
+        return entry.add(subdir, packages)
 
     def add_subdir(self, subdir: str) -> None:
         """Note that a subdir has packages."""
@@ -111,6 +114,7 @@ class Channeldata:
         infos: _Lookup[_Info],
         summaries: _Lookup[Mapping[str, Any]],
         earlier: Earlier | None = None,
+        describe: Callable[[str, Mapping[str, Any]], None] | None = None,
     ) -> Document:
         """Return the file, sorted by names.
 
@@ -123,6 +127,7 @@ class Channeldata:
             summaries: What `read_channeldata` yields, by package name. It is used for all that the
                 packages themselves do not say.
             earlier: The file that has the entries of all names that were not added.
+            describe: Called with each name that was added and its entry, in the order of names.
         """
         entries = ObjectWriter(earlier, "packages")
         for name in sorted(self._entries):
@@ -131,6 +136,8 @@ class Channeldata:
             text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
             entries.write([f"{orjson.dumps(name).decode()}:{text.decode()}"])
             entries.end_name(name)
+            if describe:
+                describe(name, fields)
         document = Document()
         document.add(b'{"channeldata_version":%d,"packages":' % VERSION)
         document.add_object("packages", entries)
@@ -142,10 +149,8 @@ class _Entry:
     """The facts about a package name, from its newest file and from all files together."""
 
     __slots__ = (
-        "_key",
         "_license",
-        "_older",
-        "_rank",
+        "_newest",
         "_run_exports",
         "_subdirs",
         "_timestamp",
@@ -154,10 +159,8 @@ class _Entry:
         "sha256",
     )
 
-    def __init__(self, version: str) -> None:
-        self._key = VersionKey(version)
-        self._older: str | None = None
-        self._rank = _NO_RANK
+    def __init__(self) -> None:
+        self._newest: _Newest | None = None
         self._run_exports: dict[str, tuple[int, str]] = {}
         self._subdirs: list[str] = []
         self._timestamp = 0
@@ -166,35 +169,27 @@ class _Entry:
         self._unread = False
         self.sha256 = ""
 
-    def add(self, subdir: str, packages: Iterable[Summarized]) -> None:
-        """Add files of a subdir."""
+    def add(self, subdir: str, packages: Sequence[Summarized]) -> int:
+        """Add files of a subdir, and return the place of the newest of them."""
         if subdir not in self._subdirs:
             self._subdirs.append(subdir)
-        for version, build_number, timestamp, sha256, run_exports, license, traits in packages:
+        newest = _Newest(packages[0][0])
+        for place, package in enumerate(packages):
+            version, build_number, timestamp, _, run_exports, _, traits = package
             if timestamp and timestamp > self._timestamp:
                 self._timestamp = timestamp
-            if version != self._older:
-                self._rank_file(version, (build_number, timestamp or 0), sha256, license)
+            if version != newest.older:
+                newest.rank(version, (build_number, timestamp or 0), place)
             if traits is None:
                 self._unread = True
             else:
                 self._traits.update(traits)
             if run_exports and run_exports != "{}":
                 self.add_run_exports(version, build_number, run_exports)
-
-    def _rank_file(self, version: str, rank: tuple[int, int], sha256: str, license: str) -> None:
-        """Take a file as the newest, if it is. Its rank is the build number and the timestamp."""
-        key = self._key
-        if version != key.text:
-            key = VersionKey(version)
-            if key < self._key:
-                # Packages are sorted by file name, so the next one often has the same version.
-                self._older = version
-                return
-            if self._key < key:
-                self._rank = _NO_RANK
-        if self._rank < rank:
-            self._key, self._rank, self.sha256, self._license = key, rank, sha256, license
+        if self._newest is None or self._newest.is_before(newest):
+            self._newest = newest
+            _, _, _, self.sha256, _, self._license, _ = packages[newest.place]
+        return newest.place
 
     def add_run_exports(self, version: str, build_number: int, run_exports: str) -> None:
         """Add the run_exports of a file. Those of the highest build number are kept.
@@ -225,7 +220,7 @@ class _Entry:
             "run_exports": summary.get("run_exports", {}) | known,
             "subdirs": sorted(self._subdirs),
             "timestamp": self._timestamp // 1000,
-            "version": self._key.text,
+            "version": self._newest.key.text if self._newest else "",
         }
 
     def _description(self, info: _Info | None, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,6 +230,44 @@ class _Entry:
         source_urls = list(info.source_urls or ())
         sources = {"source_url": source_urls[0] if len(source_urls) == 1 else source_urls}
         return _description(summary) | license | _description({**sources, **info.about})
+
+
+class _Newest:
+    """The newest of some files, by version, build number and timestamp; the first of equal ones.
+
+    Attributes:
+        key: Its version.
+        place: Its place among the files.
+        older: A version that is older.
+    """
+
+    __slots__ = ("_rank", "key", "older", "place")
+
+    def __init__(self, version: str) -> None:
+        self.key = VersionKey(version)
+        self.place = 0
+        self.older: str | None = None
+        self._rank = _NO_RANK
+
+    def rank(self, version: str, rank: tuple[int, int], place: int) -> None:
+        """Take a file, if it is newer. Its rank is the build number and the timestamp."""
+        key = self.key
+        if version != key.text:
+            key = VersionKey(version)
+            if key < self.key:
+                # Packages are sorted by file name, so the next one often has the same version.
+                self.older = version
+                return
+            if self.key < key:
+                self._rank = _NO_RANK
+        if self._rank < rank:
+            self.key, self._rank, self.place = key, rank, place
+
+    def is_before(self, other: "_Newest") -> bool:
+        """Say whether another file is newer."""
+        if self.key < other.key:
+            return True
+        return self._rank < other._rank and not other.key < self.key
 
 
 def read_channeldata(

@@ -35,14 +35,17 @@ from pulp_conda.app.models import (
     CondaPatch,
     CondaPublication,
     CondaRepository,
+    NameBlock,
     PublicationLayout,
+    PublicationNames,
     PublishedShard,
     UpstreamSummary,
 )
-from pulp_conda.app.publishing import base
+from pulp_conda.app.publishing import base, names
 from pulp_conda.app.publishing.channel import publish_version, write_files
 from pulp_conda.app.publishing.shards import remove_unused_shards
 from pulp_conda.app.versions.state import VersionState
+from pulp_conda.channel.metadata.names import decode_block, decode_facts, decode_lines, name_of
 from pulp_conda.channel.package.info import TRAITS, PackageInfo
 from tests.support.builders import make_record
 
@@ -257,6 +260,7 @@ class _Channel:
         assert report_of_day == report
         assert _shards(day) == _shards(full)
         assert _layout(day) == _layout(full)
+        assert _names(day) == _names(full)
         self.compared_bytes += sum(artifact.size for artifact in expected.values())
         self.check_digests(found)
         full.delete()
@@ -309,6 +313,22 @@ def _shards(publication):
     return sorted(bytes(digest) for digest in published.values_list("shard__sha256", flat=True))
 
 
+def _names(publication):
+    """Return all that is kept of names, wherever the blocks of names begin."""
+    kept = PublicationNames.objects.get(publication=publication)
+    searched, depends = decode_lines(kept.searched), decode_lines(kept.depends)
+    facts = {}
+    blocks = NameBlock.objects.filter(publication=publication).order_by("first")
+    for block in blocks:
+        of_block = decode_block(block.data)
+        assert block.first == min(of_block)
+        facts |= {name: decode_facts(data) for name, data in of_block.items()}
+    assert kept.count == len(facts)
+    for lines in (searched, depends):
+        assert [name_of(line) for line in lines] == list(facts) == sorted(facts)
+    return searched, depends, facts
+
+
 def _layout(publication):
     if found := PublicationLayout.objects.filter(publication=publication).first():
         return found.writer, found.facts, base.Places.decode(bytes(found.data))
@@ -325,7 +345,9 @@ def _damage(publication, path):
 
 
 @pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_random_changes_give_the_bytes_of_a_full_pass(seed, settings, caplog):
+def test_random_changes_give_the_bytes_of_a_full_pass(seed, settings, caplog, monkeypatch):
+    # So few that blocks of names begin, grow, are split and end.
+    monkeypatch.setattr(names, "_BLOCK", 2)
     caplog.set_level(logging.INFO, "pulp_conda.app.publishing.channel")
     channel = _Channel(seed, settings)
     for _ in range(STEPS):
@@ -467,6 +489,7 @@ def _set(**values):
         pytest.param(_set(shards=False), id="no shards any more"),
         pytest.param(_set(legacy_metadata=True), id="legacy files"),
         pytest.param(lambda *_: CondaPublication.objects.all().delete(), id="no publication"),
+        pytest.param(lambda *_: PublicationNames.objects.all().delete(), id="no names"),
     ],
 )
 def test_in_doubt_all_is_written_in_full(doubt, two_days, caplog):

@@ -1,0 +1,1 @@
+Each publication keeps what people ask about its package names: newest version of all platforms and of each, summary, license, links, number and size of files, and which other packages depend on it. Pages and searches read it in milliseconds, whatever the number of packages is. The first publication of each channel after the upgrade is written in full.
