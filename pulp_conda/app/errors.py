@@ -58,7 +58,12 @@
     │   ├── NothingToRemove         CND0112
     │   └── NotServedYet            CND0113
     ├── NoSuchEnvironment       CND0130
-    └── NotPublished            CND0131
+    ├── NotPublished            CND0131
+    └── RefreshError            a channel that is refreshed again and again
+        ├── NothingToRefresh        CND0151
+        ├── RefreshStopped          CND0152
+        ├── RunLost                 CND0153
+        └── BadPromotion            CND0154
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -595,4 +600,48 @@ class NotPublished(ChannelError):
     message = _(
         "version {version} of repository '{repository}' is not published, so no environment is "
         "solved on it. Publish it with 'pulp conda publication create', and ask again."
+    )
+
+
+class RefreshError(ChannelError):
+    """A channel is not refreshed."""
+
+
+class NothingToRefresh(RefreshError):
+    """A repository without a remote is to be refreshed."""
+
+    code = "CND0151"
+    message = _(
+        "repository '{repository}' has no remote, so there is nothing to sync it from. Set one: "
+        "pulp conda repository update --name {repository} --remote NAME"
+    )
+
+
+class RefreshStopped(RefreshError):
+    """The user in whose name a repository is refreshed may not do so any more."""
+
+    code = "CND0152"
+    message = _(
+        "the refresh of repository '{repository}' stopped: user '{user}', who set it, {reason}. "
+        "Somebody with that right has to set it again: pulp conda channel refresh {repository}"
+    )
+
+
+class RunLost(RefreshError):
+    """The task of a run ended before the run did."""
+
+    code = "CND0153"
+    message = _(
+        "the task of this run was killed or canceled before it was done. What the channel served "
+        "before is still served. If it happens again, look into the log of the worker."
+    )
+
+
+class BadPromotion(RefreshError):
+    """A lifecycle is named that a refresh cannot promote in."""
+
+    code = "CND0154"
+    message = _(
+        "lifecycle '{lifecycle}' cannot follow the refresh of repository '{repository}', because "
+        "it belongs to another repository. Name a lifecycle of this repository."
     )

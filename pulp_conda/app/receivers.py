@@ -7,12 +7,18 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
-from pulpcore.plugin.models import RepositoryVersion
+from pulpcore.plugin.models import RepositoryVersion, TaskSchedule
 from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.lifecycle.moves import follow
-from pulp_conda.app.models import CondaPublication, CondaPublisher, CondaRepository, CondaRobot
+from pulp_conda.app.models import (
+    CondaPublication,
+    CondaPublisher,
+    CondaRefresh,
+    CondaRepository,
+    CondaRobot,
+)
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
 from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
@@ -84,6 +90,12 @@ def note_revoked_role(instance: UserRole | GroupRole, origin: Any, **kwargs: Any
 def forbid_deleted_publisher(instance: CondaPublisher, **kwargs: Any) -> None:
     """Take from a publisher what it may do, also when it goes with its channel."""
     forbid(instance)
+
+
+@receiver(post_delete, sender=CondaRefresh)
+def end_schedule(instance: CondaRefresh, **kwargs: Any) -> None:
+    """Delete the schedule of a refresh, also when that goes with its repository."""
+    TaskSchedule.objects.filter(pk=instance.schedule_id).delete()
 
 
 def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:

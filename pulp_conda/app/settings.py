@@ -92,13 +92,16 @@ PASSWORD_HASHERS = [
     for name in global_settings.PASSWORD_HASHERS
 ]
 
-# The names of enums in the OpenAPI schema: two fields have the name `kind`. Without this, a new
-# field of that name would rename the enum of another one, and with it a class in generated clients.
+# The names of enums in the OpenAPI schema: several fields have the name `kind` or `outcome`.
+# Without this, a new field of that name would rename the enum of another one, and with it a class
+# in generated clients.
 SPECTACULAR_SETTINGS = {
     "dynaconf_merge": True,
     "ENUM_NAME_OVERRIDES": {
         "KindEnum": "pulp_conda.channel.diff.KINDS",
         "HistoryEntryKindEnum": "pulp_conda.app.vocabulary.ENTRY_KINDS",
+        "OutcomeEnum": "pulp_conda.app.vocabulary.ENTRY_OUTCOMES",
+        "RunOutcomeEnum": "pulp_conda.app.vocabulary.RUN_OUTCOMES",
     },
 }
 

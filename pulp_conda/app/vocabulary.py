@@ -173,6 +173,22 @@ class OnError(StrEnum):
     SKIP = "skip"
 
 
+class RunOutcome(StrEnum):
+    """What became of a run of a refresh.
+
+    `running`: its task waits or runs. `changed`: the channel has a new version. `skipped`: another
+    sync of the channel waited or ran. `stopped`: the user who set the refresh may not sync the
+    channel any more.
+    """
+
+    RUNNING = "running"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+
+
 class TokenScope(StrEnum):
     """What a token is for.
 
@@ -191,4 +207,6 @@ def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
 
 
 # For the setting that names the enums of the OpenAPI schema.
+ENTRY_OUTCOMES = choices_of(EntryOutcome)
+RUN_OUTCOMES = choices_of(RunOutcome)
 ENTRY_KINDS = choices_of(EntryKind)

@@ -9,6 +9,7 @@ versions                       the order of package versions
 matchspec                      MatchSpec, and filters that say why a package is left out
 clear_specs                    the MatchSpecs that all clients read alike
 moments                        texts that say which state of a channel is meant
+timetable                      when something is repeated: intervals, and cron lines in a time zone
 storable                       which texts and JSON values can be stored
 secrets                        what a secret in a URL or a header looks like, and texts without it
 errors                         every way a package, a record or a channel can be wrong, with codes

@@ -47,6 +47,7 @@
     ├── BadWebhook              CND0061
     ├── BadRequestValue         CND0064
     ├── MissingHash             CND0067
+    ├── BadTimetable            CND0150
     └── ClosureError            packages with what they need
         ├── NotInstallable          CND0126
         ├── TooManyRoots            CND0127
@@ -639,6 +640,16 @@ class SolverGaveUp(ClosureError):
         "the solver has no answer for '{specs}' on {platform}: {reason}. Nothing was changed. "
         "If it reached a limit, raise CONDA_SOLVER_SECONDS or CONDA_SOLVER_MEMORY; "
         "with 'with_dependencies' false, nothing is solved."
+    )
+
+
+class BadTimetable(ChannelError):
+    """A text or a number does not say when something is repeated."""
+
+    code = "CND0150"
+    message = _(
+        "this is no timetable: {reason}. Give either seconds, for example 21600 for every six "
+        "hours, or a cron line such as '30 3 * * *' and a time zone such as 'Europe/Berlin'."
     )
 
 

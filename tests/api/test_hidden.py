@@ -87,7 +87,7 @@ def test_the_url_of_a_list_names_a_type(somebody):
     assert shown["count"] == 0  # all of them serve a publication
     path = "repositories/conda/conda/"
     shown = somebody.pulp.get(path, remote="/pulp/api/v3/remotes/conda/conda/")
-    assert shown["count"] == 0  # no repository has a remote
+    assert shown["count"] == 1  # the one that is refreshed
     everything = "/pulp/api/v3/repositories/conda/conda/"
     assert somebody.pulp.try_get(PACKAGES, repository_version=everything).status_code == 400
 

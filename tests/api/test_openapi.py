@@ -10,6 +10,7 @@ PATHS = [
     "distributions/conda/conda/",
     "conda/blocks/",
     "conda/publishers/",
+    "conda/refreshes/",
     "conda/robots/",
     "conda/tokens/",
 ]
@@ -17,6 +18,7 @@ SCHEMAS = [
     "conda.CondaBlock",
     "conda.CondaPackage",
     "conda.CondaPublisher",
+    "conda.CondaRefresh",
     "conda.CondaRemote",
     "conda.CondaRepository",
     "conda.CondaRobot",

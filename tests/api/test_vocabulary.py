@@ -14,6 +14,7 @@ ENUMS = {
     "RepodataFormEnum": vocabulary.RepodataForm,
     "OnErrorEnum": vocabulary.OnError,
     "OutcomeEnum": vocabulary.EntryOutcome,
+    "RunOutcomeEnum": vocabulary.RunOutcome,
     "StateEnum": vocabulary.DeliveryState,
     "SummaryEnum": vocabulary.Summary,
 }
@@ -22,6 +23,7 @@ FIELDS = {
     ("conda.CondaActResponse", "verb"): "VerbEnum",
     ("conda.HistoryEntryResponse", "kind"): "HistoryEntryKindEnum",
     ("conda.HistoryEntryResponse", "outcome"): "OutcomeEnum",
+    ("conda.CondaRefreshRunResponse", "outcome"): "RunOutcomeEnum",
     ("conda.WebhookDeliveryResponse", "event"): "EventEnum",
     ("conda.WebhookDeliveryResponse", "state"): "StateEnum",
     ("conda.CondaEnvironmentResponse", "format"): "FormatEnum",

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -47,11 +48,17 @@ def hrefs(stack):
         guard = distribution["content_guard"]
         body = {"distribution": distribution["pulp_href"], "provider": "fuzzed"}
         publisher = pulp.post("conda/publishers/", name="fuzzed", claims=EXPECTED, **body)
+        pulp.patch(repository, remote=remote)
+        refresh = pulp.post("conda/refreshes/", repository=repository, interval=10**6)
+        while not (runs := pulp.list("conda/refresh_runs/")):
+            time.sleep(0.2)
         robot = pulp.post("conda/robots/", name="fuzzed")
         token = pulp.post("conda/tokens/", name="fuzzed", scopes=["read"])
         return {
             "conda_conda_content_guard_href": guard,
             "conda_conda_publisher_href": publisher["pulp_href"],
+            "conda_conda_refresh_href": refresh["pulp_href"],
+            "conda_conda_refresh_run_href": runs[0]["pulp_href"],
             "conda_conda_robot_href": robot["pulp_href"],
             "conda_conda_token_href": token["pulp_href"],
             "conda_conda_act_href": pulp.list("conda/acts/")[0]["pulp_href"],

@@ -24,6 +24,8 @@ KINDS = {
     "content/conda/packages/": "package",
     "content/conda/patches/": "patch",
     "conda/publishers/": "publisher",
+    "conda/refresh_runs/": "run",
+    "conda/refreshes/": "refresh",
     "distributions/conda/conda/": "distribution",
     "publications/conda/conda/": "publication",
     "remotes/conda/conda/": "remote",
@@ -48,6 +50,7 @@ REFERS_TO = {
     "remote": "remote",
     "remove_content_units": "environment",
     "removed_between": "version",
+    "lifecycle": "lifecycle",
     "repository": "repository",
     "repository__in": "repository",
     "repository_version": "version",
@@ -149,7 +152,8 @@ def make_things(pulp):
     word = uuid4().hex[:8]
     name = f"thing-{word}"
     remote = pulp.post("remotes/conda/conda/", name=name, url="https://conda.example.org/x")
-    repository = pulp.post("repositories/conda/conda/", name=name, autopublish=True)
+    body = {"remote": remote["pulp_href"], "autopublish": True}
+    repository = pulp.post("repositories/conda/conda/", name=name, **body)
     href = repository["pulp_href"]
     package = pulp.upload(make_package(name), repository=href)
     patch = pulp.post(
@@ -178,6 +182,7 @@ def make_things(pulp):
         claims={"sub": name},
     )
     block = pulp.post("conda/blocks/", sha256=uuid4().hex * 2, public_reason="x")
+    refresh = pulp.post("conda/refreshes/", repository=href, cron="0 0 29 2 *")
     # Who made a thing need not be allowed to read the acts.
     acts = pulp.list("conda/acts/", resource=remote["prn"])
     made = {
@@ -199,6 +204,9 @@ def make_things(pulp):
         "robot": robot,
         "token": token,
         "publisher": publisher,
+        "refresh": refresh,
+        # It comes when Pulp's schedules start it: `tests/tasks/test_refresh.py` asks for one.
+        "run": {"pulp_href": f"{pulp.api}conda/refresh_runs/{uuid4()}/"},
     }
     facts = {*FACTS.values(), "prn"}
     things = {
@@ -420,6 +428,10 @@ class Somebody:
                 "distribution": own["distribution"].href,
                 "provider": PROVIDER,
                 "claims": {"sub": word},
+            },
+            "conda/refreshes/": {
+                "repository": own["repository"].href,
+                "cron": "0 0 29 2 *",
             },
             "conda/robots/": {"name": word},
             "conda/tokens/": {"name": word, "scopes": ["read"]},

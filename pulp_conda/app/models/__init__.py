@@ -16,6 +16,7 @@ from .patch import CondaPatch
 from .publication import CondaPublication
 from .publication_layout import PublicationLayout
 from .publisher import CondaPublisher, UsedIdentity
+from .refresh import CondaRefresh, CondaRefreshRun
 from .remote import CondaRemote
 from .repository import CondaRepository
 from .shard import CondaShard, PublishedShard
@@ -37,6 +38,8 @@ __all__ = [
     "CondaPatch",
     "CondaPublication",
     "CondaPublisher",
+    "CondaRefresh",
+    "CondaRefreshRun",
     "CondaRemote",
     "CondaRepository",
     "CondaRobot",

@@ -30,6 +30,7 @@ from .promotion import (
 )
 from .publication import CondaPublicationSerializer
 from .publisher import CondaPublisherSerializer
+from .refresh import CondaRefreshRunSerializer, CondaRefreshSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
     CondaModifySerializer,
@@ -74,6 +75,8 @@ __all__ = [
     "CondaPromoteSerializer",
     "CondaPublicationSerializer",
     "CondaPublisherSerializer",
+    "CondaRefreshRunSerializer",
+    "CondaRefreshSerializer",
     "CondaRemoteSerializer",
     "CondaRepositorySerializer",
     "CondaRobotSerializer",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
+from rest_framework.fields import get_attribute
 from rest_framework.relations import RelatedField
 from rest_framework.request import Request
 
@@ -60,7 +61,8 @@ class VisibleReferencesMixin(serializers.Serializer):
     def _is_kept(self, field: RelatedField, reference: str) -> bool:
         """Say whether what the request may change refers to this already."""
         for instance in self.instances():
-            now = field.get_attribute(instance)
+            # Not `field.get_attribute`: that may give a key only, which has no PRN.
+            now = get_attribute(instance, field.source_attrs)
             if now is not None and reference in (get_prn(now), field.to_representation(now)):
                 return True
         return False

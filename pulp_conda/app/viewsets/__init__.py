@@ -12,6 +12,7 @@ from .package import CondaPackageViewSet
 from .patch import CondaPatchViewSet
 from .publication import CondaPublicationViewSet
 from .publisher import CondaPublisherViewSet
+from .refresh import CondaRefreshRunViewSet, CondaRefreshViewSet
 from .remote import CondaRemoteViewSet
 from .repository import CondaRepositoryVersionViewSet, CondaRepositoryViewSet
 from .token import CondaRobotViewSet, CondaTokenViewSet
@@ -27,6 +28,8 @@ __all__ = [
     "CondaPatchViewSet",
     "CondaPublicationViewSet",
     "CondaPublisherViewSet",
+    "CondaRefreshRunViewSet",
+    "CondaRefreshViewSet",
     "CondaRemoteViewSet",
     "CondaRepositoryVersionViewSet",
     "CondaRepositoryViewSet",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pulp_conda.app.models import CondaRefresh
 from tests.support.builders import make_channel, make_package
 from tests.support.issuer import EXPECTED, Issuer
 
@@ -424,6 +425,40 @@ def test_publishers_are_made_changed_and_removed_once(ansible, pulp, settings, u
     (found,) = done.task("info")["publishers"]
     assert found["claims"] == {**EXPECTED, "environment": "release"}
     assert "needs 'distribution'" in ansible.tasks([task("nothing")], fails=True).output
+
+
+def test_a_refresh_is_made_changed_and_removed_once(ansible, pulp, make_repository, unique):
+    remote = pulp.post("remotes/conda/conda/", name=unique, url="http://localhost:1/")["pulp_href"]
+    href = make_repository(remote=remote)
+    name = pulp.get(href)["name"]
+
+    def task(title, **options):
+        return {"name": title, "pulp.conda.conda_refresh": {"repository": name, **options}}
+
+    night = {"cron": "30 3 * * *", "time_zone": "Europe/Berlin"}
+    tasks = [
+        task("foreseen", **night) | {"check_mode": True},
+        task("made", **night),
+        task("again", **night),
+        task("often", interval=3600),
+        task("often again", interval=3600),
+    ]
+    done = ansible.tasks(tasks, "--diff")
+    assert done.changed() == ["foreseen", "made", "often"]
+    assert done.task("made")["refresh"]["time_zone"] == "Europe/Berlin"
+    stopped = CondaRefresh.objects.filter(repository=href.split("/")[-2])
+    stopped.update(stopped={"code": "CND0152", "text": "ada is gone"})
+    tasks = [
+        task("set again", interval=3600),
+        {"name": "info", "pulp.conda.conda_refresh_info": {"repository": name}},
+        task("removed", state="absent"),
+        task("removed again", state="absent"),
+    ]
+    done = ansible.tasks(tasks)
+    assert done.changed() == ["set again", "removed"]
+    (found,) = done.task("info")["refreshes"]
+    assert (found["interval"], found["stopped"], found["user"]) == (3600, None, "admin")
+    assert done.task("info")["runs"] == []
 
 
 def test_a_distribution_stays_at_a_version_or_a_publication(ansible, pulp, make_repository, unique):

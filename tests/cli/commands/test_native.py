@@ -8,6 +8,7 @@ import re
 import pytest
 import yaml
 
+from pulp_conda.app.models import CondaRefreshRun
 from tests.support.builders import make_channel, make_package
 from tests.support.issuer import EXPECTED, Issuer
 
@@ -365,6 +366,41 @@ def test_packages_are_blocked_by_one_command(conda, cli, package_file, unique):
     _give_role(conda, "block", *which)
     cli.ok("conda", "block", "destroy", *which)
     assert conda("block", "list", *which) == []
+
+
+def test_a_channel_is_refreshed_when_it_is_said(conda, cli, pulp, unique):
+    conda("channel", "create", unique, "--upstream", "http://localhost:1/")
+    refresh = ("channel", "refresh", unique)
+    assert "is not refreshed" in cli("conda", *refresh).stderr
+    assert conda("channel", "show", unique)["refresh"] is None
+    # No worker looks here, so there are no runs.
+    made = conda(*refresh, "--every", "90m")
+    assert (made["interval"], made["cron"], made["user"]) == (5400, "", "admin")
+    assert "needs no change" in cli("conda", *refresh, "--every", "90m").stderr
+    changed = conda(*refresh, "--cron", "0 3 * * *", "--time-zone", "Asia/Tokyo", "--mirror")
+    assert (changed["interval"], changed["cron"], changed["mirror"]) == (None, "0 3 * * *", True)
+    assert conda(*refresh) == changed
+    again = cli("conda", *refresh, "--cron", "0 3 * * *")
+    assert "needs no change" in again.stderr
+    shown = conda("channel", "show", unique)["refresh"]
+    assert (shown["time_zone"], shown["last_run"]) == ("Asia/Tokyo", None)
+    key = pulp.get("repositories/conda/conda/", name=unique)["results"][0]["pulp_href"]
+    error = {"code": "CND0016", "text": "no answer"}
+    CondaRefreshRun.objects.create(repository_id=key.split("/")[-2], outcome="failed", error=error)
+    (run,) = conda("channel", "runs", unique)
+    assert run["error"] == error
+    assert conda("channel", "show", unique)["refresh"]["last_run"]["error"] == error
+    assert conda("channel", "runs", unique, "--outcome", "changed") == []
+    for options, reason in (
+        (["--every", "often"], "'often' is no duration"),
+        (["--every", "1h", "--cron", "0 3 * * *"], "not both"),
+        (["--cron", "0 3 * *"], "[CND0150]"),
+        (["--off", "--mirror"], "--off goes with no other option"),
+    ):
+        refused = cli("conda", *refresh, *options)
+        assert reason in refused.stderr
+    assert "refresh: off" in cli("conda", *refresh, "--off").stderr
+    assert "was off already" in cli("conda", *refresh, "--off").stderr
 
 
 def test_publishers(conda, cli, settings, unique):

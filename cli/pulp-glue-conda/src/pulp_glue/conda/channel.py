@@ -10,6 +10,8 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import (
     PulpCondaDistributionContext,
     PulpCondaLifecycleContext,
+    PulpCondaRefreshContext,
+    PulpCondaRefreshRunContext,
     PulpCondaRemoteContext,
     PulpCondaRepositoryContext,
     PulpCondaRepositoryVersionContext,
@@ -102,6 +104,7 @@ class Channel:
             "upstream": remote.get("url"),
             **{field: remote.get(field) for field in ("subdirs", "includes", "excludes", "policy")},
             "autopublish": repository["autopublish"],
+            "refresh": self._described_refresh(),
             "retain_repo_versions": repository["retain_repo_versions"],
             "lifecycles": [each["name"] for each in lifecycles],
             "description": repository["description"],
@@ -155,6 +158,82 @@ class Channel:
             body["allow_mass_removal"] = True
         answer = self.repository.sync(body)
         return t.cast("int | None", answer.get("number"))
+
+    def refresh(self, wanted: dict[str, t.Any]) -> tuple[bool, dict[str, t.Any]]:
+        """Say when the channel is synced, without anybody asking.
+
+        A refresh that stopped goes on, in the name of this user.
+
+        Parameters:
+            wanted: The fields to set. `lifecycle` is a name, or empty for none.
+
+        Returns:
+            Whether anything changed, and what is set then.
+        """
+        wanted = dict(wanted)
+        if name := wanted.get("lifecycle"):
+            lifecycle = PulpCondaLifecycleContext(self.pulp_ctx, entity={"name": name})
+            wanted["lifecycle"] = lifecycle.pulp_href
+        elif "lifecycle" in wanted:
+            wanted["lifecycle"] = None
+        if wanted.get("interval") and "cron" not in wanted:
+            wanted["cron"] = ""
+        elif wanted.get("cron") and "interval" not in wanted:
+            wanted["interval"] = None
+        context = self._refresh
+        before = self._entity(context)
+        if before and before["stopped"]:
+            return True, t.cast("dict[str, t.Any]", context.update(wanted))
+        defaults = {"repository": self.repository.pulp_href}
+        changed, _before, after = context.converge(wanted, defaults)
+        return changed, t.cast("dict[str, t.Any]", after)
+
+    def stop_refresh(self) -> bool:
+        """Let the channel not be refreshed any more, and return whether it was."""
+        if self._entity(self._refresh) is None:
+            return False
+        self._refresh.delete()
+        return True
+
+    def shown_refresh(self) -> dict[str, t.Any]:
+        """Return when the channel is synced without anybody asking.
+
+        Raises:
+            PulpException: it is not.
+        """
+        shown = self._entity(self._refresh)
+        if shown is None:
+            reason = _(
+                "Channel '{name}' is not refreshed. Say when: pulp conda channel refresh {name} "
+                "--every 6h"
+            )
+            raise PulpException(reason.format(name=self.name))
+        return dict(shown)
+
+    def runs(self, limit: int, outcome: str | None = None) -> list[dict[str, t.Any]]:
+        """Return the last runs of the refresh, the newest first."""
+        query = {"repository": self.repository.pulp_href}
+        if outcome:
+            query["outcome"] = outcome
+        return list(PulpCondaRefreshRunContext(self.pulp_ctx).list(limit, 0, query))
+
+    @property
+    def _refresh(self) -> PulpCondaRefreshContext:
+        entity = {"repository": self.repository.pulp_href}
+        return PulpCondaRefreshContext(self.pulp_ctx, entity=entity)
+
+    def _described_refresh(self) -> dict[str, t.Any] | None:
+        """Return the settings of the refresh and its last run, or None if there is none."""
+        shown = self._entity(self._refresh)
+        if shown is None:
+            return None
+        fields = ("interval", "cron", "time_zone", "next_run", "failures", "stopped", "user")
+        (last,) = self.runs(1) or [None]
+        return {
+            **{field: shown[field] for field in fields},
+            "last_run": last
+            and {field: last[field] for field in ("pulp_created", "outcome", "version", "error")},
+        }
 
     def destroy(self) -> list[str]:
         """Remove the resources of the channel, and return their kinds.

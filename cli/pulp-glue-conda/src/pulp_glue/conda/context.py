@@ -491,6 +491,37 @@ class PulpCondaPublisherContext(Named, PulpEntityContext):
     NEEDS_PLUGINS = _NEEDS_CONDA
 
 
+class PulpCondaRefreshContext(PulpEntityContext):
+    """When a repository is synced, without anybody asking. Its key is the repository."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "refresh"
+    MODEL = "condarefresh"
+    ENTITY = _("conda refresh")
+    ENTITIES = _("conda refreshes")
+    HREF = "conda_conda_refresh_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>refresh)es/"
+    HREF_TEMPLATE = "conda/refreshes/{pulp_id}/"
+    ID_PREFIX = "conda_refreshes"
+    NULLABLES = {"interval", "lifecycle"}
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
+class PulpCondaRefreshRunContext(PulpEntityContext):
+    """How it went when a repository was due to be synced."""
+
+    PLUGIN = "conda"
+    RESOURCE_TYPE = "refresh_run"
+    MODEL = "condarefreshrun"
+    ENTITY = _("run of a refresh")
+    ENTITIES = _("runs of refreshes")
+    HREF = "conda_conda_refresh_run_href"
+    HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>refresh_run)s/"
+    HREF_TEMPLATE = "conda/refresh_runs/{pulp_id}/"
+    ID_PREFIX = "conda_refresh_runs"
+    NEEDS_PLUGINS = _NEEDS_CONDA
+
+
 class _LifecyclePartContext(PulpEntityContext):
     """A resource that belongs to a lifecycle."""
 

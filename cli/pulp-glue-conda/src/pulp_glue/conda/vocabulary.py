@@ -42,6 +42,17 @@ class ChannelRole(StrEnum):
     OWNER = "owner"
 
 
+class RunOutcome(StrEnum):
+    """What became of a run of a refresh."""
+
+    RUNNING = "running"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+
+
 class EntryKind(StrEnum):
     """The kind of an entry in the history of a lifecycle."""
 

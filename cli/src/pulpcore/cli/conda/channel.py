@@ -23,6 +23,7 @@ from pulpcore.cli.conda.options import (
     private_option,
     write_diff,
 )
+from pulpcore.cli.conda.refresh import refresh, runs
 from pulpcore.cli.conda.remote import selection_options
 from pulpcore.cli.conda.uploading import upload as upload_files
 from pulpcore.cli.conda.uploading import upload_options
@@ -374,6 +375,9 @@ def destroy(pulp_ctx: PulpCLIContext, /, name: str, yes: bool) -> None:
         click.echo(f"{resource}: " + _("removed"), err=True)
 
 
+channel.add_command(refresh)
+channel.add_command(runs)
+
 add_examples(
     channel,
     "create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
@@ -383,6 +387,8 @@ add_examples(
     "show mirror",
     "list",
     "sync mirror --mirror",
+    "refresh mirror --cron '30 3 * * *' --time-zone Europe/Berlin",
+    "runs mirror --outcome failed",
     "upload team dist/ tzdata-2025b-h78e105d_0.conda",
     "diff mirror@3 mirror@7 --markdown",
     "copy mirror team 'numpy >=2' scipy",

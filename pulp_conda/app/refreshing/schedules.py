@@ -1,0 +1,78 @@
+"""Let Pulp look at the right time whether a refresh is due.
+
+Pulp's `TaskSchedule` has no cron lines, and its tasks have neither locks nor a user. Two workers
+may dispatch one at the same time. So a refresh has a schedule of its own, whose task only looks:
+what is due says the row of the refresh, which that task locks. Each such task sets the next
+moment. If one dies before that, the interval of the schedule brings the next one.
+"""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from pulpcore.plugin.models import TaskSchedule
+
+from pulp_conda.app.models import CondaRefresh, CondaRefreshRun
+from pulp_conda.app.vocabulary import RunOutcome
+from pulp_conda.channel.timetable import Timetable
+
+# By its name: the room of tasks imports this one.
+_LOOK = "pulp_conda.app.tasks.refresh.look"
+
+# After so long, Pulp looks again if a task died, and whether a task that syncs did.
+_NET = timedelta(minutes=5)
+
+# How long after a failure the next run is, at first. It doubles with each failure, up to a day.
+_PATIENCE = timedelta(minutes=5)
+_MOST_PATIENCE = timedelta(days=1)
+
+
+def timetable_of(refresh: CondaRefresh) -> Timetable:
+    return Timetable(refresh.interval, refresh.cron, refresh.time_zone)
+
+
+def begin(refresh: CondaRefresh) -> None:
+    """Let the runs of a new or changed refresh begin, whatever happened to earlier ones.
+
+    Call it in the transaction that saves the refresh.
+    """
+    refresh.next_run = timetable_of(refresh).first(timezone.now())
+    refresh.failures, refresh.stopped = 0, None
+    if refresh.schedule is None:
+        refresh.schedule = TaskSchedule.objects.create(
+            name=f"Refresh conda repository {refresh.repository_id}",
+            pulp_domain_id=refresh.pulp_domain_id,
+            task_name=_LOOK,
+            task_kwargs={"repository_pk": str(refresh.repository_id)},
+            dispatch_interval=_NET,
+            next_dispatch=None,
+        )
+    refresh.save()
+    set_alarm(refresh)
+
+
+def set_alarm(refresh: CondaRefresh) -> None:
+    """Let Pulp look when the refresh is due, and until then, whether a task that syncs died."""
+    moment: datetime | None = refresh.next_run
+    if refresh.stopped:
+        moment = None
+    elif is_running(refresh):
+        moment = min(refresh.next_run, timezone.now() + _NET)
+    # Without `save`: a worker that dispatches the task writes the other fields.
+    TaskSchedule.objects.filter(pk=refresh.schedule_id).update(next_dispatch=moment)
+
+
+def is_running(refresh: CondaRefresh) -> bool:
+    """Say whether a run has no outcome yet."""
+    runs = CondaRefreshRun.objects.filter(repository=refresh.repository_id)
+    return bool(runs.filter(outcome=RunOutcome.RUNNING).exists())
+
+
+def retry_after(failures: int) -> timedelta:
+    """Return how long to wait after a failure.
+
+    Args:
+        failures: How many runs failed one after the other, at least one.
+    """
+    # 2**9 times five minutes is more than a day, and any number of failures is possible.
+    return min(_PATIENCE * 2 ** min(failures - 1, 9), _MOST_PATIENCE)
