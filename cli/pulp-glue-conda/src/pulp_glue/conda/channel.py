@@ -228,7 +228,9 @@ class Channel:
         if shown is None:
             return None
         fields = ("interval", "cron", "time_zone", "next_run", "failures", "stopped", "user")
-        (last,) = self.runs(1) or [None]
+        query = {"repository": self.repository.pulp_href}
+        runs = PulpCondaRefreshRunContext(self.pulp_ctx).list_iterator(query, batch_size=1)
+        last = next(iter(runs), None)
         return {
             **{field: shown[field] for field in fields},
             "last_run": last
