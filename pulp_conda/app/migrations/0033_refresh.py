@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0031_uploads_task'),
+        ('conda', '0032_names'),
         ('core', '0161_upstreampulp_remote_policy'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
