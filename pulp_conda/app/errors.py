@@ -36,6 +36,7 @@
     ├── MassRemoval             CND0087
     ├── NotPrivateByFlag        CND0095
     ├── ContentGuardInUse       CND0096
+    ├── ExportWithoutShards     CND0097
     ├── NotAllManaged           CND0114
     ├── NeedsLifecycle          CND0115
     ├── TrustError              trusted publishing
@@ -398,6 +399,17 @@ class ContentGuardInUse(ChannelError):
     message = _(
         "Content guard '{name}' is not deleted, because {use}: everybody could read what it "
         "guards. Set 'private' of the channels to false first, or give them another content guard."
+    )
+
+
+class ExportWithoutShards(ChannelError):
+    """An exporter of Pulp was to write a channel with shards, which it cannot."""
+
+    code = "CND0097"
+    message = _(
+        "A filesystem exporter cannot write this publication: it would leave out the "
+        "shards that the indexes name, {count} of them. Use 'pulp conda export to', or publish a "
+        "repository whose 'shards' is false."
     )
 
 

@@ -11,6 +11,8 @@ from pulpcore.plugin.models import RepositoryVersion, TaskSchedule
 from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import get_domain
 
+from pulp_conda.app.errors import ExportWithoutShards
+from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
     CondaPublication,
@@ -18,6 +20,7 @@ from pulp_conda.app.models import (
     CondaRefresh,
     CondaRepository,
     CondaRobot,
+    PublishedShard,
 )
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
 from pulp_conda.app.oidc.publishers import forbid
@@ -68,6 +71,15 @@ def _note_about_version(verb: ActVerb, version: RepositoryVersion, **details: An
     if repository := CondaRepository.objects.filter(pk=version.repository_id).first():
         domain = repository.pulp_domain_id
         note_act(verb, repository, repository.name, domain, version=version.number, **details)
+
+
+@receiver(pre_save, sender="core.ExportedResource")
+def refuse_export_without_shards(instance: Any, **kwargs: Any) -> None:
+    """Stop an exporter of Pulp before it writes a channel whose indexes name absent shards."""
+    publication = instance.content_object
+    if isinstance(publication, CondaPublication):
+        if count := PublishedShard.objects.filter(publication=publication).count():
+            raise CondaError(ExportWithoutShards(count=count))
 
 
 @receiver(post_save, sender=UserRole)

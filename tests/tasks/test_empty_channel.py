@@ -9,6 +9,7 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.shards import read_index
 from tests.support import gateway
 from tests.support.builders import make_package
+from tests.support.conda import TaskFailed
 
 NOARCH = (
     "noarch/repodata.json",
@@ -226,24 +227,28 @@ def test_a_channel_without_shards_has_no_empty_index_of_them(pulp, make_reposito
         pulp.publish(repository=repository)
 
 
-def test_an_export_has_the_files_too(pulp, stack, make_repository, make_packages, unique):
-    repository = make_repository(subdirs=["linux-64", "zos-z"])
+@pytest.mark.parametrize("shards", [True, False])
+def test_an_export_has_the_files_too_or_is_refused(
+    pulp, stack, make_repository, make_packages, unique, shards
+):
+    repository = make_repository(subdirs=["linux-64", "zos-z"], shards=shards)
     pulp.modify(repository, add=make_packages("one"))
     publication = pulp.publish(repository=repository)
     folder = stack.state.exports / unique
     body = {"name": unique, "path": str(folder)}
     where = f"{pulp.url}{pulp.api}exporters/core/filesystem/"
     exporter = pulp.session.post(where, json=body).json()
-    pulp.post(f"{exporter['pulp_href']}exports/", publication=publication)
+    export = pulp.try_post(f"{exporter['pulp_href']}exports/", publication=publication)
+    if shards:
+        with pytest.raises(TaskFailed, match="CND0097.*1 of them"):
+            pulp.wait(export.json())
+        assert not folder.exists()
+        return
+    pulp.wait(export.json())
     url = pulp.distribute(publication=publication)
     paths = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     names = {path for path in paths if path.endswith(layout.EXTENSIONS)}
-    assert paths - names == {
-        *NOARCH,
-        "channeldata.json",
-        INDEX.format("linux-64"),
-        INDEX.format("zos-z"),
-    }
+    assert paths - names == {*NOARCH, "channeldata.json"} - {INDEX.format("noarch")}
     for path in paths:
         assert (folder / path).read_bytes() == pulp.fetch(url, path).content, path
 

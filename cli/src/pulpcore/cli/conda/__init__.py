@@ -14,6 +14,7 @@ from pulpcore.cli.conda.delivery import delivery
 from pulpcore.cli.conda.distribution import distribution
 from pulpcore.cli.conda.environment import environment
 from pulpcore.cli.conda.examples import add_example
+from pulpcore.cli.conda.export import export
 from pulpcore.cli.conda.lifecycle import lifecycle
 from pulpcore.cli.conda.lock import lock
 from pulpcore.cli.conda.messages import CondaGroup
@@ -45,6 +46,7 @@ conda_group.add_command(content)
 conda_group.add_command(delivery)
 conda_group.add_command(distribution)
 conda_group.add_command(environment)
+conda_group.add_command(export)
 conda_group.add_command(lifecycle)
 conda_group.add_command(lock)
 conda_group.add_command(publication)
