@@ -36,6 +36,7 @@ import aiohttp.web
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -43,7 +44,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
-from pulpcore.plugin.models import Domain
+from pulpcore.plugin.models import Domain, Task
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.addresses import client_address
@@ -53,7 +54,13 @@ from pulp_conda.app.errors import (
     TooManyFailures,
     WrongToken,
 )
-from pulp_conda.app.models import CondaDistribution, CondaToken, FailedLogin
+from pulp_conda.app.models import (
+    CondaDistribution,
+    CondaRepository,
+    CondaToken,
+    CondaUpload,
+    FailedLogin,
+)
 from pulp_conda.app.models.token import PREFIX, digest_of
 from pulp_conda.app.vocabulary import TokenScope
 
@@ -122,8 +129,8 @@ class TokenAuthentication(BaseAuthentication):
         if _is_for_content(request):
             token.note_use()
             return AnonymousUser(), token
-        scope = _declared_scope(request)
-        if scope not in token.scopes or token.pulp_domain_id != get_domain_pk():
+        is_for_this = _declared_scope(request) in token.scopes or _asks_for_upload(request, token)
+        if not is_for_this or token.pulp_domain_id != get_domain_pk():
             raise PermissionDenied(str(_not_for_this(token)))
         token.note_use()
         return token.owner, token
@@ -339,6 +346,27 @@ def _declared_scope(request: Request) -> TokenScope | None:
     view = request.parser_context.get("view")
     scopes: TokenScopes = getattr(view, "token_scopes", {})
     return scopes.get(getattr(view, "action", None) or request.method.lower())
+
+
+def _asks_for_upload(request: Request, token: CondaToken) -> bool:
+    """Say whether a request reads the task whose result says what became of uploads by the token.
+
+    The view is one of pulpcore, which knows no scopes. Nothing else of it is open to tokens, and
+    whether the owner may see the task is still asked.
+    """
+    view = request.parser_context.get("view")
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    if model is not Task or view.action != "retrieve" or TokenScope.UPLOAD not in token.scopes:
+        return False
+    uploads = CondaUpload.objects.filter(
+        user=token.owner,
+        repository__in=token.repositories_in(CondaRepository.objects.all()),
+    )
+    try:
+        return uploads.filter(task=view.kwargs["pk"]).exists()
+    except ValidationError:
+        # The key is no UUID.
+        return False
 
 
 def _not_for_this(token: CondaToken) -> TokenNotForThis:

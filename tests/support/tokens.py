@@ -13,6 +13,9 @@ TOKEN_OPERATIONS = {
     ("promote", "GET conda/lifecycles/{}/history/{}/"),
     ("promote", "POST conda/lifecycles/{}/promote/"),
     ("promote", "POST conda/lifecycles/{}/promote_packages/"),
+    # Also `GET tasks/{}/`, of the token's own uploads.
+    ("upload", "GET repositories/conda/conda/"),
+    ("upload", "POST repositories/conda/conda/{}/upload/"),
 }
 
 _SCOPES = ("read", "upload", "promote")

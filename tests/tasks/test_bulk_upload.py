@@ -16,6 +16,7 @@ from pulp_conda.app.tasks.uploads import tend_uploads
 from pulp_conda.app.uploading.dispatching import task_for
 from tests.support.builders import make_package
 from tests.support.in_process import run_tasks
+from tests.support.tokens import ANY_KEY, ask, bearer
 
 
 @pytest.fixture
@@ -162,3 +163,53 @@ def test_only_who_may_change_the_repository_may_upload(pulp, send, unique):
     owner = pulp.user(["conda.condarepository_owner"])
     others = send(by=owner, batch=batch)
     assert _result(pulp, others) == {"version": None, "uploads": []}
+
+
+def test_a_token_uploads_to_the_repositories_of_its_channels_alone(pulp, send, unique):
+    team = pulp.lifecycle(send.repository)
+    later = team.stage("testing")["distribution"]
+    channels = {
+        "serves the repository": pulp.distribution(repository=send.repository)["pulp_href"],
+        "first stage": team.stage("unstable")["distribution"],
+        "later stage": later,
+        "other": pulp.distribution()["pulp_href"],
+    }
+    path, names = f"{send.repository}upload/", {"name": unique, "scopes": ["upload"]}
+    href = pulp.post("conda/tokens/", **names)
+    token, href = bearer(href["token"]), href["pulp_href"]
+
+    def may_upload(**limits):
+        pulp.patch(href, **{"channels": None, "lifecycles": None} | limits)
+        found = ask(pulp, "GET", "repositories/conda/conda/", token).json()["results"]
+        status = ask(pulp, "POST", path, token, json={}).status_code
+        assert status in (400, 404)
+        assert (send.repository in [each["pulp_href"] for each in found]) == (status == 400)
+        return status == 400
+
+    allowed = {
+        name: may_upload(channels=[pulp.get(channel)["base_path"]])
+        for name, channel in channels.items()
+    }
+    assert allowed == {
+        "serves the repository": True,
+        "first stage": True,
+        "later stage": False,
+        "other": False,
+    }
+    assert may_upload(lifecycles=[team.name]) and may_upload()
+
+    # The task of such an upload can be read, and no other one.
+    pulp.patch(href, channels=None)
+    packages = [make_package(f"{letter}-{unique}") for letter in "ab"]
+    by_password = send(packages[0]).json()["task"]
+    with type(pulp)(pulp.url, "__token__", token["Authorization"].split()[1]) as robot:
+        by_token = send(packages[1], by=robot).json()["task"]
+    assert ask(pulp, "GET", by_token, token).json()["state"] == "completed"
+    (other,) = pulp.get("tasks/", limit=1, name__contains="general_create")["results"]
+    for task in (other["pulp_href"], f"tasks/{ANY_KEY}/", "tasks/x/", "tasks/"):
+        refused = ask(pulp, "GET", task, token)
+        assert refused.status_code in (403, 404) and "state" not in refused.text, task
+    pulp.patch(href, channels=[pulp.get(channels["other"])["base_path"]])
+    assert ask(pulp, "GET", by_token, token).status_code == 403
+    assert ask(pulp, "GET", by_password, token).status_code == 403
+    assert CondaUpload.objects.get(filename=packages[1].filename).token_name == unique

@@ -23,6 +23,7 @@ from pulpcore.plugin.util import assign_role, get_current_authenticated_user, ge
 
 from pulp_conda.app.models.act import Audited
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
+from pulp_conda.app.models.lifecycle import CondaLifecycle
 from pulp_conda.app.vocabulary import TokenScope, choices_of
 
 # Only letters, digits and `-`: conda finds no other tokens in URLs. The start tells tokens from
@@ -125,6 +126,23 @@ class CondaToken(Audited, BaseModel, AutoAddObjPermsMixin):
         if self.is_limited:
             of_channels = lifecycles.model.objects.filter(stages__distribution__in=self.channels)
             found = found.filter(Q(pk__in=self.lifecycles) | Q(pk__in=of_channels.values("pk")))
+        return found
+
+    def repositories_in(self, repositories: models.QuerySet) -> models.QuerySet:
+        """Return those repositories to which one may upload by this token.
+
+        They are those of its channels, and those of lifecycles whose first stage is one of them.
+        """
+        found = repositories.filter(pulp_domain=self.pulp_domain_id)
+        if self.is_limited:
+            channels = CondaDistribution.objects.filter(pk__in=self.channels)
+            lifecycles = CondaLifecycle.objects.filter(
+                Q(pk__in=self.lifecycles) | Q(stages__position=0, stages__distribution__in=channels)
+            )
+            found = found.filter(
+                Q(pk__in=channels.filter(stage=None).values("repository"))
+                | Q(pk__in=lifecycles.values("repository"))
+            )
         return found
 
     def note_use(self) -> None:

@@ -14,7 +14,7 @@ from pulpcore.plugin.models import Artifact, Task
 
 from pulp_conda.app.artifacts import save_artifacts
 from pulp_conda.app.disk import disk_errors
-from pulp_conda.app.models import CondaPackage, CondaRepository, CondaUpload
+from pulp_conda.app.models import CondaPackage, CondaRepository, CondaToken, CondaUpload
 from pulp_conda.app.uploading.dispatching import task_for
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import UploadState
@@ -43,6 +43,7 @@ class Batch:
         key: What the client calls the batch, or None for one that is sent by one request.
         subdir: The subdir of packages that do not say it, or None.
         force: The packages may replace other files of the same names.
+        auth: What the `auth` of the request is: a token, or something else.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Batch:
         key: UUID | None,
         subdir: str | None,
         force: bool,
+        auth: object = None,
     ) -> None:
         self._repository = repository
         # No user finds the batch of another one by its key.
@@ -62,6 +64,7 @@ class Batch:
             "batch": self.key,
             "subdir": subdir or "",
             "force": force,
+            "token_name": auth.name if isinstance(auth, CondaToken) else "",
         }
 
     @disk_errors()

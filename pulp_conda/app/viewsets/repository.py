@@ -1,8 +1,9 @@
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -24,8 +25,9 @@ from pulpcore.plugin.viewsets import (
 
 from pulp_conda.app import team
 from pulp_conda.app.access import model_policy, model_roles, reader_role, statement, version_policy
+from pulp_conda.app.authentication import TokenScopes
 from pulp_conda.app.errors import NotAllManaged, UnknownFile
-from pulp_conda.app.models import CondaLifecycle, CondaRepository
+from pulp_conda.app.models import CondaLifecycle, CondaRepository, CondaToken
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
     CondaCopySerializer,
@@ -53,6 +55,7 @@ from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
+from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel.errors import BadChannelRelations, BadLockFile
 
 
@@ -68,6 +71,11 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     serializer_class = CondaRepositorySerializer
     filterset_class = CondaRepositoryFilter
     queryset_filtering_required_permission = "conda.view_condarepository"
+    # Those that the token is for: `get_queryset` says which.
+    token_scopes: ClassVar[TokenScopes] = {
+        "list": TokenScope.UPLOAD,
+        "upload": TokenScope.UPLOAD,
+    }
     own_errors = {
         "channel_relations": BadChannelRelations,
         "lock_file": partial(BadLockFile, format="of unknown format"),
@@ -91,6 +99,13 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         **team.LOCKED_ROLES,
         **reader_role("condarepository"),
     }
+
+    def get_queryset(self) -> QuerySet:
+        repositories = super().get_queryset()
+        token = getattr(self.request, "auth", None)
+        return (
+            token.repositories_in(repositories) if isinstance(token, CondaToken) else repositories
+        )
 
     @extend_schema(
         summary="Sync from an upstream channel",
@@ -162,7 +177,12 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
         batch = Batch(
-            repository, request.user, data.get("batch"), data.get("subdir"), data["overwrite"]
+            repository,
+            request.user,
+            data.get("batch"),
+            data.get("subdir"),
+            data["overwrite"],
+            request.auth,
         )
         with transaction.atomic(), channel_errors_as_validation() as errors:
             missing = batch.add_known(data.get("known", ()))

@@ -273,6 +273,8 @@ class Upload:
             self._call(known=[{"filename": file.name, "sha256": digest}])
         except _ArtifactOfOthers as kept:
             self._send_alone(file, kept.upload)
+        except _NotInPieces:
+            self._send_together([file], {file: digest})
         except _Changed:
             self._refuse(file, _changed())
         except PulpHTTPError as error:
@@ -289,7 +291,12 @@ class Upload:
 
     def _send_chunks(self, file: Path, size: int, expected: str) -> None:
         upload = PulpUploadContext(self._pulp)
-        upload.create(body={"size": size})
+        try:
+            upload.create(body={"size": size})
+        except PulpHTTPError as error:
+            if error.status_code != 403:
+                raise
+            raise _NotInPieces from error
         digest = hashlib.sha256()
         try:
             with file.open("rb") as opened:
@@ -361,6 +368,10 @@ class Upload:
 
 class _Changed(Exception):
     """A file has other bytes than when its hash was computed."""
+
+
+class _NotInPieces(Exception):
+    """A token is not for the requests that send a file in pieces."""
 
 
 class _ArtifactOfOthers(Exception):

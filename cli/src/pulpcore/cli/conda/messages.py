@@ -88,6 +88,11 @@ def _login(error: PulpAuthenticationFailed, pulp_ctx: PulpCLIContext) -> str:
 
 
 def _permission(error: PulpNotAutorized, pulp_ctx: PulpCLIContext) -> str:
+    if pulp_ctx.username == "__token__":
+        return _(
+            "The token may not do this ({operation}): it has no scope for it, or its owner has no "
+            "role for it."
+        ).format(operation=error.operation_id)
     return _(
         "User '{user}' may not do this ({operation}). Ask an administrator for a role. See: pulp "
         "role list --name-contains conda"
