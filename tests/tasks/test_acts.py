@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
+from tests.support.tokens import ask, bearer
 
 
 @pytest.fixture
@@ -140,3 +141,24 @@ def test_acts_are_seen_with_a_role_and_changed_by_nobody(pulp, owner, make_repos
     for change in (pulp.try_patch(act["pulp_href"]), pulp.try_delete(act["pulp_href"])):
         assert change.status_code == 405
     assert pulp.try_post("conda/acts/").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["promote", "promote_packages"])
+def test_a_promotion_names_the_token_with_which_it_was_asked_for(pulp, make_repository, path):
+    repository = make_repository(autopublish=True)
+    team = pulp.lifecycle(repository)
+    pulp.upload(make_package("first"), repository=repository)
+    team.promote("testing")
+    pulp.upload(make_package("by-token"), repository=repository)
+    token = pulp.post("conda/tokens/", name=f"by-{path}", scopes=["promote"])["token"]
+    body = {"stage": "testing"} | ({"specs": ["by-token"]} if "packages" in path else {})
+    answer = ask(pulp, "POST", f"{team.href}{path}/", bearer(token), json=body)
+    assert pulp.wait(answer.json())["state"] == "completed"
+    found = pulp.list("conda/acts/", token=f"by-{path}")
+    assert {act["actor"] for act in found} == {"admin"}
+    verbs = [act["verb"] for act in found]
+    assert verbs[0] == "moved" and verbs.count("moved") == 1
+    assert ("changed_content" in verbs) == ("packages" in path)
+    # The next one is done with a password.
+    team.roll_back("testing")
+    assert pulp.list("conda/acts/", token=f"by-{path}") == found

@@ -11,6 +11,9 @@ options:
   actor:
     description: Only what this user did.
     type: str
+  token:
+    description: Only what was done by a token of this name.
+    type: str
   verb:
     description: Only acts of this kind.
     type: str
@@ -64,7 +67,7 @@ acts:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-_FILTERS = {"actor": "actor", "verb": "verb", "name": "resource_name"}
+_FILTERS = {"actor": "actor", "verb": "verb", "name": "resource_name", "token": "token"}
 
 
 def work(module):
@@ -79,6 +82,7 @@ def main():
         work,
         {
             "actor": {"type": "str"},
+            "token": {"type": "str"},
             "verb": {
                 "type": "str",
                 "choices": [

@@ -1,8 +1,10 @@
 """Who did what to which channel, and when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -38,7 +40,8 @@ class CondaAct(BaseModel):
         resource (str): The PRN of the object. The object may be gone by now.
         resource_name (str): Its name at that time.
         details (dict): Facts about the act: the names of the fields that changed, never their
-            values, which may be secrets; the number of a version; the label of a state; a role.
+            values, which may be secrets; the number of a version; the label of a state; a role; the
+            name of the token by which the actor did it.
         actor (User), actor_name (str): Who did it. The name stays when the user goes. Empty for
             Pulp itself.
         task (UUID), task_name (str): The task that did it, and what that task does. Tasks are
@@ -75,6 +78,29 @@ class Contribution(NamedTuple):
     details: dict[str, Any]
 
 
+# The name of the token by which the user of a task acts, or nothing.
+_token: ContextVar[str] = ContextVar("token", default="")
+
+Result = TypeVar("Result")
+
+
+def named_by_token(task: Callable[..., Result]) -> Callable[..., Result]:
+    """Let the acts of a task name the token with which it was asked for.
+
+    It gets one more argument, the `token_name`, if it was a token.
+    """
+
+    @wraps(task)
+    def run(*arguments: Any, token_name: str = "", **options: Any) -> Result:
+        before = _token.set(token_name)
+        try:
+            return task(*arguments, **options)
+        finally:
+            _token.reset(before)
+
+    return run
+
+
 @contextmanager
 def acting_as(user: AbstractBaseUser | None) -> Iterator[None]:
     """Let what happens in a `with` block be done by a user, or by Pulp itself."""
@@ -99,6 +125,8 @@ def note_act(
     """
     if take_back(verb, instance, **details):
         return
+    if token := _token.get():
+        details = {"token": token, **details}
     actor, task, prn = get_current_authenticated_user(), Task.current(), get_prn(instance)
     CondaAct.objects.create(
         verb=verb,

@@ -32,10 +32,10 @@ class CondaActSerializer(ModelSerializer):
         help_text=_(
             "Facts about the act, by verb: 'fields' are the names of the fields that were "
             "updated; 'version' is the number of a repository version, 'packages' are the "
-            "first packages that a user uploaded for it, of 'package_count', and 'token' is the "
-            "name of the token that was used; 'entry', 'kind', 'outcome' "
-            "and 'state' are those of the history of a stage; 'role' was given to or taken from "
-            "'user' or 'group', 'all_domains' if it is for all of them."
+            "first packages that a user uploaded for it, of 'package_count'; 'entry', 'kind', "
+            "'outcome' and 'state' are those of the history of a stage; 'role' was given to or "
+            "taken from 'user' or 'group', 'all_domains' if it is for all of them. 'token' is the "
+            "name of the token by which the user did it."
         ),
         read_only=True,
     )

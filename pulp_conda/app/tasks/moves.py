@@ -12,9 +12,11 @@ from pulp_conda.app.lifecycle.moves import (
     signed,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.models.act import named_by_token
 from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, MoveOutcome
 
 
+@named_by_token
 def promote(
     stage_pk: str,
     source_pk: str,

@@ -11,12 +11,14 @@ from pulp_conda.app.lifecycle.packages import (
     state_of,
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
+from pulp_conda.app.models.act import named_by_token
 from pulp_conda.app.solving.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
 from pulp_conda.channel.selection.closure import Bounds
 
 
+@named_by_token
 def promote_packages(
     stage_pk: str,
     source_pk: str,

@@ -12,6 +12,10 @@ from pulp_conda.app.viewsets.requests import CheckedRequests
 class CondaActFilter(BaseFilterSet):
     actor = CharFilter(field_name="actor_name", help_text="The name of a user.")
 
+    token = CharFilter(
+        field_name="details__token", help_text="The name of the token by which it was done."
+    )
+
     # Not a filter for choices: an unknown word finds nothing, and is no error.
     verb = CharFilter(help_text="Filter results where verb matches value")
 

@@ -337,6 +337,9 @@ class CondaLifecycleViewSet(
     ) -> Response:
         """Dispatch a task that moves a stage. A lifecycle has one such task at a time."""
         check_token(self.request, TokenScope.PROMOTE, data["stage"].distribution)
+        token = self.request.auth
+        if isinstance(token, CondaToken):
+            arguments["token_name"] = token.name
         own_repository = data["stage"].repository
         dispatched = dispatch(
             task,

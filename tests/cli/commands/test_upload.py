@@ -196,3 +196,41 @@ def test_paths_without_packages_are_said_before_anything_is_sent(
     outcome = cli("conda", "channel", "upload", channel, tmp_path / path)
     assert outcome.exit_code == 2
     assert reason in outcome.stderr and path in outcome.stderr
+
+
+def test_a_robot_uploads_by_a_token_for_its_channel_alone(
+    cli, pulp, channel, folder, tmp_path, unique
+):
+    other = f"{channel}-other"
+    cli.ok("conda", "channel", "create", other)
+    robot = cli.json("conda", "robot", "create", "--name", unique)["username"]
+    for name in (channel, other):
+        cli.ok("conda", "channel", "grant", name, "--role", "uploader", "--user", robot)
+    make = ("conda", "token", "create", "--owner", robot, "--channel", channel)
+    secrets = {
+        scope: cli.json(*make, "--name", scope, "--scope", scope)["token"]
+        for scope in ("upload", "read")
+    }
+
+    by = {
+        scope: cli.configured(tmp_path / scope, username="__token__", password=secret)
+        for scope, secret in secrets.items()
+    }
+    # The second file in pieces, which a token cannot send.
+    report = by["upload"].json("conda", "channel", "upload", channel, folder)
+    assert (report["version"], len(report["added"])) == (1, 3)
+    large = write(
+        tmp_path / "large", make_package(f"large-{unique}", files={"x": os.urandom(9000)})
+    )
+    upload = ("conda", "channel", "upload", "--chunk-size", "1kB")
+    assert by["upload"].json(*upload, channel, large)["added"] == [str(large)]
+    assert "CND0091" not in by["upload"].ok(*upload, channel, large).stderr
+
+    assert "There is no conda repository" in by["upload"](*upload, other, large).stderr
+    assert "The token may not do this" in by["read"](*upload, channel, large).stderr
+    # It opens nothing else.
+    assert "The token may not do this" in by["upload"]("conda", "remote", "list").stderr
+    repository = pulp.get("repositories/conda/conda/", name=channel)["results"][0]
+    acts = pulp.get("conda/acts/", resource=repository["prn"], verb="changed_content")["results"]
+    assert [(act["actor"], act["details"]["token"]) for act in acts] == [(robot, "upload")] * 2
+    assert pulp.get("conda/acts/", token="upload", actor=robot)["count"] == 2

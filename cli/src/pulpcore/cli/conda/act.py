@@ -34,6 +34,7 @@ def act(ctx: click.Context, pulp_ctx: PulpCLIContext, /) -> None:
 
 @act.command("list")
 @click.option("--actor", help=_("Only what this user did."))
+@click.option("--token", help=_("Only what was done by a token of this name."))
 @click.option("--verb", type=click.Choice(values_of(ActVerb)), help=_("Only acts of this kind."))
 @click.option("--name", "resource_name", help=_("Only what was done to objects of this name."))
 @click.option("--resource", help=_("Only what was done to the object with this PRN."))
