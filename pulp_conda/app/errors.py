@@ -60,6 +60,10 @@
     │   └── NotServedYet            CND0113
     ├── NoSuchEnvironment       CND0130
     ├── NotPublished            CND0131
+    ├── PlatformNotMirrored     CND0145
+    ├── NoSelection             CND0146
+    ├── NoSuchBaseChannel       CND0147
+    ├── BaseChannelCycle        CND0148
     └── RefreshError            a channel that is refreshed again and again
         ├── NothingToRefresh        CND0151
         ├── RefreshStopped          CND0152
@@ -612,6 +616,46 @@ class NotPublished(ChannelError):
     message = _(
         "version {version} of repository '{repository}' is not published, so no environment is "
         "solved on it. Publish it with 'pulp conda publication create', and ask again."
+    )
+
+
+class PlatformNotMirrored(ChannelError):
+    """An environment of a selection is for a platform that the upstream lacks."""
+
+    code = "CND0145"
+    message = _(
+        "{name} is for '{platform}', and the sync takes {platforms}. Nothing was changed. "
+        "Add the subdir to the remote if the upstream has it, or leave the environment out."
+    )
+
+
+class NoSelection(ChannelError):
+    """A plan was asked for, and there is nothing to plan."""
+
+    code = "CND0146"
+    message = _(
+        "repository '{repository}' has no selection, so a sync takes all that its remote takes. "
+        "Give a 'selection' with the request, or set one at the repository."
+    )
+
+
+class NoSuchBaseChannel(ChannelError):
+    """A selection names a base channel that this server does not have."""
+
+    code = "CND0147"
+    message = _(
+        "this server has no channel '{channel}' that can be a base channel. Name the base path of "
+        "a distribution, as 'pulp conda distribution list' shows it."
+    )
+
+
+class BaseChannelCycle(ChannelError):
+    """A repository would be a base channel of itself, perhaps through others."""
+
+    code = "CND0148"
+    message = _(
+        "channel '{channel}' serves repository '{repository}' itself, so it cannot be a base "
+        "channel of it, also not through other channels. Take it out of 'base_channels'."
     )
 
 

@@ -67,6 +67,9 @@ selection.matching             the packages that specs match
 selection.pool                 the packages of a source and a target, and what a dependency takes
 selection.survey               what could be installed at all, without solving
 selection.closure              what comes along, so that it can be installed: with a solver
+selection.rules                how much a curated mirror takes, and what may never be in it
+selection.curation             which packages of an upstream a curated mirror has
+selection.selected             what was selected, and why
 
 The changes between two states, and messages about them:
 

@@ -52,7 +52,12 @@
         ├── NotInstallable          CND0126
         ├── TooManyRoots            CND0127
         ├── NotProven               CND0128
-        └── SolverGaveUp            CND0129
+        ├── SolverGaveUp            CND0129
+        ├── RootMatchesNothing      CND0140
+        ├── ContradictorySpecs      CND0141
+        ├── BoundLeavesNothing      CND0142
+        ├── LockedFilesMissing      CND0143
+        └── SelectionTooLarge       CND0144
 
 An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
 tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
@@ -640,6 +645,56 @@ class SolverGaveUp(ClosureError):
         "the solver has no answer for '{specs}' on {platform}: {reason}. Nothing was changed. "
         "If it reached a limit, raise CONDA_SOLVER_SECONDS or CONDA_SOLVER_MEMORY; "
         "with 'with_dependencies' false, nothing is solved."
+    )
+
+
+class RootMatchesNothing(ClosureError):
+    """A root of a selection matches no package of the upstream."""
+
+    code = "CND0140"
+    message = _(
+        "'{spec}' matches no package of the upstream. {hint}. Nothing was changed. Correct the "
+        "spec, or add the subdir that has it to the remote."
+    )
+
+
+class ContradictorySpecs(ClosureError):
+    """Specs of one group are about the same name, and no package satisfies all of them."""
+
+    code = "CND0141"
+    message = _(
+        "no package '{name}' satisfies {specs} together. Nothing was changed. Give the specs in "
+        "groups of their own, or in 'for_each'."
+    )
+
+
+class BoundLeavesNothing(ClosureError):
+    """A root of a selection can be installed from the upstream, and a bound forbids it."""
+
+    code = "CND0142"
+    message = _(
+        "'{spec}' cannot be installed within the bounds: {reason}. Nothing was changed. "
+        "It can with {change}."
+    )
+
+
+class LockedFilesMissing(ClosureError):
+    """The upstream lacks files of a lock file that is a root of a selection."""
+
+    code = "CND0143"
+    message = _(
+        "{name} cannot be mirrored whole: {reasons}. Nothing was changed. Take the upstream that "
+        "the lock file was made from, name the other channel in 'base_channels', or lock again."
+    )
+
+
+class SelectionTooLarge(ClosureError):
+    """More was selected than the selection allows."""
+
+    code = "CND0144"
+    message = _(
+        "the selection has {packages} packages with {bytes} bytes, which is more than '{key}' "
+        "{limit} allows. Nothing was downloaded. Look at the plan, and ask for less or allow more."
     )
 
 

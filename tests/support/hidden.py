@@ -66,6 +66,9 @@ REFERS_TO = {
 # Bodies that are texts in the schema, and are references.
 TEXTS = {"add_content_units.[]", "remove_content_units.[]"}
 
+# Those that are base paths of channels.
+CHANNELS = {"channels.[]", "selection.base_channels.[]"}
+
 # Objects without properties in the schema, each with a function that puts the base path of a
 # channel where the object can name one. None: there is no such place.
 FREE_FORM = {
@@ -77,6 +80,7 @@ FREE_FORM = {
     "instructions": None,
     "overrides": None,
     "pulp_labels": None,
+    "selection.machines.[]": None,
     "stages.[].gates": [
         lambda path: [{"name": "g", "kind": "environments", "channels": [path]}],
         lambda path: [{"name": "g", "kind": "environments", "channels": [path, path]}],
@@ -267,7 +271,7 @@ class Place:
         """What of an object can stand here: its href or PRN for references, or another fact."""
         if self.where == "path":
             return "pk"
-        if self.form is not None or self.name == "channels.[]":
+        if self.form is not None or self.name in CHANNELS:
             return "base_path"
         return FACTS.get(self.name) if self.where == "query" else None
 
@@ -330,7 +334,7 @@ def places(schema, api):
                     free_form.add(name)
                     for form in range(len(FREE_FORM.get(name) or ())):
                         found.append(Place(method, path, "body", name, form))
-                elif property_.get("format") == "uri" or name in TEXTS | {"channels.[]"}:
+                elif property_.get("format") == "uri" or name in TEXTS | CHANNELS:
                     found.append(Place(method, path, "body", name))
     assert free_form == FREE_FORM.keys()
     for place in found:

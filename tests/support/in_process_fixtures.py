@@ -5,9 +5,11 @@ from uuid import uuid4
 import pytest
 
 import tests.support.django_setup  # noqa: F401
+from pulp_conda.app.sync import curated
 from tests.support import databases
 from tests.support.builders import make_package
 from tests.support.glue import in_process_glue
+from tests.support.trying import solve_by_trying
 
 SETTINGS = {
     # A program of the solver takes a while to start, and does several platforms one after the
@@ -94,3 +96,11 @@ def make_packages(upload_once, word):
         return [upload_once(f"{name}-{word}") for name in names]
 
     return make
+
+
+@pytest.fixture
+def tiny_solver(monkeypatch):
+    """Let syncs of selections solve in this process, since a program needs half a second to start.
+    It knows no constraints of a machine.
+    """
+    monkeypatch.setattr(curated, "ask", solve_by_trying)

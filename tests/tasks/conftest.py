@@ -7,6 +7,7 @@ from tests.support.in_process_fixtures import (  # noqa: F401
     make_repository,
     pulp,
     stack,
+    tiny_solver,
     upload_once,
     word,
 )

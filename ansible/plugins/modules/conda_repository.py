@@ -49,6 +49,15 @@ options:
     description: Whether to publish sharded repodata. Without shards, mamba sees each move of a
       stage at once instead of a day later.
     type: bool
+  selection:
+    description:
+      - What a sync takes from the upstream, with what that needs. It has C(groups) of C(specs),
+        C(environments) and C(lock_files), and the bounds C(with_dependencies), C(newest),
+        C(for_each), C(machines), C(base_channels), C(builds), C(prereleases), C(track_features),
+        C(min_age_days), C(max_age_days), C(keep_days), C(max_packages) and C(max_bytes).
+      - Keys that are not given stay as they are. In a new selection, they have the default of the
+        server. An empty dictionary removes the selection.
+    type: dict
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -64,6 +73,18 @@ EXAMPLES = r"""
     remote: forge
     autopublish: true
     retain_repo_versions: 30
+
+- name: Manage a repository that mirrors what two groups of packages need
+  pulp.conda.conda_repository:
+    name: tools
+    remote: forge
+    autopublish: true
+    selection:
+      with_dependencies: true
+      groups:
+        - specs: [numpy >=2, pandas]
+        - specs: [ruff, pre-commit]
+      for_each: [python 3.12.*, python 3.13.*]
 
 - name: Delete a repository and its versions
   pulp.conda.conda_repository:
@@ -85,6 +106,11 @@ repository:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STATE, results, run
 
+try:
+    from pulp_glue.conda.selection import merge_selection
+except ImportError:
+    pass  # the module reports this when it runs
+
 _FIELDS = (
     "description",
     "autopublish",
@@ -105,6 +131,12 @@ def work(module):
     if module.params["subdirs"] is not None:
         # An empty text clears it.
         desired["subdirs"] = list(dict.fromkeys(module.params["subdirs"])) or ""
+    if module.params["selection"] is not None:
+        there = (module.existing(repository) or {}).get("selection")
+        wanted = module.params["selection"]
+        # An empty text clears it.
+        merged = merge_selection(there, wanted) if wanted else ""
+        desired |= {} if merged is None else {"selection": merged}
     desired["remote"] = module.href("Remote", module.params["remote"])
     changed, before, after = module.converge(repository, desired)
     return results(changed, before, after, repository=after)
@@ -124,6 +156,7 @@ def main():
             "legacy_metadata": {"type": "bool"},
             "subdirs": {"type": "list", "elements": "str"},
             "shards": {"type": "bool"},
+            "selection": {"type": "dict"},
             **LABELS,
             **STATE,
         },

@@ -53,6 +53,8 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         subdirs (list): The subdirs that clients find, also as long as they have no packages; None
             for `DEFAULT_SUBDIRS`. Subdirs with packages are always there.
         shards (bool): Publish sharded repodata (CEP 16).
+        selection (dict): What a sync takes from the upstream, with what that needs: the fields of
+            `CondaSelectionSerializer`. None to take all that the remote takes.
         last_sync (dict): What the last sync saw, so that an unchanged upstream costs one request
             per subdir.
     """
@@ -67,6 +69,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     legacy_metadata = models.BooleanField(default=False)
     subdirs = ArrayField(models.TextField(), null=True)
     shards = models.BooleanField(default=True)
+    selection = models.JSONField(null=True)
     last_sync = models.JSONField(default=dict)
 
     class Meta:
@@ -111,9 +114,13 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         """Return the versions that must not go: what distributions serve, and what stages served
         lately.
         """
-        of_stages = self.versions.filter(is_kept("publication__conda_historyentry__"))
+        of_stages = self.staged_versions()
         protected = Q(pk__in=super().protected_versions().values("pk"))
         return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
+
+    def staged_versions(self) -> models.QuerySet:
+        """Return the versions that stages serve or served lately."""
+        return self.versions.filter(is_kept("publication__conda_historyentry__")).distinct()
 
     def new_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
         """Begin a version as pulpcore does, without taking the keys of a million packages through

@@ -34,6 +34,7 @@ from .refresh import CondaRefreshRunSerializer, CondaRefreshSerializer
 from .remote import CondaRemoteSerializer
 from .repository import (
     CondaModifySerializer,
+    CondaPlanSerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "CondaPackageSerializer",
     "CondaPackageUploadSerializer",
     "CondaPatchDiffSerializer",
+    "CondaPlanSerializer",
     "CondaPatchSerializer",
     "CondaPatchSummarySerializer",
     "CondaPromotePackagesSerializer",

@@ -14,6 +14,7 @@ from pulpcore.plugin.serializers import (
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin, visible_content
+from pulp_conda.app.serializers.selection import SelectionField
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.relations import check_relations
@@ -75,6 +76,17 @@ class CondaRepositorySerializer(
         required=False,
     )
 
+    selection = SelectionField(
+        help_text=_(
+            "What a sync takes from the upstream, with what that needs, after the remote's "
+            "'includes' and 'excludes'. It is replaced as a whole. The default, null, takes all "
+            "that the remote takes."
+        ),
+        allow_null=True,
+        default=None,
+        required=False,
+    )
+
     subdirs = serializers.ListField(
         child=serializers.CharField(max_length=32),
         max_length=100,
@@ -104,6 +116,7 @@ class CondaRepositorySerializer(
             "legacy_metadata",
             "subdirs",
             "shards",
+            "selection",
         )
         model = CondaRepository
 
@@ -140,6 +153,44 @@ class CondaSyncSerializer(StrictFields, VisibleReferencesMixin, RepositorySyncUR
         ),
         default=False,
         required=False,
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "What numpy would bring, and why",
+            value={
+                "selection": {
+                    "groups": [{"specs": ["python 3.13.*", "numpy"]}],
+                    "with_dependencies": True,
+                },
+                "why": ["libblas"],
+            },
+            request_only=True,
+        )
+    ]
+)
+class CondaPlanSerializer(StrictFields, VisibleReferencesMixin, RepositorySyncURLSerializer):
+    """Which selection to plan. Nothing is changed, and no package is downloaded."""
+
+    mirror = None
+
+    selection = SelectionField(
+        help_text=_(
+            "The selection to plan. The default is that of the repository, so another one can be "
+            "tried before it is set."
+        ),
+        required=False,
+    )
+    why = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        max_length=100,
+        help_text=_(
+            "Names, file names or paths of packages, for example ['libblas']. The report has the "
+            "shortest way from a root to each, or what keeps it out."
+        ),
+        default=list,
     )
 
 

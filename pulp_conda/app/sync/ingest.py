@@ -86,6 +86,18 @@ CREATE TEMP TABLE conda_removed AS
     EXCEPT SELECT content FROM conda_seen
 """
 
+# They count as added, so that nothing removes them.
+_KEEP = f"""
+INSERT INTO conda_seen
+SELECT member.content_id, package.subdir, package.filename, true
+FROM {packages_of_latest()}
+WHERE package.subdir || '/' || package.filename = ANY(%(paths)s)
+    AND NOT EXISTS (
+        SELECT FROM conda_seen
+        WHERE conda_seen.subdir = package.subdir AND conda_seen.filename = package.filename
+    )
+"""
+
 # Removes packages whose name was looked at, and which the upstream does not have any more. Blocked
 # packages stay: the sync did not look for them in the upstream.
 _REMOVE_NAMES = f"""
@@ -258,6 +270,15 @@ class Ingest:
             self._all_new = batch.store(some, self._facts, self._all_new) and self._all_new
             self._has_sidecars |= any(package.record.attestations_sha256 for package in some)
             yield len(some)
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Keep packages of the latest version, after all were added, as if they were added again.
+
+        Args:
+            paths: Their paths in the channel. Those that the version does not have are ignored.
+        """
+        if paths:
+            self._execute(_KEEP, paths=list(paths))
 
     def drop_doubles(self) -> list[tuple[str, str]]:
         """Keep one record for each file, after all were added.

@@ -42,7 +42,7 @@ def synchronize(
     """
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
-    with _naming(remote):
+    with naming(remote):
         version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
     _publish_if_missing(repository)
     remove_unused_sidecars()
@@ -50,11 +50,15 @@ def synchronize(
         log.info("Synced '%s' from '%s': nothing changed", repository.name, remote.name)
         return None
     log.info("Synced '%s' from '%s': version %s", repository.name, remote.name, version.number)
-    return named_version(version)
+    result = named_version(version)
+    if repository.selection:
+        repository.refresh_from_db(fields=["last_sync"])
+        result["selection"] = repository.last_sync["selected"]["report"]
+    return result
 
 
 @contextmanager
-def _naming(remote: CondaRemote) -> Iterator[None]:
+def naming(remote: CondaRemote) -> Iterator[None]:
     """Let errors say at which remote they happened."""
     try:
         yield

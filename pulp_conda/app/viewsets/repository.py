@@ -26,7 +26,7 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app import team
 from pulp_conda.app.access import model_policy, model_roles, reader_role, statement, version_policy
 from pulp_conda.app.authentication import TokenScopes
-from pulp_conda.app.errors import NotAllManaged, UnknownFile
+from pulp_conda.app.errors import NoSelection, NotAllManaged, UnknownFile
 from pulp_conda.app.models import CondaLifecycle, CondaRepository, CondaToken
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
@@ -36,6 +36,7 @@ from pulp_conda.app.serializers import (
     CondaImportLockSerializer,
     CondaMemberSerializer,
     CondaModifySerializer,
+    CondaPlanSerializer,
     CondaRepositorySerializer,
     CondaSyncSerializer,
     CondaUploadAnswerSerializer,
@@ -48,6 +49,7 @@ from pulp_conda.app.serializers.lock import Source
 from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.modify import modify
+from pulp_conda.app.tasks.plan import plan
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.uploading.batches import Batch
 from pulp_conda.app.versions.state import VersionState
@@ -91,6 +93,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
             # Who may add packages only, does not replace one.
             statement("upload", "condarepository", "upload", "replaces_nothing"),
             statement("find_lock_file", "condarepository", "view", view=False),
+            statement("plan", "condarepository", "sync"),
             statement(["grant", "revoke", "members"], "condarepository", "manage_roles"),
         ],
     )
@@ -131,6 +134,39 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 "mirror": serializer.validated_data["mirror"],
                 "optimize": serializer.validated_data["optimize"],
                 "allow_mass_removal": serializer.validated_data["allow_mass_removal"],
+            },
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Plan a selection",
+        description="Trigger a task that says what a sync of a selection would take from the "
+        "upstream, before any package is downloaded: packages and bytes in all, per platform and "
+        "per root, what is left out and by which rule, and what stays unmet. The result of the "
+        "task is the report. Nothing is changed.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaPlanSerializer)
+    def plan(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        repository = self.get_object()
+        serializer = CondaPlanSerializer(
+            data=request.data, context={"request": request, "repository_pk": pk}
+        )
+        serializer.is_valid(raise_exception=True)
+        data = serializer.validated_data
+        remote = data.get("remote", repository.remote)
+        selection = data.get("selection", repository.selection)
+        if selection is None:
+            with channel_errors_as_validation():
+                raise NoSelection(repository=repository.name)
+        task = dispatch(
+            plan,
+            shared_resources=[repository, remote],
+            kwargs={
+                "remote_pk": str(remote.pk),
+                "repository_pk": str(repository.pk),
+                "selection": selection,
+                "why": data["why"],
             },
         )
         return OperationPostponedResponse(task, request)

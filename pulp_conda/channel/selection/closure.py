@@ -13,7 +13,7 @@ union:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import NamedTuple, Protocol, TypeAlias
@@ -59,10 +59,61 @@ class Bounds:
         newest: How many releases for each dependency: the newest ones that it takes. 0 means all.
         virtual_packages: Changes to what a machine of a platform is assumed to have, as versions by
             name. None removes a virtual package.
+        all_builds: Take all builds of a release, and not only the newest of each variant.
+        all_prereleases: Treat prereleases as other releases. Otherwise they are taken if there is
+            nothing else.
+        all_features: The same for packages that have `track_features`.
+        not_before: Take what is older only if there is nothing else, in milliseconds since 1970.
     """
 
     newest: int = 2
     virtual_packages: Mapping[str, str | None] = field(default_factory=dict)
+    all_builds: bool = False
+    all_prereleases: bool = False
+    all_features: bool = False
+    not_before: int | None = None
+
+    def prefer(self, pool: Pool, name: str, takes: int) -> int:
+        """Return of some packages of a name those that are taken: the newest releases, and of each
+        the newest build of each variant.
+        """
+        packages = dict(zip(numbers(takes), pool.of(name, takes), strict=True))
+        common = set(map(id, self.without_odd(packages.values(), with_features=False)))
+        packages = {n: one for n, one in packages.items() if id(one) in common}
+        versions = sorted(
+            {one.candidate.version for one in packages.values()}, key=VersionKey, reverse=True
+        )
+        newest = set(versions[: self.newest or None])
+        best: dict[tuple[str, str, str], int] = {}
+        for one in packages.values():
+            variant = _variant(one)
+            best[variant] = max(best.get(variant, 0), one.candidate.build_number)
+        return sum(
+            1 << number
+            for number, one in packages.items()
+            if one.candidate.version in newest
+            and (self.all_builds or one.candidate.build_number == best[_variant(one)])
+        )
+
+    def without_odd(self, packages: Iterable[Package], with_features: bool = True) -> list[Package]:
+        """Return packages without those that are taken only if there is nothing else."""
+        packages = list(packages)
+        for is_odd in self._odd(with_features):
+            packages = [one for one in packages if not is_odd(one)] or packages
+        return packages
+
+    def _odd(self, with_features: bool) -> Iterator[Callable[[Package], bool]]:
+        """Yield what tells the packages that are taken only if there is nothing else."""
+        if not self.all_prereleases:
+            yield is_prerelease
+        if not self.all_features and not with_features:
+            yield has_features
+        if self.not_before is not None:
+            yield self._is_old
+
+    def _is_old(self, package: Package) -> bool:
+        indexed = package.candidate.indexed_timestamp
+        return indexed is not None and self.not_before is not None and indexed < self.not_before
 
     def machine(self, platform: str) -> Machine:
         changes = {
@@ -126,23 +177,35 @@ class Closure:
         not_installable: Sentences about roots that cannot be installed on all platforms that have
             packages of them.
         size: The bytes of the packages.
+        sets: All that was chosen, with what the target has already: sets of packages by name.
     """
 
     packages: list[Candidate]
     unmet: list[Unmet]
     not_installable: list[str] = field(default_factory=list)
     size: int = 0
+    sets: Sets = field(default_factory=dict)
 
 
 # Sentences about roots that cannot be installed, by the text of their specs.
 _Problems: TypeAlias = dict[str, list[str]]
 
 
-def select_closure(roots: Sequence[Root], pool: Pool, bounds: Bounds, solve: Solve) -> Closure:
+def select_closure(
+    roots: Sequence[Root],
+    pool: Pool,
+    bounds: Bounds,
+    solve: Solve,
+    platforms: Sequence[str] = (),
+) -> Closure:
     """Return packages of the source that roots want, with what they need and the target lacks.
 
     Roots of different names are wanted together, and roots of one name are alternatives. A root
     whose name is a pattern is wanted by itself.
+
+    Args:
+        platforms: Where the roots have to be installed, on each of these. Empty means those that
+            have packages of them, and one of these is enough.
 
     Raises:
         TooManyRoots: There would be too many questions to the solver.
@@ -158,18 +221,19 @@ def select_closure(roots: Sequence[Root], pool: Pool, bounds: Bounds, solve: Sol
     done: set[str] = set()
     for group in groups:
         made_before: list[_Group] = []
-        for platform in _platforms(pool, group):
-            made = _Group(pool, platform, bounds, group, solve, names)
+        for platform in platforms or platforms_of(pool, group):
+            made = _Group(pool, platform, bounds, group, solve, names, bool(platforms))
             if not any(made.is_like(other) for other in made_before):
                 for name, which in made.select().items():
                     chosen[name] = chosen.get(name, 0) | which
                 made_before.append(made)
+            if platforms and (failed := made.problems):
+                raise _not_installable(failed)
             done |= made.done
             for spec, reasons in made.problems.items():
                 problems.setdefault(spec, []).extend(reasons)
     if failed := {spec: reasons for spec, reasons in problems.items() if spec not in done}:
-        spec, reasons = next(iter(failed.items()))
-        raise NotInstallable(specs=spec, reason=listed(list(dict.fromkeys(reasons)), most=3))
+        raise _not_installable(failed)
     added = {
         name: which & pool.from_source(name) & ~pool.there(name) for name, which in chosen.items()
     }
@@ -179,7 +243,13 @@ def select_closure(roots: Sequence[Root], pool: Pool, bounds: Bounds, solve: Sol
         list(_unmet(pool, packages, chosen)),
         [reason for reasons in problems.values() for reason in reasons],
         sum(package.size for package in packages),
+        chosen,
     )
+
+
+def _not_installable(problems: _Problems) -> NotInstallable:
+    spec, reasons = next(iter(problems.items()))
+    return NotInstallable(specs=spec, reason=listed(list(dict.fromkeys(reasons)), most=3))
 
 
 class _Group:
@@ -198,12 +268,14 @@ class _Group:
         roots: Sequence[Root],
         solve: Solve,
         names: str,
+        is_needed: bool,
     ) -> None:
         self._pool = pool
         self._bounds = bounds
         self._platform = platform
         self._solve = solve
         self._machine = bounds.machine(platform)
+        self._is_needed = is_needed
         self.done: set[str] = set()
         self.problems: _Problems = {}
         # What a pattern matches is not wanted together.
@@ -239,7 +311,10 @@ class _Group:
         answers = self._ask_source(list(self._questions()))
         self._judge(answers)
         seeds = self._sets(path for answer in answers.values() for path in answer.paths or ())
-        start = {root.name: self._prefer(root.name, survey.wanted(root)) for root in survey.roots}
+        start = {
+            root.name: self._bounds.prefer(self._pool, root.name, survey.wanted(root))
+            for root in survey.roots
+        }
         chosen = survey.close(start, self._choose, prefer_base=True)
         # A solution has all that it needs, so its dependencies get nothing more.
         for name, which in seeds.items():
@@ -255,7 +330,7 @@ class _Group:
             if not dead:
                 return survey
             for root in dead:
-                if survey.is_here(root):
+                if self._is_needed or survey.is_here(root):
                     self._note(root.query.spec, survey.reason_against(root))
             # Without them, the others may be possible.
             roots = [root for root in roots if root not in dead]
@@ -286,7 +361,8 @@ class _Group:
 
     def _releases(self, root: Root) -> list[Question]:
         """Return a question for each of the newest releases of a root."""
-        packages = self._pool.of(root.name, self._survey.wanted(root))
+        packages = list(self._pool.of(root.name, self._survey.wanted(root)))
+        packages = self._bounds.without_odd(packages)
         versions = {package.candidate.version for package in packages}
         newest = sorted(filter(_is_version, versions), key=VersionKey, reverse=True)
         count = min(self._bounds.newest or 2, _MOST_RELEASES)
@@ -362,7 +438,7 @@ class _Group:
 
     def _choose(self, name: str, takes: int) -> int:
         """Return the packages that a dependency shall have, of those that it takes."""
-        return self._prefer(name, self._fitting(name, takes))
+        return self._bounds.prefer(self._pool, name, self._fitting(name, takes))
 
     def _fitting(self, name: str, takes: int) -> int:
         """Return packages, and of each release only the builds that the target has all for, if
@@ -377,27 +453,6 @@ class _Group:
             1 << number
             for number, one in packages
             if number in complete or one.candidate.version not in releases
-        )
-
-    def _prefer(self, name: str, takes: int) -> int:
-        """Return of some packages the newest releases, and of these the newest build of each
-        variant.
-        """
-        packages = dict(zip(numbers(takes), self._pool.of(name, takes), strict=True))
-        for is_odd in (_is_prerelease, _has_features):
-            packages = {n: one for n, one in packages.items() if not is_odd(one)} or packages
-        versions = sorted(
-            {one.candidate.version for one in packages.values()}, key=VersionKey, reverse=True
-        )
-        newest = set(versions[: self._bounds.newest or None])
-        best: dict[tuple[str, str, str], int] = {}
-        for one in packages.values():
-            variant = _variant(one)
-            best[variant] = max(best.get(variant, 0), one.candidate.build_number)
-        return sum(
-            1 << number
-            for number, one in packages.items()
-            if one.candidate.version in newest and one.candidate.build_number == best[_variant(one)]
         )
 
     def _sets(self, paths: Iterable[str]) -> dict[str, int]:
@@ -457,8 +512,8 @@ def _groups(roots: Sequence[Root]) -> Iterator[list[Root]]:
     yield from patterns.values()
 
 
-def _platforms(pool: Pool, group: Sequence[Root]) -> list[str]:
-    """Return the platforms that the roots are for."""
+def platforms_of(pool: Pool, group: Sequence[Root]) -> list[str]:
+    """Return the platforms that roots are for."""
     platforms = {platform for root in group for platform in _platforms_of(pool, root)}
     return sorted(platforms) or list(_COMMON_PLATFORMS)
 
@@ -507,11 +562,13 @@ def _is_version(text: str) -> bool:
     return VersionKey(text).is_version
 
 
-def _is_prerelease(package: Package) -> bool:
+def is_prerelease(package: Package) -> bool:
+    """Say whether the version of a package is that of a prerelease."""
     return bool(_PRERELEASE.search(package.candidate.version))
 
 
-def _has_features(package: Package) -> bool:
+def has_features(package: Package) -> bool:
+    """Say whether clients take a package only if they must."""
     return package.has_features
 
 

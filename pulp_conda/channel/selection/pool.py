@@ -102,10 +102,21 @@ class Pool:
     selected. If both have another file or another record at the same path, the one of the target
     counts, unless the one of the source is `wanted`. Of a build in both formats, only the `.conda`
     counts, as for clients, unless only the other one is wanted.
+
+    Args:
+        is_withheld: Says of a name that neither has whether the source has packages of it that
+            may not be selected. Then no other channel is expected to have them.
     """
 
-    def __init__(self, source: Lookup, target: Lookup, wanted: Callable[[Candidate], bool]) -> None:
+    def __init__(
+        self,
+        source: Lookup,
+        target: Lookup,
+        wanted: Callable[[Candidate], bool],
+        is_withheld: Callable[[str], bool] = lambda name: False,
+    ) -> None:
         self._source, self._target, self._wanted = source, target, wanted
+        self._is_withheld = is_withheld
         self._packages: dict[str, list[Package]] = {}
         self._there: dict[str, int] = {}
         self._from_source: dict[str, int] = {}
@@ -167,6 +178,11 @@ class Pool:
         """Return the packages of a name."""
         return self._packages[name]
 
+    @property
+    def names(self) -> list[str]:
+        """The names whose packages were loaded and are there."""
+        return [name for name, packages in self._packages.items() if packages]
+
     def count(self, name: str) -> int:
         return len(self._packages[name])
 
@@ -205,7 +221,8 @@ class Pool:
             dependency.name,
             self._takes(dependency),
             dependency.conditional,
-            is_external=not self._packages[dependency.name],
+            is_external=not self._packages[dependency.name]
+            and not self._is_withheld(dependency.name),
         )
 
     def _takes(self, dependency: Dependency) -> int:

@@ -8,10 +8,11 @@ is out cannot be installed, but not all that is left can be.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pulp_conda.channel.errors import shown
 from pulp_conda.channel.layout import NOARCH
-from pulp_conda.channel.matchspec import Query
+from pulp_conda.channel.matchspec import Query, Queryable
 from pulp_conda.channel.selection.pool import Machine, Package, Pool, Requirement, numbers
 from pulp_conda.channel.versions import VersionKey
 
@@ -22,6 +23,16 @@ _LONGEST_CHAIN = 6
 Sets = Mapping[str, int]
 
 
+class Wish(Protocol):
+    """Says which packages are wanted. `Query` is one."""
+
+    @property
+    def spec(self) -> str: ...
+    @property
+    def exact_name(self) -> str | None: ...
+    def matches(self, record: Queryable, /) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Root:
     """Packages of one name that are wanted.
@@ -29,10 +40,12 @@ class Root:
     Attributes:
         name: The name of the packages.
         query: Says which of them are wanted. Its spec may have a pattern for the name.
+        of_target: Whether packages that only the target has will do.
     """
 
     name: str
-    query: Query
+    query: Wish
+    of_target: bool = False
 
     @property
     def is_pattern(self) -> bool:
@@ -141,6 +154,16 @@ class Survey:
             requirement = self._requirement(text)
             if requirement is not None and requirement.is_external:
                 yield text
+
+    def reason_against_name(self, name: str) -> str | None:
+        """Say why no package of a name could be installed, as the end of a sentence. None if one
+        could, or if the roots do not lead to the name.
+        """
+        if self.live.get(name, 1):
+            return None
+        packages = self.pool.all(name)
+        here = [package for package in packages if self._is_beside(package)]
+        return self._reason(here) if here else f"there is no package for {self.platform}"
 
     def reason_against(self, root: Root) -> str:
         """Say why no package of a root could be installed, as the end of a sentence."""
@@ -284,7 +307,7 @@ def expand(queries: Iterable[Query], names: Callable[[], Iterable[str]]) -> Iter
 def _wanted(pool: Pool, root: Root) -> int:
     """Return which packages of the source a root wants."""
     matching = pool.where(root.name, lambda package: root.query.matches(package.candidate))
-    return matching & pool.from_source(root.name)
+    return matching if root.of_target else matching & pool.from_source(root.name)
 
 
 def _is_virtual(name: str) -> bool:

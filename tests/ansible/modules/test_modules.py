@@ -30,6 +30,7 @@ CREATED = {
         "retain_repo_versions": 30,
         "channel_relations": {"base": "../forge"},
         "subdirs": ["linux-64", "zos-z", "linux-64"],
+        "selection": {"groups": [{"specs": ["numpy >=2"]}], "keep_days": 5},
     },
     "conda_environment": {
         "repository": "{}",
@@ -69,7 +70,13 @@ CREATED = {
 }
 CHANGES = {
     "conda_remote": {"includes": []},
-    "conda_repository": {"remote": "", "retain_repo_versions": 0, "subdirs": [], "shards": False},
+    "conda_repository": {
+        "remote": "",
+        "retain_repo_versions": 0,
+        "subdirs": [],
+        "shards": False,
+        "selection": {},
+    },
     "conda_environment": {"source": "hello >=2\n"},
     "conda_distribution": {
         "notices": [],
@@ -82,7 +89,7 @@ CHANGES = {
 # What the diffs of these changes are to show, and nothing else.
 SHOWN = {
     "conda_remote": {"includes"},
-    "conda_repository": {"remote", "retain_repo_versions", "subdirs", "shards"},
+    "conda_repository": {"remote", "retain_repo_versions", "subdirs", "shards", "selection"},
     "conda_environment": {"source", "requirements"},
     "conda_distribution": {
         "notices",

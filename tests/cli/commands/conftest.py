@@ -6,7 +6,7 @@ What it takes a process to show stands in `tests/cli/test_program.py`.
 
 import pytest
 
-from tests.support.in_process_fixtures import _active, copied, pulp, stack  # noqa: F401
+from tests.support.in_process_fixtures import _active, copied, pulp, stack, tiny_solver  # noqa: F401
 from tests.support.inside import Inside
 from tests.support.program import Cli
 

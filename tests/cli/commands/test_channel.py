@@ -56,6 +56,29 @@ def test_a_mirror_is_one_command_that_changes_only_what_is_not_as_said(cli, pulp
     assert meant == {"changed": True, "version": 3}
 
 
+@pytest.mark.usefixtures("tiny_solver")
+def test_a_curated_mirror_is_planned_made_and_explained(cli, pulp, upstream, unique):
+    packages = [make_package("app", depends=["lib"]), make_package("lib"), make_package("other")]
+    make_channel(upstream.folder, packages)
+    name = f"mirror-{unique}"
+    create = ("conda", "channel", "create", name, "--upstream", upstream.url)
+    create += ("--subdirs", "noarch")
+    options = ("--with-dependencies", "--include", "app", "--newest", "1")
+    cli.ok(*create)
+    planned = cli.ok("conda", "channel", "plan", name, "app")
+    assert json.loads(planned.stdout)["count"] == 2
+    assert "2 packages, " in planned.stderr
+    assert cli.json(*create, *options)["changed"] == {"repository": ["selection"]}
+    assert cli.json(*create, *options, "--sync")["changed"] == {}
+    assert cli.json("conda", "channel", "show", name)["packages"] == 2
+    answers = cli.json("conda", "channel", "why", name, "lib", "other")
+    assert [answer["selected"] for answer in answers] == [True, False]
+    changed = cli.json("conda", "channel", "create", name, "--selection", '{"keep_days": 5}')
+    assert changed["selection"]["newest"] == 1 and changed["selection"]["keep_days"] == 5
+    refused = cli("conda", "channel", "create", name, "--newest", "3")
+    assert "'--with-dependencies'" in refused.stderr
+
+
 def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
     create = ("conda", "channel", "create", unique)
     made = cli.json(*create, "--private")

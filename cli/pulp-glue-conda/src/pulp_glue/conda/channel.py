@@ -16,6 +16,7 @@ from pulp_glue.conda.context import (
     PulpCondaRepositoryContext,
     PulpCondaRepositoryVersionContext,
 )
+from pulp_glue.conda.selection import merge_selection
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -103,6 +104,7 @@ class Channel:
             "packages": present.get("conda.package", {}).get("count", 0),
             "upstream": remote.get("url"),
             **{field: remote.get(field) for field in ("subdirs", "includes", "excludes", "policy")},
+            "selection": repository.get("selection"),
             "autopublish": repository["autopublish"],
             "refresh": self._described_refresh(),
             "retain_repo_versions": repository["retain_repo_versions"],
@@ -292,6 +294,9 @@ class Channel:
                 )
             changed["remote"] = self._converge(self.remote, remote, {"policy": "on_demand"})
             repository["remote"] = self.remote.pulp_href
+        if selection := repository.pop("selection", None):
+            there = (self._entity(self.repository) or {}).get("selection")
+            repository["selection"] = merge_selection(there, selection)
         changed["repository"] = self._converge(self.repository, repository, {"autopublish": True})
 
     def _converge_urls(

@@ -138,7 +138,7 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
     HREF = "conda_conda_repository_href"
     ID_PREFIX = "repositories_conda_conda"
     VERSION_CONTEXT = PulpCondaRepositoryVersionContext
-    NULLABLES = PulpRepositoryContext.NULLABLES | {"subdirs"}
+    NULLABLES = PulpRepositoryContext.NULLABLES | {"subdirs", "selection"}
     CAPABILITIES = {"sync": [], "roles": []}
     NEEDS_PLUGINS = _NEEDS_CONDA
 
@@ -195,6 +195,14 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         """
         body = {"source": source, "specs": specs, **body}
         return self.call("copy", parameters={self.HREF: self.pulp_href}, body=_given(body))
+
+    def plan(self, **body: t.Any) -> t.Any:
+        """Return what a sync of a selection would take, before any package is downloaded.
+
+        Parameters:
+            body: remote, selection, why.
+        """
+        return self.call("plan", parameters={self.HREF: self.pulp_href}, body=_given(body))
 
     def members(self) -> t.Any:
         """Return who has which role in the channel of the repository."""

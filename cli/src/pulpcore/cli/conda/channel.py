@@ -15,11 +15,13 @@ from pulpcore.cli.conda.options import (
     allow_mass_removal_option,
     bounds_options,
     comma_callback,
+    curating_options,
     diff_options,
     dry_run_option,
     limit_option,
     name_and_version,
     offset_option,
+    planning_options,
     private_option,
     write_diff,
 )
@@ -58,6 +60,7 @@ def channel() -> None:
     help=_("URL of the channel to mirror. Without it, the channel is for your own packages."),
 )
 @all_of(selection_options)
+@all_of(curating_options)
 @click.option(
     "--base-path",
     help=_("Path of its URL, or start of the paths of its stages. The default is its name."),
@@ -91,9 +94,16 @@ def create(
     stages: list[str] | None,
     and_sync: bool,
     dry_run: bool,
+    with_dependencies: bool,
+    for_each: tuple[str, ...],
+    newest: int | None,
+    selection: dict[str, t.Any] | None,
     **remote: t.Any,
 ) -> None:
     """Create a channel that publishes each new version, or change an existing one.
+
+    With --with-dependencies, the channel has what --include names and all that it needs, so that
+    it can be installed. `pulp conda channel plan` says how much that is.
 
     Settings that are not given stay as they are, so a second run changes nothing. Other settings of
     the upstream, such as a proxy, belong to the remote. It has the name of the channel: change it
@@ -101,9 +111,18 @@ def create(
     """
     pulp_ctx.fake_mode = dry_run
     channel = Channel(pulp_ctx, name)
+    if with_dependencies:
+        # As a filter of the remote, they would leave out what they need.
+        selection = _selection(remote.pop("includes", None) or (), for_each, newest, selection)
+    elif for_each or newest is not None:
+        raise click.UsageError(_("'--for-each' and '--newest' need '--with-dependencies'."))
     changed = channel.converge(
         remote=remote,
-        repository={"description": description, "retain_repo_versions": retain_repo_versions},
+        repository={
+            "description": description,
+            "retain_repo_versions": retain_repo_versions,
+            "selection": selection,
+        },
         distribution={"base_path": base_path, "private": private},
         stages=stages,
     )
@@ -189,6 +208,76 @@ def upload(
     code is 1.
     """
     upload_files(pulp_ctx, Channel(pulp_ctx, name).repository, paths, **options)
+
+
+def _selection(
+    specs: t.Sequence[str],
+    for_each: t.Sequence[str],
+    newest: int | None,
+    fields: dict[str, t.Any] | None,
+) -> dict[str, t.Any]:
+    """Return the fields of a selection that are given."""
+    selection: dict[str, t.Any] = {**(fields or {}), "with_dependencies": True}
+    if specs:
+        selection["groups"] = [{"specs": list(specs)}, *selection.get("groups", ())]
+    if for_each:
+        selection["for_each"] = list(for_each)
+    if newest is not None:
+        selection["newest"] = newest
+    return selection
+
+
+@channel.command()
+@name_argument
+@click.argument("specs", nargs=-1)
+@all_of(planning_options)
+@pass_pulp_context
+def plan(pulp_ctx: PulpCLIContext, /, name: str, specs: tuple[str, ...], **options: t.Any) -> None:
+    """Say what a sync of a curated mirror would take, before any package is downloaded.
+
+    Without specs and options, that is what the channel is set to. Otherwise they are tried in place
+    of it, and nothing is changed.
+    """
+    report = Channel(pulp_ctx, name).repository.plan(**_tried(specs, **options))
+    pulp_ctx.output_result(report)
+    click.echo(_("{count} packages, {size} bytes.").format(**report), err=True)
+    for root in report["roots"]:
+        what = root["spec"] or root["group"]
+        click.echo(f"{what}: {root['count']} packages, {root['size']} bytes", err=True)
+    for unmet in report["unmet"]:
+        click.echo(_("No channel has this dependency: {unmet}").format(unmet=unmet), err=True)
+    for reason in report["not_installable"]:
+        click.echo(_("Not installable, and left out there: {}").format(reason), err=True)
+
+
+@channel.command()
+@name_argument
+@click.argument("packages", nargs=-1, required=True)
+@pass_pulp_context
+def why(pulp_ctx: PulpCLIContext, /, name: str, packages: tuple[str, ...]) -> None:
+    """Say what brings packages into a curated mirror, or what keeps them out.
+
+    Packages are given by name, by file name, or by their path in the channel.
+    """
+    report = Channel(pulp_ctx, name).repository.plan(why=list(packages))
+    pulp_ctx.output_result(report["why"])
+    for answer in report["why"]:
+        click.echo(f"{answer['name']}:", err=True)
+        for line in answer["way"] or answer["reasons"]:
+            click.echo(f"  {line}", err=True)
+
+
+def _tried(
+    specs: tuple[str, ...],
+    for_each: tuple[str, ...],
+    newest: int | None,
+    selection: dict[str, t.Any] | None,
+) -> dict[str, t.Any]:
+    if not (specs or for_each or newest is not None or selection):
+        return {}
+    if not specs and not (selection or {}).get("groups"):
+        raise click.UsageError(_("Give match specs, or a '--selection' with 'groups'."))
+    return {"selection": _selection(specs, for_each, newest, selection)}
 
 
 @channel.command()
@@ -382,6 +471,10 @@ add_examples(
     channel,
     "create mirror --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
     " --include 'numpy >=1.26' --sync",
+    "create tools --upstream https://conda.anaconda.org/conda-forge --subdirs linux-64,noarch"
+    " --with-dependencies --include 'numpy >=2' --for-each 'python 3.13.*' --sync",
+    "plan tools 'numpy >=2' pandas --for-each 'python 3.13.*'",
+    "why tools libblas",
     "create team --description 'What we build' --private",
     "create team --stages unstable,testing,stable",
     "show mirror",

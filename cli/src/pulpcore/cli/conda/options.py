@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, TypeVar
 
 import click
-from pulp_cli.generic import PulpCLIContext, resource_option
+from pulp_cli.generic import PulpCLIContext, load_json_callback, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
@@ -94,6 +94,44 @@ bounds_options: list[Any] = [
             "multiple times."
         ),
     ),
+]
+
+
+selection_help = _(
+    "The fields of the selection of a curated mirror, as a JSON object or @file with one, for "
+    'example \'{"groups": [{"environments": ["analysis"]}], "keep_days": 30}\'.'
+)
+
+# Of a selection that is not there yet.
+planning_options: list[Any] = [
+    click.option(
+        "--for-each",
+        multiple=True,
+        help=_(
+            "A match spec of which each is wanted with all others in turn, for example 'python "
+            "3.13.*'. Can be specified multiple times."
+        ),
+    ),
+    click.option(
+        "--newest",
+        type=click.IntRange(0, 1000),
+        help=_(
+            "How many of the newest releases to take for each spec and each dependency. 0 takes "
+            "all. The default is 2."
+        ),
+    ),
+    click.option("--selection", callback=load_json_callback, help=selection_help),
+]
+curating_options: list[Any] = [
+    click.option(
+        "--with-dependencies",
+        is_flag=True,
+        help=_(
+            "Make a curated mirror: take what --include names with all that it needs, so that it "
+            "can be installed."
+        ),
+    ),
+    *planning_options,
 ]
 
 

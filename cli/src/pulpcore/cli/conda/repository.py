@@ -50,6 +50,7 @@ from pulpcore.cli.conda.options import (
     comma_callback,
     diff_options,
     remote_option,
+    selection_help,
     write_diff,
 )
 from pulpcore.cli.core.generic import task_command
@@ -149,6 +150,7 @@ update_options = [
             "at once instead of a day later."
         ),
     ),
+    click.option("--selection", callback=load_json_callback, help=selection_help),
     retained_versions_option,
     retain_checkpoints_option,
     pulp_labels_option,

@@ -1,0 +1,1 @@
+Added the ``selection`` of a repository: a sync mirrors what its groups of specs, environments and lock files need, so that they can be installed from the mirror as from the upstream. The ``plan`` of a selection says how many packages and bytes would come, and why, before anything is downloaded.
