@@ -7,6 +7,7 @@ from tests.docs.steps import CHECKOUT, quiet, read_steps, read_tutorial
 # What a guide takes for granted, in terms of what a tutorial leaves behind.
 GUIDES = {
     "announce": ("first-channel", 'STABLE=$(field result.pulp_href <<<"$STABLE")'),
+    "curated-mirror": ("first-channel", ""),
     "gates": ("safe-releases", ""),
     "time-travel": ("safe-releases", ""),
     "keep-fresh": (
