@@ -10,7 +10,6 @@ from rest_framework.serializers import Serializer
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
-    ContentFilter,
     NoArtifactContentViewSet,
 )
 
@@ -21,6 +20,7 @@ from pulp_conda.app.serializers import (
     CondaEnvironmentSummarySerializer,
 )
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.members import MembersFilterSet, MembersPagination
 from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import choices_of
@@ -28,7 +28,7 @@ from pulp_conda.channel.environments.specs import EnvironmentFormat
 from pulp_conda.channel.errors import BadEnvironment
 
 
-class CondaEnvironmentFilter(VisibleReferencesFilterMixin, ContentFilter):
+class CondaEnvironmentFilter(VisibleReferencesFilterMixin, MembersFilterSet):
     # Not 'format': Django REST framework takes that parameter as the format of its answer.
     environment_format = ChoiceFilter(
         field_name="format",
@@ -50,6 +50,7 @@ class CondaEnvironmentViewSet(
     queryset = CondaEnvironment.objects.all()
     serializer_class = CondaEnvironmentSerializer
     filterset_class = CondaEnvironmentFilter
+    pagination_class = MembersPagination
     own_errors = {"source": BadEnvironment}
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository")

@@ -16,7 +16,6 @@ from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.util import assign_role
 from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
-    ContentFilter,
     SingleArtifactContentUploadViewSet,
 )
 
@@ -24,13 +23,14 @@ from pulp_conda.app.access import content_policy, has_permission
 from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.serializers import CondaPackageSerializer, CondaPackageUploadSerializer
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.members import MembersFilterSet, MembersPagination
 from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _NUMBER_FILTERS = ["exact", "lt", "lte", "gt", "gte", "range"]
 
 
-class CondaPackageFilter(VisibleReferencesFilterMixin, ContentFilter):
+class CondaPackageFilter(VisibleReferencesFilterMixin, MembersFilterSet):
     depends = CharFilter(
         method="filter_depends",
         help_text="Packages that need a package of this name, for example 'python'.",
@@ -74,6 +74,7 @@ class CondaPackageViewSet(
     queryset = CondaPackage.objects.prefetch_related("_artifacts", "core_vulnerabilityreport")
     serializer_class = CondaPackageSerializer
     filterset_class = CondaPackageFilter
+    pagination_class = MembersPagination
 
     DEFAULT_ACCESS_POLICY = content_policy("condarepository", "conda.upload_condapackages")
     LOCKED_ROLES = {

@@ -10,18 +10,19 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
-from pulpcore.plugin.viewsets import ContentFilter, NoArtifactContentViewSet
+from pulpcore.plugin.viewsets import NoArtifactContentViewSet
 
 from pulp_conda.app.access import content_policy
 from pulp_conda.app.models import CondaPatch
 from pulp_conda.app.serializers import CondaPatchSerializer, CondaPatchSummarySerializer
 from pulp_conda.app.viewsets.content import CreatesContent
+from pulp_conda.app.viewsets.members import MembersFilterSet, MembersPagination
 from pulp_conda.app.viewsets.references import VisibleContentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadPatch
 
 
-class CondaPatchFilter(VisibleReferencesFilterMixin, ContentFilter):
+class CondaPatchFilter(VisibleReferencesFilterMixin, MembersFilterSet):
     filename = CharFilter(
         method="filter_filename",
         help_text="Patches that name this file, for example 'numpy-2.0.0-0.conda'.",
@@ -51,6 +52,7 @@ class CondaPatchViewSet(
     queryset = CondaPatch.objects.all()
     serializer_class = CondaPatchSerializer
     filterset_class = CondaPatchFilter
+    pagination_class = MembersPagination
     parser_classes = [JSONParser]
     own_errors = {"instructions": BadPatch}
 
