@@ -28,7 +28,8 @@
     │   ├── MayNotUpload            CND0101
     │   ├── WrongDigest             CND0102
     │   ├── UploadFailed            CND0103
-    │   └── UnknownFile             CND0104
+    │   ├── UnknownFile             CND0104
+    │   └── NotConverted            CND0068
     ├── BadResult               CND0066
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
@@ -561,6 +562,16 @@ class TakenAlias(DoorError):
     code = "CND0109"
     message = _(
         "upload tools find another channel of this server by '{name}'. Choose another upload alias."
+    )
+
+
+class NotConverted(UploadError):
+    """A package that is there as `.tar.bz2` is not also there as `.conda`."""
+
+    code = "CND0068"
+    message = _(
+        "'{path}' cannot be had as '.conda': {reason}. The '.tar.bz2' is served as before. "
+        "To try again, convert it with 'pulp conda channel convert'."
     )
 
 

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from django.conf import settings
 
+from pulp_conda.app.errors import NotConverted
 from pulp_conda.channel.errors import TooLargeToWait
 from pulp_conda.channel.package.archive import MEMBER_COST, Limits
 
@@ -12,6 +13,29 @@ from pulp_conda.channel.package.archive import MEMBER_COST, Limits
 def package_limits() -> Limits:
     """Return the limits for the contents of a package."""
     return Limits(**settings.CONDA_PACKAGE_LIMITS)
+
+
+class Deadline:
+    """How long the conversion of a package may take.
+
+    Args:
+        path: The path of the package, for errors.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._seconds: float = settings.CONDA_CONVERSION_SECONDS
+        self._start = time.monotonic()
+
+    def spend(self, size: int) -> None:
+        """Note that bytes were unpacked.
+
+        Raises:
+            NotConverted: it takes too long.
+        """
+        if time.monotonic() - self._start > self._seconds:
+            reason = f"it takes more than {self._seconds} seconds (CONDA_CONVERSION_SECONDS)"
+            raise NotConverted(path=self._path, reason=reason)
 
 
 class UploadBudget:

@@ -20,6 +20,9 @@ CONDA_METADATA_MAX_AGE = 0
 # `pulp_conda.channel.package.package.Limits`. A field that is not here has its default.
 CONDA_PACKAGE_LIMITS: dict[str, int] = {}
 
+# How many seconds it may take to make the `.conda` of one `.tar.bz2`.
+CONDA_CONVERSION_SECONDS = 30 * 60
+
 # How many bytes a package may unpack to that is uploaded without a task, and how many seconds it
 # may take to read it. Meanwhile the API process answers nobody else, and gunicorn kills it after
 # 30 to 90 seconds.

@@ -31,12 +31,14 @@ class ActVerb(StrEnum):
 class UploadState(StrEnum):
     """What became of an uploaded file.
 
-    `held`: more files of its batch are to come. `waiting`: nobody looked at it yet. `published`:
-    clients can install it. `exists`: the channel had the same bytes. `conflict`: the channel has
-    other bytes under that name. `refused`: it is no package that the channel may have.
+    `held`: more files of its batch are to come. `converting`: it is made of a `.tar.bz2` that
+    somebody uploaded. `waiting`: nobody looked at it yet. `published`: clients can install it.
+    `exists`: the channel had the same bytes. `conflict`: the channel has other bytes under that
+    name. `refused`: it is no package that the channel may have.
     """
 
     HELD = "held"
+    CONVERTING = "converting"
     WAITING = "waiting"
     PUBLISHED = "published"
     EXISTS = "exists"

@@ -9,6 +9,7 @@ from pulpcore.plugin.models import AutoAddObjPermsMixin, BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models.act import Audited
+from pulp_conda.app.models.package_info import CondaPackageInfo
 from pulp_conda.app.versions.blocked import names_of_domain, packages_named
 from pulp_conda.channel.errors import BadMatchSpec
 from pulp_conda.channel.matchspec import Blocklist, Query
@@ -59,10 +60,17 @@ class CondaBlock(Audited, BaseModel, AutoAddObjPermsMixin):
         Raises:
             BadMatchSpec: the spec matches more than `MOST_PACKAGES` packages.
         """
-        digests = [self.sha256] if self.sha256 else sorted(self._matches())
+        digests = sorted(self._given() if self.sha256 else self._matches())
         BlockedFile.objects.bulk_create(
             [BlockedFile(block=self, sha256=digest) for digest in digests], ignore_conflicts=True
         )
+
+    def _given(self) -> set[str]:
+        """Return the digest of the file, and those of what this server made of it."""
+        made = CondaPackageInfo.objects.filter(
+            pulp_domain=get_domain_pk(), converted_from=self.sha256
+        )
+        return {self.sha256, *made.values_list("sha256", flat=True)}
 
     def _matches(self) -> set[str]:
         """Return the sha256 of all packages of the domain that the spec matches."""

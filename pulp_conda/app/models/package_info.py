@@ -37,6 +37,8 @@ class CondaPackageInfo(BaseModel):
         source_urls (list): The URLs of the sources that it was built from, or None if the file was
             not read since this is read.
         read_at (datetime): When the file was read.
+        converted_from (str): The sha256 of the `.tar.bz2` of which this server made the file, or
+            None.
     """
 
     sha256 = models.CharField(max_length=64)
@@ -49,6 +51,7 @@ class CondaPackageInfo(BaseModel):
     traits = models.JSONField(default=dict)
     source_urls = ArrayField(models.TextField(), null=True)
     read_at = models.DateTimeField(null=True)
+    converted_from = models.CharField(max_length=64, null=True)
     # It needs no separate index, because the index of the unique key begins with it.
     pulp_domain = models.ForeignKey(
         "core.Domain", default=get_domain_pk, on_delete=models.CASCADE, db_index=False
@@ -57,6 +60,13 @@ class CondaPackageInfo(BaseModel):
     class Meta:
         default_related_name = "%(app_label)s_%(model_name)s"
         unique_together = ("pulp_domain", "sha256")
+        indexes = [
+            models.Index(
+                fields=["converted_from"],
+                name="conda_info_converted_from",
+                condition=~models.Q(converted_from=None),
+            ),
+        ]
 
     @classmethod
     def remember(cls, sha256: str, info: PackageInfo) -> None:
@@ -92,6 +102,12 @@ class CondaPackageInfo(BaseModel):
             self.licenses, self.source_urls = list(info.licenses), list(info.source_urls)
             self.read_at = now
         return self
+
+    @classmethod
+    def made_of(cls, sha256: str) -> str | None:
+        """Return of which `.tar.bz2` this server made a file, by their sha256, or None."""
+        rows = cls.objects.filter(pulp_domain=get_domain_pk(), sha256=sha256)
+        return rows.values_list("converted_from", flat=True).first()
 
     @classmethod
     def md5_of(cls, sha256s: Collection[str]) -> dict[str, str]:

@@ -48,6 +48,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         autopublish (bool): Publish each new version as soon as it is complete.
         channel_relations (dict): The channels that clients shall load with this one, `base` and
             `overrides` (CEP 42).
+        convert (bool): Packages that are uploaded as `.tar.bz2` also appear as `.conda`.
         legacy_metadata (bool): Also publish `current_repodata.json` and `repodata.json.bz2`, for
             clients of old.
         subdirs (list): The subdirs that clients find, also as long as they have no packages; None
@@ -66,6 +67,7 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
 
     autopublish = models.BooleanField(default=False)
     channel_relations = models.JSONField(default=dict)
+    convert = models.BooleanField(default=False)
     legacy_metadata = models.BooleanField(default=False)
     subdirs = ArrayField(models.TextField(), null=True)
     shards = models.BooleanField(default=True)

@@ -7,6 +7,7 @@ from pulpcore.plugin.models import Artifact, BaseModel
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models.distribution import CondaDistribution
+from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.repository import CondaRepository
 from pulp_conda.app.vocabulary import UploadState, choices_of
 
@@ -31,6 +32,9 @@ class CondaUpload(BaseModel):
         state (str): An `UploadState`.
         batch (UUID): The files that came with it by several requests, or None.
         task (UUID): The task whose result says what became of it, or None.
+        converted_from (CondaPackage): The `.tar.bz2` of which this server makes the file, or None
+            for a file that a client sent. As long as the state is `converting`, there is no
+            artifact, and neither size nor digest.
         attempts (int): How many tasks took it. It is more than one if the first died.
         is_suspect (bool): A task reads the file now, or died while it did. Only noted once a task
             has died.
@@ -55,6 +59,7 @@ class CondaUpload(BaseModel):
     state = models.TextField(choices=choices_of(UploadState), default=UploadState.WAITING.value)
     batch = models.UUIDField(null=True)
     task = models.UUIDField(null=True)
+    converted_from = models.ForeignKey(CondaPackage, null=True, on_delete=models.CASCADE)
     attempts = models.PositiveSmallIntegerField(default=0)
     is_suspect = models.BooleanField(default=False)
     errors = models.JSONField(default=list)

@@ -3,6 +3,7 @@
 from .act import CondaActSerializer
 from .block import CondaBlockCreatedSerializer, CondaBlockSerializer, CondaTouchedSerializer
 from .content_guard import CondaContentGuardSerializer
+from .conversion import CondaConvertSerializer
 from .copy import CondaCopySerializer
 from .delivery import WebhookDeliverySerializer
 from .diff import (
@@ -54,6 +55,7 @@ __all__ = [
     "CondaBlockSerializer",
     "CondaChannelRoleSerializer",
     "CondaContentGuardSerializer",
+    "CondaConvertSerializer",
     "CondaCopySerializer",
     "CondaDiffQuerySerializer",
     "CondaDistributionSerializer",

@@ -58,6 +58,15 @@ class CondaRepositorySerializer(
         ),
         required=False,
     )
+    convert = serializers.BooleanField(
+        help_text=_(
+            "Packages that are uploaded as '.tar.bz2' also appear as '.conda', which clients "
+            "download and unpack faster. A task makes them after the upload, and those of earlier "
+            "uploads are made by 'convert/'. The default is false."
+        ),
+        default=False,
+        required=False,
+    )
     legacy_metadata = serializers.BooleanField(
         help_text=_(
             "Also publish 'current_repodata.json' and 'repodata.json.bz2' for clients from before "
@@ -113,6 +122,7 @@ class CondaRepositorySerializer(
         fields = RepositorySerializer.Meta.fields + (
             "autopublish",
             "channel_relations",
+            "convert",
             "legacy_metadata",
             "subdirs",
             "shards",

@@ -6,13 +6,16 @@ from typing import Any
 from django.db import transaction
 
 from pulpcore.plugin.models import CreatedResource
+from pulpcore.plugin.util import get_current_authenticated_user
 
+from pulp_conda.app.models import CondaPackage
 from pulp_conda.app.results import checked, named
 from pulp_conda.app.serializers import (
     CondaEnvironmentSerializer,
     CondaPackageSerializer,
     CondaPatchSerializer,
 )
+from pulp_conda.app.uploading.converting import Wanted, ask_for_conversions
 
 _SERIALIZERS = {
     serializer.__name__: serializer
@@ -52,6 +55,9 @@ def create_content(
                 version.add_content(type(unit).objects.filter(pk=unit.pk))
             result = checked(named(unit))
     CreatedResource.objects.create(content_object=unit)
+    if repository and isinstance(unit, CondaPackage):
+        user = get_current_authenticated_user()
+        ask_for_conversions(repository, [Wanted(unit, user)])
     if upload:
         upload.delete()
     return result

@@ -10,7 +10,7 @@ from pulpcore.plugin.models import Task
 
 from pulp_conda.app.models import CondaRepository, CondaUpload
 from pulp_conda.app.results import checked
-from pulp_conda.app.uploading.dispatching import ensure_task, set_alarm
+from pulp_conda.app.uploading.dispatching import ensure_conversion, ensure_task, set_alarm
 from pulp_conda.app.uploading.domains import in_domain
 from pulp_conda.app.uploading.gathering import gather
 from pulp_conda.app.uploading.joining import join
@@ -66,14 +66,21 @@ def join_uploads(repository_pk: str) -> dict[str, Any]:
 
 
 def tend_uploads() -> None:
-    """Dispatch tasks for uploads that wait and have none, and delete old rows, in all domains."""
+    """Dispatch tasks for uploads and conversions that wait and have none, and delete old rows.
+
+    It does so in all domains.
+    """
     now = timezone.now()
     for repository in CondaRepository.objects.filter(pk__in=_waiting().values("repository")):
         with in_domain(repository.pulp_domain):
             ensure_task(repository)
+    asked = CondaUpload.objects.filter(state=UploadState.CONVERTING)
+    for repository in CondaRepository.objects.filter(pk__in=asked.values("repository")):
+        with in_domain(repository.pulp_domain):
+            ensure_conversion(repository)
     CondaUpload.objects.filter(decided_at__lt=now - _KEPT).delete()
     CondaUpload.objects.filter(state=UploadState.HELD, pulp_last_updated__lt=now - _HELD).delete()
-    if _waiting().exists():
+    if _waiting().exists() or asked.exists():
         set_alarm()
 
 

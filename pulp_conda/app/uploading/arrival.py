@@ -71,7 +71,7 @@ class Outcome:
     def of(cls, upload: CondaUpload) -> "Outcome | None":
         """Return what became of an upload, or None if it still waits."""
         state = UploadState(upload.state)
-        if state in (UploadState.HELD, UploadState.WAITING):
+        if state in (UploadState.HELD, UploadState.CONVERTING, UploadState.WAITING):
             return None
         url = None
         if upload.distribution and state in (UploadState.PUBLISHED, UploadState.EXISTS):

@@ -17,6 +17,7 @@ from pulp_conda.app.vocabulary import UploadState
 
 # By their names: the room of tasks imports this one.
 _JOIN = "pulp_conda.app.tasks.uploads.join_uploads"
+_CONVERT = "pulp_conda.app.tasks.conversions.convert_uploads"
 _TEND = "pulp_conda.app.tasks.uploads.tend_uploads"
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('conda_upload'), hashtext(%s))"
@@ -34,10 +35,34 @@ def ensure_task(repository: CondaRepository) -> None:
     may have missed them, so it does not count.
     """
     with locked(repository):
-        if _tasks(repository, "waiting").exists():
+        if _joins(repository, "waiting").exists():
             return
         _dispatch(repository)
     set_alarm()
+
+
+def ensure_conversion(repository: CondaRepository) -> None:
+    """Dispatch a task that makes the files that are to be converted, unless one waits to begin.
+
+    Call it after the rows are committed, as `ensure_task`.
+    """
+    resource = conversion_resource(repository)
+    with locked(repository):
+        if not _tasks(_CONVERT, resource, "waiting").exists():
+            dispatch(
+                _CONVERT,
+                exclusive_resources=[resource],
+                kwargs={"repository_pk": str(repository.pk)},
+            )
+    set_alarm()
+
+
+def conversion_resource(repository: CondaRepository) -> str:
+    """Return what a task reserves that converts packages of a repository.
+
+    It is not the repository: uploads, promotions and all else go on meanwhile.
+    """
+    return f"conversions of {get_prn(repository)}"
 
 
 def task_for(uploads: QuerySet[CondaUpload], repository: CondaRepository) -> Task:
@@ -52,7 +77,7 @@ def task_for(uploads: QuerySet[CondaUpload], repository: CondaRepository) -> Tas
             task__isnull=False,
             user__in=uploads.values("user"),
         )
-        tasks = _tasks(repository, "waiting").filter(pk__in=others.values("task"))
+        tasks = _joins(repository, "waiting").filter(pk__in=others.values("task"))
         task = tasks.first() or _dispatch(repository)
         uploads.filter(state=UploadState.HELD).update(state=UploadState.WAITING)
         uploads.update(task=task.pk)
@@ -71,7 +96,7 @@ def locked(repository: CondaRepository) -> Iterator[None]:
 
 def has_task(repository: CondaRepository) -> bool:
     """Say whether a task adds what waits to a repository, or is about to."""
-    return _tasks(repository, "waiting", "running").exists()
+    return _joins(repository, "waiting", "running").exists()
 
 
 def set_alarm() -> None:
@@ -95,9 +120,11 @@ def _dispatch(repository: CondaRepository) -> Task:
     )
 
 
-def _tasks(repository: CondaRepository, *states: str) -> QuerySet[Task]:
+def _joins(repository: CondaRepository, *states: str) -> QuerySet[Task]:
+    return _tasks(_JOIN, get_prn(repository), *states)
+
+
+def _tasks(name: str, resource: str, *states: str) -> QuerySet[Task]:
     return Task.objects.filter(
-        name=_JOIN,
-        state__in=states,
-        reserved_resources_record__contains=[get_prn(repository)],
+        name=name, state__in=states, reserved_resources_record__contains=[resource]
     )

@@ -5,34 +5,42 @@ the end, in one step: a task that dies before leaves the rows to the next one, w
 packages that are in the channel already.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from gettext import gettext as _
 from itertools import islice
 
+import orjson
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pulpcore.plugin.models import Artifact, ProgressReport, RepositoryVersion
+from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.artifacts import compute_md5
 from pulp_conda.app.attestations import attested
 from pulp_conda.app.disk import disk_errors
-from pulp_conda.app.errors import DuplicateFilename, PackageConflict, UploadFailed
+from pulp_conda.app.errors import DuplicateFilename, NotConverted, PackageConflict, UploadFailed
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPackageInfo, CondaRepository, CondaUpload
 from pulp_conda.app.models.act import Contribution, acting_as
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.publishing.channel import publish_version
+from pulp_conda.app.uploading.converting import Wanted, ask_for_conversions
 from pulp_conda.app.uploading.dispatching import locked
 from pulp_conda.app.uploading.reading import read_upload, store_package
 from pulp_conda.app.versions.published import newest_publication
 from pulp_conda.app.vocabulary import UploadState
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError
+from pulp_conda.channel.package.convert import converted_name, converted_record
 from pulp_conda.channel.package.info import PackageInfo
-from pulp_conda.channel.records import PackageRecord
+from pulp_conda.channel.records import PackageRecord, RecordError
+
+log = logging.getLogger(__name__)
 
 # Uploads of a set of which so many tasks have died are refused.
 _MOST_ATTEMPTS = 5
@@ -67,7 +75,7 @@ def join(repository: CondaRepository) -> RepositoryVersion | None:
     """
     waiting = CondaUpload.objects.filter(repository=repository, state=UploadState.WAITING)
     with locked(repository):
-        uploads = list(waiting.select_related("artifact", "distribution", "user"))
+        uploads = list(waiting.select_related("artifact", "distribution", "user", "converted_from"))
     if not uploads:
         return None
     joining = _Joining(repository, uploads)
@@ -79,10 +87,12 @@ def join(repository: CondaRepository) -> RepositoryVersion | None:
             ) as progress:
                 for upload in progress.iter(uploads):
                     joining.decide(upload)
-            return joining.finish()
+            version = joining.finish()
     except Exception as error:
         joining.give_up(error)
         raise
+    joining.ask_for_conversions()
+    return version
 
 
 @dataclass
@@ -136,6 +146,8 @@ class _Joining:
             _refuse(upload, error, UploadState.CONFLICT)
         except ChannelError as error:
             _refuse(upload, error)
+        if upload.converted_from and upload.errors:
+            log.warning("%s", upload.errors[0]["text"])  # No client waits to read it.
         if len(self._unstored) >= _BATCH:
             self._store()
 
@@ -151,6 +163,10 @@ class _Joining:
                 added.upload.version = version.number
         _write(self._uploads)
         return version
+
+    def ask_for_conversions(self) -> None:
+        """Let the packages be converted that clients uploaded, if the repository asks for that."""
+        ask_for_conversions(self._repository, self._to_convert())
 
     def give_up(self, error: Exception) -> None:
         """Refuse what was to be added, because it cannot be."""
@@ -175,10 +191,12 @@ class _Joining:
                 size=artifact.size,
                 blocklist=self._blocklist,
             )
+        if upload.converted_from:
+            record, info = self._as_source(upload.converted_from, record, info)
         path = layout.package_path(record.subdir, record.filename)
         before = self._added.get(path)
-        found = before.record.sha256 if before else self._in_latest(record)
-        if found not in (None, record.sha256) and not upload.force:
+        found = self._present(record)
+        if found not in (None, record.sha256) and not self._may_replace(upload, found):
             raise PackageConflict(
                 path=path, repository=self._repository.name, found=found, sha256=record.sha256
             )
@@ -198,10 +216,48 @@ class _Joining:
         self._unstored.append(self._added[path])
         upload.state = UploadState.PUBLISHED
 
-    def _in_latest(self, record: PackageRecord) -> str | None:
-        """Return the digest of the file that the latest version has under a name, or None."""
+    def _as_source(
+        self, source: CondaPackage, record: PackageRecord, info: PackageInfo
+    ) -> tuple[PackageRecord, PackageInfo]:
+        """Return what is said of a converted file: what the channel says of the `.tar.bz2`.
+
+        Raises:
+            NotConverted: the `.tar.bz2` is not in the repository any more.
+        """
+        of_source = source.as_record()
+        path = layout.package_path(source.subdir, source.filename)
+        if self._present(of_source) != of_source.sha256:
+            reason = _("repository '{}' does not have that file any more").format(
+                self._repository.name
+            )
+            raise NotConverted(path=path, reason=reason)
+        known = CondaPackageInfo.objects.filter(
+            pulp_domain=get_domain_pk(), sha256=of_source.sha256, run_exports__isnull=False
+        )
+        for run_exports in known.values_list("run_exports", flat=True):
+            info = replace(info, run_exports=orjson.loads(run_exports))
+        try:
+            return converted_record(of_source, record), info
+        except RecordError as error:
+            raise NotConverted(path=path, reason=str(error)) from None
+
+    def _present(self, record: PackageRecord) -> str | None:
+        """Return the digest of the file that the next version has under a name so far, or None."""
+        added = self._added.get(layout.package_path(record.subdir, record.filename))
+        if added:
+            return added.record.sha256
         package = CondaPackage.at_path([self._latest], record.subdir, record.filename)
         return package and package.sha256
+
+    def _may_replace(self, upload: CondaUpload, found: str | None) -> bool:
+        """Say whether an upload may replace a file that has this digest.
+
+        What this server made of an earlier `.tar.bz2` is replaced by what it made of the one that
+        has replaced it: clients would get the earlier package otherwise.
+        """
+        if upload.converted_from and found:
+            return CondaPackageInfo.made_of(found) is not None
+        return upload.force
 
     def _suspect_it(self, upload: CondaUpload | None) -> None:
         """Note which file is being read, if a task died before: this one may be what kills it."""
@@ -217,6 +273,9 @@ class _Joining:
         # Before a version has the packages: a publication of that version uses this information.
         CondaPackageInfo.remember_all({added.record.sha256: added.info for added in some})
         for added in some:
+            if source := added.upload.converted_from:
+                infos = CondaPackageInfo.objects.filter(pulp_domain=get_domain_pk())
+                infos.filter(sha256=added.record.sha256).update(converted_from=source.sha256)
             added.package = store_package(added.record, added.artifact)
 
     def _make_version(self) -> RepositoryVersion | None:
@@ -242,6 +301,20 @@ class _Joining:
         if wanted and newest_publication("pulp_id", latest.pk) is None:
             publish_version(latest)
 
+    def _to_convert(self) -> Iterator[Wanted]:
+        """Yield the packages that clients uploaded, for their conversion."""
+        latest = self._repository.latest_version()
+        for upload in self._uploads:
+            if upload.converted_from or upload.state not in (
+                UploadState.PUBLISHED,
+                UploadState.EXISTS,
+            ):
+                continue
+            if converted_name(upload.filename) and (
+                package := CondaPackage.at_path([latest], upload.subdir, upload.filename)
+            ):
+                yield Wanted(package, upload.user, upload.token_name, upload.distribution)
+
     def _acting(self) -> AbstractContextManager[None]:
         """Return the context in which the version and the publication are the work of the user of
         all uploads, or of nobody if there are several.
@@ -252,9 +325,11 @@ class _Joining:
     def _contributions(self) -> list[Contribution]:
         """Return who added what, for the table of acts."""
         paths: dict[tuple, list[str]] = {}
+        converted: Counter[tuple] = Counter()
         for path, added in self._added.items():
             key = (added.upload.user, added.upload.token_name)
             paths.setdefault(key, []).append(path)
+            converted[key] += added.upload.converted_from is not None
         return [
             Contribution(
                 user,
@@ -262,9 +337,11 @@ class _Joining:
                     "packages": list(islice(sorted(of_user), _MOST_NAMED)),
                     "package_count": len(of_user),
                     **({"token": token_name} if token_name else {}),
+                    **({"converted_count": count} if count else {}),
                 },
             )
             for (user, token_name), of_user in paths.items()
+            for count in [converted[user, token_name]]
         ]
 
 

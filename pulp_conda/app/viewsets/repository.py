@@ -30,6 +30,7 @@ from pulp_conda.app.errors import NoSelection, NotAllManaged, UnknownFile
 from pulp_conda.app.models import CondaLifecycle, CondaRepository, CondaToken
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
+    CondaConvertSerializer,
     CondaCopySerializer,
     CondaDiffQuerySerializer,
     CondaFindLockSerializer,
@@ -46,12 +47,14 @@ from pulp_conda.app.serializers import (
 from pulp_conda.app.serializers.bounds import DependencyBoundsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.lock import Source
+from pulp_conda.app.tasks.conversions import convert_packages
 from pulp_conda.app.tasks.copy import copy_packages
 from pulp_conda.app.tasks.locks import find_lock_file, import_lock_file
 from pulp_conda.app.tasks.modify import modify
 from pulp_conda.app.tasks.plan import plan
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.uploading.batches import Batch
+from pulp_conda.app.uploading.dispatching import conversion_resource
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
@@ -88,7 +91,9 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         extra=[
             statement("sync", "condarepository", "sync"),
             statement(
-                ["modify", "copy", "upload", "import_lock_file"], "condarepository", "modify"
+                ["modify", "convert", "copy", "upload", "import_lock_file"],
+                "condarepository",
+                "modify",
             ),
             # Who may add packages only, does not replace one.
             statement("upload", "condarepository", "upload", "replaces_nothing"),
@@ -258,6 +263,30 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 "environments": data["environments"],
                 **DependencyBoundsSerializer.arguments(data),
                 "overwrite": data["overwrite"],
+                "dry_run": data["dry_run"],
+            },
+        )
+        return OperationPostponedResponse(task, request)
+
+    @extend_schema(
+        summary="Convert packages",
+        description="Trigger a task that makes the '.conda' of packages that the latest version "
+        "has as '.tar.bz2' only. The result of the task is a report. Another task, 'task' in the "
+        "report, adds the new files in one version; uploads and all else go on meanwhile. The "
+        "'.tar.bz2' stays, and so does a '.conda' that is there already.",
+        responses={202: AsyncOperationResponseSerializer},
+    )
+    @action(detail=True, methods=["post"], serializer_class=CondaConvertSerializer)
+    def convert(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        repository, data = self._validated()
+        resource = conversion_resource(repository)
+        task = dispatch(
+            convert_packages,
+            exclusive_resources=[] if data["dry_run"] else [resource],
+            shared_resources=[repository] if data["dry_run"] else [],
+            kwargs={
+                "repository_pk": str(repository.pk),
+                "specs": data["specs"],
                 "dry_run": data["dry_run"],
             },
         )

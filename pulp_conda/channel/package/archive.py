@@ -92,6 +92,9 @@ def spend_freely(size: int) -> None:
     """Set no limit besides those of `Limits`."""
 
 
+# Called with each member after it was checked, to read its data.
+Copy = Callable[[tarfile.TarFile, tarfile.TarInfo], None]
+
 # Makes an object that decompresses, with limits.
 _NewDecompressor = Callable[[], "zstd.ZstdDecompressor | bz2.BZ2Decompressor"]
 
@@ -120,6 +123,7 @@ class PackageArchive:
         keep: Mapping[str, int] | None = None,
         spend: Spend = spend_freely,
         payload: Payload | None = None,
+        copy: Copy | None = None,
     ) -> None:
         """Prepare to read an open package.
 
@@ -132,6 +136,7 @@ class PackageArchive:
                 larger member is not kept.
             spend: Told how much was unpacked. A member counts as `MEMBER_COST` bytes more.
             payload: Gets the files outside of `info/`, if somebody wants to know their digests.
+            copy: Gets each member. Then nothing is kept, also not the index.
         """
         self._file = file
         self.filename = filename
@@ -140,6 +145,7 @@ class PackageArchive:
         self._keep: Mapping[str, int] = keep or {}
         self._spend = spend
         self._payload = payload
+        self._copy = copy
         self._tree = PackageTree(filename, limits.member_count)
         self._allowed_size = max(_HARMLESS, size * limits.expansion)
         self._size = 0
@@ -271,7 +277,11 @@ class PackageArchive:
             end = tar.offset
             unpacked.limit = end + _OVERHEAD
             self._tree.add(member)
-            if member.name == INDEX:
+            if self._copy is not None:
+                if member.issparse():  # Its holes are not among the unpacked bytes.
+                    self._spend(member.size)
+                self._copy(tar, member)
+            elif member.name == INDEX:
                 self.index = self._read_index(tar, member)
             elif self._keep and member.name.startswith("info/"):
                 self._keep_member(tar, member)

@@ -25,6 +25,7 @@ class UploadState(StrEnum):
     """What became of an uploaded file."""
 
     HELD = "held"
+    CONVERTING = "converting"
     WAITING = "waiting"
     PUBLISHED = "published"
     EXISTS = "exists"
