@@ -28,9 +28,9 @@
     │   ├── MayNotUpload            CND0101
     │   ├── WrongDigest             CND0102
     │   ├── UploadFailed            CND0103
-    │   ├── UnknownFile             CND0104
-    │   └── NotConverted            CND0068
+    │   └── UnknownFile             CND0104
     ├── BadResult               CND0066
+    ├── NotConverted            CND0068
     ├── NotDownloaded           CND0072
     ├── BadOrigin               CND0073
     ├── NamesMissing            CND0077
@@ -349,6 +349,16 @@ class BadResult(ChannelError):
     )
 
 
+class NotConverted(ChannelError):
+    """A package that is there as `.tar.bz2` is not also there as `.conda`."""
+
+    code = "CND0068"
+    message = _(
+        "'{path}' cannot be had as '.conda': {reason}. The '.tar.bz2' is served as before. "
+        "To try again, convert it with 'pulp conda channel convert'."
+    )
+
+
 class NotDownloaded(ChannelError):
     """A client wants a package that this server has to fetch from an upstream first."""
 
@@ -562,16 +572,6 @@ class TakenAlias(DoorError):
     code = "CND0109"
     message = _(
         "upload tools find another channel of this server by '{name}'. Choose another upload alias."
-    )
-
-
-class NotConverted(UploadError):
-    """A package that is there as `.tar.bz2` is not also there as `.conda`."""
-
-    code = "CND0068"
-    message = _(
-        "'{path}' cannot be had as '.conda': {reason}. The '.tar.bz2' is served as before. "
-        "To try again, convert it with 'pulp conda channel convert'."
     )
 
 

@@ -20,6 +20,7 @@ package.package                the record of a .conda or .tar.bz2 file
 package.info                   its other metadata: about, run_exports, licenses, scripts
 package.recipe                 the URLs of the sources that it was built from
 package.archive                its archives, read once from start to end, with limits
+package.convert                a .conda file made of a .tar.bz2 file
 package.payload                a check that it has the files that it lists, with their bytes
 package.tree                   a check that no member of the archives is outside of the package
 package.attestations           signed statements about packages, and the files with them

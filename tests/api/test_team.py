@@ -143,6 +143,8 @@ def _try(user, channel, waiting, action):
             body = {"name": uuid4().hex[:8], "source": "team\n", "format": "specs"}
             body |= {"platforms": ["linux-64"], "repository": channel.repository}
             return user.try_post("content/conda/environments/", **body)
+        case "convert packages":
+            return user.try_post(f"{channel.repository}convert/", dry_run=True)
         case "promote":
             return user.try_post(f"{lifecycle}promote/", **stage)
         case "promote single packages":

@@ -148,7 +148,8 @@ WAYS = {
     "content create": _content_create,
     "bulk": _bulk,
     "anaconda": _anaconda,
-    **{name: _by_door(upload) for name, upload in UPLOADS.items()},
+    "prefix": _by_door(UPLOADS["prefix"]),
+    "curl": _by_door(UPLOADS["curl"]),
 }
 
 
@@ -247,7 +248,7 @@ def test_a_dry_run_says_how_much_there_is_and_changes_nothing(pulp, unique):
 
 
 def test_a_package_that_cannot_be_converted_is_there_all_the_same(channel, unique, caplog):
-    odd, good = _old(f"odd-{unique}", files={"share/a": b""}), _old(f"good-{unique}")
+    good = _old(f"good-{unique}")
     odd = make_package(
         f"odd-{unique}",
         extension=".tar.bz2",
@@ -259,7 +260,7 @@ def test_a_package_that_cannot_be_converted_is_there_all_the_same(channel, uniqu
     assert {each["state"] for each in result["uploads"]} == {"published"}
     task = Task.objects.filter(name__endswith="convert_uploads").latest("pulp_created")
     (failed,) = task.result["failed"]
-    assert (failed["path"], failed["code"]) == (f"noarch/{_conda(odd)}", "CND0068")
+    assert (failed["path"], failed["code"]) == (f"noarch/{odd.filename}", "CND0068")
     assert "info/linked" in failed["text"]
     assert failed["text"] in caplog.text
     assert channel.records().keys() == {odd.filename, good.filename, _conda(good)}

@@ -35,6 +35,9 @@ options:
       - Channels that clients load together with this one. C(base) has a higher priority, and
         C(overrides) a lower one. Both are paths relative to the URL of the channel.
     type: dict
+  convert:
+    description: Whether packages that are uploaded as C(.tar.bz2) also appear as C(.conda).
+    type: bool
   legacy_metadata:
     description: Whether to also publish the files that clients from before 2023 need.
     type: bool
@@ -115,6 +118,7 @@ _FIELDS = (
     "description",
     "autopublish",
     "channel_relations",
+    "convert",
     "legacy_metadata",
     "shards",
     "pulp_labels",
@@ -153,6 +157,7 @@ def main():
             "retain_repo_versions": {"type": "int"},
             "retain_checkpoints": {"type": "int"},
             "channel_relations": {"type": "dict"},
+            "convert": {"type": "bool"},
             "legacy_metadata": {"type": "bool"},
             "subdirs": {"type": "list", "elements": "str"},
             "shards": {"type": "bool"},

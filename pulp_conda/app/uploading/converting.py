@@ -91,7 +91,7 @@ class Made:
         if upload.artifact:
             self.converted += 1
             self.size += upload.size
-        path = layout.package_path(upload.subdir, upload.filename)
+        path = _path(upload.converted_from)
         self.failed += [{"path": path, **error} for error in upload.errors]
 
     def as_report(self) -> dict[str, Any]:
@@ -200,9 +200,8 @@ def convert_asked(repository: CondaRepository) -> Made:
         while (upload := asked.order_by("attempts", "pulp_created").first()) is not None:
             CondaUpload.objects.filter(pk=upload.pk).update(attempts=F("attempts") + 1)
             if upload.attempts >= _MOST_ATTEMPTS:
-                path = layout.package_path(upload.subdir, upload.filename)
                 reason = _("{} tasks that tried it were killed").format(upload.attempts)
-                _refuse(upload, NotConverted(path=path, reason=reason))
+                _refuse(upload, NotConverted(path=_path(upload.converted_from), reason=reason))
             else:
                 _make(upload, UploadState.WAITING)
             upload.attempts = 0

@@ -76,6 +76,7 @@ CHANGES = {
         "subdirs": [],
         "shards": False,
         "selection": {},
+        "convert": True,
     },
     "conda_environment": {"source": "hello >=2\n"},
     "conda_distribution": {
@@ -89,7 +90,14 @@ CHANGES = {
 # What the diffs of these changes are to show, and nothing else.
 SHOWN = {
     "conda_remote": {"includes"},
-    "conda_repository": {"remote", "retain_repo_versions", "subdirs", "shards", "selection"},
+    "conda_repository": {
+        "remote",
+        "retain_repo_versions",
+        "subdirs",
+        "shards",
+        "selection",
+        "convert",
+    },
     "conda_environment": {"source", "requirements"},
     "conda_distribution": {
         "notices",

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.test import override_settings
 
 from tests.support.builders import make_channel, make_package
 
@@ -280,6 +281,31 @@ def test_packages_are_copied_by_specs_with_what_they_need(cli, team, unique):
     assert cli.json(*copy)["outcome"] == "unchanged"
     alone = cli.json("conda", "channel", "copy", f"{team}@1", target, "numpy", "--no-dependencies")
     assert [package["version"] for package in alone["packages"]] == ["1.0"]
+
+
+def test_packages_are_converted_by_specs(cli, pulp, unique):
+    cli.ok("conda", "channel", "create", unique, "--convert")
+    cli.ok("conda", "channel", "create", unique, "--no-convert")
+    repository = pulp.get("repositories/conda/conda/", name=unique)["results"][0]["pulp_href"]
+    for name in ("old", "other"):
+        package = make_package(f"{name}-{unique}", extension=".tar.bz2")
+        pulp.upload(package, repository=repository)
+    convert = ("conda", "channel", "convert", unique, f"old-{unique}")
+
+    rehearsed = cli.ok(*convert, "--dry-run")
+    assert "Without --dry-run, 1 of " in rehearsed.stderr
+    assert "Version 3: 1 converted." in cli.ok(*convert).stderr
+    assert "Nothing to convert" in cli.ok(*convert).stderr
+
+
+def test_the_packages_that_cannot_be_converted_are_named(cli, pulp, unique):
+    cli.ok("conda", "channel", "create", unique)
+    repository = pulp.get("repositories/conda/conda/", name=unique)["results"][0]["pulp_href"]
+    pulp.upload(make_package(f"slow-{unique}", extension=".tar.bz2"), repository=repository)
+    with override_settings(CONDA_CONVERSION_SECONDS=-1):
+        outcome = cli("conda", "channel", "convert", unique)
+    assert outcome.exit_code == 1
+    assert f"[CND0068] 'noarch/slow-{unique}-1.0-0.tar.bz2' cannot be had" in outcome.stderr
 
 
 def test_destroy_asks_and_then_leaves_nothing(cli, pulp, upstream, unique):

@@ -99,9 +99,10 @@ def test_a_repository_is_synced_and_its_versions_are_compared(
     upstream.answers.clear()
     relations = {"base": "../forge"}
     options = ["--autopublish", "--legacy-metadata", "--channel-relations", json.dumps(relations)]
-    options.append("--no-shards")
+    options += ["--no-shards", "--convert"]
     made = conda("repository", "create", "--name", unique, "--retain-repo-versions", 9, *options)
     assert (made["autopublish"], made["legacy_metadata"], made["shards"]) == (True, True, False)
+    assert made["convert"] is True
     assert (made["channel_relations"], made["retain_repo_versions"]) == (relations, 9)
     assert made["subdirs"] is None
     for text, subdirs in [("linux-64, zos-z", ["linux-64", "zos-z"]), ("", None)]:

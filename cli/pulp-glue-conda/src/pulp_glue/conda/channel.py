@@ -239,6 +239,20 @@ class Channel:
             and {field: last[field] for field in ("pulp_created", "outcome", "version", "error")},
         }
 
+    def convert(self, specs: list[str] | None = None, dry_run: bool = False) -> dict[str, t.Any]:
+        """Make the `.conda` of packages that are there as `.tar.bz2`, and wait for their addition.
+
+        Returns:
+            The report of the server. Its `added` is the result of the task that adds the new files,
+            as of an upload, or None.
+        """
+        report = self.repository.convert(specs, dry_run)
+        added = None
+        if report["task"]:
+            task = self.pulp_ctx.api.call("tasks_read", parameters={"task_href": report["task"]})
+            added = self.pulp_ctx.wait_for_task(task)["result"]
+        return {**report, "added": added}
+
     def destroy(self) -> list[str]:
         """Remove the resources of the channel, and return their kinds.
 

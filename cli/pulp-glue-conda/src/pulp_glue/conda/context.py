@@ -204,6 +204,18 @@ class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
         """
         return self.call("plan", parameters={self.HREF: self.pulp_href}, body=_given(body))
 
+    def convert(self, specs: list[str] | None = None, dry_run: bool = False) -> t.Any:
+        """Make the `.conda` of packages that are there as `.tar.bz2`, and return the report.
+
+        Its `task` adds the new files to the repository.
+
+        Parameters:
+            specs: Match specs of the packages. Without any, all of them.
+            dry_run: Report what there is to convert, and change nothing.
+        """
+        body = {"specs": specs or [], "dry_run": dry_run}
+        return self.call("convert", parameters={self.HREF: self.pulp_href}, body=body)
+
     def members(self) -> t.Any:
         """Return who has which role in the channel of the repository."""
         return self.call("members", parameters={self.HREF: self.pulp_href})

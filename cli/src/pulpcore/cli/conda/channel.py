@@ -68,6 +68,11 @@ def channel() -> None:
 @click.option("--description", help=_("What the channel is for."))
 @private_option
 @click.option(
+    "--convert/--no-convert",
+    default=None,
+    help=_("Whether uploads in .tar.bz2 also appear as .conda. The default is no."),
+)
+@click.option(
     "--retain-repo-versions",
     type=click.IntRange(1, 2**31 - 1),
     help=_("How many versions to keep. The default is all."),
@@ -90,6 +95,7 @@ def create(
     base_path: str | None,
     description: str | None,
     private: bool | None,
+    convert: bool | None,
     retain_repo_versions: int | None,
     stages: list[str] | None,
     and_sync: bool,
@@ -120,6 +126,7 @@ def create(
         remote=remote,
         repository={
             "description": description,
+            "convert": convert,
             "retain_repo_versions": retain_repo_versions,
             "selection": selection,
         },
@@ -375,6 +382,42 @@ def copy(
 
 @channel.command()
 @name_argument
+@click.argument("specs", nargs=-1)
+@dry_run_option
+@pass_pulp_context
+def convert(pulp_ctx: PulpCLIContext, /, name: str, specs: tuple[str, ...], dry_run: bool) -> None:
+    """Make the .conda of packages that a channel has as .tar.bz2 only.
+
+    Give match specs to convert only the packages that match one of them. The .tar.bz2 stays, and so
+    does a .conda that is there already. If a package cannot be converted, the others are, and the
+    exit code is 1.
+    """
+    report = Channel(pulp_ctx, name).convert(list(specs), dry_run)
+    pulp_ctx.output_result(report)
+    added = (report["added"] or {}).get("uploads", [])
+    failed = [] if report["made"] is None else [each["text"] for each in report["made"]["failed"]]
+    failed += [error["text"] for each in added for error in each["errors"]]
+    if dry_run:
+        text = _("Nothing was changed. Without --dry-run, {count} of {size} bytes are converted.")
+        click.echo(text.format(**report), err=True)
+    elif report["added"] and report["added"]["version"] is not None:
+        text = _("Version {version}: {count} converted.")
+        count = sum(each["state"] == "published" for each in added)
+        click.echo(text.format(version=report["added"]["version"], count=count), err=True)
+    elif not failed:
+        click.echo(_("Nothing to convert in '{name}'.").format(name=name), err=True)
+    for path in report["kept"]:
+        click.echo(_("Kept, it was not made of the .tar.bz2: {path}").format(path=path), err=True)
+    for path in report["not_here"]:
+        click.echo(_("Not downloaded yet, and left out: {path}").format(path=path), err=True)
+    for text in failed:
+        click.echo(text, err=True)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@channel.command()
+@name_argument
 @pass_pulp_context
 def url(pulp_ctx: PulpCLIContext, /, name: str) -> None:
     """Print the lines to paste for conda, mamba and pixi."""
@@ -485,6 +528,7 @@ add_examples(
     "upload team dist/ tzdata-2025b-h78e105d_0.conda",
     "diff mirror@3 mirror@7 --markdown",
     "copy mirror team 'numpy >=2' scipy",
+    "convert team 'numpy <2' --dry-run",
     "url team",
     "grant team --role uploader --user ci --group devs",
     "revoke team --role uploader --user ci",

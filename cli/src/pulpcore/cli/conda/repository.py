@@ -130,6 +130,11 @@ update_options = [
         ),
     ),
     click.option(
+        "--convert/--no-convert",
+        default=None,
+        help=_("Whether packages that are uploaded as .tar.bz2 also appear as .conda."),
+    ),
+    click.option(
         "--legacy-metadata/--no-legacy-metadata",
         default=None,
         help=_("Whether to also publish the files that clients from before 2023 need."),
