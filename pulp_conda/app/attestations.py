@@ -236,7 +236,7 @@ def _check_uploaded(
     """Check that every bundle is good, and names no channel that does not serve the repository.
 
     Raises:
-        BadAttestation: for the first bundle that is not.
+        BadAttestation: with all bundles that are not.
     """
     try:
         sidecar = make_sidecar(bundles)
@@ -246,6 +246,7 @@ def _check_uploaded(
     channels = _channel_urls(repository)
     # One sidecar for each bundle: in a common sidecar, one good bundle would be enough.
     claims = [Claim(make_sidecar([bundle]), record.filename, record.sha256) for bundle in bundles]
+    problems = []
     for number, verdict in enumerate(verify(claims)):
         problem = verdict.problem
         if not problem and verdict.channel and verdict.channel not in channels:
@@ -255,8 +256,9 @@ def _check_uploaded(
                 ", ".join(f"'{url}'" for url in channels) or _("no URL"),
             )
         if problem:
-            reason = _("bundle {}: {}").format(number, problem)
-            raise BadAttestation(filename=record.filename, reason=reason)
+            problems.append(_("bundle {}: {}").format(number, problem))
+    if problems:
+        raise BadAttestation(filename=record.filename, reason="; ".join(problems))
 
 
 def _channel_urls(repository: CondaRepository) -> list[str]:

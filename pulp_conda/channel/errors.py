@@ -59,6 +59,8 @@
         ├── LockedFilesMissing      CND0143
         └── SelectionTooLarge       CND0144
 
+`SeveralErrors` stands for several of them that are about one package.
+
 An error has a sentence for people, `str(error)`, and the facts in that sentence for programs and
 tests, `error.facts`. A code is never used again. `docs/user/reference/errors.md` has a section for
 each code.
@@ -66,7 +68,8 @@ each code.
 The errors that speak of repositories, stages and lifecycles are in `pulp_conda.app.errors`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from gettext import gettext as _
 from typing import Any, ClassVar, Self
 
@@ -84,7 +87,7 @@ class ChannelError(Exception):
         where: What the sentence is about, for example ``Remote 'forge'``, or None.
     """
 
-    code: ClassVar[str] = ""
+    code: str = ""
     message: ClassVar[str] = ""
 
     def __init__(self, **facts: Any) -> None:
@@ -106,6 +109,11 @@ class ChannelError(Exception):
         facts = {key: shown(mask(str(value)), longest=1000) for key, value in self.facts.items()}
         text = self.message.format(**facts)
         return f"{self.where}: {text}" if self.where else text
+
+    @property
+    def errors(self) -> "tuple[ChannelError, ...]":
+        """The errors that it stands for: itself."""
+        return (self,)
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.text}"
@@ -149,6 +157,36 @@ class BadChannelName(LayoutError):
 
 class PackageError(ChannelError):
     """A package file cannot be used."""
+
+
+class SeveralErrors(PackageError):
+    """Several things are wrong with one package, which all are said at once.
+
+    Attributes:
+        errors: What is wrong, at least two errors.
+        code: The code of the first of them.
+    """
+
+    def __init__(self, errors: Iterable[ChannelError]) -> None:
+        super().__init__()
+        self._errors = tuple(errors)
+        self.code = self._errors[0].code
+
+    @property
+    def errors(self) -> tuple[ChannelError, ...]:
+        return self._errors
+
+    def at(self, where: str) -> Self:
+        for error in self._errors:
+            error.at(where)
+        return self
+
+    @property
+    def text(self) -> str:
+        return " ".join(error.text for error in self._errors)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self._errors))
 
 
 class MissingMetadata(PackageError):
@@ -706,6 +744,23 @@ class BadTimetable(ChannelError):
         "this is no timetable: {reason}. Give either seconds, for example 21600 for every six "
         "hours, or a cron line such as '30 3 * * *' and a time zone such as 'Europe/Berlin'."
     )
+
+
+@contextmanager
+def noting(errors: list[ChannelError]) -> Iterator[None]:
+    """Note an error that is raised in a `with` block, and go on behind it."""
+    try:
+        yield
+    except ChannelError as error:
+        errors += error.errors
+
+
+def raise_all(errors: Sequence[ChannelError]) -> None:
+    """Raise what was noted: nothing, the only error, or `SeveralErrors`."""
+    if len(errors) > 1:
+        raise SeveralErrors(errors)
+    if errors:
+        raise errors[0]
 
 
 def shown(text: str, longest: int = 200) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadPackageName
+from pulp_conda.channel.errors import BadPackageName, shown
 from pulp_conda.channel.fields import (
     LAST_SECOND,
     is_count,
@@ -238,15 +238,18 @@ def _check_texts(filename: str, fields: object) -> None:
 
 
 def filename_problems(fields: dict[str, Any], parts: layout.PackageName) -> list[str]:
-    """Return in words where a record and the parts of a file name differ."""
+    """Return in words where a record and the parts of a file name differ.
+
+    What the record does not say as a text is another fault.
+    """
     return [
-        f"its {key} is '{fields[key]}', and '{stated}' in the file name"
+        f"its {key} is '{shown(fields[key])}', and '{stated}' in the file name"
         for key, stated in (
             ("name", parts.name),
             ("version", parts.version),
             ("build", parts.build),
         )
-        if fields[key] != stated
+        if isinstance(fields.get(key), str) and fields[key] != stated
     ]
 
 

@@ -57,6 +57,15 @@ def test_an_upload_goes_as_the_clients_want_it(pulp, client, channel, unique):
     assert client.ask("PATCH", f"package/{unique}/{name}").status == 200
 
 
+def test_several_faults_of_a_package_stand_in_the_last_answer(client, channel, unique):
+    package = make_package(f"bad-{unique}", index={"depends": ["a >>1"], "constrains": ["b =="]})
+    answer = client.upload(unique, replace(package, filename=f"Bad-{unique}-1.0-0.conda"))
+    assert answer.status == 422
+    texts = answer.json["error"].splitlines()
+    assert [text[:9] for text in texts] == ["[CND0001]", "[CND0005]"]
+    assert "'depends' has 'a >>1'" in texts[1] and "'constrains' has 'b =='" in texts[1]
+
+
 def test_another_file_of_the_name_is_refused_before_it_is_sent(client, channel, unique):
     first = make_package(f"clash-{unique}", files={"share/a": b"1"})
     second = make_package(f"clash-{unique}", files={"share/a": b"2"})

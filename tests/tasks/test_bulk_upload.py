@@ -15,6 +15,7 @@ from pulp_conda.app.models import CondaRepository, CondaUpload
 from pulp_conda.app.tasks.uploads import tend_uploads
 from pulp_conda.app.uploading.dispatching import task_for
 from tests.support.builders import make_package
+from tests.support.client import TaskFailed
 from tests.support.in_process import run_tasks
 from tests.support.tokens import ANY_KEY, ask, bearer
 
@@ -79,6 +80,22 @@ def test_each_bad_file_is_named_with_its_error_and_keeps_no_other_one_away(pulp,
     assert (result["version"], _versions(pulp, send)) == (1, 1)
     forced = _result(pulp, send(clash, overwrite=True))
     assert (forced["version"], _states(forced)) == (2, {clash.filename: "published"})
+
+
+def test_several_faults_of_a_file_are_said_at_once(pulp, send, unique):
+    package = make_package(f"bad-{unique}", index={"depends": ["a >>1"], "constrains": ["b =="]})
+    package = replace(package, filename=f"other-{unique}-1.0-0.conda")
+    (upload,) = _result(pulp, send(package))["uploads"]
+    assert [error["code"] for error in upload["errors"]] == ["CND0005", "CND0006"]
+    # The same by the other ways of the API.
+    texts = [error["text"] for error in upload["errors"]]
+    path, file = "content/conda/packages/", (package.filename, package.data)
+    answer = pulp.post_bytes(f"{path}upload/", *file)
+    assert (answer.status_code, answer.json()) == (400, {"non_field_errors": texts})
+    answer = pulp.post_bytes(path, *file, repository=send.repository)
+    with pytest.raises(TaskFailed) as failed:
+        pulp.wait(answer.json())
+    assert "\n".join(texts) in failed.value.task["error"]["description"]
 
 
 def test_a_batch_of_several_requests_is_one_version(pulp, send, unique):

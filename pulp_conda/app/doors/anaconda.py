@@ -51,7 +51,7 @@ from pulp_conda.app.doors.refusal import Refusal
 from pulp_conda.app.doors.removing import find, remove
 from pulp_conda.app.errors import BadUpload, NothingToRemove, WrongDigest
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaToken, CondaUpload
-from pulp_conda.app.uploading import Arrival, repository_of
+from pulp_conda.app.uploading import Arrival, check_place, repository_of
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.channel import layout
 
@@ -204,8 +204,7 @@ async def stage(request: Request) -> StreamResponse:
     """Announce a file, and say where its bytes are to be sent."""
     visitor, owner = await _enter(request)
     file = _file(request)
-    layout.parse_filename(file.filename)
-    layout.check_subdir(file.subdir)
+    check_place(file.filename, file.subdir)
     await let_send(request)
     announced = await _json(request)
     distribution = await _channel_of_labels(request, owner, announced.get("channels"))

@@ -24,7 +24,7 @@ from pulp_conda.app.doors.receiving import (
 from pulp_conda.app.doors.removing import remove
 from pulp_conda.app.errors import BadUpload
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.uploading import Outcome
+from pulp_conda.app.uploading import Outcome, check_place
 from pulp_conda.channel import layout
 
 _CHECKSUMS = {"X-Checksum-Sha256": "sha256", "X-Checksum-Md5": "md5"}
@@ -98,9 +98,7 @@ async def _take(
         Refusal, ChannelError
     """
     await visitor.may_upload(distribution, force=False)
-    layout.parse_filename(filename)
-    if subdir is not None:
-        layout.check_subdir(subdir)
+    check_place(filename, subdir)
     check_size(request.content_length or 0, filename)
     await let_send(request)
     expected = {

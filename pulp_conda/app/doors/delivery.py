@@ -16,9 +16,8 @@ from pulp_conda.app.doors.receiving import ReceivedFile
 from pulp_conda.app.doors.refusal import refusal_of_outcome
 from pulp_conda.app.errors import NotServedYet
 from pulp_conda.app.models import CondaDistribution
-from pulp_conda.app.uploading import Arrival, Outcome, accept, wait
+from pulp_conda.app.uploading import Arrival, Outcome, accept, check_place, wait
 from pulp_conda.app.vocabulary import UploadState
-from pulp_conda.channel import layout
 
 # Storing a large file takes long, and pulpcore has one thread for all queries of the content app.
 _storing = ThreadPoolExecutor(max_workers=4, thread_name_prefix="conda-doors")
@@ -69,9 +68,7 @@ async def deliver(
 
 async def hand_over(arrival: Arrival) -> UUID:
     """Store a file that arrived. From then on it is not lost, even if its client goes away."""
-    layout.parse_filename(arrival.filename)
-    if arrival.subdir is not None:
-        layout.check_subdir(arrival.subdir)
+    check_place(arrival.filename, arrival.subdir)
     return await _in_thread(accept, arrival)
 
 

@@ -30,7 +30,7 @@ from pulp_conda.app.doors.receiving import (
 )
 from pulp_conda.app.doors.refusal import Refusal
 from pulp_conda.app.errors import BadUpload
-from pulp_conda.channel import layout
+from pulp_conda.app.uploading import check_place
 
 
 @dataclass
@@ -102,6 +102,6 @@ def _name(form: _Form, headers: Mapping[str, str], filename: str | None) -> None
         BadPackageName
     """
     form.filename = headers.get("X-File-Name") or filename or ""
-    layout.parse_filename(form.filename)
+    check_place(form.filename)
     if sha256 := headers.get("X-File-SHA256"):
         form.expected["sha256"] = sha256

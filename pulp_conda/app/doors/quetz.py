@@ -13,7 +13,7 @@ from pulp_conda.app.doors.delivery import deliver, status_of
 from pulp_conda.app.doors.entrance import channel_of, door, identify, is_true
 from pulp_conda.app.doors.receiving import blocks_of_body, check_size, let_send, received
 from pulp_conda.app.doors.refusal import Refusal
-from pulp_conda.channel import layout
+from pulp_conda.app.uploading import check_place
 
 # What clients and proxies take for a status line is limited.
 _LONGEST_PHRASE = 200
@@ -33,7 +33,7 @@ async def upload(request: Request) -> StreamResponse:
     visitor = await identify(request)
     distribution = await channel_of(request, request.match_info["channel"])
     await visitor.may_upload(distribution, force=force)
-    layout.parse_filename(filename)
+    check_place(filename)
     check_size(request.content_length or 0, filename)
     await let_send(request)
     sha256 = request.query.get("sha256")

@@ -21,7 +21,7 @@ class ChannelErrors(list[ChannelError]):
         try:
             yield
         except ChannelError as error:
-            self.append(error.at(where) if where else error)
+            self.extend((error.at(where) if where else error).errors)
 
 
 @contextmanager

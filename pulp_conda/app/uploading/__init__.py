@@ -5,9 +5,18 @@ byte, gives the received file to `accept`, and waits for the `Outcome`, which co
 is served. Uploads that arrive together become one version and one publication: see `joining`.
 """
 
-from .accepting import accept
+from .accepting import accept, check_place
 from .arrival import Arrival, Outcome
 from .rights import check_rights, repository_of
 from .waiting import outcome, wait
 
-__all__ = ["Arrival", "Outcome", "accept", "check_rights", "outcome", "repository_of", "wait"]
+__all__ = [
+    "Arrival",
+    "Outcome",
+    "accept",
+    "check_place",
+    "check_rights",
+    "outcome",
+    "repository_of",
+    "wait",
+]

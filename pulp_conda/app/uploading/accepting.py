@@ -15,6 +15,7 @@ from pulp_conda.app.uploading.dispatching import ensure_task
 from pulp_conda.app.uploading.domains import in_domain
 from pulp_conda.app.uploading.rights import repository_of
 from pulp_conda.channel import layout
+from pulp_conda.channel.storable import text_problem
 
 
 def accept(arrival: Arrival) -> UUID:
@@ -23,14 +24,12 @@ def accept(arrival: Arrival) -> UUID:
     It takes as long as reading the whole file once, so an event loop calls it in a thread.
 
     Raises:
-        LayoutError: the file name or the subdir is none.
+        LayoutError: as of `check_place`.
         WrongDigest: the bytes are not those that the client meant.
         TakesNoUploads: the channel changed since `check_rights`.
         CondaError: `DiskFull`.
     """
-    layout.parse_filename(arrival.filename)
-    if arrival.subdir is not None:
-        layout.check_subdir(arrival.subdir)
+    check_place(arrival.filename, arrival.subdir)
     _check_digests(arrival)
     repository = repository_of(arrival.distribution)
     with in_domain(arrival.distribution.pulp_domain):
@@ -55,6 +54,22 @@ def accept(arrival: Arrival) -> UUID:
             )
         ensure_task(repository)
     return upload.pk
+
+
+def check_place(filename: str, subdir: str | None = None) -> None:
+    """Refuse what is surely no package by its name, before anybody sends or reads it.
+
+    A file that looks like a package is read, also if something is wrong with its name or its
+    subdir: then the answer has everything that is wrong with it.
+
+    Raises:
+        BadPackageName: the name has another extension, or cannot be stored.
+        BadSubdir: the subdir cannot be stored.
+    """
+    if not filename.endswith(layout.EXTENSIONS) or text_problem(filename):
+        layout.parse_filename(filename)
+    if subdir is not None and text_problem(subdir):
+        layout.check_subdir(subdir)
 
 
 def _check_digests(arrival: Arrival) -> None:

@@ -15,6 +15,7 @@ from pulpcore.plugin.models import Artifact, Task
 from pulp_conda.app.artifacts import save_artifacts
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaPackage, CondaRepository, CondaToken, CondaUpload
+from pulp_conda.app.uploading.accepting import check_place
 from pulp_conda.app.uploading.dispatching import task_for
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import UploadState
@@ -69,7 +70,7 @@ class Batch:
 
     @disk_errors()
     def add(self, files: Iterable[UploadedFile]) -> None:
-        """Take files that arrived. A file whose name is none of a package is refused alone.
+        """Take files that arrived. A file that is no package by its name is refused alone.
 
         Raises:
             LayoutError: the subdir is none.
@@ -80,7 +81,7 @@ class Batch:
         good, refused = [], []
         for file in files:
             try:
-                layout.parse_filename(file.name)
+                check_place(file.name)
                 good.append(file)
             except ChannelError as error:
                 refused.append(self._refused(file, error))

@@ -353,7 +353,7 @@ def _refuse(
     upload: CondaUpload, error: ChannelError, state: UploadState = UploadState.REFUSED
 ) -> None:
     upload.state = state
-    upload.errors = [{"code": error.code, "text": str(error)}]
+    upload.errors = [{"code": each.code, "text": str(each)} for each in error.errors]
 
 
 def _write(uploads: Iterable[CondaUpload]) -> None:

@@ -13,10 +13,13 @@ import orjson
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import (
     BadIndexJson,
+    ChannelError,
     MissingMetadata,
     MissingSubdir,
     PackageMismatch,
     PayloadMismatch,
+    noting,
+    raise_all,
     shown,
 )
 from pulp_conda.channel.fields import read_field, read_fields
@@ -40,6 +43,9 @@ _KEYS_OF_CHANNELS = {"attestations_sha256", "indexed_timestamp", "run_exports"}
 
 # Keys whose values are those of the file, whatever the package says.
 _KEYS_OF_FILES = {"md5", "sha256", "size"}
+
+# These make the name of the file.
+_IN_NAME = ("name", "version", "build")
 
 _SHOWN_PROBLEMS = 10
 
@@ -76,38 +82,55 @@ def read_package_with_info(
         PackageError: the file is damaged, hostile or too large, or its content does not agree with
             `filename` or `subdir`.
         LayoutError: `filename` or `subdir` is not valid.
+        SeveralErrors: more than one of these. It has everything that is wrong with the package. If
+            the archives cannot be read to the end, that is one of its errors, and what is wrong
+            behind that place is not known.
     """
-    expected = None if filename is None else layout.parse_filename(filename)
-    if subdir is not None:
-        layout.check_subdir(subdir)
+    errors: list[ChannelError] = []
+    expected = None
+    with noting(errors):
+        expected = None if filename is None else layout.parse_filename(filename)
+    given, subdir = subdir, None
+    with noting(errors):
+        subdir = None if given is None else layout.check_subdir(given)
     keep = kept_members(limits)
     payload = Payload()
     archive = PackageArchive(file, filename or "the package", size, limits, keep, spend, payload)
-    archive.read()
-    index = _parse_index(archive)
-    name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
-    stated = _stated_subdir(index)
-    _check_statements(archive.filename, name, index, expected, stated, subdir)
-    if (subdir := stated or subdir) is None:
-        raise MissingSubdir(filename=archive.filename)
-    archive.check_stems(name.stem)
-    fields = {key: value for key, value in index.items() if key not in _KEYS_OF_CHANNELS}
-    fields |= {"sha256": sha256, "size": size} | ({} if md5 is None else {"md5": md5})
-    if not fields.get("subdir"):
-        fields["subdir"] = subdir
-    try:
-        record = check_record(subdir, name.filename, fields)
-    except RecordError as error:
-        raise BadIndexJson(filename=archive.filename, reason=str(error)) from None
-    _check_specs(archive.filename, record)
-    warnings = _check_payload(archive, payload)
-    info = replace(parse_info(archive, name.name), warnings=warnings)
+    is_whole = False
+    with noting(errors):
+        archive.read()
+        is_whole = True
+    if archive.index is None:
+        if is_whole:
+            errors.append(MissingMetadata(filename=archive.filename, member=INDEX))
+        raise_all(errors)
+    with noting(errors):
+        index = _parse_index(archive)
+        with noting(errors):
+            _check_index(archive.filename, index)
+        with noting(errors):
+            _check_statements(archive, index, expected, subdir)
+        with noting(errors):
+            _check_stems(archive, index)
+        if _stated_subdir(index) is None and given is None:
+            errors.append(MissingSubdir(filename=archive.filename))
+    warnings: tuple[str, ...] = ()
+    if is_whole:
+        with noting(errors):
+            warnings = _check_payload(archive, payload)
+    raise_all(errors)
+    record = _record(archive, index, subdir, {"md5": md5, "sha256": sha256, "size": size})
+    info = replace(parse_info(archive, record.name), warnings=warnings)
     return replace(record, run_exports=info.run_exports), info
 
 
 def _parse_index(archive: PackageArchive) -> dict[str, Any]:
-    if archive.index is None:
-        raise MissingMetadata(filename=archive.filename, member=INDEX)
+    """Return `info/index.json`, whatever its values are.
+
+    Raises:
+        BadIndexJson: it is no JSON object.
+    """
+    assert archive.index is not None
     try:
         text = archive.index.decode("utf-8-sig")
         orjson.loads(text)  # It refuses NaN and half surrogates, which json allows.
@@ -118,23 +141,57 @@ def _parse_index(archive: PackageArchive) -> dict[str, Any]:
         raise BadIndexJson(filename=archive.filename, reason=reason) from None
     if not isinstance(index, dict):
         raise BadIndexJson(filename=archive.filename, reason="it is not a JSON object")
+    return index
+
+
+def _check_index(filename: str, index: dict[str, Any]) -> None:
+    """Check all values of `info/index.json`.
+
+    Raises:
+        BadIndexJson: with everything that is wrong.
+    """
     stated = {
         key: value
         for key, value in index.items()
         if key not in _KEYS_OF_CHANNELS and key not in _KEYS_OF_FILES
     }
-    problems = list(read_fields(stated, subdir="", filename="").problems)
+    problems: list[str] = []
+    if bad := find_unstorable(index):
+        problems.append(f"'{bad.place}' {bad.reason}")
+    problems += read_fields(stated, subdir="", filename="").problems
     subdir = index.get("subdir")
     if subdir not in (None, "") and not (isinstance(subdir, str) and layout.is_subdir(subdir)):
         problems.append(f"'{shown(str(subdir))}' is not a subdir")
-    name, version, build = index.get("name"), index.get("version"), index.get("build")
-    if isinstance(name, str) and isinstance(version, str) and isinstance(build, str):
-        problems += layout.name_problems(name, version, build)
+    problems += layout.name_problems(*_parts(index))
+    problems += _spec_problems(index)
     if problems:
-        if bad := find_unstorable(index):
-            problems = [f"'{bad.place}' {bad.reason}", *problems]
-        raise BadIndexJson(filename=archive.filename, reason="; ".join(problems))
-    return index
+        raise BadIndexJson(filename=filename, reason=_first_of(problems))
+
+
+def _record(
+    archive: PackageArchive, index: dict[str, Any], subdir: str | None, facts: dict[str, Any]
+) -> PackageRecord:
+    """Return the record of a package that was checked.
+
+    Args:
+        facts: The size and the digests of the file. An md5 that is None is left out.
+
+    Raises:
+        BadIndexJson
+    """
+    name = layout.PackageName(index["name"], index["version"], index["build"], archive.extension)
+    fields = {key: value for key, value in index.items() if key not in _KEYS_OF_CHANNELS}
+    fields |= {key: value for key, value in facts.items() if value is not None}
+    if facts["md5"] is None:
+        fields.pop("md5", None)
+    subdir = _stated_subdir(index) or subdir
+    assert subdir is not None
+    if not fields.get("subdir"):
+        fields["subdir"] = subdir
+    try:
+        return check_record(subdir, name.filename, fields)
+    except RecordError as error:
+        raise BadIndexJson(filename=archive.filename, reason=str(error)) from None
 
 
 def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,17 +204,12 @@ def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_statements(
-    filename: str,
-    name: layout.PackageName,
+    archive: PackageArchive,
     index: dict[str, Any],
     expected: layout.PackageName | None,
-    stated: str | None,
     subdir: str | None,
 ) -> None:
     """Compare the content of the package with the file name and the subdir from the caller.
-
-    Args:
-        stated: What `_stated_subdir` returned.
 
     Raises:
         PackageMismatch: they do not agree.
@@ -165,33 +217,47 @@ def _check_statements(
     problems = []
     if expected:
         problems += filename_problems(index, expected)
-        if name.extension != expected.extension:
+        if archive.extension != expected.extension:
             problems.append(
-                f"its format is '{name.extension}', and '{expected.extension}' in the file name"
+                f"its format is '{archive.extension}', and '{expected.extension}' in the file name"
             )
+    stated = _stated_subdir(index)
     if subdir and stated not in (subdir, None):
-        problems.append(f"its subdir is '{stated}', not '{subdir}'")
+        problems.append(f"its subdir is '{shown(stated or '')}', not '{subdir}'")
     if problems:
-        raise PackageMismatch(filename=filename, reason="; ".join(problems))
+        raise PackageMismatch(filename=archive.filename, reason="; ".join(problems))
 
 
-def _check_specs(filename: str, record: PackageRecord) -> None:
-    """Check that clients can read what the package depends on.
+def _check_stems(archive: PackageArchive, index: dict[str, Any]) -> None:
+    """Check the names of the archives, as `PackageArchive.check_stems` does.
 
-    Raises:
-        BadIndexJson: a match spec names a URL or a channel, or does not parse.
+    The archives of a package whose name is wrong have wrong names, too.
     """
-    lists = {key: read_field(record.fields, key) or [] for key in ("depends", "constrains")}
-    for extra, specs in (read_field(record.fields, "extra_depends") or {}).items():
+    parts = _parts(index)
+    if index.keys() >= set(_IN_NAME) and not layout.name_problems(*parts):
+        archive.check_stems("-".join(parts))
+
+
+def _parts(index: dict[str, Any]) -> list[str]:
+    """Return name, version and build. What is no text is another fault, and "0" stands for it."""
+    values = (index.get(key) for key in _IN_NAME)
+    return [value if isinstance(value, str) else "0" for value in values]
+
+
+def _spec_problems(index: dict[str, Any]) -> list[str]:
+    """Return in words what clients cannot read of what a package depends on.
+
+    That is each match spec that names a URL or a channel, or does not parse.
+    """
+    lists = {key: read_field(index, key) or [] for key in ("depends", "constrains")}
+    for extra, specs in (read_field(index, "extra_depends") or {}).items():
         lists[f"extra_depends.{extra}"] = specs
-    problems = [
+    return [
         f"'{shown(key)}' has {problem}"
         for key, specs in lists.items()
         for spec in specs
         if (problem := dependency_problem(spec))
     ]
-    if problems:
-        raise BadIndexJson(filename=filename, reason=_first_of(problems))
 
 
 def _check_payload(archive: PackageArchive, payload: Payload) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pulp_conda.channel.errors import (
     PackageMismatch,
     PackageTooLarge,
     PayloadMismatch,
+    SeveralErrors,
     UnreadablePackage,
     UnsafeMember,
 )
@@ -193,7 +194,7 @@ def test_what_the_caller_says_must_be_valid():
 )
 def test_an_index_that_is_no_object_with_the_needed_fields_is_refused(extension, content, reason):
     data = make_package(extension=extension, info={"index.json": content}).data
-    assert reason in read_error(BadIndexJson, data)["reason"]
+    assert reason in read_error(BadIndexJson, data, subdir="noarch")["reason"]
 
 
 @pytest.mark.parametrize(
@@ -897,3 +898,46 @@ def test_a_package_without_any_files_is_no_reason_to_refuse_it():
 def test_dependencies_that_clients_cannot_read_are_refused(key, spec):
     package = make_package(index={key: ["python >=3.10", spec]})
     assert f"'{key}' has " in read_error(BadIndexJson, package.data)["reason"]
+
+
+def test_all_that_is_wrong_with_a_package_is_said_at_once():
+    listed = {"paths": [{"_path": "share/gone", "path_type": "hardlink"}], "paths_version": 1}
+    package = make_package(
+        index={
+            "build_number": "x",
+            "constrains": ["b =="],
+            "depends": ["a >>1", "https://example.org/c-1-0.conda"],
+            "subdir": ...,
+            "noarch": ...,
+        },
+        files={"share/a": b"1"},
+        info={"paths.json": json.dumps(listed).encode()},
+    )
+    with pytest.raises(SeveralErrors) as raised:
+        read(package.data, filename="hello-1.0.zip")
+    found = {error.code: str(error) for error in raised.value.errors}
+    assert list(found) == ["CND0001", "CND0005", "CND0021", "CND0081"]
+    for reason in ("'build_number'", "'a >>1'", "'b =='", "which names a URL"):
+        assert reason in found["CND0005"]
+    assert "'share/gone' is missing" in found["CND0081"]
+    assert str(raised.value).splitlines() == list(found.values())
+    assert raised.value.code == "CND0001"
+
+
+def test_a_package_that_cannot_be_read_to_its_end_says_what_was_read():
+    package = make_package(
+        extension=".tar.bz2", index={"depends": ["a >>1"]}, members=[make_member("../a")]
+    )
+    with pytest.raises(SeveralErrors) as raised:
+        read(package.data, filename="other-1.0-0.tar.bz2")
+    codes = [error.code for error in raised.value.errors]
+    assert codes == ["CND0010", "CND0005", "CND0006"]
+
+
+def test_a_file_in_the_wrong_place_with_a_wrong_spec_says_both():
+    package = make_package(index={"depends": ["a >>1"]})
+    with pytest.raises(SeveralErrors) as raised:
+        read(package.data, filename="hello-2.0-0.conda", subdir="linux-64")
+    codes = [error.code for error in raised.value.errors]
+    assert codes == ["CND0005", "CND0006"]
+    assert "version" in str(raised.value) and "subdir" in str(raised.value)
