@@ -12,6 +12,7 @@ from rest_framework.authentication import BasicAuthentication
 
 from pulp_conda.app.authentication import TokenAuthentication
 from pulp_conda.app.compression import levels
+from pulp_conda.app.labels import read_labels
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.channel.layout import TOKEN
 
@@ -52,6 +53,61 @@ def check_zstd_level(
         hint = "Set it to 'fast', or to 'small' for smaller files."
         return [Warning(text, hint=hint, id="conda.W003")]
     return []
+
+
+@register
+def check_upload_labels(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> Sequence[CheckMessage]:
+    """Refuse values of CONDA_UPLOAD_LABELS that mean nothing."""
+    hint = (
+        "Write {'<channel>': {'<label>': '<path of a channel>'}}, or the same for one domain: "
+        "{'<domain>': {'<channel>': {'<label>': '<path of a channel>'}}}."
+    )
+    try:
+        labels = read_labels(settings.CONDA_UPLOAD_LABELS)
+    except ValueError as error:
+        return [Error(f"{error}.", hint=hint, id="conda.E002")]
+    domains = {label.domain for label in labels if label.domain not in (None, "default")}
+    if domains and not settings.DOMAIN_ENABLED:
+        names = ", ".join(sorted(f"'{name}'" for name in domains))
+        text = f"CONDA_UPLOAD_LABELS has entries for {names}, and there is only one domain."
+        return [Warning(text, hint="Set DOMAIN_ENABLED, or remove them.", id="conda.W005")]
+    return []
+
+
+@register(Tags.database)
+def check_labeled_channels(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
+) -> list[Warning]:
+    """Warn of labels whose channel, or the channel that they stand for, is not there."""
+    if not databases or check_upload_labels(None):
+        return []
+    try:
+        with transaction.atomic():
+            channels = CondaDistribution.objects.values_list(
+                "pulp_domain__name", "base_path", "upload_alias"
+            )
+            known = {(domain, name) for domain, *names in channels for name in names if name}
+    except (OperationalError, ProgrammingError):
+        # There are no tables before the first migration.
+        return []
+    warnings = []
+    for domain, owner, label, channel in read_labels(settings.CONDA_UPLOAD_LABELS):
+        domains = [domain] if domain else [each for each, name in known if name == owner]
+        missing = [
+            f"'{name}' in domain '{each}'"
+            for each in domains
+            for name in (owner, channel.strip("/"))
+            if (each, name) not in known
+        ] or ([] if domains else [f"'{owner}' in any domain"])
+        if missing:
+            text = (
+                f"CONDA_UPLOAD_LABELS: label '{label}' of '{owner}' needs a channel {missing[0]}."
+            )
+            hint = "Make the channel, or correct the name."
+            warnings.append(Warning(text, hint=hint, id="conda.W006"))
+    return warnings
 
 
 @register(Tags.database)

@@ -72,9 +72,10 @@ CONDA_DOORS_PREFIX = "/pulp/conda/"
 CONDA_UPLOAD_WAIT_SECONDS = 300
 
 # The channels that the labels of anaconda.org stand for: by the channel to which `anaconda upload`
-# uploads with `--user`, and by label, the base path of a channel. Without an entry, 'main' is the
-# channel itself, and there are no other labels.
-CONDA_UPLOAD_LABELS: dict[str, dict[str, str]] = {}
+# uploads with `--user`, and by label, the base path of a channel. An entry for one domain has these
+# one level deeper, behind the name of the domain. Without an entry, 'main' is the channel itself,
+# and there are no other labels.
+CONDA_UPLOAD_LABELS: dict[str, dict[str, str | dict[str, str]]] = {}
 
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {

@@ -157,6 +157,26 @@ def test_labels_stand_for_channels_by_configuration_alone(pulp, client, channel,
         assert client.stage(unique, package, channels=channels).status == 400
 
 
+@pytest.mark.parametrize("by", ["path", "alias"])
+def test_labels_may_be_those_of_one_domain(pulp, client, channel, unique, by):
+    here, there = (_channel(pulp, f"{unique}-{name}") for name in ("here", "there"))
+    owner, href = unique, pulp.get("distributions/conda/conda/", name=unique)["results"][0]
+    if by == "alias":
+        owner = f"alias-{unique}"
+        pulp.patch(href["pulp_href"], upload_alias=owner)
+    labels = {
+        owner: {"dev": f"{unique}-there", "rc": f"{unique}-there"},
+        "default": {owner: {"dev": f"{unique}-here"}},
+        "other": {owner: {"dev": f"{unique}-there", "main": f"{unique}-there"}},
+    }
+    package = make_package(f"label-{unique}")
+    with override_settings(CONDA_UPLOAD_LABELS=labels):
+        assert client.upload(unique, package, channels=["dev"]).status == 200
+        assert client.stage(unique, package, channels=["rc"]).status == 400
+        assert client.upload(unique, package, channels=["main"]).status == 200
+    assert [len(pulp.names(url)) for url in (here, there, channel)] == [1, 0, 1]
+
+
 def test_who_is_there_and_who_may(pulp, client, channel, unique):
     assert client.ask("GET", "user").json["login"] == "admin"
     anonymous = Anaconda(Doors(settings.CONTENT_ORIGIN))

@@ -50,6 +50,7 @@ from pulp_conda.app.doors.receiving import (
 from pulp_conda.app.doors.refusal import Refusal
 from pulp_conda.app.doors.removing import find, remove
 from pulp_conda.app.errors import BadUpload, NothingToRemove, WrongDigest
+from pulp_conda.app.labels import labels_of
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaToken, CondaUpload
 from pulp_conda.app.uploading import Arrival, check_place, repository_of
 from pulp_conda.app.versions.state import VersionState
@@ -274,17 +275,17 @@ async def _enter(request: Request) -> tuple[Visitor, CondaDistribution]:
     return visitor, distribution
 
 
-def _labels(request: Request) -> dict[str, str]:
-    """Return the names of channels by label, of the owner in a URL."""
-    owner = request.match_info["owner"]
-    return {_MAIN: owner, **settings.CONDA_UPLOAD_LABELS.get(owner, {})}
+def _labels(owner: CondaDistribution) -> dict[str, str]:
+    """Return the names of channels by label, of a channel."""
+    names = {owner.base_path, owner.upload_alias} - {None, ""}
+    return {_MAIN: owner.base_path, **labels_of(owner.pulp_domain.name, names)}
 
 
 async def _all_channels(request: Request, owner: CondaDistribution) -> list[CondaDistribution]:
     """Return the channel of an owner, and those for which its labels stand."""
     channels = {owner.pk: owner}
-    for name in _labels(request).values():
-        channel = await channel_of(request, name)
+    for name in _labels(owner).values():
+        channel = await _channel_of_label(request, owner, name)
         channels[channel.pk] = channel
     return list(channels.values())
 
@@ -303,7 +304,7 @@ async def _channel_of_labels(
     labels = labels or [_MAIN]
     if not isinstance(labels, list):
         raise BadUpload(reason="'channels' is no list of labels")
-    known, names = _labels(request), set()
+    known, names = _labels(owner), set()
     for label in labels:
         if not isinstance(label, str) or label not in known:
             raise BadUpload(
@@ -313,7 +314,20 @@ async def _channel_of_labels(
         names.add(known[label])
     if len(names) > 1:
         raise BadUpload(reason="its labels stand for several channels. Upload to one at a time")
-    return await channel_of(request, names.pop())
+    return await _channel_of_label(request, owner, names.pop())
+
+
+async def _channel_of_label(
+    request: Request, owner: CondaDistribution, name: str
+) -> CondaDistribution:
+    """Return the channel that a label stands for, which is in the domain of the owner.
+
+    Raises:
+        UnknownChannel
+    """
+    if name == owner.base_path:
+        return owner
+    return await channel_of(request, name, anywhere=False)
 
 
 async def _files(request: Request) -> list[dict[str, Any]]:

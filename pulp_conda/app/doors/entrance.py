@@ -139,17 +139,21 @@ async def identify(request: Request) -> Visitor:
     return visitor
 
 
-async def channel_of(request: Request, name: str) -> CondaDistribution:
+async def channel_of(
+    request: Request, name: str, *, anywhere: bool | None = None
+) -> CondaDistribution:
     """Return the channel that a tool means, and go on in its domain.
 
     Args:
         name: The base path of the channel in the domain of the URL, or its upload alias. An alias
             in a URL without a domain may be that of a channel in any domain.
+        anywhere: Whether it may be. The default is what the URL says.
 
     Raises:
         UnknownChannel
     """
-    anywhere = "pulp_domain" not in request.match_info
+    if anywhere is None:
+        anywhere = "pulp_domain" not in request.match_info
     distribution = await sync_to_async(_find)(name, anywhere=anywhere)
     if distribution is None:
         raise UnknownChannel(channel=name)

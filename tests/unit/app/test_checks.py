@@ -1,7 +1,13 @@
 import pytest
 from django.test import override_settings
 
-from pulp_conda.app.checks import check_token_authentication, check_token_paths
+from pulp_conda.app.checks import (
+    check_labeled_channels,
+    check_token_authentication,
+    check_token_paths,
+    check_upload_labels,
+)
+from pulp_conda.app.labels import labels_of
 from pulp_conda.app.models import CondaDistribution
 
 OURS = "pulp_conda.app.authentication.TokenAuthentication"
@@ -35,3 +41,57 @@ def test_paths_in_which_clients_find_a_token_are_warned_about():
     assert [warning.id for warning in found] == ["conda.W004"] * 2
     assert [warning.msg.split("'")[1] for warning in found] == ["t", "team/t/x"]
     assert check_token_paths(None, databases=None) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "domains", "found"),
+    [
+        ({}, False, []),
+        ({"team": {"dev": "team-dev"}}, False, []),
+        ({"team": {}}, False, []),
+        ({"default": {"team": {"dev": "team-dev"}}}, False, []),
+        ({"team": {"dev": "x"}, "physics": {"team": {"dev": "y"}}}, True, []),
+        ({"physics": {"team": {"dev": "y"}}}, False, ["conda.W005"]),
+        ([], False, ["conda.E002"]),
+        ({"team": "dev"}, False, ["conda.E002"]),
+        ({"team": {"dev": 1}}, False, ["conda.E002"]),
+        ({"team": {"dev": ""}}, False, ["conda.E002"]),
+        ({"team": {1: "x"}}, False, ["conda.E002"]),
+        ({"": {"dev": "x"}}, False, ["conda.E002"]),
+        ({"physics": {"team": {"dev": "y"}, "other": "x"}}, True, ["conda.E002"]),
+        ({"physics": {"team": {"dev": {"deep": "x"}}}}, True, ["conda.E002"]),
+    ],
+)
+def test_labels_that_mean_nothing_are_refused(labels, domains, found):
+    with override_settings(CONDA_UPLOAD_LABELS=labels, DOMAIN_ENABLED=domains):
+        assert [message.id for message in check_upload_labels(None)] == found
+
+
+def test_an_entry_for_a_domain_takes_the_place_of_one_for_all():
+    labels = {"team": {"dev": "a", "rc": "b"}, "physics": {"team": {"dev": "c"}}}
+    with override_settings(CONDA_UPLOAD_LABELS=labels):
+        assert labels_of("default", ["team"]) == {"dev": "a", "rc": "b"}
+        assert labels_of("physics", ["team"]) == {"dev": "c"}
+        assert labels_of("physics", ["other"]) == {}
+
+
+@pytest.mark.django_db
+def test_labels_without_their_channels_are_warned_about():
+    for path in ("team", "team-dev"):
+        CondaDistribution.objects.create(name=path, base_path=path)
+    labels = {
+        "team": {"dev": "team-dev", "rc": "team-rc"},
+        "gone": {"dev": "team-dev"},
+        "default": {"team": {"dev": "/team-dev/"}},
+        "physics": {"team": {"dev": "team-dev"}},
+    }
+    with override_settings(CONDA_UPLOAD_LABELS=labels, DOMAIN_ENABLED=True):
+        found = check_labeled_channels(None, databases=["default"])
+        assert check_labeled_channels(None, databases=None) == []
+    assert [warning.id for warning in found] == ["conda.W006"] * 3
+    needed = [warning.msg.partition("needs a channel ")[2] for warning in found]
+    assert needed == [
+        "'team-rc' in domain 'default'.",
+        "'gone' in any domain.",
+        "'team' in domain 'physics'.",
+    ]

@@ -1,0 +1,1 @@
+Added entries for single domains to ``CONDA_UPLOAD_LABELS``, and checks for wrong values and missing channels.
