@@ -1,6 +1,8 @@
 """The routes of channels in the content app. Imported by the content app only."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -20,7 +22,7 @@ from aiohttp.web import (
 )
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from pulpcore.content.authentication import authenticate
 from pulpcore.plugin.content import Handler, app
@@ -31,14 +33,16 @@ from pulp_conda.app.doors import artifactory
 from pulp_conda.app.doors.entrance import door, identify, note_channel
 from pulp_conda.app.doors.receiving import wait_with_the_body
 from pulp_conda.app.doors.routes import routes
-from pulp_conda.app.errors import UnknownChannel
+from pulp_conda.app.errors import NotSyncedYet, UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
+from pulp_conda.app.refreshing.schedules import ask
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.credentials import credentials_of
 from pulp_conda.app.serving.fast import Finder
 from pulp_conda.app.serving.files import ChannelFile, respond
+from pulp_conda.app.serving.freshness import freshness_of
 from pulp_conda.app.serving.refusals import refuse
 from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
 from pulp_conda.app.serving.url_tokens import follow_route, route_of, take_token, without_token
@@ -66,6 +70,10 @@ _FILE_ROUTE = (
 # Seconds after which PostgreSQL may be there again.
 _RETRY_AFTER = "5"
 
+# Seconds after which the first sync of a channel may be done, and between two looks for that.
+_COLD_RETRY_AFTER = "30"
+_COLD_PAUSE = 0.5
+
 # The statuses with which files are sent.
 _FILES = (200, 206, 304)
 
@@ -87,7 +95,17 @@ class ChannelHandler(Handler):
         return await self._stream(request, self._find_past)
 
     async def stream_file(self, request: Request) -> StreamResponse:
-        return await self._stream(request, self._find_file)
+        until = time.monotonic() + settings.CONDA_FIRST_SYNC_SECONDS
+        while True:
+            found = await self._stream(request, self._find_file)
+            facts = getattr(found, "facts", NOTHING)
+            await _sync_behind(facts)
+            if not facts.is_cold or facts.freshness is None:
+                return found
+            if facts.freshness.has_failed or time.monotonic() > until:
+                raise _not_synced_yet(request)
+            # Nobody waits in a thread.
+            await asyncio.sleep(_COLD_PAUSE)
 
     async def name_methods(self, request: Request) -> StreamResponse:
         """Answer OPTIONS, with which browsers ask what a script may do."""
@@ -167,6 +185,21 @@ class ChannelHandler(Handler):
         return None
 
 
+async def _sync_behind(facts: Facts) -> None:
+    """Start a sync of a channel whose metadata is too old. The answer does not wait for it."""
+    if facts.freshness and facts.freshness.is_due:
+        try:
+            await sync_to_async(ask)(str(facts.freshness.repository))
+        except DatabaseError:
+            log.warning("A channel is not synced because of a request", exc_info=True)
+
+
+def _not_synced_yet(request: Request) -> HTTPServiceUnavailable:
+    error = NotSyncedYet(path=request.match_info["path"])
+    text = f"503: {error}"
+    return HTTPServiceUnavailable(headers={"Retry-After": _COLD_RETRY_AFTER}, text=text)
+
+
 def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
     """Return the answer for a path below a channel's URL, or None to leave it to pulpcore.
 
@@ -177,10 +210,20 @@ def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
     if (past := layout.split_past(path)) is not None:
         return _respond_past(channel, past, path.removesuffix(past).rpartition("/")[2])
     if not channel.checkpoint:
-        return _respond(channel, resolve(served_now(channel) or Unserved(channel), path))
+        return _respond(channel, _facts_now(channel, path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
     return _respond(channel, resolve(state, path)) if state else None
+
+
+def _facts_now(channel: CondaDistribution, path: str) -> Facts:
+    """Return the facts about a path in the state that a channel serves now."""
+    state = served_now(channel) or Unserved(channel)
+    facts = resolve(state, path)
+    if isinstance(layout.parse_path(path), layout.Metadata):
+        if freshness := freshness_of(channel):
+            return replace(facts, freshness=freshness, is_cold=isinstance(state, Unserved))
+    return facts
 
 
 def _respond_past(channel: CondaDistribution, past: str, start: str) -> ChannelFile:
@@ -272,6 +315,7 @@ async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
         credentials = credentials_of(request.headers)
         facts = await finder.find(domain, request.match_info["path"], credentials)
         if facts is not None:
+            await _sync_behind(facts)
             return respond(facts)
     try:
         return await handler(request)

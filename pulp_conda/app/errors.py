@@ -69,7 +69,8 @@
         ├── NothingToRefresh        CND0151
         ├── RefreshStopped          CND0152
         ├── RunLost                 CND0153
-        └── BadPromotion            CND0154
+        ├── BadPromotion            CND0154
+        └── NotSyncedYet            CND0155
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -711,4 +712,14 @@ class BadPromotion(RefreshError):
     message = _(
         "lifecycle '{lifecycle}' cannot follow the refresh of repository '{repository}', because "
         "it belongs to another repository. Name a lifecycle of this repository."
+    )
+
+
+class NotSyncedYet(RefreshError):
+    """A channel that is synced when somebody asks for it was not synced yet."""
+
+    code = "CND0155"
+    message = _(
+        "'{path}' comes with the first sync of the channel, which is not done yet or failed. "
+        "Ask again later. Its runs say how it goes: pulp conda channel runs NAME"
     )

@@ -77,6 +77,10 @@ CONDA_UPLOAD_WAIT_SECONDS = 300
 # and there are no other labels.
 CONDA_UPLOAD_LABELS: dict[str, dict[str, str | dict[str, str]]] = {}
 
+# How many seconds a request for metadata waits for the first sync of a channel with a `max_age`.
+# After that it is answered with 503.
+CONDA_FIRST_SYNC_SECONDS = 30
+
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
     "dynaconf_merge_unique": True,

@@ -20,6 +20,10 @@ options:
   cron:
     description: In place of O(interval), a cron line, for example C(30 3 * * *).
     type: str
+  max_age:
+    description: In place of O(interval) and O(cron), how many seconds old the metadata may be that
+      clients get. Who asks for older metadata gets it at once, and starts a sync.
+    type: int
   time_zone:
     description: The time zone of O(cron), for example C(Europe/Berlin). The default of the server
       is UTC.
@@ -68,11 +72,10 @@ def work(module):
     is_new = repository.startswith("<")  # only in check mode
     if module.params["state"] == "absent":
         return results(*((False, None, None) if is_new else module.converge(context, None)))
-    desired = module.given("interval", "cron", "time_zone", "mirror")
-    if "interval" in desired and "cron" not in desired:
-        desired["cron"] = ""
-    if "cron" in desired and "interval" not in desired:
-        desired["interval"] = None
+    desired = module.given("interval", "cron", "max_age", "time_zone", "mirror")
+    times = {"interval": None, "cron": "", "max_age": None}
+    if any(desired.get(name) for name in times):
+        desired = {**times, **desired}
     if module.params["lifecycle"] is not None:
         desired["lifecycle"] = module.href("Lifecycle", module.params["lifecycle"]) or None
     if is_new:
@@ -92,12 +95,13 @@ def main():
             "repository": {"type": "str", "required": True},
             "interval": {"type": "int"},
             "cron": {"type": "str"},
+            "max_age": {"type": "int"},
             "time_zone": {"type": "str"},
             "mirror": {"type": "bool"},
             "lifecycle": {"type": "str"},
             **STATE,
         },
-        mutually_exclusive=[("interval", "cron")],
+        mutually_exclusive=[("interval", "cron", "max_age")],
     )
 
 

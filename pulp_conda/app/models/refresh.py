@@ -23,30 +23,35 @@ class CondaRefresh(Audited, BaseModel):
         interval (int): Seconds from one run to the next, or None if there is a cron line.
         cron (str): A cron line, or empty.
         time_zone (str): The zone of the cron line.
+        max_age (int): In place of these, how many seconds old the metadata may be that a channel of
+            the repository serves. A request for older metadata starts a run. None if it is not so.
         mirror (bool): Also remove what the upstream removed.
         lifecycle (CondaLifecycle): Where the first stage is promoted to the second one after each
             run that does not fail, or None.
         user (User), user_name (str): Who set it. Runs happen in the name of this user, and none
             does once the user goes.
-        next_run (datetime): When it is due.
+        next_run (datetime): When it is due, for `max_age` if somebody asks.
+        checked_at (datetime): When the last good sync began: so old is what the repository has.
         failures (int): How many runs have failed since the last one that did not.
         stopped (dict): Why there are no more runs, as {"code", "text"}, or None.
         schedule (TaskSchedule): What makes Pulp look whether it is due.
     """
 
     SET_BY_SERVER: ClassVar[frozenset[str]] = frozenset(
-        {"user", "user_name", "next_run", "failures", "stopped", "schedule"}
+        {"user", "user_name", "next_run", "checked_at", "failures", "stopped", "schedule"}
     )
 
     repository = models.OneToOneField(CondaRepository, on_delete=models.CASCADE)
     interval = models.PositiveIntegerField(null=True)
     cron = models.TextField(default="")
     time_zone = models.TextField(default="UTC")
+    max_age = models.PositiveIntegerField(null=True)
     mirror = models.BooleanField(default=False)
     lifecycle = models.ForeignKey(CondaLifecycle, null=True, on_delete=models.SET_NULL)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.TextField(default="")
     next_run = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     stopped = models.JSONField(null=True)
     schedule = models.OneToOneField(TaskSchedule, null=True, on_delete=models.SET_NULL)

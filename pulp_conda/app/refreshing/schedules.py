@@ -8,9 +8,13 @@ moment. If one dies before that, the interval of the schedule brings the next on
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+from django.db.models import Q, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from pulpcore.plugin.models import TaskSchedule
+from pulpcore.plugin.tasking import dispatch
 
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun
 from pulp_conda.app.vocabulary import RunOutcome
@@ -28,7 +32,7 @@ _MOST_PATIENCE = timedelta(days=1)
 
 
 def timetable_of(refresh: CondaRefresh) -> Timetable:
-    return Timetable(refresh.interval, refresh.cron, refresh.time_zone)
+    return Timetable(refresh.interval, refresh.cron, refresh.time_zone, refresh.max_age)
 
 
 def begin(refresh: CondaRefresh) -> None:
@@ -58,8 +62,32 @@ def set_alarm(refresh: CondaRefresh) -> None:
         moment = None
     elif is_running(refresh):
         moment = min(refresh.next_run, timezone.now() + _NET)
+    elif refresh.max_age:
+        moment = None  # until somebody asks: see `ask`
     # Without `save`: a worker that dispatches the task writes the other fields.
     TaskSchedule.objects.filter(pk=refresh.schedule_id).update(next_dispatch=moment)
+
+
+def ask(repository_pk: str) -> None:
+    """Let a task look now whether a repository is due, unless one was asked for lately.
+
+    Whoever comes first moves the alarm, in all processes: the others find it in the future.
+    """
+    now = timezone.now()
+    schedules = TaskSchedule.objects.filter(conda_condarefresh__repository=repository_pk)
+    is_free = Q(next_dispatch=None) | Q(next_dispatch__lte=now)
+    with transaction.atomic():
+        if schedules.filter(is_free).update(next_dispatch=now + _NET):
+            dispatch(_LOOK, kwargs={"repository_pk": repository_pk})
+
+
+def note_checked(repository_pk: str, began: datetime) -> None:
+    """Note that a sync began at a moment and was good: so old is what the repository has."""
+    refreshes = CondaRefresh.objects.filter(repository=repository_pk)
+    refreshes.update(checked_at=began)
+    for refresh in refreshes.filter(max_age__isnull=False):
+        next_run = began + timedelta(seconds=refresh.max_age)
+        refreshes.update(next_run=Greatest("next_run", Value(next_run)))
 
 
 def is_running(refresh: CondaRefresh) -> bool:

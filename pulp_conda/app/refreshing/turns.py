@@ -4,7 +4,7 @@ Both change the row of the refresh, and lock it before. So a refresh that is loo
 synced once.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -21,7 +21,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun, CondaRepository
 from pulp_conda.app.models.act import acting_as
 from pulp_conda.app.refreshing.rights import missing_right_of
-from pulp_conda.app.refreshing.schedules import retry_after, set_alarm, timetable_of
+from pulp_conda.app.refreshing.schedules import is_running, retry_after, set_alarm, timetable_of
 from pulp_conda.app.vocabulary import RunOutcome
 from pulp_conda.channel.errors import ChannelError
 
@@ -47,7 +47,8 @@ def take_turn(repository_pk: str) -> None:
             return
         now = timezone.now()
         _settle_lost(refresh, now)
-        if refresh.next_run <= now:
+        # Who asks again while a run goes on, gets no second one.
+        if refresh.next_run <= now and not (refresh.max_age and is_running(refresh)):
             refresh.next_run = timetable_of(refresh).after(refresh.next_run, now)
             _begin_run(refresh, now)
             _forget_old(refresh)
@@ -165,7 +166,9 @@ def _close(
 
 def _back_off(refresh: CondaRefresh, now: datetime) -> None:
     refresh.failures += 1
-    refresh.next_run = now + retry_after(refresh.failures)
+    # For an age, there is at most one run in that time, also if it fails.
+    wait = max(retry_after(refresh.failures), timedelta(seconds=refresh.max_age or 0))
+    refresh.next_run = now + wait
 
 
 def _promote(refresh: CondaRefresh, run: CondaRefreshRun) -> None:

@@ -22,7 +22,7 @@ from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.vocabulary import RunOutcome, choices_of
 from pulp_conda.channel.timetable import check_timetable
 
-_TIMES = ("interval", "cron", "time_zone")
+_TIMES = ("interval", "cron", "time_zone", "max_age")
 
 
 class _ProblemSerializer(serializers.Serializer):
@@ -90,6 +90,15 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
         help_text=_("The time zone of 'cron', for example 'Europe/Berlin'. The default is 'UTC'."),
         required=False,
     )
+    max_age = serializers.IntegerField(
+        help_text=_(
+            "In place of 'interval' and 'cron', how many seconds old the metadata may be that "
+            "channels of the repository serve, at least 60. A request for older metadata is "
+            "answered at once with what is there, and starts one sync. Null if it is not so."
+        ),
+        allow_null=True,
+        required=False,
+    )
     mirror = serializers.BooleanField(
         help_text=_("Also remove what the upstream removed, as for a sync. The default is false."),
         required=False,
@@ -111,7 +120,15 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
         read_only=True,
     )
     next_run = serializers.DateTimeField(
-        help_text=_("When the next run is due. It is later after failures."), read_only=True
+        help_text=_(
+            "When the next run is due; with 'max_age', if somebody asks then. It is later after "
+            "failures."
+        ),
+        read_only=True,
+    )
+    checked_at = serializers.DateTimeField(
+        help_text=_("When the last good sync began: so old is what the repository has. Or null."),
+        read_only=True,
     )
     failures = serializers.IntegerField(
         help_text=_("How many runs have failed since the last one that did not."), read_only=True
@@ -133,10 +150,11 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
-        given = {name for name in ("interval", "cron") if data.get(name)}
+        none = {"interval": None, "cron": "", "max_age": None}
+        given = {name for name in none if data.get(name)}
         if len(given) == 1 and self.instance:
-            # The other kind of times was there before.
-            data.update({"cron": ""} if given == {"interval"} else {"interval": None})
+            # The other kinds of times were there before.
+            data.update({name: value for name, value in none.items() if name not in given})
         with channel_errors_as_validation() as errors:
             with errors.at(None):
                 timetable = check_timetable(
@@ -144,6 +162,7 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
                     self._now(data, "cron"),
                     self._now(data, "time_zone"),
                     timezone.now(),
+                    self._now(data, "max_age"),
                 )
                 data.update({name: getattr(timetable, name) for name in _TIMES})
             repository = self._now(data, "repository")
@@ -186,6 +205,7 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
             "lifecycle",
             "user",
             "next_run",
+            "checked_at",
             "failures",
             "stopped",
         )

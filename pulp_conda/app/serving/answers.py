@@ -373,6 +373,9 @@ class _Case:
                 return _EXPOSED if self.origin and not self.asks_for_methods() else None
             case "Access-Control-Max-Age":
                 return _PREFLIGHT_MAX_AGE if self.is_preflight else None
+            case "Age":
+                age = facts.freshness and facts.freshness.age
+                return None if age is None else str(age)
             case "Allow":
                 return _METHODS
             case "Cache-Control":
@@ -445,7 +448,7 @@ _PREFLIGHT = (
 _ALWAYS = (*_CACHING, *_CORS)
 _SHOWN = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
 _ERROR = (*_ALWAYS, *_SHOWN)
-_VALIDATORS = (*_ALWAYS, "ETag", "Last-Modified")
+_VALIDATORS = (*_ALWAYS, "ETag", "Last-Modified", "Age")
 _FILE = (*_VALIDATORS, "Content-Type", "X-PULP-ARTIFACT-SIZE", "Accept-Ranges", *_SHOWN)
 
 # The first row that applies is the answer. Errors have none of the headers of a file: nobody shall

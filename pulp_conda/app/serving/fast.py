@@ -13,6 +13,7 @@ are upstream or blocked, lost files, and a database that does not answer.
 import logging
 import math
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,6 +29,7 @@ from pulpcore.plugin.util import set_domain
 from pulp_conda.app.serving.channel import turn_of
 from pulp_conda.app.serving.connections import BehindPooler, Connections
 from pulp_conda.app.serving.credentials import NOBODY, Credentials
+from pulp_conda.app.serving.freshness import Freshness
 from pulp_conda.app.serving.memory import Memory
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Stored, stored
 from pulp_conda.app.serving.sharing import Shared
@@ -68,6 +70,9 @@ class _State(NamedTuple):
     publications: list[UUID] | None
     since: list[datetime] | None
     has_blocks: bool
+    refreshed: UUID | None
+    checked_at: datetime | None
+    is_due: bool | None
 
     @property
     def date(self) -> tuple[datetime, bool]:
@@ -260,7 +265,10 @@ class Finder:
             facts = self._stored(facts, rows[0])
             if facts is not None:
                 self._memory.put(key, facts)
-        return facts
+        if facts is None or state.refreshed is None:
+            return facts
+        freshness = Freshness(state.refreshed, state.checked_at, bool(state.is_due))
+        return replace(facts, freshness=freshness)
 
     def _kept(self, key: tuple[object, ...]) -> Facts | None:
         """Return what is in memory of a stored file, if it is still there."""

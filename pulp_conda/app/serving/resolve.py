@@ -41,6 +41,7 @@ from pulp_conda.app.models.content_guard import decides_by_user
 from pulp_conda.app.models.distribution import stage_of
 from pulp_conda.app.serving.channel import Served, Unserved, published_subdirs
 from pulp_conda.app.serving.fetching import Failure
+from pulp_conda.app.serving.freshness import Freshness
 from pulp_conda.app.serving.history_feed import render_history
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.empty import EmptyChannel
@@ -144,6 +145,8 @@ class Facts:
         is_redirected: Whether the domain wants clients to be sent to its object storage.
         is_lost: Whether the bytes should be in the storage, and are not.
         failure: Why the bytes cannot be fetched from upstream, if that was tried.
+        freshness: How old metadata is that may only be so old, or None.
+        is_cold: Whether the channel waits for its first sync.
         answers: What `answers` made of these facts.
     """
 
@@ -162,6 +165,8 @@ class Facts:
     is_redirected: bool = False
     is_lost: bool = False
     failure: Failure | None = None
+    freshness: Freshness | None = None
+    is_cold: bool = False
     answers: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 

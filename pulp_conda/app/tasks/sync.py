@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils import timezone
+
 from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRemote, CondaRepository
 from pulp_conda.app.publishing.channel import publish_version
+from pulp_conda.app.refreshing.schedules import note_checked
 from pulp_conda.app.results import named_version
 from pulp_conda.app.sync.channel import sync_channel
 from pulp_conda.channel.errors import ChannelError
@@ -42,9 +45,12 @@ def synchronize(
     """
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
+    began = timezone.now()
     with naming(remote):
         version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
     _publish_if_missing(repository)
+    if repository.remote_id == remote.pk:
+        note_checked(repository_pk, began)
     remove_unused_sidecars()
     if version is None:
         log.info("Synced '%s' from '%s': nothing changed", repository.name, remote.name)

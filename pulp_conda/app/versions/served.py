@@ -103,7 +103,10 @@ SELECT
     version.repository_id AS repository, version.number,
     ARRAY(SELECT jsonb_object_keys(conda_publication.package_counts)) AS subdirs,
     turns.publications, turns.since,
-    EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks
+    EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks,
+    refresh.repository_id AS refreshed, refresh.checked_at,
+    refresh.stopped IS NULL AND refresh.next_run <= now()
+        AND COALESCE(schedule.next_dispatch <= now(), true) AS is_due
 FROM core_domain AS domain
     JOIN core_distribution AS distribution ON distribution.pulp_domain_id = domain.pulp_id
     JOIN conda_condadistribution AS channel
@@ -133,6 +136,11 @@ FROM core_domain AS domain
         SELECT array_agg(publication_id) AS publications, array_agg(pulp_last_updated) AS since
         FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
     ) AS turns ON stage.pulp_id IS NULL
+    LEFT JOIN conda_condalifecycle AS lifecycle
+        ON lifecycle.pulp_id = stage.lifecycle_id AND stage.position = 0
+    LEFT JOIN conda_condarefresh AS refresh ON refresh.max_age IS NOT NULL
+        AND refresh.repository_id = COALESCE(lifecycle.repository_id, distribution.repository_id)
+    LEFT JOIN core_taskschedule AS schedule ON schedule.pulp_id = refresh.schedule_id
 WHERE domain.name = %(domain)s AND distribution.base_path = %(base_path)s
 """
 STATE = _STATE.format(visitor=_NOBODY)

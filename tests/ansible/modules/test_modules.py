@@ -457,9 +457,11 @@ def test_a_refresh_is_made_changed_and_removed_once(ansible, pulp, make_reposito
         task("again", **night),
         task("often", interval=3600),
         task("often again", interval=3600),
+        task("on request", max_age=3600),
+        task("on request again", max_age=3600),
     ]
     done = ansible.tasks(tasks, "--diff")
-    assert done.changed() == ["foreseen", "made", "often"]
+    assert done.changed() == ["foreseen", "made", "often", "on request"]
     assert done.task("made")["refresh"]["time_zone"] == "Europe/Berlin"
     stopped = CondaRefresh.objects.filter(repository=href.split("/")[-2])
     stopped.update(stopped={"code": "CND0152", "text": "ada is gone"})

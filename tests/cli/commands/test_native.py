@@ -381,6 +381,9 @@ def test_a_channel_is_refreshed_when_it_is_said(conda, cli, pulp, unique):
     changed = conda(*refresh, "--cron", "0 3 * * *", "--time-zone", "Asia/Tokyo", "--mirror")
     assert (changed["interval"], changed["cron"], changed["mirror"]) == (None, "0 3 * * *", True)
     assert conda(*refresh) == changed
+    on_request = conda(*refresh, "--max-age", "1h")
+    assert (on_request["max_age"], on_request["cron"]) == (3600, "")
+    assert conda(*refresh, "--cron", "0 3 * * *")["max_age"] is None
     again = cli("conda", *refresh, "--cron", "0 3 * * *")
     assert "needs no change" in again.stderr
     shown = conda("channel", "show", unique)["refresh"]
@@ -394,7 +397,7 @@ def test_a_channel_is_refreshed_when_it_is_said(conda, cli, pulp, unique):
     assert conda("channel", "runs", unique, "--outcome", "changed") == []
     for options, reason in (
         (["--every", "often"], "'often' is no duration"),
-        (["--every", "1h", "--cron", "0 3 * * *"], "not both"),
+        (["--every", "1h", "--cron", "0 3 * * *"], "Give one of --every"),
         (["--cron", "0 3 * *"], "[CND0150]"),
         (["--off", "--mirror"], "--off goes with no other option"),
     ):

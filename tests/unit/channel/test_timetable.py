@@ -103,7 +103,7 @@ def test_intervals_are_counted_from_the_first_run():
 @pytest.mark.parametrize(
     ("interval", "cron", "zone", "reason"),
     [
-        pytest.param(None, "", "UTC", "no interval and no cron line", id="nothing"),
+        pytest.param(None, "", "UTC", "it has no times", id="nothing"),
         pytest.param(3600, "0 * * * *", "UTC", "both an interval and a cron line", id="both"),
         pytest.param(SHORTEST - 1, "", "UTC", "between 60 and", id="too short"),
         pytest.param(-1, "", "UTC", "between 60 and", id="negative"),

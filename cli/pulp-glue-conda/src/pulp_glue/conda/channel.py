@@ -178,10 +178,9 @@ class Channel:
             wanted["lifecycle"] = lifecycle.pulp_href
         elif "lifecycle" in wanted:
             wanted["lifecycle"] = None
-        if wanted.get("interval") and "cron" not in wanted:
-            wanted["cron"] = ""
-        elif wanted.get("cron") and "interval" not in wanted:
-            wanted["interval"] = None
+        times = {"interval": None, "cron": "", "max_age": None}
+        if any(wanted.get(field) for field in times):
+            wanted = {**times, **wanted}
         context = self._refresh
         before = self._entity(context)
         if before and before["stopped"]:
@@ -229,7 +228,8 @@ class Channel:
         shown = self._entity(self._refresh)
         if shown is None:
             return None
-        fields = ("interval", "cron", "time_zone", "next_run", "failures", "stopped", "user")
+        fields = ("interval", "cron", "time_zone", "max_age", "next_run", "checked_at")
+        fields += ("failures", "stopped", "user")
         query = {"repository": self.repository.pulp_href}
         runs = PulpCondaRefreshRunContext(self.pulp_ctx).list_iterator(query, batch_size=1)
         last = next(iter(runs), None)

@@ -523,7 +523,7 @@ class PulpCondaRefreshContext(PulpEntityContext):
     HREF_PATTERN = r"(?P<plugin>conda)/(?P<resource_type>refresh)es/"
     HREF_TEMPLATE = "conda/refreshes/{pulp_id}/"
     ID_PREFIX = "conda_refreshes"
-    NULLABLES = {"interval", "lifecycle"}
+    NULLABLES = {"interval", "max_age", "lifecycle"}
     NEEDS_PLUGINS = _NEEDS_CONDA
 
 

@@ -29,6 +29,14 @@ def _every_callback(ctx: click.Context, param: click.Parameter, value: str | Non
     help=_("How long from one run to the next, for example 90m, 6h or 1d."),
 )
 @click.option("--cron", help=_("In place of --every, a cron line, for example '30 3 * * *'."))
+@click.option(
+    "--max-age",
+    callback=_every_callback,
+    help=_(
+        "In place of --every, how old the metadata may be that clients get, for example 1h. Who "
+        "asks for older metadata gets it at once, and starts a sync."
+    ),
+)
 @click.option("--time-zone", help=_("The time zone of --cron. The default is UTC."))
 @click.option(
     "--mirror/--no-mirror",
@@ -48,6 +56,7 @@ def refresh(
     name: str,
     interval: int | None,
     cron: str | None,
+    max_age: int | None,
     time_zone: str | None,
     mirror: bool | None,
     lifecycle: str | None,
@@ -62,13 +71,14 @@ def refresh(
     fields = {
         "interval": interval,
         "cron": cron,
+        "max_age": max_age,
         "time_zone": time_zone,
         "mirror": mirror,
         "lifecycle": lifecycle,
     }
     wanted = {field: value for field, value in fields.items() if value is not None}
-    if interval and cron:
-        raise click.UsageError(_("Give --every or --cron, but not both."))
+    if len([value for value in (interval, cron, max_age) if value]) > 1:
+        raise click.UsageError(_("Give one of --every, --cron and --max-age."))
     if off:
         if wanted:
             raise click.UsageError(_("--off goes with no other option."))

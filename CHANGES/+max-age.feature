@@ -1,0 +1,1 @@
+Added channels that are synced when somebody asks: with ``pulp conda channel refresh NAME --max-age 1h``, a request for older metadata is answered at once with what is there, and starts one sync. The header ``Age`` says how old the metadata is.
