@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from pulpcore.plugin.models import Task, TaskSchedule
 
+from pulp_conda.app.content import finder
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun
 from tests.support.both_ways import SLOW
 from tests.support.builders import make_channel, make_package
@@ -116,9 +117,16 @@ def test_an_upstream_that_is_down_is_asked_once_in_that_time_and_the_old_state_i
     assert shown["failures"] == 1 and shown["checked_at"] < shown["next_run"]
 
 
-def test_both_ways_give_the_same_headers(pulled):
+def test_both_ways_give_the_same_headers(pulled, monkeypatch):
     pulled.grow_old()
     pulled.ask()
+    found, find = [], finder.find
+
+    async def noted(*arguments):
+        found.append(await find(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(finder, "find", noted)
     for path in (INDEX, "noarch/repodata_shards.msgpack.zst", "noarch/repodata.json"):
         fast, slow = pulled.ask(path), pulled.ask(path, **SLOW)
         assert "Age" in fast.headers and "Age" in slow.headers, (path, fast.headers, slow.headers)
@@ -128,6 +136,7 @@ def test_both_ways_give_the_same_headers(pulled):
             answer.headers.pop("Date")
         assert (fast.status_code, fast.content) == (slow.status_code, slow.content)
         assert fast.headers == slow.headers
+    assert len(found) == 3 and all(facts.freshness for facts in found)
     known = {"If-None-Match": pulled.ask().headers["ETag"]}
     for way in ({}, SLOW):
         answer = pulled.ask(**known, **way)

@@ -136,10 +136,11 @@ FROM core_domain AS domain
         SELECT array_agg(publication_id) AS publications, array_agg(pulp_last_updated) AS since
         FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
     ) AS turns ON stage.pulp_id IS NULL
-    LEFT JOIN conda_condalifecycle AS lifecycle
-        ON lifecycle.pulp_id = stage.lifecycle_id AND stage.position = 0
-    LEFT JOIN conda_condarefresh AS refresh ON refresh.max_age IS NOT NULL
-        AND refresh.repository_id = COALESCE(lifecycle.repository_id, distribution.repository_id)
+    LEFT JOIN conda_condarefresh AS refresh
+        ON refresh.max_age IS NOT NULL AND refresh.repository_id = CASE
+            WHEN stage.pulp_id IS NULL THEN distribution.repository_id
+            WHEN stage.position = 0 THEN lifecycle.repository_id
+        END
     LEFT JOIN core_taskschedule AS schedule ON schedule.pulp_id = refresh.schedule_id
 WHERE domain.name = %(domain)s AND distribution.base_path = %(base_path)s
 """
