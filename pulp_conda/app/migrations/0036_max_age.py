@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conda', '0034_selection'),
+        ('conda', '0035_convert'),
     ]
 
     operations = [
