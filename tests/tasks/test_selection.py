@@ -197,3 +197,41 @@ def test_a_selection_that_cannot_be_made_changes_nothing(pulp, upstream, make_cu
     with pytest.raises(TaskFailed, match="CND0027"):
         pulp.sync(mirror.repository)
     assert paths(pulp, mirror) == APP
+
+
+def test_base_channels_environments_and_lock_files_are_roots_and_limits(
+    pulp, upstream, make_curated, make_repository
+):
+    own = make_repository(autopublish=True)
+    pulp.upload(make_package("lib", "1.0", depends=["base"], subdir="linux-64"), repository=own)
+    channel = pulp.distribution(repository=own)["base_path"]
+    mirror = make_curated(TOOLS, None)
+    pulp.environment(mirror.repository, "desk", "app >=1", platforms=["linux-64"])
+    lock = f"@EXPLICIT\n{upstream.url}/noarch/unneeded1-1.0-0.conda#{'0' * 32}\n"
+    selection = {
+        "groups": [{"environments": ["desk"]}],
+        "with_dependencies": True,
+        "base_channels": [channel],
+    }
+    pulp.patch(mirror.repository, selection=selection)
+    pulp.sync(mirror.repository)
+    # The base channel has no 'base', which 'lib' needs.
+    assert paths(pulp, mirror) == {"linux-64/app-1.0-0.conda", "noarch/base-1.0-0.conda"}
+
+    wrong = selection | {"groups": [{"lock_files": [lock]}]}
+    with pytest.raises(TaskFailed, match="CND0143"):
+        plan(pulp, mirror, selection=wrong)
+    platform = pulp.environment(mirror.repository, "mac", "app", platforms=["osx-arm64"])
+    assert platform
+    with pytest.raises(TaskFailed, match="CND0145"):
+        plan(pulp, mirror, selection=selection | {"groups": [{"environments": ["mac"]}]})
+
+    of_mirror = mirror.url.rstrip("/").rpartition("/content/")[2]
+    for base_channels, code in (([of_mirror], "CND0148"), (["absent"], "CND0147")):
+        body = {"selection": selection | {"base_channels": base_channels}}
+        answer = pulp.try_patch(mirror.repository, **body)
+        assert answer.status_code == 400 and code in answer.text
+    # Also through another channel.
+    body = {"selection": {"groups": [{"specs": ["x"]}], "base_channels": [of_mirror]}}
+    answer = pulp.try_patch(own, **body)
+    assert answer.status_code == 400 and "CND0148" in answer.text

@@ -21,7 +21,7 @@ def base_states(repository: CondaRepository, base_channels: Sequence[str]) -> li
     """
     check_bases(repository, base_channels)
     versions = [
-        distribution.get_repository_publication_and_version()[2]
+        distribution.get_repository_publication_and_version()[1]
         for distribution in _find(base_channels, CondaDistribution.objects.all())
     ]
     return [VersionState(version) for version in versions if version]
