@@ -76,6 +76,25 @@ TEXTS = [
     ("PATCH", "{repository}", lambda odd: {"pulp_labels": {odd: "x"}}, "CND0064"),
     ("PATCH", "{repository}", lambda odd: {"pulp_labels": {"x": odd}}, "CND0064"),
     ("PATCH", "{repository}", lambda odd: {"channel_relations": {"base": odd}}, "CND0033"),
+    (
+        "PATCH",
+        "{repository}",
+        lambda odd: {"selection": {"groups": [{"specs": [odd]}]}},
+        "CND0064",
+    ),
+    (
+        "PATCH",
+        "{repository}",
+        lambda odd: {"selection": {"groups": [{"specs": ["x"]}], "base_channels": [odd]}},
+        "CND0064",
+    ),
+    (
+        "PATCH",
+        "{repository}",
+        lambda odd: {"selection": {"groups": [{"specs": ["x"]}], "machines": [{"__glibc": odd}]}},
+        "CND0064",
+    ),
+    ("POST", "{repository}plan/", lambda odd: {"why": [odd]}, "CND0064"),
     ("POST", "{repository}set_label/", lambda odd: {"key": odd, "value": "x"}, "CND0064"),
     ("POST", "{repository}add_role/", lambda odd: {"role": odd, "users": ["admin"]}, "CND0064"),
     ("POST", "{repository}sync/", lambda odd: {"remote": odd}, "CND0064"),
@@ -217,6 +236,37 @@ OTHERS = [
         ("POST", "remotes/conda/conda/", {"name": "x", "url": "https://h/c", field: value})
         for field in ("max_retries", "rate_limit", "download_concurrency")
         for value in (MILLIARDS, -MILLIARDS - 1)
+    ),
+    *(
+        ("PATCH", "{repository}", {"selection": selection})
+        for selection in (
+            7,
+            [],
+            {},
+            "x",
+            {"groups": []},
+            {"groups": [{}]},
+            {"groups": [7]},
+            {"groups": {"specs": ["x"]}},
+            *(
+                {"groups": [{"specs": ["x"]}], **field}
+                for field in (
+                    {"newest": MILLIARDS},
+                    {"newest": -1},
+                    {"keep_days": 10**400},
+                    {"max_bytes": 10**400},
+                    {"for_each": ["<<"]},
+                    {"machines": []},
+                    {"machines": [7]},
+                    {"machines": [{"glibc": "2"}]},
+                    {"base_channels": [7]},
+                    {"prereleases": "perhaps"},
+                )
+            ),
+            {"groups": [{"specs": ["x >>1"]}]},
+            {"groups": [{"lock_files": ["x"]}]},
+            {"groups": [{"environments": [{}]}]},
+        )
     ),
     ("PATCH", "{lifecycle}", {"retain_days": MILLIARDS}),
     ("POST", "{lifecycle}rollback/", {"stage": "stable", "entry": MILLIARDS}),

@@ -23,6 +23,7 @@ _MOST_ALTERNATIVES = 10
 _MOST_DAYS = 36_500
 _MOST_RELEASES = 1000
 _LONGEST_LOCK_FILE = 2**22
+_LARGEST = 2**63 - 1
 
 
 def _preference(help_text: str) -> serializers.ChoiceField:
@@ -206,6 +207,7 @@ class CondaSelectionSerializer(StrictFields, serializers.Serializer):
         default=None,
         allow_null=True,
         min_value=1,
+        max_value=_LARGEST,
     )
     max_bytes = serializers.IntegerField(
         help_text=_(
@@ -215,6 +217,7 @@ class CondaSelectionSerializer(StrictFields, serializers.Serializer):
         default=None,
         allow_null=True,
         min_value=1,
+        max_value=_LARGEST,
     )
 
     def validate_base_channels(self, base_paths: list[str]) -> list[str]:

@@ -275,3 +275,15 @@ def _answer(packages, specs):
     question = Question(tuple(specs))
     case = Case("linux-64", Machine({}), packages, frozenset(), [question])
     return solve_by_trying(case)[question]
+
+
+def test_a_pattern_takes_each_package_by_itself():
+    source = [
+        *CHANNEL[:7],
+        package("lib-a", "1", depends=["core <1"]),
+        package("lib-b", "1", depends=["core >=1"]),
+        package("core", "0.5"),
+    ]
+    selected = select(["lib-*"], source=source)
+    assert stems(selected) == ["core-0.5", "core-1.0", "lib-a-1", "lib-b-1"]
+    assert selected.why("core")["way"][0].startswith("'lib-*' of group 1: ")
