@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from urllib.parse import quote
 
 from aiohttp import hdrs
 from aiohttp.web import (
@@ -23,6 +24,7 @@ from aiohttp.web import (
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
+from yarl import URL
 
 from pulpcore.content.authentication import authenticate
 from pulpcore.plugin.content import Handler, app
@@ -38,13 +40,15 @@ from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.refreshing.schedules import ask
 from pulp_conda.app.serving.answers import Refusal, headers_for_pulpcore
+from pulp_conda.app.serving.browsing.listing import channels_page
+from pulp_conda.app.serving.browsing.visitor import Visitor, up
 from pulp_conda.app.serving.channel import Unserved, served_at, served_checkpoint, served_now
 from pulp_conda.app.serving.credentials import credentials_of
 from pulp_conda.app.serving.fast import Finder
 from pulp_conda.app.serving.files import ChannelFile, respond
 from pulp_conda.app.serving.freshness import freshness_of
 from pulp_conda.app.serving.refusals import refuse
-from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, resolve
+from pulp_conda.app.serving.resolve import NOTHING, Facts, Kind, facts_of, resolve
 from pulp_conda.app.serving.url_tokens import follow_route, route_of, take_token, without_token
 from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel import layout
@@ -60,6 +64,13 @@ _PREFIX = settings.CONTENT_PATH_PREFIX + ("{pulp_domain}/" if settings.DOMAIN_EN
 # that of pulpcore, which matches every path, but only finds a distribution by whole parts of a
 # path.
 _OLD_PAST_ROUTE = _PREFIX + "{path:.+@.*}"
+
+# What people open: folders, and pages below `-/`. It comes before the files, since the path of a
+# page can end like that of a file.
+_PAGE_ROUTE = _PREFIX + r"{path:.+/(?:-/.+)?}"
+
+# The list of channels. `-` is no part of a channel's name.
+_LISTING_ROUTE = _PREFIX + f"{layout.PAGES}/"
 
 # The most frequent requests: the files in a subdir.
 _FILE_ROUTE = (
@@ -93,6 +104,23 @@ class ChannelHandler(Handler):
 
     async def stream_past(self, request: Request) -> StreamResponse:
         return await self._stream(request, self._find_past)
+
+    async def stream_page(self, request: Request) -> StreamResponse:
+        return await self._stream(request, self._find_page)
+
+    async def list_channels(self, request: Request) -> StreamResponse:
+        """Answer with the list of the channels that the client may read."""
+        facts, refusal = await sync_to_async(self._list_channels)(request)
+        return respond(facts, refusal)
+
+    def _list_channels(self, request: Request) -> tuple[Facts, Refusal | None]:
+        visitor = self._visitor(request, None)
+        auth, user = request.get("auth"), request.get("user")
+        is_known = (user is not None and user.is_authenticated) or auth is not None
+        if not is_known and "login" in request.query:
+            return replace(NOTHING, ways=("", visitor.site)), Refusal(needs_login=True)
+        made = channels_page(visitor, is_known)
+        return facts_of(made, settings.CONDA_METADATA_MAX_AGE), None
 
     async def stream_file(self, request: Request) -> StreamResponse:
         until = time.monotonic() + settings.CONDA_FIRST_SYNC_SECONDS
@@ -150,11 +178,22 @@ class ChannelHandler(Handler):
         channel = find_channel([base_path])
         if channel is None:
             return None
+        visitor = self._visitor(request, channel)
         if refusal := self.refusal(request, channel):
-            return _respond(channel, NOTHING, refusal)
+            return _respond(channel, NOTHING, refusal, _ways(visitor, None))
         # A relative path, so that a token in the URL stays; `./`, because a colon ends a scheme.
         start = request.path.removesuffix(past).rpartition("/")[2]
-        return _respond_past(channel, past, f"./{start}")
+        return _respond_past(channel, past, f"./{start}", visitor)
+
+    def _find_page(self, request: Request) -> ChannelFile | None:
+        path = request.match_info["path"]
+        channel = find_channel(paths_above(path))
+        if channel is None:
+            return None
+        visitor = self._visitor(request, channel)
+        if refusal := self.refusal(request, channel):
+            return _respond(channel, NOTHING, refusal, _ways(visitor, None))
+        return respond_now(channel, path.removeprefix(channel.base_path).lstrip("/"), visitor)
 
     def _find_file(self, request: Request) -> ChannelFile | None:
         path = request.match_info["path"]
@@ -172,6 +211,24 @@ class ChannelHandler(Handler):
             refusal = self.refusal(request, channel)
             return None if refusal and refusal.is_hidden else channel
         return channel
+
+    def _visitor(self, request: Request, channel: CondaDistribution | None) -> Visitor:
+        """Return who asks for a page, of a channel or of none."""
+
+        def may_read(other: CondaDistribution) -> bool:
+            if other.content_guard_id is None:
+                return True
+            # As if the request were for the other channel: guards may look at its path.
+            path = f"{request.path.removesuffix(page)}{other.base_path}/"
+            asked = request.clone(rel_url=URL.build(path=path))
+            is_let_in = self.refusal(asked, other) is None
+            if channel is not None:
+                # The user of a token is the one of this channel again.
+                let_in(request, TokenScope.READ, channel)
+            return is_let_in
+
+        page = request.match_info.get("path", f"{layout.PAGES}/")
+        return Visitor(page, request.query, may_read)
 
     def refusal(self, request: Request, channel: CondaDistribution) -> Refusal | None:
         """Return why the client may not read a channel, or None if it may."""
@@ -200,33 +257,42 @@ def _not_synced_yet(request: Request) -> HTTPServiceUnavailable:
     return HTTPServiceUnavailable(headers={"Retry-After": _COLD_RETRY_AFTER}, text=text)
 
 
-def respond_now(channel: CondaDistribution, path: str) -> ChannelFile | None:
+def respond_now(
+    channel: CondaDistribution, path: str, visitor: Visitor | None = None
+) -> ChannelFile | None:
     """Return the answer for a path below a channel's URL, or None to leave it to pulpcore.
 
     The guard of the channel has let the client in before. The channel is found before this, by its
     whole base path: so a channel may have a part `at` in its name, and no other channel can be
     where its past is, since pulpcore lets no base path lie in another one.
+
+    Args:
+        visitor: Who asks, if it is for a page.
     """
     if (past := layout.split_past(path)) is not None:
-        return _respond_past(channel, past, path.removesuffix(past).rpartition("/")[2])
+        return _respond_past(channel, past, path.removesuffix(past).rpartition("/")[2], visitor)
     if not channel.checkpoint:
-        return _respond(channel, _facts_now(channel, path))
+        return _respond(channel, _facts_now(channel, path, visitor), ways=_ways(visitor, path))
     state, path = served_checkpoint(channel, path)
     # pulpcore lists the checkpoints, and redirects to the one before a date.
-    return _respond(channel, resolve(state, path)) if state else None
+    if state is None:
+        return None
+    return _respond(channel, resolve(state, path, visitor), ways=_ways(visitor, path))
 
 
-def _facts_now(channel: CondaDistribution, path: str) -> Facts:
+def _facts_now(channel: CondaDistribution, path: str, visitor: Visitor | None) -> Facts:
     """Return the facts about a path in the state that a channel serves now."""
     state = served_now(channel) or Unserved(channel)
-    facts = resolve(state, path)
+    facts = resolve(state, path, visitor)
     if isinstance(layout.parse_path(path), layout.Metadata):
         if freshness := freshness_of(channel):
             return replace(facts, freshness=freshness, is_cold=isinstance(state, Unserved))
     return facts
 
 
-def _respond_past(channel: CondaDistribution, past: str, start: str) -> ChannelFile:
+def _respond_past(
+    channel: CondaDistribution, past: str, start: str, visitor: Visitor | None
+) -> ChannelFile:
     """Return the answer for a path of the past.
 
     Args:
@@ -237,17 +303,36 @@ def _respond_past(channel: CondaDistribution, past: str, start: str) -> ChannelF
     try:
         state = served_at(channel, moment)
     except ChannelError as error:
-        return _respond(channel, Facts(Kind.NOTHING, reason=str(error)))
+        facts = Facts(Kind.NOTHING, reason=str(error))
+        ways = _ways(visitor, path)
+        if ways:
+            # To the channel as it is now.
+            ways = f"{ways[1]}{quote(channel.base_path)}/", ways[1]
+        return _respond(channel, facts, ways=ways)
     if not slash:
         return _respond(channel, Facts(Kind.MOVED, location=f"{start}{state.moment}/"))
-    return _respond(channel, resolve(state, path))
+    return _respond(channel, resolve(state, path, visitor), ways=_ways(visitor, path))
+
+
+def _ways(visitor: Visitor | None, path: str | None) -> tuple[str, str] | None:
+    """Return the ways from a page to its channel, and to the list of channels; see `Facts`.
+
+    Args:
+        path: Of the page below the channel, or None if the channel cannot be read.
+    """
+    if visitor is None or not layout.is_page(visitor.path):
+        return None
+    return up(path) if path is not None else "", visitor.site
 
 
 def _respond(
-    channel: CondaDistribution, facts: Facts, refusal: Refusal | None = None
+    channel: CondaDistribution,
+    facts: Facts,
+    refusal: Refusal | None = None,
+    ways: tuple[str, str] | None = None,
 ) -> ChannelFile:
     """Return the answer of a channel; see `respond`."""
-    return respond(_of(channel, facts), refusal)
+    return respond(replace(_of(channel, facts), ways=ways), refusal)
 
 
 def _of(channel: CondaDistribution, facts: Facts) -> Facts:
@@ -336,6 +421,8 @@ app.add_routes(
         get(_NUL_ROUTE, _handler.refuse),
         options(_NUL_ROUTE, _handler.refuse),
         get(_OLD_PAST_ROUTE, _handler.stream_past),
+        get(_LISTING_ROUTE, _handler.list_channels),
+        get(_PAGE_ROUTE, _handler.stream_page),
         get(_FILE_ROUTE, _handler.stream_file),
         options(_PREFIX + "{path:.+}", _handler.name_methods),
         put(_NUL_ROUTE, _handler.refuse),

@@ -6,6 +6,7 @@ base URL, and nothing in it is percent-encoded: `!` and `+` stand for themselves
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import TypeGuard
 from urllib.parse import quote
@@ -124,7 +125,31 @@ class Folder:
     subdir: str | None
 
 
-Meaning = Folder | Metadata | Shard | Package | Sidecar
+class PageKind(StrEnum):
+    """What a page for people is about; also the part of its path behind `-/`."""
+
+    SEARCH = "search"
+    PACKAGE = "package"  # of a name, and perhaps one version
+    FILE = "file"  # of a subdir and a file name
+    CHANGES = "changes"
+    STATES = "states"
+    STAGES = "stages"
+
+
+@dataclass(frozen=True)
+class Page:
+    """The path of a page for people about a part of the channel.
+
+    Attributes:
+        parts: What stands behind the kind: (name,) or (name, version) of a package, (subdir,
+            filename) of a file, nothing for the others.
+    """
+
+    kind: PageKind
+    parts: tuple[str, ...] = ()
+
+
+Meaning = Folder | Metadata | Shard | Package | Sidecar | Page
 
 REPODATA = "repodata.json"
 REPODATA_ZST = "repodata.json.zst"
@@ -164,6 +189,10 @@ PAST = "at"
 # takes what stands before it for a password.
 _OTHER_PAST = "@"
 
+# The folder of a channel with its pages for people. It can be no subdir, no label, and no part of a
+# channel's name (CEP 26).
+PAGES = "-"
+
 # The part of a URL behind which a token stands: https://docs.conda.io, "channel_alias"; mamba and
 # rattler read URLs in the same way.
 TOKEN = "t"
@@ -176,6 +205,8 @@ def parse_path(path: str) -> Meaning | None:
     if path in ROOT_METADATA:
         return Metadata(None, path)
     subdir, slash, filename = path.partition("/")
+    if subdir == PAGES:
+        return _parse_page(filename)
     if not slash or not is_subdir(subdir):
         return None
     if filename == "":
@@ -189,6 +220,31 @@ def parse_path(path: str) -> Meaning | None:
     if match := _SIDECAR.fullmatch(filename):
         return Sidecar(subdir, match.group(1), match.group(2))
     return None
+
+
+def _parse_page(path: str) -> Page | None:
+    """Return what a path behind `-/` means."""
+    kind, *parts = path.split("/")
+    match kind, parts:
+        case ((PageKind.SEARCH | PageKind.CHANGES | PageKind.STATES | PageKind.STAGES), []):
+            return Page(PageKind(kind))
+        case PageKind.PACKAGE, [name] if name:
+            return Page(PageKind.PACKAGE, (name,))
+        case PageKind.PACKAGE, [name, version] if name and version:
+            return Page(PageKind.PACKAGE, (name, version))
+        case PageKind.FILE, [subdir, filename] if is_subdir(subdir) and filename:
+            return Page(PageKind.FILE, (subdir, filename))
+    return None
+
+
+def page_path(kind: PageKind, *parts: str) -> str:
+    """Return the path of a page, relative to the channel and percent-encoded, as links have it."""
+    return join_url(PAGES, kind, *parts)
+
+
+def is_page(path: str) -> bool:
+    """Say whether people open a path, of a URL or below a channel: a folder, or a page."""
+    return path == "" or path.endswith("/") or f"/{PAGES}/" in f"/{path}"
 
 
 def split_past(path: str) -> str | None:

@@ -1,131 +1,183 @@
-"""HTML for people who open the URL of a channel in a browser: facts in, markup out.
+"""HTML for people who open a channel in a browser: facts in, markup out.
 
-The cost of a page does not depend on the number of packages. The publication has the counts, and
-the list of packages is the repodata itself.
+`facts` has what each page shows, `looks` the templates and what a page may do. Each function here
+makes one page. The cost of a page does not depend on the number of packages in the channel.
 """
 
-import base64
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Sequence
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
-_TEMPLATES = Environment(
-    loader=PackageLoader("pulp_conda.pages"),
-    autoescape=select_autoescape(["html"]),
-    trim_blocks=True,
-    lstrip_blocks=True,
+from pulp_conda.pages.facts import (
+    Changes,
+    Channel,
+    Column,
+    Event,
+    FilePage,
+    Frame,
+    Listing,
+    Month,
+    Package,
+    PastState,
+    Search,
+    State,
+    Waiting,
 )
+from pulp_conda.pages.looks import SECURITY_POLICY, query_string, render
 
-_STYLE = _TEMPLATES.get_template("style.css").render()
+__all__ = [
+    "SECURITY_POLICY",
+    "Changes",
+    "Channel",
+    "Column",
+    "Event",
+    "FilePage",
+    "Frame",
+    "Listing",
+    "Month",
+    "Package",
+    "PastState",
+    "Search",
+    "State",
+    "Waiting",
+    "query_string",
+    "render_changes",
+    "render_channel",
+    "render_empty_channel",
+    "render_error",
+    "render_file",
+    "render_listing",
+    "render_package",
+    "render_search",
+    "render_stages",
+    "render_states",
+    "render_subdir",
+]
 
-# What a page may load and do: a header for browsers (CSP, level 3). The one style is in the page.
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-SECURITY_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
-)
+_TITLES = {
+    401: "This channel is private",
+    403: "You may not read this channel",
+    404: "Nothing is here",
+    429: "There were too many wrong credentials",
+    451: "This package is blocked",
+    503: "This cannot be answered now",
+}
+
+_ADVICE = {
+    401: ["Log in, or use a token. Clients take one from the file ~/.netrc:"],
+    403: ["Its owners can give you the right to read it."],
+    404: ["The address may be misspelled, or what was here is gone."],
+    429: ["Wait a while, and then try again."],
+    503: ["Try again in a minute."],
+}
 
 
-@dataclass(frozen=True)
-class State:
-    """Which state of a stage a page shows.
-
-    Attributes:
-        label: The name of the state as URLs have it: `v42`, or `v42.1` for single packages on top.
-        since: When the stage began to serve it, in UTC.
-        until: When the stage stopped serving it, in UTC. None if it still serves it.
-        now: The URL of what the stage serves now. None if this page shows that.
-    """
-
-    stage: str
-    lifecycle: str
-    label: str
-    since: datetime
-    until: datetime | None
-    now: str | None = None
+def render_channel(frame: Frame, channel: Channel) -> str:
+    """Return the front page of a channel: what it is, how to use it, what is in it."""
+    return render("channel.html", frame=frame, channel=channel, noindex=frame.is_past)
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A stage that served nothing yet.
-
-    Attributes:
-        is_first: Whether it serves what is published, and not what is promoted to it.
-    """
-
-    stage: str
-    lifecycle: str
-    is_first: bool
-
-
-def render_empty_channel(
-    name: str, url: str, waiting: Waiting | None, private: bool = False
-) -> str:
+def render_empty_channel(frame: Frame, channel: Channel, waiting: Waiting | None) -> str:
     """Return the front page of a channel that served nothing yet.
 
     Args:
-        name: The name of the distribution.
-        url: The URL that clients use as the channel.
         waiting: The stage, if the channel is one of a lifecycle.
-        private: Whether clients have to log in.
     """
-    return _TEMPLATES.get_template("empty_channel.html").render(
-        name=name,
-        url=url,
-        host=_host_of(url),
-        waiting=waiting,
-        private=private,
-        package_counts=[("noarch", 0)],
-    )
+    return render("empty_channel.html", frame=frame, channel=channel, waiting=waiting)
 
 
-def render_channel(
-    name: str,
-    url: str,
-    package_counts: Mapping[str, int],
-    repository_version: int,
-    state: State | None = None,
-    private: bool = False,
-) -> str:
-    """Return the front page of a channel: what it is, how to use it, what is in it.
-
-    Args:
-        name: The name of the distribution.
-        url: The URL that clients use as the channel.
-        package_counts: The number of packages by subdir.
-        repository_version: The number of the version that is served.
-        state: The state that is shown, if the channel is a stage of a lifecycle.
-        private: Whether clients have to log in.
-    """
-    return _TEMPLATES.get_template("channel.html").render(
-        name=name,
-        url=url,
-        host=_host_of(url),
-        private=private,
-        package_counts=sorted(package_counts.items()),
-        total=sum(package_counts.values()),
-        repository_version=repository_version,
-        state=state,
-    )
-
-
-def _host_of(url: str) -> str:
-    """Return the host of a channel, without its port: clients keep credentials by it."""
-    return urlsplit(url).hostname or "HOST"
-
-
-def render_subdir(name: str, subdir: str, package_count: int, metadata: Iterable[str]) -> str:
+def render_subdir(frame: Frame, subdir: str, file_count: int, metadata: Iterable[str]) -> str:
     """Return the page of a subdir: its metadata files, and how many packages they list.
 
     Args:
         metadata: The names of the files.
     """
-    return _TEMPLATES.get_template("subdir.html").render(
-        name=name,
+    return render(
+        "subdir.html",
+        frame=frame,
         subdir=subdir,
-        package_count=package_count,
+        file_count=file_count,
         metadata=sorted(metadata),
+        noindex=True,
     )
+
+
+def render_error(
+    status: int, *, reason: str = "", root: str | None = None, site: str = "./", host: str = ""
+) -> str:
+    """Return what people see instead of a page.
+
+    Args:
+        reason: Why, if there is more to say than the status does.
+        root: The way to the channel, or None if the visitor may not know of it.
+        site: The way to the list of channels.
+        host: The host, without its port: for the line that says how to log in.
+    """
+    lines = []
+    if status == 401 and host:
+        lines = [("netrc", f"machine {host} login __token__ password TOKEN")]
+    return render(
+        "error.html",
+        status=status,
+        title=_TITLES.get(status, "This does not work"),
+        reason=reason,
+        advice=_ADVICE.get(status, []),
+        lines=lines,
+        root=root,
+        site=site,
+        noindex=True,
+    )
+
+
+def render_listing(
+    channels: Sequence[Listing], *, site: str, text: str, more: str | None, may_log_in: bool
+) -> str:
+    """Return the list of the channels that a visitor may read.
+
+    Args:
+        text: What their names are searched for, or empty.
+        more: The query of the next part, or None.
+        may_log_in: Whether the visitor is not known, so that there may be more channels.
+    """
+    return render(
+        "listing.html", channels=channels, site=site, text=text, more=more, may_log_in=may_log_in
+    )
+
+
+def render_package(frame: Frame, package: Package) -> str:
+    """Return the page of a package name."""
+    return render("package.html", frame=frame, package=package, noindex=frame.is_past)
+
+
+def render_file(frame: Frame, page: FilePage) -> str:
+    """Return the page of a file."""
+    return render("file.html", frame=frame, page=page, noindex=frame.is_past)
+
+
+def render_search(frame: Frame, search: Search) -> str:
+    """Return the page of a search."""
+    return render("search.html", frame=frame, search=search, noindex=True)
+
+
+def render_changes(frame: Frame, changes: Changes) -> str:
+    """Return the page of what differs between two states."""
+    return render("changes.html", frame=frame, changes=changes, noindex=True)
+
+
+def render_states(
+    frame: Frame, month: Month | None, states: Sequence[PastState], more: str | None
+) -> str:
+    """Return the page of all states of a stage.
+
+    Args:
+        states: Some of them, newest first.
+        more: The query of the next part, or None.
+    """
+    return render("states.html", frame=frame, month=month, states=states, more=more, noindex=True)
+
+
+def render_stages(frame: Frame, columns: Sequence[Column], events: Sequence[Event]) -> str:
+    """Return the board of a lifecycle, to read.
+
+    Args:
+        events: What happened last, newest first.
+    """
+    return render("stages.html", frame=frame, columns=columns, events=events, noindex=True)

@@ -136,17 +136,17 @@ def test_a_channel_without_packages_is_answered_as_any_other(pulp, make_reposito
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("nothing", "nothing was published yet."),
-        ("repository", "nothing was published yet."),
-        ("first", "nothing was published for stage unstable"),
-        ("later", "nothing was promoted to stage stable"),
+        ("nothing", "Nothing was published yet."),
+        ("repository", "Nothing was published yet."),
+        ("first", "Nothing was published for stage <bdi>unstable"),
+        ("later", "Nothing was promoted to stage <bdi>stable"),
     ],
 )
 def test_the_page_of_a_channel_says_that_it_is_empty_yet(pulp, make_repository, kind, text):
     url = KINDS[kind](pulp, make_repository())
     page = pulp.fetch(url, "")
     assert page.status_code == 200 and text in page.text
-    assert f"--channel {url[:-1]} " in page.text and 'href="noarch/"' in page.text
+    assert f"--channel {url[:-1]} " in page.text and 'href="./noarch/"' in page.text
     feed = pulp.fetch(url, "history.atom").status_code
     assert (feed == 200) == ("history.atom" in page.text) == ("stage" in text)
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin
 from uuid import uuid4
 from xml.etree import ElementTree
 
@@ -176,6 +177,10 @@ def test_a_single_fix_has_a_state_of_its_own(moving, stack):
     assert moving.at("v2").status_code == 404
 
 
+def _without_ways(page):
+    return re.sub(rb"(\.\./)+", b"", page)
+
+
 @pytest.mark.parametrize(
     "spelling", ["@{}", "%40{}", "/@{}", "/%40{}"], ids=["at", "escaped", "slash", "both"]
 )
@@ -184,8 +189,13 @@ def test_every_spelling_of_the_past_gives_the_same_bytes(past, spelling):
     for path in (*FILES, package, "", "noarch/", "notices.json", "history.atom"):
         wanted = past.at("v1", path)
         given = requests.get(f"{past.url}{spelling.format('v1')}/{path}", timeout=60)
-        assert (given.status_code, given.content) == (200, wanted.content), path
-        assert given.headers["ETag"] == wanted.headers["ETag"]
+        assert given.status_code == 200
+        if path in ("", "noarch/"):
+            # Only the ways to other pages differ.
+            assert _without_ways(given.content) == _without_ways(wanted.content), path
+        else:
+            assert given.content == wanted.content, path
+            assert given.headers["ETag"] == wanted.headers["ETag"]
         assert given.history == []  # no redirect
         assert b"@v1" not in given.content, path
 
@@ -425,10 +435,10 @@ def test_notices_of_the_past_are_those_of_now(moving):
 
 def test_a_page_says_which_state_it_shows(past):
     now, then = past.now("").text, past.at("v1", "").text
-    assert "v2, served since" in now and '<a href="history.atom">' in now
-    assert f"--channel {past.url}/at/v1 " in then and "v1, served since" in then
-    (link,) = re.findall('<a href="([^"]*)">see it as it is now', then)
-    assert past.pulp.fetch(link, "").text == now
+    assert ">v2</bdi>" in now and "This is the past" not in now and "/history.atom" in now
+    assert f"--channel {past.url}/at/v1 " in then and "served v1 from" in then
+    (link,) = re.findall('<a href="([^"]*)">See it as it is now', then)
+    assert past.pulp.fetch(urljoin(f"{past.url}/at/v1/", link), "").text == now
     assert past.at("v1", "noarch/").status_code == 200
 
 

@@ -1,17 +1,20 @@
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from pulp_conda import pages
+from pulp_conda.pages import looks
+from pulp_conda.pages.facts import Channel, State, Stop
 
 
 class _Page(HTMLParser):
     """Keeps the links of a page, and checks that every element is closed."""
 
-    VOID = {"meta", "br", "hr", "link"}
+    VOID = {"meta", "br", "hr", "link", "input"}
 
     def __init__(self, html):
         super().__init__()
@@ -30,30 +33,62 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def _channel(name="team/stable", url="https://h/pulp/content/team/stable", counts=None):
-    return pages.render_channel(name, url, counts or {"noarch": 1, "linux-64": 12345}, 7)
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def test_the_front_page_links_to_its_subdirs_whatever_the_base_path():
-    assert _Page(_channel()).links == ["linux-64/", "noarch/"]
+def _frame(name="team/stable", url="https://h/pulp/content/team/stable", **facts):
+    return pages.Frame(name=name, url=url, site="../../", **facts)
 
 
-@pytest.mark.parametrize("client", ["conda install", "mamba install", "pixi init"])
+def _channel(counts=None, **frame):
+    channel = Channel(files=counts or {"noarch": 1, "linux-64": 12345})
+    return pages.render_channel(_frame(**frame), channel)
+
+
+def test_the_front_page_links_relatively_whatever_the_base_path():
+    assert _Page(_channel()).links == ["#main", "../../-/", "./linux-64/", "./noarch/"]
+
+
+@pytest.mark.parametrize("client", ["conda install", "mamba install", "pixi workspace channel add"])
 def test_the_front_page_has_lines_to_copy(client):
     html = _channel()
     assert client in html
-    assert "--channel https://h/pulp/content/team/stable" in html
+    assert "--channel https://h/pulp/content/team/stable PACKAGE" in html
 
 
 def test_the_front_page_counts():
-    assert "12,346 packages" in _channel()
-    assert "with 1 package," in _channel(counts={"noarch": 1})
+    assert "12,346 files" in _channel()
+    assert "1 file<" in _channel(counts={"noarch": 1})
+
+
+def test_a_page_of_the_past_says_so_first_and_shows_the_way_to_now():
+    state = State("stable", "team", "v3", NOON, None, now="../../team/stable/")
+    html = _channel(url="https://h/team/stable/at/v3", state=state, lifecycle="team")
+    assert "../../team/stable/" in _Page(html).links
+    assert html.index("This is the past.") < html.index("--channel https://h/team/stable/at/v3")
+    assert "history.atom" not in html
+
+
+def test_the_rail_marks_the_stage_of_the_page_and_links_no_stage_that_has_nothing():
+    rail = [
+        Stop("unstable", "v5", NOON, "../unstable/"),
+        Stop("stable", "v3", NOON, "../stable/", is_here=True),
+        Stop("old", None, None, None),
+    ]
+    html = _channel(rail=rail, lifecycle="team")
+    assert re.findall(r'<a href="([^"]*)" aria-current="page">\s*<b><bdi>(\w+)', html) == [
+        ("../stable/", "stable")
+    ]
+    assert "../unstable/" in _Page(html).links
+    assert re.search(r"<div class=\"none\">\s*<b><bdi>old", html)
 
 
 def test_a_subdir_links_to_the_files_that_clients_read():
     files = ["repodata_shards.msgpack.zst", "repodata.json", "repodata.json.zst"]
-    html = pages.render_subdir("team/stable", "linux-64", 3, files)
+    html = pages.render_subdir(_frame(root="../"), "linux-64", 3, files)
     assert _Page(html).links == [
+        "#main",
+        "../../-/",
         "../",
         "repodata.json",
         "repodata.json.zst",
@@ -63,37 +98,110 @@ def test_a_subdir_links_to_the_files_that_clients_read():
 
 def test_names_are_text_and_never_markup():
     html = _channel(name="<script>alert(1)</script>")
-    assert "<script>" not in html
+    assert html.count("<script>") == 1  # ours
     _Page(html)
 
 
 @pytest.mark.parametrize(
     ("waiting", "text"),
     [
-        (None, "nothing was published yet"),
-        (pages.Waiting("new", "<team>", is_first=True), "nothing was published for stage new"),
-        (pages.Waiting("old", "<team>", is_first=False), "nothing was promoted to stage old"),
+        (None, "Nothing was published yet"),
+        (pages.Waiting("new", "<team>", is_first=True), "Nothing was published for stage <bdi>new"),
+        (pages.Waiting("old", "<team>", is_first=False), "Nothing was promoted to stage <bdi>old"),
     ],
     ids=["no stage", "first", "later"],
 )
 def test_the_front_page_says_why_there_are_no_packages(waiting, text):
-    html = pages.render_empty_channel("team/<stable>", "https://h/team", waiting)
+    frame = _frame("team/<stable>", "https://h/team", lifecycle=waiting and waiting.lifecycle)
+    html = pages.render_empty_channel(frame, Channel({"noarch": 0}), waiting)
     page = _Page(html)
     assert text in html and "<team>" not in html and "<stable>" not in html
-    assert page.links == [*(["history.atom"] if waiting else []), "noarch/"]
+    assert ("./history.atom" in page.links) == (waiting is not None)
+    assert "./noarch/" in page.links
     assert "--channel https://h/team" in html
 
 
 @pytest.mark.parametrize(
-    "html", [_channel(), pages.render_subdir("team", "noarch", 1, ["repodata.json"])]
+    ("status", "text"),
+    [
+        (401, "machine h login __token__ password TOKEN"),
+        (403, "Its owners can give you the right"),
+        (404, "misspelled"),
+        (503, "Try again in a minute"),
+    ],
 )
-def test_the_policy_allows_the_style_of_the_page_and_nothing_else(html):
+def test_an_error_says_what_to_do(status, text):
+    html = pages.render_error(status, reason="<b>why</b>", root="../", site="../../", host="h")
+    assert text in html and "&lt;b&gt;why" in html
+    assert {"../", "../-/search", "../../-/"} <= set(_Page(html).links)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "data:text/html,x",
+        "//evil.example/",
+        "http:///path",
+        "https://good.example@evil.example/",
+        "https://h/\u202egnp.exe",
+        "java\nscript:alert(1)",
+        "https://[",
+        None,
+        ["https://h/"],
+    ],
+)
+def test_only_addresses_of_the_web_become_links(url):
+    assert looks.web_link(url) is None
+
+
+def test_an_address_of_the_web_becomes_a_link_that_says_where_it_leads():
+    assert looks.web_link("https://numpy.org/doc/?a=b#c") == "https://numpy.org/doc/?a=b#c"
+    assert looks.link_text("https://numpy.org/doc/?a=b#c") == "numpy.org/doc"
+
+
+def test_characters_that_change_how_a_text_reads_are_shown():
+    assert looks.plain("a\u202eb\x00\n") == "a\\u202eb\\x00\\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (9_050_000, "9.05 MB"),
+        (999_600, "1 MB"),
+        (5 * 10**12, "5,000 GB"),
+    ],
+)
+def test_sizes_are_as_clients_show_them(number, text):
+    assert looks.size(number) == text
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        _channel(),
+        pages.render_subdir(_frame(), "noarch", 1, ["repodata.json"]),
+        pages.render_error(404),
+    ],
+    ids=["channel", "subdir", "error"],
+)
+def test_the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else(html):
     (style,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (script,) = re.findall("<script>(.*?)</script>", html, re.DOTALL)
     assert pages.SECURITY_POLICY.split("; ") == [
         "default-src 'none'",
-        f"style-src 'sha256-{digest}'",
+        f"style-src 'sha256-{_digest(style)}'",
+        f"script-src 'sha256-{_digest(script)}'",
+        "connect-src 'self'",
+        "form-action 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
     ]
-    assert not re.search(r"style=|<script|<form|<img|\bon\w+=", html)
+    assert not re.search(r"style=|<img|\bon\w+=", html.replace(script, ""))
+
+
+def _digest(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

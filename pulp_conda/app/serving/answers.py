@@ -63,6 +63,7 @@ _PREFLIGHT_MAX_AGE = "7200"
 
 # The headers of a request that the rows of the table look at, if no guard refuses it.
 _ASKED = {
+    "accept",
     "if-match",
     "if-none-match",
     "if-modified-since",
@@ -81,6 +82,9 @@ _MOST_ANSWERS = 8
 # A request for several ranges gets the whole file, because no client of channels sends one.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
+
+# What has a page for people.
+_EXPLAINED = {401, 403, 404, 429, 451, 503}
 
 # The ways to give credentials: a token (RFC 6750), or a user and a password (RFC 7617). Each is a
 # header of its own, because some browsers read only the first of several in one.
@@ -113,6 +117,7 @@ class Answer:
         headers: The headers, in addition to those of aiohttp.
         start, stop: Which bytes of the file to send. `stop` is None if its size is not known.
         text: The text to send instead of a file, or None for the default text of the status.
+        html: Whether the text is a page for people.
         phrase: The reason phrase, or None for that of the status.
         challenges: The values of `WWW-Authenticate`, each for a header of its own.
     """
@@ -122,6 +127,7 @@ class Answer:
     start: int = 0
     stop: int | None = None
     text: str | None = None
+    html: bool = False
     phrase: str | None = None
     challenges: tuple[str, ...] = ()
 
@@ -154,7 +160,9 @@ def _decide(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answ
         start, stop = case.part.start, case.part.stop
     phrase = (refusal.reason or None) if refusal and row.status == 403 else None
     challenges = CHALLENGES if row.status == 401 else ()
-    return Answer(row.status, headers, start, stop, case.text(row.status), phrase, challenges)
+    page = case.error_page(row.status)
+    text = case.text(row.status) if page is None else page
+    return Answer(row.status, headers, start, stop, text, page is not None, phrase, challenges)
 
 
 @lru_cache(maxsize=1000)
@@ -344,9 +352,32 @@ class _Case:
         has_reason = status in (404, 451, 502, 503) and self.facts.reason
         return f"{status}: {self.facts.reason}" if has_reason else None
 
+    def error_page(self, status: int) -> str | None:
+        """Return what a person sees who opens a page that is not there, or None for clients."""
+        if status not in _EXPLAINED or self.facts.ways is None or self.is_hidden():
+            return None
+        if not self.accepts_html:
+            return None
+        root, site = self.facts.ways
+        return pages.render_error(
+            status,
+            reason=self.facts.reason,
+            root=root if self.refusal is None else None,
+            site=site,
+            host=self.request.url.host or "",
+        )
+
+    @property
+    def accepts_html(self) -> bool:
+        """Whether a browser asks for something to show. Clients take anything, but do not name
+        it.
+        """
+        return "text/html" in self.request.headers.get("Accept", "")
+
     def cache_control(self, status: int) -> str | None:
         """Return who may keep the answer, and for how long, or None to leave that to caches."""
-        reach = _GUARDED if self.facts.is_guarded else _PUBLIC
+        is_open = not (self.facts.is_guarded or self.facts.is_personal)
+        reach = _PUBLIC if is_open else _GUARDED
         if status in _FILE_STATUSES:
             return _CACHE_CONTROL[self.facts.kind].format(reach=reach, max_age=self.facts.max_age)
         # Caches may keep a 451 if nothing forbids it (RFC 7725), also after a block is lifted. A
@@ -418,8 +449,10 @@ class _Case:
     @property
     def varies(self) -> Iterator[str]:
         """Yield the headers of a request that make a difference."""
-        if self.facts.is_guarded:
+        if self.facts.is_guarded or self.facts.is_personal:
             yield "Authorization"
+        if self.facts.ways is not None and self.facts.kind is not Kind.PAGE:
+            yield "Accept"
         if self.facts.cors_origins and self.origin != "*":
             yield "Origin"
         if self.is_preflight:

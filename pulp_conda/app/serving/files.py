@@ -123,7 +123,7 @@ class ChannelFile(StreamResponse):
         if given.status in (204, 304):
             return await super().prepare(request)
         body = (given.text or f"{self.status}: {self.reason}").encode()
-        self.content_type = "text/plain"
+        self.content_type = "text/html" if given.html else "text/plain"
         self.charset = "utf-8"
         self.content_length = len(body)
         writer = await super().prepare(request)

@@ -18,13 +18,11 @@ from django.utils import timezone
 
 from pulpcore.plugin.models import (
     ContentArtifact,
-    PublishedMetadata,
     RepositoryContent,
     RepositoryVersion,
 )
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
-from pulp_conda import pages
 from pulp_conda.app.compression import levels
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import (
@@ -37,8 +35,16 @@ from pulp_conda.app.models import (
     CondaSidecar,
     PublishedShard,
 )
-from pulp_conda.app.models.content_guard import decides_by_user
 from pulp_conda.app.models.distribution import stage_of
+from pulp_conda.app.serving.browsing.frame import Framer
+from pulp_conda.app.serving.browsing.front import (
+    empty_front_page,
+    empty_subdir_page,
+    front_page,
+    subdir_page,
+)
+from pulp_conda.app.serving.browsing.reading import read_page
+from pulp_conda.app.serving.browsing.visitor import Made, Visitor
 from pulp_conda.app.serving.channel import Served, Unserved, published_subdirs
 from pulp_conda.app.serving.fetching import Failure
 from pulp_conda.app.serving.freshness import Freshness
@@ -141,6 +147,10 @@ class Facts:
         reason: Why nothing is there, if there is more to say than that, or why a package is
             blocked.
         is_guarded: Whether a guard says who may read the channel.
+        is_personal: Whether other visitors may get another page, since they may read other
+            channels.
+        ways: For a path that people open: the ways from it to the channel, and to the list of all
+            channels. None for the paths that clients read.
         cors_origins: The web sites whose scripts may read the channel, see `CondaDistribution`.
         is_redirected: Whether the domain wants clients to be sent to its object storage.
         is_lost: Whether the bytes should be in the storage, and are not.
@@ -161,6 +171,8 @@ class Facts:
     location: str = ""
     reason: str = ""
     is_guarded: bool = False
+    is_personal: bool = False
+    ways: tuple[str, str] | None = None
     cors_origins: Sequence[str] | None = None
     is_redirected: bool = False
     is_lost: bool = False
@@ -173,22 +185,27 @@ class Facts:
 NOTHING = Facts(Kind.NOTHING)
 
 
-def resolve(state: Served | Unserved, path: str) -> Facts:
-    """Return the facts about a path in a state of a channel."""
+def resolve(state: Served | Unserved, path: str, visitor: Visitor | None = None) -> Facts:
+    """Return the facts about a path in a state of a channel.
+
+    Args:
+        visitor: Who asks, for the pages. The default is anybody.
+    """
     found: Facts | None
-    match layout.parse_path(path):
+    meaning = layout.parse_path(path)
+    match meaning:
         case layout.Metadata(None, layout.NOTICES):
             found = _notices(state.distribution)
         case layout.Metadata(None, layout.HISTORY_FEED):
             found = _history_feed(state.distribution)
         case layout.Metadata(subdir, filename) if not state.has_subdir(subdir):
             found = _empty_metadata(state, subdir, filename)
-        case layout.Folder(subdir) if not state.has_subdir(subdir):
-            found = _empty_page(state, subdir)
+        case layout.Folder() | layout.Page():
+            found = _page(state, meaning, path, visitor)
         case None if layout.is_subdir(path):
             is_there = state.has_subdir(path) or path == layout.NOARCH
             found = Facts(Kind.MOVED, location=f"{path}/") if is_there else None
-        case meaning:
+        case _:
             found = _published(state, meaning, path) if isinstance(state, Served) else None
     return found or NOTHING
 
@@ -206,8 +223,6 @@ def _published(state: Served, meaning: layout.Meaning | None, path: str) -> Fact
             return _old_sidecar(state, subdir, filename, sha256)
         case layout.Metadata():
             return _metadata(state, path)
-        case layout.Folder(subdir):
-            return _page(state, subdir)
     return None
 
 
@@ -336,31 +351,6 @@ def _empty_metadata(state: Served | Unserved, subdir: str | None, filename: str)
     return _in_memory(Kind.METADATA, filename, data, max_age=state.max_age)
 
 
-def _empty_page(state: Served | Unserved, subdir: str | None) -> Facts | None:
-    """Return the page of a channel without a publication, or of its `noarch`.
-
-    Other subdirs have nothing to see before they have packages.
-    """
-    distribution = state.distribution
-    if subdir is None:
-        stage = stage_of(distribution)
-        waiting = stage and pages.Waiting(
-            stage=stage.name, lifecycle=stage.lifecycle.name, is_first=stage.position == 0
-        )
-        html = pages.render_empty_channel(
-            distribution.name,
-            distribution.url,
-            waiting,
-            private=decides_by_user(distribution.content_guard),
-        )
-    elif subdir == layout.NOARCH:
-        files = _without_packages(state).files(subdir)
-        html = pages.render_subdir(distribution.name, subdir, 0, files)
-    else:
-        return None
-    return _in_memory(Kind.PAGE, ".html", html.encode(), max_age=state.max_age)
-
-
 def _without_packages(state: Served | Unserved) -> EmptyChannel:
     """Return what the channel has where it has no packages."""
     distribution = state.distribution
@@ -380,38 +370,45 @@ def _without_packages(state: Served | Unserved) -> EmptyChannel:
     return EmptyChannel.of(layout.DEFAULT_SUBDIRS, levels=levels())
 
 
-def _page(state: Served, subdir: str | None) -> Facts:
-    distribution, publication = state.distribution, state.publication
-    counts = publication.package_counts
-    if subdir is None:
-        html = pages.render_channel(
-            distribution.name,
-            layout.past_url(distribution.url, state.moment) if state.moment else distribution.url,
-            counts,
-            publication.repository_version.number,
-            _shown_state(state),
-            private=decides_by_user(distribution.content_guard),
-        )
-    else:
-        files = PublishedMetadata.objects.filter(
-            publication=publication, relative_path__startswith=f"{subdir}/"
-        )
-        names = (path.rpartition("/")[2] for path in files.values_list("relative_path", flat=True))
-        html = pages.render_subdir(distribution.name, subdir, counts[subdir], names)
+def _page(
+    state: Served | Unserved,
+    meaning: layout.Folder | layout.Page,
+    path: str,
+    visitor: Visitor | None,
+) -> Facts | None:
+    """Return a page for people."""
+    if visitor is None:
+        visitor = Visitor(f"{state.distribution.base_path}/{path}")
+    framer = Framer(state, path, visitor)
+    made: Made
+    match meaning:
+        case layout.Page():
+            made = read_page(framer, meaning)
+        case layout.Folder(None):
+            made = front_page(framer) if isinstance(state, Served) else empty_front_page(framer)
+        case layout.Folder(str(subdir)) if state.has_subdir(subdir):
+            made = subdir_page(framer, subdir)
+        case layout.Folder(layout.NOARCH):
+            made = empty_subdir_page(framer, layout.NOARCH, _without_packages(state))
+        case _:
+            # Other subdirs have nothing to see before they have packages.
+            return None
+    return facts_of(made, state.max_age)
+
+
+def facts_of(made: Made, max_age: int) -> Facts:
+    """Return the facts about a page that was made for a request."""
+    if made.location:
+        return Facts(Kind.MOVED, location=made.location)
+    if made.data is None:
+        return Facts(Kind.NOTHING, reason=made.reason)
     # No date: the next release of this plugin may write it in another way.
-    return _in_memory(Kind.PAGE, ".html", html.encode(), max_age=state.max_age)
-
-
-def _shown_state(state: Served) -> pages.State | None:
-    """Return what a page says of the state of a stage, or None."""
-    entry = state.entry
-    return entry and pages.State(
-        stage=entry.stage.name,
-        lifecycle=entry.stage.lifecycle.name,
-        label=entry.label,
-        since=entry.moved_at,
-        until=entry.until,
-        now=f"{state.distribution.url}/" if state.moment else None,
+    return _in_memory(
+        Kind.PAGE,
+        f".{made.extension}",
+        made.data,
+        max_age=max_age,
+        is_personal=made.is_personal,
     )
 
 

@@ -98,6 +98,30 @@ def read_info(
     return parse_info(archive, name)
 
 
+def read_paths(
+    file: BinaryIO, *, filename: str, size: int, limits: Limits = Limits()
+) -> list[tuple[str, int | None]]:
+    """Return the paths that `info/paths.json` of a package lists, each with its size in bytes, or
+    None if that is not said.
+
+    Args:
+        file, filename, size, limits: As for `read_info`.
+
+    Raises:
+        PackageError: the part that was read is damaged, hostile, or larger than the limits.
+    """
+    kept = {_PATHS: limits.info_member_size}
+    archive = PackageArchive(file, filename, size, limits, kept)
+    archive.read(info_only=True)
+    paths = []
+    for entry in listed_files(archive):
+        if isinstance(entry, dict) and isinstance(path := entry.get("_path"), str):
+            size_in_bytes = entry.get("size_in_bytes")
+            is_size = isinstance(size_in_bytes, int) and size_in_bytes >= 0
+            paths.append((path, size_in_bytes if is_size else None))
+    return paths
+
+
 def kept_members(limits: Limits) -> dict[str, int]:
     """Return the members that `parse_info` needs, each with the most bytes that it may have."""
     stored = min(_STORED_SIZE, limits.info_member_size)

@@ -34,6 +34,17 @@ from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
         pytest.param(
             "channeldata.json", layout.Metadata(None, "channeldata.json"), id="at the root"
         ),
+        pytest.param("-/search", layout.Page(layout.PageKind.SEARCH), id="a search"),
+        pytest.param(
+            "-/package/a/1!2.0+cu1",
+            layout.Page(layout.PageKind.PACKAGE, ("a", "1!2.0+cu1")),
+            id="-",
+        ),
+        pytest.param(
+            "-/file/noarch/a-1-0.conda",
+            layout.Page(layout.PageKind.FILE, ("noarch", "a-1-0.conda")),
+            id="a file's page",
+        ),
         pytest.param("notices.json", layout.Metadata(None, "notices.json"), id="notices"),
         pytest.param("noarch/notices.json", None, id="metadata of the root in a subdir"),
         pytest.param(
@@ -57,6 +68,12 @@ from pulp_conda.channel.errors import BadChannelName, BadPackageName, BadSubdir
         pytest.param("noarch/a-1-0.conda.sigs/", None, id="folder of a sidecar"),
         pytest.param("noarch/repodata.json.sigs", None, id="sidecar of metadata"),
         pytest.param("noarch/x/a-1-0.conda.sigs", None, id="sidecar too deep"),
+        pytest.param("-/", None, id="no page"),
+        pytest.param("-/package/", None, id="no name of a page"),
+        pytest.param("-/package/a/1/2", None, id="more than a version"),
+        pytest.param("-/file/a-1-0.conda", None, id="no subdir of a page"),
+        pytest.param("-/search/x", None, id="behind a search"),
+        pytest.param("-/package/a/noarch/repodata.json", None, id="a page as a channel"),
         pytest.param("../noarch/repodata.json", None, id="out of the channel"),
         pytest.param("noarch/x/a-1-0.conda", None, id="too deep"),
         pytest.param("Linux-64/repodata.json", None, id="upper case"),
