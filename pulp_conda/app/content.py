@@ -35,7 +35,7 @@ from pulp_conda.app.doors import artifactory
 from pulp_conda.app.doors.entrance import door, identify, note_channel
 from pulp_conda.app.doors.receiving import wait_with_the_body
 from pulp_conda.app.doors.routes import routes
-from pulp_conda.app.errors import NotSyncedYet, UnknownChannel
+from pulp_conda.app.errors import NotSyncedYet, Offline, UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.refreshing.schedules import ask
@@ -130,7 +130,7 @@ class ChannelHandler(Handler):
             await _sync_behind(facts)
             if not facts.is_cold or facts.freshness is None:
                 return found
-            if facts.freshness.has_failed or time.monotonic() > until:
+            if settings.CONDA_OFFLINE or facts.freshness.has_failed or time.monotonic() > until:
                 raise _not_synced_yet(request)
             # Nobody waits in a thread.
             await asyncio.sleep(_COLD_PAUSE)
@@ -244,7 +244,7 @@ class ChannelHandler(Handler):
 
 async def _sync_behind(facts: Facts) -> None:
     """Start a sync of a channel whose metadata is too old. The answer does not wait for it."""
-    if facts.freshness and facts.freshness.is_due:
+    if facts.freshness and facts.freshness.is_due and not settings.CONDA_OFFLINE:
         try:
             await sync_to_async(ask)(str(facts.freshness.repository))
         except DatabaseError:
@@ -252,7 +252,8 @@ async def _sync_behind(facts: Facts) -> None:
 
 
 def _not_synced_yet(request: Request) -> HTTPServiceUnavailable:
-    error = NotSyncedYet(path=request.match_info["path"])
+    path = request.match_info["path"]
+    error = Offline() if settings.CONDA_OFFLINE else NotSyncedYet(path=path)
     text = f"503: {error}"
     return HTTPServiceUnavailable(headers={"Retry-After": _COLD_RETRY_AFTER}, text=text)
 

@@ -15,9 +15,11 @@ from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout
+from django.conf import settings
 
 from pulpcore.plugin.download import DownloadResult, HttpDownloader
 
+from pulp_conda.app.errors import Offline
 from pulp_conda.channel.errors import UpstreamStatus
 from pulp_conda.channel.secrets import mask, may_be_secret
 
@@ -293,3 +295,13 @@ def is_at_home(url: str, home: str) -> bool:
 
 def _server(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def check_online() -> None:
+    """Check that upstreams may be asked.
+
+    Raises:
+        Offline: the site does not want it.
+    """
+    if settings.CONDA_OFFLINE:
+        raise Offline

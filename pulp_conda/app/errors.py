@@ -70,7 +70,8 @@
         ├── RefreshStopped          CND0152
         ├── RunLost                 CND0153
         ├── BadPromotion            CND0154
-        └── NotSyncedYet            CND0155
+        ├── NotSyncedYet            CND0155
+        └── Offline                 CND0156
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -722,4 +723,14 @@ class NotSyncedYet(RefreshError):
     message = _(
         "'{path}' comes with the first sync of the channel, which is not done yet or failed. "
         "Ask again later. Its runs say how it goes: pulp conda channel runs NAME"
+    )
+
+
+class Offline(RefreshError):
+    """Something is to be asked of an upstream, and the server asks none."""
+
+    code = "CND0156"
+    message = _(
+        "this server is offline, so it asks no upstream. What is here is served. "
+        "Upstreams are asked again without its setting CONDA_OFFLINE."
     )

@@ -81,6 +81,9 @@ CONDA_UPLOAD_LABELS: dict[str, dict[str, str | dict[str, str]]] = {}
 # After that it is answered with 503.
 CONDA_FIRST_SYNC_SECONDS = 30
 
+# Whether this server asks no upstream: nothing is synced or fetched, and what is here is served.
+CONDA_OFFLINE = False
+
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
     "dynaconf_merge_unique": True,

@@ -16,7 +16,9 @@ from pulpcore.plugin.models import (
     RemoteArtifact,
 )
 
-from pulp_conda.app.downloads import HomeDownloader, is_at_home, timeout_of
+from pulp_conda.app.downloads import HomeDownloader, check_online, is_at_home, timeout_of
+from pulp_conda.app.errors import Offline
+from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.act import Audited
 from pulp_conda.app.vocabulary import OnError, RepodataForm, choices_of
 from pulp_conda.channel.secrets import mask, mask_headers
@@ -109,7 +111,14 @@ class CondaRemote(Audited, Remote, AutoAddObjPermsMixin):
     ) -> BaseDownloader:
         """Return a downloader that uses the secrets of the remote on the upstream's own server
         only. A `download_factory` has to make subclasses of `HomeDownloader`.
+
+        Raises:
+            CondaError: `Offline`.
         """
+        try:
+            check_online()
+        except Offline as error:
+            raise CondaError(error) from None
         remote = self.for_url(url or (remote_artifact and remote_artifact.url) or self.url)
         if remote is not self:
             return remote.get_downloader(remote_artifact=remote_artifact, url=url, **kwargs)

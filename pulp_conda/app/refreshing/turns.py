@@ -6,6 +6,7 @@ synced once.
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -16,7 +17,7 @@ from pulpcore.plugin.models import Task
 from pulpcore.plugin.tasking import dispatch
 from pulpcore.plugin.util import get_prn
 
-from pulp_conda.app.errors import NothingToRefresh, RefreshStopped, RunLost
+from pulp_conda.app.errors import NothingToRefresh, Offline, RefreshStopped, RunLost
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun, CondaRepository
 from pulp_conda.app.models.act import acting_as
@@ -113,6 +114,8 @@ def _begin_run(refresh: CondaRefresh, now: datetime) -> None:
         stopped = RefreshStopped(repository=repository.name, user=refresh.user_name, reason=reason)
         refresh.stopped = problem_of(stopped)
         _close(run, RunOutcome.STOPPED, now, refresh.stopped)
+    elif settings.CONDA_OFFLINE:
+        _close(run, RunOutcome.SKIPPED, now, problem_of(Offline()))
     elif _has_sync(repository):
         _close(run, RunOutcome.SKIPPED, now)
     elif repository.remote_id is None:

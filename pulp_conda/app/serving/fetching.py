@@ -37,7 +37,8 @@ from pulpcore.plugin.exceptions import (
 )
 from pulpcore.plugin.models import ContentArtifact, Remote, RemoteArtifact
 
-from pulp_conda.app.errors import NotDownloaded
+from pulp_conda.app.errors import NotDownloaded, Offline
+from pulp_conda.app.exceptions import CondaError
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +190,9 @@ def failure_of(error: Exception) -> Failure:
     match error:
         case ClientLeft():
             raise error
+        case CondaError(error=Offline(code=code)):
+            reason = f"upstream is not asked, because this server is offline ({code})"
+            return Failure(Cause.PASSING, reason)
         case ClientHttpProxyError():
             return _failure_of_status(error, of="upstream's proxy", gone=set())
         case ClientResponseError():

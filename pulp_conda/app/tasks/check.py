@@ -3,6 +3,7 @@
 from typing import Any
 
 from pulp_conda.app.disk import disk_errors
+from pulp_conda.app.downloads import check_online
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.results import checked
@@ -22,6 +23,7 @@ def check_remote(remote_pk: str) -> dict[str, Any]:
     """
     remote = CondaRemote.objects.get(pk=remote_pk)
     try:
+        check_online()
         subdirs = list(check_forms(remote))
     except ChannelError as error:
         raise CondaError(error.at(f"Remote '{remote.name}'")) from None

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from pulp_conda.app.attestations import remove_unused_sidecars
 from pulp_conda.app.disk import disk_errors
+from pulp_conda.app.downloads import check_online
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRemote, CondaRepository
@@ -47,6 +48,7 @@ def synchronize(
     repository = CondaRepository.objects.get(pk=repository_pk)
     began = timezone.now()
     with naming(remote):
+        check_online()
         version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
     _publish_if_missing(repository)
     if repository.remote_id == remote.pk:
