@@ -57,8 +57,8 @@ class Pulled:
 
 
 @pytest.fixture
-def pulled(pulp, upstream, make_mirror):
-    make_channel(upstream.folder, [make_package("a")])
+def pulled(pulp, upstream, make_mirror, unique):
+    make_channel(upstream.folder, [make_package(f"a-{unique}")])
     mirror = make_mirror()
     pulp.sync(mirror.repository)
     pulled = Pulled(pulp, mirror)
@@ -143,9 +143,9 @@ def test_both_ways_give_the_same_headers(pulled, monkeypatch):
         assert answer.status_code == 304 and int(answer.headers["Age"]) >= 100
 
 
-def test_packages_and_channels_without_that_have_no_age(pulp, pulled, make_mirror):
+def test_packages_and_channels_without_that_have_no_age(pulp, pulled, make_mirror, unique):
     pulled.grow_old()
-    assert "Age" not in pulled.ask("noarch/a-1.0-0.conda").headers
+    assert "Age" not in pulled.ask(f"noarch/a-{unique}-1.0-0.conda").headers
     assert pulled.looks == 0
     other = make_mirror()
     pulp.sync(other.repository)
