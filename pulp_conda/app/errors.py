@@ -61,6 +61,12 @@
     │   └── NotServedYet            CND0113
     ├── NoSuchEnvironment       CND0130
     ├── NotPublished            CND0131
+    ├── VirtualChannelError     several channels that are served as one
+    │   ├── BadVirtualChannel       CND0133
+    │   ├── TakesNoContent          CND0134
+    │   ├── UsedByVirtualChannel    CND0135
+    │   ├── NotMerged               CND0136
+    │   └── NeedsContentGuard       CND0137
     ├── PlatformNotMirrored     CND0145
     ├── NoSelection             CND0146
     ├── NoSuchBaseChannel       CND0147
@@ -629,6 +635,58 @@ class NotPublished(ChannelError):
     message = _(
         "version {version} of repository '{repository}' is not published, so no environment is "
         "solved on it. Publish it with 'pulp conda publication create', and ask again."
+    )
+
+
+class VirtualChannelError(ChannelError):
+    """Several channels are to be served as one."""
+
+
+class BadVirtualChannel(VirtualChannelError):
+    """The list of the channels that a virtual channel merges makes no sense."""
+
+    code = "CND0133"
+    message = _("These channels are not merged: {reason}.")
+
+
+class TakesNoContent(VirtualChannelError):
+    """A virtual channel was to get packages of its own."""
+
+    code = "CND0134"
+    message = _(
+        "Repository '{name}' merges other channels, so it has no content of its own. "
+        "Change one of these channels."
+    )
+
+
+class UsedByVirtualChannel(VirtualChannelError):
+    """What a virtual channel serves packages from was to be deleted."""
+
+    code = "CND0135"
+    message = _(
+        "A virtual channel serves packages from '{name}', so it is not deleted. Take it out of "
+        "'merged_channels' of repository '{channel}', and delete the versions of this repository "
+        "that still have it."
+    )
+
+
+class NotMerged(VirtualChannelError):
+    """A virtual channel cannot serve what one of its channels serves now."""
+
+    code = "CND0136"
+    message = _(
+        "Virtual channel '{channel}' stays as it was, because channel '{member}' cannot be merged: "
+        "{reason}. {advice}"
+    )
+
+
+class NeedsContentGuard(VirtualChannelError):
+    """A channel without a content guard would serve what a content guard protects."""
+
+    code = "CND0137"
+    message = _(
+        "This channel merges a channel that not everybody may read, and has no content guard of "
+        "its own. Set 'private', or another content guard."
     )
 
 

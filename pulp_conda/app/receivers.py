@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
@@ -15,6 +16,7 @@ from pulp_conda.app.errors import ExportWithoutShards
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
+    CondaDistribution,
     CondaPublication,
     CondaPublisher,
     CondaRefresh,
@@ -25,7 +27,8 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
 from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
-from pulp_conda.app.signals import publication_made, version_made
+from pulp_conda.app.signals import channel_moved, channels_merged, publication_made, version_made
+from pulp_conda.app.tasks.merge import dispatch_merges
 from pulp_conda.app.vocabulary import ActVerb
 
 
@@ -33,11 +36,13 @@ from pulp_conda.app.vocabulary import ActVerb
 def publish_new_version(
     repository: CondaRepository, version: RepositoryVersion, **kwargs: Any
 ) -> None:
-    """Publish a new version, if the repository or who makes the version wants it.
+    """Publish a new version, if the repository or who makes the version wants it, or if it is one
+    of a virtual channel.
 
     The version is not complete yet: if it cannot be published, there is none.
     """
-    if repository.autopublish or getattr(version, "published_at_once", False):
+    is_merged = version.merged_versions.exists()
+    if repository.autopublish or is_merged or getattr(version, "published_at_once", False):
         publish_version(version)
 
 
@@ -45,6 +50,33 @@ def publish_new_version(
 def follow_new_publication(publication: CondaPublication, **kwargs: Any) -> None:
     """Let the first stages of the repository serve a new publication."""
     follow(publication)
+
+
+@receiver(publication_made, sender=CondaPublication)
+def merge_new_publication(publication: CondaPublication, **kwargs: Any) -> None:
+    """Let virtual channels serve what one of their channels serves now."""
+    version = publication.repository_version_id
+    dispatch_merges(
+        Q(distribution__repository__versions=version) | Q(distribution__repository_version=version)
+    )
+
+
+@receiver(post_delete, sender=CondaPublication)
+def merge_after_deletion(instance: CondaPublication, **kwargs: Any) -> None:
+    """Let virtual channels serve what one of their channels serves without a publication."""
+    merge_new_publication(instance)
+
+
+@receiver(channel_moved, sender=CondaDistribution)
+def merge_moved_channel(distribution: CondaDistribution, **kwargs: Any) -> None:
+    """Let virtual channels serve what one of their channels serves now."""
+    dispatch_merges(Q(distribution=distribution.pk))
+
+
+@receiver(channels_merged, sender=CondaRepository)
+def merge_channels(repository: CondaRepository, **kwargs: Any) -> None:
+    """Let a virtual channel serve the channels that it merges now."""
+    dispatch_merges(Q(repository=repository.pk))
 
 
 @receiver(post_save, sender=RepositoryVersion)

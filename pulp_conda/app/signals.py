@@ -1,6 +1,6 @@
 """Signals about channels. `receivers` listens, so that the sender does not import what follows.
 
-Both are sent with `send`, so that an error of a receiver is an error of the task.
+They are sent with `send`, so that an error of a receiver is an error of the task.
 """
 
 from django.dispatch import Signal
@@ -11,3 +11,9 @@ version_made = Signal()
 
 # A publication is complete. Sent with `publication`.
 publication_made = Signal()
+
+# A distribution serves something else than before. Sent with `distribution`.
+channel_moved = Signal()
+
+# A virtual channel merges other channels than before. Sent with `repository`.
+channels_merged = Signal()

@@ -72,6 +72,10 @@ selection.rules                how much a curated mirror takes, and what may nev
 selection.curation             which packages of an upstream a curated mirror has
 selection.selected             what was selected, and why
 
+Which channel a package comes from, where several are served as one:
+
+ownership                      the owner of each package name, and rules that say it
+
 The changes between two states, and messages about them:
 
 diff                           the changes between two states of a channel

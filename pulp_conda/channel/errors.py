@@ -48,6 +48,7 @@
     ├── BadRequestValue         CND0064
     ├── MissingHash             CND0067
     ├── BadTimetable            CND0150
+    ├── BadOwnerRule            CND0132
     └── ClosureError            packages with what they need
         ├── NotInstallable          CND0126
         ├── TooManyRoots            CND0127
@@ -648,49 +649,14 @@ class BadTimetable(ChannelError):
     )
 
 
-@contextmanager
-def noting(errors: list[ChannelError]) -> Iterator[None]:
-    """Note an error that is raised in a `with` block, and go on behind it."""
-    try:
-        yield
-    except ChannelError as error:
-        errors += error.errors
+class BadOwnerRule(ChannelError):
+    """A rule of a virtual channel says which names a channel owns, and no name could match it."""
 
-
-def raise_all(errors: Sequence[ChannelError]) -> None:
-    """Raise what was noted: nothing, the only error, or `SeveralErrors`."""
-    if len(errors) > 1:
-        raise SeveralErrors(errors)
-    if errors:
-        raise errors[0]
-
-
-def shown(text: str, longest: int = 200) -> str:
-    """Return a text from others as one printable line.
-
-    Of a text with more than `longest` characters, these are the first ones and an ellipsis. What
-    cannot be printed is escaped as in Python.
-    """
-    text = text if len(text) <= longest else f"{text[:longest]}…"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def first_of(texts: Sequence[str], most: int, count: int | None = None) -> list[str]:
-    """Return the first `most` texts. If there are more, a last text says how many.
-
-    Args:
-        count: How many there are in all. The default is the length of `texts`.
-    """
-    first = list(texts[:most])
-    more = (len(texts) if count is None else count) - len(first)
-    return [*first, f"and {more:,} more"] if more > 0 else first
-
-
-def listed(problems: Sequence[str], most: int = 10) -> str:
-    """Return problems as one text: the first `most` of them, and how many more there are."""
-    return "; ".join(first_of(problems, most))
+    code = "CND0132"
+    message = _(
+        "'{pattern}' is no pattern for package names. Write a name, or a beginning and '*', for "
+        "example 'acme-*'."
+    )
 
 
 class ClosureError(ChannelError):
@@ -789,3 +755,48 @@ class SelectionTooLarge(ClosureError):
         "the selection has {packages} packages with {bytes} bytes, which is more than '{key}' "
         "{limit} allows. Nothing was downloaded. Look at the plan, and ask for less or allow more."
     )
+
+
+@contextmanager
+def noting(errors: list[ChannelError]) -> Iterator[None]:
+    """Note an error that is raised in a `with` block, and go on behind it."""
+    try:
+        yield
+    except ChannelError as error:
+        errors += error.errors
+
+
+def raise_all(errors: Sequence[ChannelError]) -> None:
+    """Raise what was noted: nothing, the only error, or `SeveralErrors`."""
+    if len(errors) > 1:
+        raise SeveralErrors(errors)
+    if errors:
+        raise errors[0]
+
+
+def shown(text: str, longest: int = 200) -> str:
+    """Return a text from others as one printable line.
+
+    Of a text with more than `longest` characters, these are the first ones and an ellipsis. What
+    cannot be printed is escaped as in Python.
+    """
+    text = text if len(text) <= longest else f"{text[:longest]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def first_of(texts: Sequence[str], most: int, count: int | None = None) -> list[str]:
+    """Return the first `most` texts. If there are more, a last text says how many.
+
+    Args:
+        count: How many there are in all. The default is the length of `texts`.
+    """
+    first = list(texts[:most])
+    more = (len(texts) if count is None else count) - len(first)
+    return [*first, f"and {more:,} more"] if more > 0 else first
+
+
+def listed(problems: Sequence[str], most: int = 10) -> str:
+    """Return problems as one text: the first `most` of them, and how many more there are."""
+    return "; ".join(first_of(problems, most))

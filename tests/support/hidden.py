@@ -472,6 +472,8 @@ class Somebody:
         if place.method == "patch":
             # A change of the stages has to name them all; nothing else is needed.
             body = {key: body[key] for key in body if key == "stages" and "stages" in place.name}
+        if place.name.startswith("merged_channels."):
+            body["merged_channels"] = [{}]
         return body
 
 

@@ -24,6 +24,7 @@ from .sidecar import CondaSidecar
 from .token import CondaRobot, CondaToken
 from .upload import CondaUpload
 from .upstream import UpstreamShards, UpstreamSummary
+from .virtual import MergedChannel, MergedVersion
 
 __all__ = [
     "BlockedFile",
@@ -52,6 +53,8 @@ __all__ = [
     "FailedLogin",
     "HistoryEntry",
     "IndexedFile",
+    "MergedChannel",
+    "MergedVersion",
     "NameBlock",
     "PublicationLayout",
     "PublicationNames",

@@ -12,9 +12,11 @@ from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 from pulpcore.plugin.models import AutoAddObjPermsMixin, Distribution
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.errors import UsedByLifecycle
+from pulp_conda.app.errors import UsedByLifecycle, UsedByVirtualChannel
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.act import Audited
+from pulp_conda.app.models.virtual import merging_channel
+from pulp_conda.app.signals import channel_moved
 
 # What a distribution serves; of a stage, its moves alone say what.
 SERVED_FIELDS = ("publication", "repository", "repository_version")
@@ -58,13 +60,16 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
 
     @hook(BEFORE_DELETE)
     def check_unused(self) -> None:
-        """Refuse to delete a stage.
+        """Refuse to delete a stage, or a channel that a virtual channel merges.
 
         Raises:
-            CondaError: `UsedByLifecycle`.
+            CondaError: `UsedByLifecycle` or `UsedByVirtualChannel`.
         """
         if stage := stage_of(self):
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=stage.lifecycle.name))
+        merging = self.merged_into.values_list("repository__name", flat=True)
+        if name := merging.first() or merging_channel(models.Q(distribution=self.pk)):
+            raise CondaError(UsedByVirtualChannel(name=self.name, channel=name))
 
     def save(self, *args: Any, **options: Any) -> None:
         if not self._state.adding and stage_of(self) and "update_fields" not in options:
@@ -83,6 +88,10 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
         # Here it is forgotten only if the URL serves nothing.
         if not any(getattr(self, f"{field}_id") for field in SERVED_FIELDS):
             super().clear_distributed_publication()
+
+    @hook(AFTER_UPDATE, when_any=list(SERVED_FIELDS), has_changed=True)
+    def note_move(self) -> None:
+        channel_moved.send(CondaDistribution, distribution=self)
 
     def content_handler(self, path: str) -> StreamResponse | None:
         """Return what a path below the channel's URL stands for, as the content app answers it."""

@@ -14,7 +14,8 @@ from pulp_conda.app.errors import ProtectedState
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.act import is_asked_for, note_act, take_back
-from pulp_conda.app.versions.state import State, VersionState
+from pulp_conda.app.models.virtual import state_of
+from pulp_conda.app.versions.state import State
 from pulp_conda.app.vocabulary import ActVerb
 
 
@@ -69,7 +70,7 @@ def version_of(publication: Publication) -> RepositoryVersion:
 
 def served_state(publication: Publication) -> State:
     """Return what a publication has the files of, as a state."""
-    return VersionState(version_of(publication))
+    return state_of(version_of(publication))
 
 
 @receiver(pre_delete, sender=CondaPublication)

@@ -1,6 +1,7 @@
 """A channel's changing content: all subdirs, changed as one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +12,7 @@ from django_lifecycle import BEFORE_DELETE, hook
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
     CreatedResource,
+    Distribution,
     Repository,
     RepositoryVersion,
     Task,
@@ -22,21 +24,25 @@ from pulp_conda.app.errors import (
     DuplicateFilename,
     PackageConflict,
     PatchWithoutPackage,
+    TakesNoContent,
     UsedByLifecycle,
+    UsedByVirtualChannel,
 )
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.retention import is_kept
-from pulp_conda.app.models.act import Audited
+from pulp_conda.app.models.act import Audited, note_act
 from pulp_conda.app.models.block import current_blocklist
 from pulp_conda.app.models.environment import CondaEnvironment
 from pulp_conda.app.models.indexed_file import IndexedFile
 from pulp_conda.app.models.package import CondaPackage
 from pulp_conda.app.models.patch import CondaPatch
 from pulp_conda.app.models.remote import CondaRemote
-from pulp_conda.app.signals import version_made
+from pulp_conda.app.models.virtual import merging_channel
+from pulp_conda.app.signals import channels_merged, version_made
 from pulp_conda.app.versions import membership, overrides
 from pulp_conda.app.versions.blocked import names_added, packages_added_by
 from pulp_conda.app.versions.state import VersionState
+from pulp_conda.app.vocabulary import ActVerb
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.empty import EmptyChannel
 
@@ -87,15 +93,18 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
 
     @hook(BEFORE_DELETE)
     def check_unused(self) -> None:
-        """Refuse to delete the repository of a lifecycle or of a stage.
+        """Refuse to delete the repository of a lifecycle or stage, or of a channel that is merged
+        by a virtual channel.
 
         Raises:
-            CondaError: `UsedByLifecycle`.
+            CondaError: `UsedByLifecycle` or `UsedByVirtualChannel`.
         """
         names = self.conda_condalifecycle.values_list("name", flat=True)
         of_stages = self.stages.values_list("lifecycle__name", flat=True)
         if name := names.first() or of_stages.first():
             raise CondaError(UsedByLifecycle(name=self.name, lifecycle=name))
+        if name := merging_channel(Q(member__repository=self.pk)):
+            raise CondaError(UsedByVirtualChannel(name=self.name, channel=name))
 
     def as_empty(self, more_subdirs: Collection[str] = ()) -> EmptyChannel:
         """Return what the channel has where it has no packages.
@@ -113,12 +122,38 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
         )
 
     def protected_versions(self) -> models.QuerySet:
-        """Return the versions that must not go: what distributions serve, and what stages served
-        lately.
+        """Return the versions that must not go: what distributions serve, what stages served
+        lately, and what virtual channels merge.
         """
         of_stages = self.staged_versions()
+        merged = self.versions.filter(merged_by__isnull=False)
         protected = Q(pk__in=super().protected_versions().values("pk"))
-        return self.versions.filter(protected | Q(pk__in=of_stages.values("pk")))
+        return self.versions.filter(
+            protected | Q(pk__in=of_stages.values("pk")) | Q(pk__in=merged.values("pk"))
+        )
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether this is a virtual channel: it merges others, and has no content of its own."""
+        return self.merged_channels.exists()
+
+    def merge_channels(
+        self, channels: Sequence[Mapping[str, Any]], *, is_new: bool = False
+    ) -> None:
+        """Merge these channels from now on.
+
+        Args:
+            channels: In their order: `distribution`, and `owns` as in `MergedChannel`.
+            is_new: Whether the repository was made for this.
+        """
+        with transaction.atomic():
+            self.merged_channels.all().delete()
+            for position, channel in enumerate(channels):
+                self.merged_channels.create(position=position, **channel)
+            if not is_new:
+                fields = ["merged_channels"]
+                note_act(ActVerb.UPDATED, self, self.name, self.pulp_domain_id, fields=fields)
+            channels_merged.send(CondaRepository, repository=self)
 
     def staged_versions(self) -> models.QuerySet:
         """Return the versions that stages serve or served lately."""
@@ -127,7 +162,23 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     def new_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
         """Begin a version as pulpcore does, without taking the keys of a million packages through
         Python.
+
+        Raises:
+            CondaError: `TakesNoContent`, for a virtual channel.
         """
+        if self.is_virtual:
+            raise CondaError(TakesNoContent(name=self.name))
+        return self._begin_version(base_version)
+
+    @contextmanager
+    def new_merged_version(self) -> Iterator[RepositoryVersion]:
+        """Make a version of a virtual channel, for the time of a `with` block. It has no content,
+        but rows of `MergedVersion`.
+        """
+        with self._begin_version() as version:
+            yield version
+
+    def _begin_version(self, base_version: RepositoryVersion | None = None) -> RepositoryVersion:
         with transaction.atomic():
             latest = self.versions.latest()
             if not latest.complete:
@@ -205,6 +256,8 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
             self._check_blocks(new_version)
         IndexedFile.note(new_version, **getattr(new_version, "believed_dates", {}))
         overrides.finish_by_changes(new_version)
+        if new_version.merged_versions.exists():
+            overrides.finish_as_changed(new_version)
 
     def _check_paths(self, new_version: RepositoryVersion) -> None:
         """Refuse two records for one file name; those that were there before were replaced."""
@@ -260,3 +313,17 @@ class CondaRepository(Audited, Repository, AutoAddObjPermsMixin):
     def on_new_version(self, version: RepositoryVersion) -> None:
         super().on_new_version(version)
         version_made.send(CondaRepository, repository=self, version=version)
+
+
+def source_of(distribution: Distribution) -> CondaRepository | None:
+    """Return the repository whose content a distribution serves, or None."""
+    repositories = CondaRepository.objects.all()
+    if stage := getattr(distribution, "stage", None):
+        return stage.lifecycle.repository
+    if distribution.publication_id:
+        repositories = repositories.filter(versions__publication=distribution.publication_id)
+    elif distribution.repository_version_id:
+        repositories = repositories.filter(versions=distribution.repository_version_id)
+    else:
+        repositories = repositories.filter(pk=distribution.repository_id)
+    return repositories.first()

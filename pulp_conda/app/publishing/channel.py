@@ -25,9 +25,11 @@ from pulp_conda.app.models import (
     PublicationLayout,
 )
 from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.publishing.base import Base, Change, Doubt, Places, writer_of
 from pulp_conda.app.publishing.files import WrittenFile, store_files, write_document
 from pulp_conda.app.publishing.left_out import LeftOut
+from pulp_conda.app.publishing.merged import publish_merged
 from pulp_conda.app.publishing.names import NamesWriter
 from pulp_conda.app.publishing.shards import remove_shards, remove_unused_shards
 from pulp_conda.app.publishing.subdir import EarlierSubdir, SubdirWriter
@@ -35,7 +37,7 @@ from pulp_conda.app.signals import publication_made
 from pulp_conda.app.versions.blocked import BlockedPackage, blocked_packages
 from pulp_conda.app.versions.changes import known_at
 from pulp_conda.app.versions.records import PackageRow, package_rows
-from pulp_conda.app.versions.state import State, VersionState
+from pulp_conda.app.versions.state import MergedState, State, VersionState
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.channeldata import Channeldata
 from pulp_conda.channel.metadata.patches import Patches
@@ -93,15 +95,23 @@ def publish_version(
     ):
         if replaces:
             publication.replaces_id = replaces.replaces_id or replaces.pk
-        progress.total = version.count(content_type="conda.package")
-        patched_at = replaces and replaces.pulp_created
-        write_files(publication, VersionState(version), Path(folder), progress, patched_at)
+        state = state_of(version)
+        if isinstance(state, MergedState):
+            publish_merged(publication, state, Path(folder), progress, _publish_again)
+        else:
+            progress.total = version.count(content_type="conda.package")
+            patched_at = replaces and replaces.pulp_created
+            write_files(publication, state, Path(folder), progress, patched_at)
         if check:
             check(publication)
     publication_made.send(CondaPublication, publication=publication)
     remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
     return publication
+
+
+def _publish_again(old: CondaPublication) -> None:
+    publish_version(version_of(old), replaces=old)
 
 
 def write_files(
@@ -302,7 +312,7 @@ class _ChannelWriter:
 
     def _store_layout(self, layouts: dict[str, Layout]) -> None:
         """Note what the next publication has to know."""
-        if self._repository.legacy_metadata or not isinstance(self._state, VersionState):
+        if not isinstance(self._state, VersionState):
             return
         if self._base and self._change:
             self._left_out.copy(self._base.places.left_out, set(self._change.names))

@@ -92,6 +92,28 @@ class NamesWriter:
                 },
             )
 
+    def store_merged(self, members: Sequence[tuple[CondaPublication, Collection[str]]]) -> None:
+        """Store the names that several publications have, each name from one of them.
+
+        Nothing is stored if one of these publications has no names.
+
+        Args:
+            members: Each publication with the names that are not taken from it.
+        """
+        searched: dict[str, str] = {}
+        depends: dict[str, str] = {}
+        facts: dict[str, bytes] = {}
+        for publication, hidden in members:
+            names = PublicationNames.objects.filter(publication=publication).first()
+            if names is None:
+                return
+            searched |= _without(_by_name(names.searched), hidden)
+            depends |= _without(_by_name(names.depends), hidden)
+            for block in NameBlock.objects.filter(publication=publication):
+                facts |= _without(decode_block(block.data), hidden)
+        self._store_lines(dict(sorted(searched.items())), dict(sorted(depends.items())))
+        self._store_blocks(dict(sorted(facts.items())), _BLOCK)
+
     def _store_lines(self, searched: Mapping[str, str], depends: Mapping[str, str]) -> None:
         PublicationNames.objects.create(
             publication=self._publication,
@@ -113,6 +135,10 @@ class NamesWriter:
             )
             for block in blocks
         )
+
+
+def _without(values: Mapping[str, _V], hidden: Collection[str]) -> dict[str, _V]:
+    return {name: value for name, value in values.items() if name not in hidden}
 
 
 def _by_name(lines: bytes) -> dict[str, str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from pulp_conda.app.errors import NoHistory, UnknownState
@@ -16,6 +17,7 @@ from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models.distribution import CondaDistribution, stage_of
 from pulp_conda.app.models.lifecycle import CondaStage, HistoryEntry
 from pulp_conda.app.models.publication import CondaPublication
+from pulp_conda.app.models.virtual import MergedVersion
 from pulp_conda.app.versions.published import latest_turns, newest_publication
 from pulp_conda.channel.moments import Moment, State, parse_moment, spell_moment
 
@@ -56,6 +58,14 @@ class Served:
     def has_subdir(self, subdir: str | None) -> bool:
         """Say whether the publication has the files of a subdir; None is the channel's root."""
         return subdir is None or subdir in self.publication.package_counts
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a content guard protects something in it, and none the URL itself."""
+        if not self.publication.is_merged or self.distribution.content_guard_id is not None:
+            return False
+        merged = self.publication.repository_version.merged_versions
+        return merged.filter(distribution__content_guard__isnull=False).exists()
 
     @property
     def date(self) -> dict[str, Any]:
@@ -197,7 +207,9 @@ def _publication(pk: UUID) -> CondaPublication:
     Raises:
         CondaPublication.DoesNotExist: it is gone, or not complete; that is not kept in mind.
     """
-    publications = CondaPublication.objects.select_related("repository_version")
+    publications = CondaPublication.objects.select_related("repository_version").annotate(
+        is_merged=Exists(MergedVersion.objects.filter(version=OuterRef("repository_version")))
+    )
     return publications.defer("repository_version__content_ids").get(pk=pk, complete=True)
 
 

@@ -7,7 +7,8 @@ a publication has at a path.
 
 Whatever is not found here is left to the slow way, which knows everything: who may not read a
 channel, and who may by a guard of pulpcore, checkpoints, channels without packages, packages that
-are upstream or blocked, lost files, and a database that does not answer.
+are upstream or blocked, packages of virtual channels, lost files, and a database that does not
+answer.
 """
 
 import logging
@@ -73,6 +74,8 @@ class _State(NamedTuple):
     refreshed: UUID | None
     checked_at: datetime | None
     is_due: bool | None
+    is_merged: bool
+    is_closed: bool
 
     @property
     def date(self) -> tuple[datetime, bool]:
@@ -145,8 +148,12 @@ class Finder:
             return None
         if state.is_checkpoint or state.publication is None:
             return None
+        if state.is_closed:
+            return None
         set_domain(await self._domain(state))
         match layout.parse_path(f"{subdir}/{filename}"):
+            case layout.Package() if state.is_merged:
+                return None
             case layout.Package():
                 return await self._package(state, subdir, filename)
             case layout.Shard(_, sha256):
@@ -196,7 +203,9 @@ class Finder:
                 },
             )
             if not rows:
-                return state.nothing
+                past = {"distribution": state.distribution, "stage": state.stage}
+                ((was_virtual,),) = await self.connections.fetch(served.WAS_VIRTUAL, past)
+                return None if was_virtual else state.nothing
             is_current, is_free, since, *file = rows[0]
             if not is_free or file[1] is None:
                 # Blocked, or upstream.

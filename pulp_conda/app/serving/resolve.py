@@ -4,7 +4,7 @@ What becomes of the facts, statuses and headers, is decided in `answers`.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -24,6 +24,7 @@ from pulpcore.plugin.models import (
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.compression import levels
+from pulp_conda.app.errors import NeedsContentGuard
 from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import (
     BlockedFile,
@@ -33,9 +34,11 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaShard,
     CondaSidecar,
+    MergedVersion,
     PublishedShard,
 )
 from pulp_conda.app.models.distribution import stage_of
+from pulp_conda.app.models.virtual import MergedPart, parts_of
 from pulp_conda.app.serving.browsing.frame import Framer
 from pulp_conda.app.serving.browsing.front import (
     empty_front_page,
@@ -65,6 +68,10 @@ SELECT shard.*, (
 ) IS NOT NULL AS is_served
 FROM conda_condashard AS shard WHERE sha256 = %s
 """
+
+
+# Whether a repository version is one of a virtual channel.
+_IS_MERGED = Exists(MergedVersion.objects.filter(version=OuterRef("pk")))
 
 
 class Kind(Enum):
@@ -191,11 +198,13 @@ def resolve(state: Served | Unserved, path: str, visitor: Visitor | None = None)
     Args:
         visitor: Who asks, for the pages. The default is anybody.
     """
+    if isinstance(state, Served) and state.is_closed:
+        return Facts(Kind.NOTHING, reason=str(NeedsContentGuard()))
     found: Facts | None
     meaning = layout.parse_path(path)
     match meaning:
         case layout.Metadata(None, layout.NOTICES):
-            found = _notices(state.distribution)
+            found = _notices(state)
         case layout.Metadata(None, layout.HISTORY_FEED):
             found = _history_feed(state.distribution)
         case layout.Metadata(subdir, filename) if not state.has_subdir(subdir):
@@ -227,7 +236,7 @@ def _published(state: Served, meaning: layout.Meaning | None, path: str) -> Fact
 
 
 def _package(state: Served, subdir: str, filename: str) -> Facts | None:
-    package = CondaPackage.at_path(_versions(state), subdir, filename)
+    package = CondaPackage.at_path(_versions(state, filename), subdir, filename)
     if package is None:
         return None
     if not package.is_free:
@@ -263,7 +272,7 @@ def _shard(state: Served, subdir: str, sha256: str) -> Facts | None:
 
 
 def _sidecar(state: Served, subdir: str, filename: str) -> Facts | None:
-    package = CondaPackage.at_path([state.publication.repository_version], subdir, filename)
+    package = CondaPackage.at_path(_served_versions(state, filename), subdir, filename)
     sidecar = package and _find_sidecar(package.attestations_sha256)
     return sidecar and _in_memory(
         Kind.SIDECAR,
@@ -294,7 +303,11 @@ def _old_sidecar(state: Served, subdir: str, filename: str, sha256: str) -> Fact
     versions = RepositoryVersion.objects.filter(
         Q(publication=state.publication) | Q(publication__in=_past_publications(state).values("pk"))
     )
-    if not sidecar or not versions.filter(Exists(memberships)).exists():
+    if not sidecar:
+        return None
+    if not versions.filter(Exists(memberships)).exists() and not any(
+        _has_sidecar(part, packages) for part in _parts(versions, filename)
+    ):
         return None
     return _in_memory(
         Kind.OLD_SIDECAR,
@@ -305,10 +318,14 @@ def _old_sidecar(state: Served, subdir: str, filename: str, sha256: str) -> Fact
     )
 
 
-def _notices(distribution: CondaDistribution) -> Facts:
+def _notices(state: Served | Unserved) -> Facts:
     # CEP 6: conda follows no redirect to a storage.
-    now, notices = timezone.now(), distribution.notices
-    changes = (distribution.pulp_last_updated, last_expiry(notices, now))
+    now, channels = timezone.now(), [state.distribution]
+    if isinstance(state, Served) and state.publication.is_merged:
+        merged = state.publication.repository_version.merged_versions.select_related("distribution")
+        channels += [each.distribution for each in merged]
+    notices = [notice for channel in channels for notice in channel.notices]
+    changes = [*(channel.pulp_last_updated for channel in channels), last_expiry(notices, now)]
     return _in_memory(
         Kind.NOTICES,
         layout.NOTICES,
@@ -412,26 +429,62 @@ def facts_of(made: Made, max_age: int) -> Facts:
     )
 
 
-def _versions(state: Served) -> Iterator[Any]:
+def _versions(state: Served, filename: str) -> Iterator[Any]:
     """Yield the version that is served, and then those that clients may still hold an index of,
-    newest first.
+    newest first. Of a virtual channel, the versions that it merges, if they own the file.
 
     Of the earlier ones only what `CondaPackage.at_path` needs is read: a history can have a
     thousand.
     """
-    yield state.publication.repository_version
+    yield from _served_versions(state, filename)
     distribution = state.distribution
-    yield from _newest_first(
-        _is_kept(distribution, "publication__"), "conda_historyentry__moved_at"
-    )
+    kept = _is_kept(distribution, "publication__")
+    yield from _newest_first(kept, "conda_historyentry__moved_at", filename)
     superseded = Q(publication__core_distributedpublications__in=_superseded(distribution))
-    yield from _newest_first(superseded, "core_distributedpublications__pulp_created")
+    yield from _newest_first(superseded, "core_distributedpublications__pulp_created", filename)
 
 
-def _newest_first(condition: Q, date: str) -> Iterable[Any]:
+def _served_versions(state: Served, filename: str) -> Iterator[Any]:
+    """Yield the version that is served; of a virtual channel, those that own a file."""
+    version = state.publication.repository_version
+    if state.publication.is_merged:
+        yield from _owners(version.pk, filename)
+    else:
+        yield version
+
+
+def _newest_first(condition: Q, date: str, filename: str) -> Iterator[Any]:
     versions = RepositoryVersion.objects.filter(condition)
-    versions = versions.annotate(newest=Max(f"publication__{date}")).order_by("-newest")
-    return versions.values_list("repository_id", "number", named=True)
+    versions = versions.annotate(newest=Max(f"publication__{date}"), is_merged=_IS_MERGED).order_by(
+        "-newest"
+    )
+    for version in versions.values_list("pk", "repository_id", "number", "is_merged", named=True):
+        if version.is_merged:
+            yield from _owners(version.pk, filename)
+        else:
+            yield version
+
+
+def _owners(version: UUID, filename: str) -> Iterator[MergedPart]:
+    """Yield what a version of a virtual channel serves a file from, if it is there."""
+    name = filename.rsplit("-", 2)[0]
+    return (part for part in parts_of(version) if part.owns(name))
+
+
+def _parts(versions: QuerySet[RepositoryVersion], filename: str) -> Iterator[MergedPart]:
+    """Yield what those of some versions that are of a virtual channel serve a file from."""
+    for version in versions.filter(_IS_MERGED).values_list("pk", flat=True):
+        yield from _owners(version, filename)
+
+
+def _has_sidecar(part: MergedPart, packages: QuerySet[CondaPackage]) -> bool:
+    """Say whether a version has one of some packages."""
+    members = RepositoryContent.objects.filter(
+        content__in=packages.values("pk"),
+        repository=part.repository_id,
+        version_added__number__lte=part.number,
+    )
+    return members.exclude(version_removed__number__lte=part.number).exists()
 
 
 def _past_publications(state: Served) -> QuerySet[CondaPublication]:

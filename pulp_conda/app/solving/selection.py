@@ -15,11 +15,12 @@ from pulpcore.plugin.models import RepositoryVersion
 from pulp_conda.app.errors import BlockedPackage, NoSuchEnvironment, NotPublished
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPackage, CondaPublication, CondaSolution
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.solving.processes import Channel, Job, limits, solve
 from pulp_conda.app.solving.solutions import Basis, environments_of, solve_environments
 from pulp_conda.app.versions.blocked import blocked_packages
 from pulp_conda.app.versions.candidates import candidates_named, names_of, packages_named
-from pulp_conda.app.versions.state import State, VersionState
+from pulp_conda.app.versions.state import State
 from pulp_conda.app.vocabulary import SolverVerdict
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError, NotInstallable, SolverGaveUp, shown
@@ -112,7 +113,7 @@ def choose_solved(names: list[str], version: RepositoryVersion, target: State) -
         CondaError: `NoSuchEnvironment`, `NotPublished`, `NotInstallable`, `SolverGaveUp` or
             `BlockedPackage`.
     """
-    source = VersionState(version)
+    source = state_of(version)
     try:
         files: dict[str, str] = {}
         for solution in _solutions(names, version):
@@ -140,7 +141,7 @@ def _solutions(names: list[str], version: RepositoryVersion) -> Iterator[CondaSo
     """Yield the solutions of environments on what a version serves."""
     facts = {"version": version.number, "repository": version.repository.name}
     registered = {
-        environment.name: environment for environment in environments_of(VersionState(version))
+        environment.name: environment for environment in environments_of(state_of(version))
     }
     for name in names:
         if name not in registered:

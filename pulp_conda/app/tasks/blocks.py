@@ -9,7 +9,7 @@ from pulpcore.plugin.models import TaskGroup
 from pulpcore.plugin.tasking import dispatch
 
 from pulp_conda.app.lifecycle.blocks import outdated_publications, publish_again
-from pulp_conda.app.models import CondaBlock, CondaLifecycle, CondaRepository
+from pulp_conda.app.models import CondaBlock, CondaLifecycle, CondaRepository, MergedVersion
 from pulp_conda.app.versions.blocked import repositories_with
 
 
@@ -81,7 +81,13 @@ def publish_repository(repository_pk: str, requester_pk: int, reason: str) -> di
 def _dispatch_repositories(
     group: TaskGroup | None, digests: Collection[str], requester_pk: int, reason: str
 ) -> int:
-    repositories = CondaRepository.objects.filter(pk__in=repositories_with(digests))
+    having = repositories_with(digests)
+    virtual = MergedVersion.objects.filter(member__repository__in=having)
+    # Virtual channels come last, so that they find what their channels publish again.
+    repositories = [
+        *CondaRepository.objects.filter(pk__in=having),
+        *CondaRepository.objects.filter(versions__in=virtual.values("version")).distinct(),
+    ]
     for repository in repositories:
         lifecycles = CondaLifecycle.objects.filter(
             stages__distribution__publication__repository_version__repository=repository

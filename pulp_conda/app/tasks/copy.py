@@ -6,6 +6,7 @@ from pulpcore.plugin.models import Content, RepositoryVersion
 
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.models import CondaRepository
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.results import checked
 from pulp_conda.app.solving.selection import choose_packages, choose_solved, describe
 from pulp_conda.app.versions.state import VersionState
@@ -50,7 +51,7 @@ def copy_packages(
         found = choose_solved(environments, source, VersionState(base))
     else:
         bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
-        found = choose_packages(specs, VersionState(source), VersionState(base), bounds)
+        found = choose_packages(specs, state_of(source), VersionState(base), bounds)
     keys = [package.key for package in found.packages]
     if not overwrite:
         repository.check_content_overwrite(base, keys)

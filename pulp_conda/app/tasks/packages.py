@@ -2,6 +2,8 @@
 
 from django.contrib.auth import get_user_model
 
+from pulp_conda.app.errors import TakesNoContent
+from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.fixes import make_version
 from pulp_conda.app.lifecycle.moves import Report, attempt, signed, unchanged
 from pulp_conda.app.lifecycle.packages import (
@@ -12,6 +14,7 @@ from pulp_conda.app.lifecycle.packages import (
 )
 from pulp_conda.app.models import CondaStage, HistoryEntry
 from pulp_conda.app.models.act import named_by_token
+from pulp_conda.app.models.virtual import state_of as state_of_version
 from pulp_conda.app.solving.selection import choose_packages, describe
 from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.vocabulary import EntryKind, MoveOutcome
@@ -46,11 +49,13 @@ def promote_packages(
         dry_run: Return the same report, and change nothing.
 
     Raises:
-        CondaError: `StageServesNothing`, or the errors of `choose_packages`.
+        CondaError: `StageServesNothing`, `TakesNoContent`, or the errors of `choose_packages`.
     """
     stage = CondaStage.objects.get(pk=stage_pk)
-    source = VersionState(served_version(CondaStage.objects.get(pk=source_pk)))
+    source = state_of_version(served_version(CondaStage.objects.get(pk=source_pk)))
     base = served_version(stage)
+    if base.merged_versions.exists():
+        raise CondaError(TakesNoContent(name=stage.lifecycle.repository.name))
     bounds = Bounds(newest, virtual_packages or {}) if with_dependencies else None
     found = choose_packages(specs, source, VersionState(base), bounds)
     requester = get_user_model().objects.filter(pk=requester_pk).first()

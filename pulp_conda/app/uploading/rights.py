@@ -67,7 +67,8 @@ def repository_of(distribution: CondaDistribution) -> CondaRepository:
     later stages by promotions.
 
     Raises:
-        TakesNoUploads: the distribution is a later stage, or always serves the same.
+        TakesNoUploads: the distribution is a later stage, always serves the same, or is a virtual
+            channel.
     """
     if (stage := stage_of(distribution)) is not None:
         if stage.position:
@@ -81,11 +82,21 @@ def repository_of(distribution: CondaDistribution) -> CondaRepository:
                     first.distribution.name
                 ),
             )
-        return stage.lifecycle.repository
+        return _writable(distribution, stage.lifecycle.repository)
     if distribution.repository_id is None:
         raise TakesNoUploads(
             channel=distribution.name,
             reason=_("it serves no repository, but one state that does not change"),
             advice=_("Upload to a channel whose distribution has a repository."),
         )
-    return distribution.repository.cast()
+    return _writable(distribution, distribution.repository.cast())
+
+
+def _writable(distribution: CondaDistribution, repository: CondaRepository) -> CondaRepository:
+    if repository.is_virtual:
+        raise TakesNoUploads(
+            channel=distribution.name,
+            reason=_("it merges other channels"),
+            advice=_("Upload to one of these."),
+        )
+    return repository

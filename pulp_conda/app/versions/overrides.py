@@ -36,6 +36,13 @@ def finish_by_changes(version: RepositoryVersion) -> None:
     _override(version, _WHILE_FINISHED)
 
 
+def finish_as_changed(version: RepositoryVersion) -> None:
+    """Let pulpcore complete a version that has the same content as the one before: a virtual
+    channel has none, and other channels changed. pulpcore would delete it.
+    """
+    _override(version, {"added": _nothing_that_counts})
+
+
 def restore(version: RepositoryVersion) -> None:
     """Give a version the methods of its class again."""
     for name in _WHILE_CHANGED | _WHILE_FINISHED:
@@ -65,6 +72,13 @@ def _remove_content(version: RepositoryVersion, content: models.QuerySet) -> Non
 def _added(version: RepositoryVersion, base_version: RepositoryVersion | None = None) -> Any:
     """Return what the version added. pulpcore loads all of it to see whether it is empty."""
     return _asked_by_exists(RepositoryVersion.added(version, base_version))
+
+
+def _nothing_that_counts(
+    version: RepositoryVersion, base_version: RepositoryVersion | None = None
+) -> Any:
+    """Return no content, as something that is not empty."""
+    return _NeverEmpty(Content, Content.objects.none().query)
 
 
 def _removed(version: RepositoryVersion, base_version: RepositoryVersion | None = None) -> Any:
@@ -136,6 +150,13 @@ class _AskedByExists(models.QuerySet):
 
     def __bool__(self) -> bool:
         return self.exists()
+
+
+class _NeverEmpty(models.QuerySet):
+    """A queryset that does not say that it is empty."""
+
+    def __bool__(self) -> bool:
+        return True
 
 
 def _asked_by_exists(contents: models.QuerySet) -> _AskedByExists:

@@ -106,7 +106,8 @@ SELECT
     EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks,
     refresh.repository_id AS refreshed, refresh.checked_at,
     refresh.stopped IS NULL AND refresh.next_run <= now()
-        AND COALESCE(schedule.next_dispatch <= now(), true) AS is_due
+        AND COALESCE(schedule.next_dispatch <= now(), true) AS is_due,
+    merged.is_merged, merged.is_closed
 FROM core_domain AS domain
     JOIN core_distribution AS distribution ON distribution.pulp_domain_id = domain.pulp_id
     JOIN conda_condadistribution AS channel
@@ -132,6 +133,14 @@ FROM core_domain AS domain
         ON conda_publication.publication_ptr_id = publication.pulp_id
     LEFT JOIN core_repositoryversion AS version
         ON version.pulp_id = publication.repository_version_id
+    LEFT JOIN LATERAL (
+        SELECT count(*) > 0 AS is_merged,
+            count(member.content_guard_id) > 0 AND distribution.content_guard_id IS NULL
+                AS is_closed
+        FROM conda_mergedversion AS part
+            JOIN core_distribution AS member ON member.pulp_id = part.distribution_id
+        WHERE part.version_id = version.pulp_id
+    ) AS merged ON true
     LEFT JOIN LATERAL (
         SELECT array_agg(publication_id) AS publications, array_agg(pulp_last_updated) AS since
         FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
@@ -251,6 +260,21 @@ FROM core_publishedartifact AS published
         ON content_artifact.pulp_id = published.content_artifact_id
     JOIN core_artifact AS artifact ON artifact.pulp_id = content_artifact.artifact_id
 WHERE published.publication_id = %(publication)s AND published.relative_path = %(path)s
+"""
+
+# Whether a channel ever was a virtual one, as far as anybody knows.
+WAS_VIRTUAL = """
+SELECT EXISTS (
+    SELECT FROM core_distributedpublication AS turn
+        JOIN core_publication AS publication ON publication.pulp_id = turn.publication_id
+        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
+    WHERE turn.distribution_id = %(distribution)s
+) OR EXISTS (
+    SELECT FROM conda_historyentry AS entry
+        JOIN core_publication AS publication ON publication.pulp_id = entry.publication_id
+        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
+    WHERE entry.stage_id = %(stage)s
+)
 """
 
 # Whether a file is blocked.

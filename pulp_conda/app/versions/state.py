@@ -1,10 +1,11 @@
 """What a channel serves at one moment: a state.
 
-Today a state is one repository version. A channel that merges others will have a state of several
-versions, with a rule which version a package comes from. So whoever needs the packages of a state
-asks this module and its neighbours, and never joins memberships itself.
+A state is one repository version, or several: those of the channels that a virtual channel merges,
+with the names that each of them does not own. So whoever needs the packages of a state asks this
+module and its neighbours, and never joins memberships itself.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -104,6 +105,92 @@ class VersionState:
             version_added__number__lte=self.version.number,
         ).exclude(version_removed__number__lte=self.version.number)
         return contents.filter(Exists(memberships))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the versions of a `MergedState`.
+
+    Attributes:
+        version: What a channel served.
+        hidden: The names that it has and does not own.
+    """
+
+    version: RepositoryVersion
+    hidden: Sequence[str]
+
+
+@dataclass(frozen=True)
+class MergedState:
+    """The state of a virtual channel: versions of other channels, in their order.
+
+    Each package name comes from one of them. Other content, for example an environment, comes from
+    the first that has it.
+
+    Attributes:
+        version: The version of the virtual channel, which has no content itself.
+    """
+
+    version: RepositoryVersion
+    parts: Sequence[Part]
+
+    @property
+    def made(self) -> datetime:
+        return self.version.pulp_created
+
+    def members(self, prefix: str) -> str:
+        queries = [
+            f"""
+            SELECT merged_part.content, merged_part.repository
+            FROM ({state.members(own)}) AS merged_part
+                LEFT JOIN conda_condapackage AS merged_package
+                    ON merged_package.content_ptr_id = merged_part.content
+            WHERE {self._is_owned("merged_package.name", "merged_part.content", place, prefix)}
+            """
+            for place, own, state in self._states(prefix)
+        ]
+        return " UNION ALL ".join(queries) or NOTHING.members(prefix)
+
+    def origin(self, content: str, prefix: str) -> str:
+        name = f"(SELECT name FROM conda_condapackage WHERE content_ptr_id = {content})"
+        queries = [
+            f"""
+            SELECT repository FROM ({state.origin(content, own)}) AS merged_part
+            WHERE {self._is_owned(name, content, place, prefix)}
+            """
+            for place, own, state in self._states(prefix)
+        ]
+        return " UNION ALL ".join(queries) or NOTHING.origin(content, prefix)
+
+    def facts(self, prefix: str) -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        for place, own, state in self._states(prefix):
+            facts |= {**state.facts(own), f"{own}_hidden": list(self.parts[place].hidden)}
+        return facts
+
+    def having(self, contents: models.QuerySet) -> models.QuerySet:
+        found = models.Q(pk__in=())
+        for part in self.parts:
+            of_part = VersionState(part.version).having(contents)
+            if any(field.name == "filename" for field in contents.model._meta.fields):
+                of_part = of_part.exclude(name__in=part.hidden)
+            found |= models.Q(pk__in=of_part.values("pk"))
+        return contents.filter(found)
+
+    def _states(self, prefix: str) -> Iterator[tuple[int, str, VersionState]]:
+        for place, part in enumerate(self.parts):
+            yield place, f"{prefix}_{place}", VersionState(part.version)
+
+    def _is_owned(self, name: str, content: str, place: int, prefix: str) -> str:
+        """Return the condition that a content of a part is what the state has from there."""
+        before = [
+            f"NOT EXISTS ({state.origin(content, own)})"
+            for earlier, own, state in self._states(prefix)
+            if earlier < place
+        ]
+        # What is no package has no name.
+        return f"""CASE WHEN {name} IS NULL THEN {" AND ".join(before) or "true"}
+            ELSE {name} <> ALL(%({prefix}_{place}_hidden)s::text[]) END"""
 
 
 class _Nothing:

@@ -37,6 +37,7 @@ from pulp_conda.app.authentication import TokenScopes, check_token
 from pulp_conda.app.errors import BadGate, NotSolved, UnknownEnvironment
 from pulp_conda.app.models import CondaLifecycle, CondaPublication, CondaToken
 from pulp_conda.app.models.lifecycle import with_stages
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.serializers import (
     CondaLifecycleDiffQuerySerializer,
     CondaLifecycleDiffSerializer,
@@ -60,7 +61,6 @@ from pulp_conda.app.tasks.moves import promote, roll_back
 from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.team import OWNER_PERMISSIONS
-from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
@@ -315,9 +315,7 @@ class CondaLifecycleViewSet(
         names = query.pop("base"), query.pop("target")
         with channel_errors_as_validation():
             publications = visible(request, CondaPublication)
-            base, target = (
-                VersionState(lifecycle.find_version(name, publications)) for name in names
-            )
+            base, target = (state_of(lifecycle.find_version(name, publications)) for name in names)
         spelled = spell_reference(names[0]), spell_reference(names[1])
         return answer_diff(self, base, target, query, spelled, f"{lifecycle.name}: {{}} → {{}}")
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,8 +26,9 @@ from pulpcore.plugin.viewsets import (
 from pulp_conda.app import team
 from pulp_conda.app.access import model_policy, model_roles, reader_role, statement, version_policy
 from pulp_conda.app.authentication import TokenScopes
-from pulp_conda.app.errors import NoSelection, NotAllManaged, UnknownFile
+from pulp_conda.app.errors import NoSelection, NotAllManaged, TakesNoContent, UnknownFile
 from pulp_conda.app.models import CondaLifecycle, CondaRepository, CondaToken
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
     CondaConvertSerializer,
@@ -55,13 +56,17 @@ from pulp_conda.app.tasks.plan import plan
 from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.uploading.batches import Batch
 from pulp_conda.app.uploading.dispatching import conversion_resource
-from pulp_conda.app.versions.state import VersionState
 from pulp_conda.app.viewsets.diff import answer_diff
 from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.app.vocabulary import TokenScope
 from pulp_conda.channel.errors import BadChannelRelations, BadLockFile
+
+# The actions that make a version with other content.
+_CHANGES_OF_CONTENT = frozenset(
+    {"sync", "plan", "convert", "modify", "copy", "upload", "import_lock_file"}
+)
 
 
 class CondaRepositoryFilter(VisibleReferencesFilterMixin, RepositoryViewSet.filterset_class):
@@ -72,7 +77,9 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     """A CondaRepository is a channel's changing content: the packages of all its subdirs."""
 
     endpoint_name = "conda"
-    queryset = CondaRepository.objects.exclude(user_hidden=True)
+    queryset = CondaRepository.objects.exclude(user_hidden=True).prefetch_related(
+        "merged_channels__distribution"
+    )
     serializer_class = CondaRepositorySerializer
     filterset_class = CondaRepositoryFilter
     queryset_filtering_required_permission = "conda.view_condarepository"
@@ -386,6 +393,13 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         team.revoke(repository, **self._asked_role(request))
         return self._answer_members(repository, status.HTTP_201_CREATED)
 
+    def get_object(self) -> CondaRepository:
+        repository: CondaRepository = super().get_object()
+        if self.action in _CHANGES_OF_CONTENT and repository.is_virtual:
+            error = TakesNoContent(name=repository.name)
+            raise ValidationError([str(error)], code=error.code)
+        return repository
+
     def _manageable(self) -> CondaRepository:
         """Return the repository, if the user may manage the roles of all parts of its channel."""
         repository: CondaRepository = self.get_object()
@@ -465,7 +479,7 @@ class CondaRepositoryVersionViewSet(CheckedRequests, VisibleParentMixin, Reposit
         target = self.get_object()
         base = self._base(target, query.pop("base", None))
         title = f"{target.repository.name}: version {{}} → {{}}"
-        states = VersionState(base), VersionState(target)
+        states = state_of(base), state_of(target)
         return answer_diff(self, *states, query, (base.number, target.number), title)
 
     def _base(self, target: RepositoryVersion, number: int | None) -> RepositoryVersion:

@@ -3,7 +3,7 @@
 Format: CEP 38.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Protocol, TypeVar
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadUpstreamFile, shown
 from pulp_conda.channel.metadata.run_exports import check_run_exports
-from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
+from pulp_conda.channel.metadata.splice import Document, Earlier, MergedEntries, ObjectWriter
 from pulp_conda.channel.metadata.stream import read_json
 from pulp_conda.channel.package.info import TRAITS, as_stored
 from pulp_conda.channel.versions import VersionKey
@@ -138,11 +138,25 @@ class Channeldata:
             entries.end_name(name)
             if describe:
                 describe(name, fields)
-        document = Document()
-        document.add(b'{"channeldata_version":%d,"packages":' % VERSION)
-        document.add_object("packages", entries)
-        document.add(b',"subdirs":%b}\n' % orjson.dumps(sorted(self._subdirs)))
-        return document
+        return _document(entries, self._subdirs)
+
+
+def merge_channeldata(files: Sequence[Earlier], subdirs: Iterable[str]) -> Document:
+    """Return a `channeldata.json` with the summaries of several.
+
+    Args:
+        files: The files. A name is taken from the one of which it is not `changed`.
+        subdirs: The subdirs that have packages.
+    """
+    return _document(MergedEntries(files, "packages"), {layout.NOARCH, *subdirs})
+
+
+def _document(entries: ObjectWriter | MergedEntries, subdirs: Iterable[str]) -> Document:
+    document = Document()
+    document.add(b'{"channeldata_version":%d,"packages":' % VERSION)
+    document.add_object("packages", entries)
+    document.add(b',"subdirs":%b}\n' % orjson.dumps(sorted(subdirs)))
+    return document
 
 
 class _Entry:

@@ -6,7 +6,7 @@ records in memory. Equal records in the same order give equal files.
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +17,13 @@ from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPackageName, BadRepodata, WrongSubdir, shown
 from pulp_conda.channel.fields import is_count, is_hex
 from pulp_conda.channel.matchspec import PackageFilter
-from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
+from pulp_conda.channel.metadata.splice import (
+    Document,
+    Earlier,
+    Layout,
+    MergedEntries,
+    ObjectWriter,
+)
 from pulp_conda.channel.metadata.stream import MAX_SIZE, KeyPath, read_json
 from pulp_conda.channel.metadata.v3 import RevisionCounter
 from pulp_conda.channel.records import PackageRecord, RecordError, check_record
@@ -369,17 +375,9 @@ class RepodataWriter:
         self.revisions = self._v3_counter.as_info()
         if self.revisions:
             self._info["repodata_revisions"] = self.revisions
-        document = Document()
-        document.layout.revisions.update(self._v3_counter.by_name)
-        document.add(b'{"info":' + _dumps(self._info))
-        for section, entries in self._sections.items():
-            document.add(b',"%b":' % section.encode())
-            document.add_object(section, entries)
-        document.add(b',"removed":' + _dumps(sorted(removed)) + b',"repodata_version":1')
         if self.revisions:
-            self._add_v3_to(document)
-        document.add(b"}\n")
-        return document
+            self._begin_v3()
+        return _document(self._info, self._sections, self._v3, removed, self._v3_counter)
 
     def _add_v3(self, filename: str, canonical: bytes) -> None:
         self._begin_v3()
@@ -394,14 +392,90 @@ class RepodataWriter:
                 for extension in V3_EXTENSIONS
             }
 
-    def _add_v3_to(self, document: Document) -> None:
-        self._begin_v3()
-        separator = b',"v3":{'
-        for extension, entries in self._v3.items():
-            document.add(b'%b"%b":' % (separator, extension.encode()))
-            document.add_object(_v3_key(extension), entries)
-            separator = b","
-        document.add(b"}")
+
+def merge_repodata(
+    subdir: str,
+    relations: Mapping[str, str] | None,
+    files: Sequence[Earlier],
+    removed: Iterable[str],
+) -> tuple[Document, dict[str, dict[str, int]]]:
+    """Return a `repodata.json` with the records of several, and its `info.repodata_revisions`.
+
+    Args:
+        subdir: The subdir of all of them.
+        relations: What `check_relations` returned (CEP 42).
+        files: The files. A name is taken from the one of which it is not `changed`.
+        removed: The file names of packages that were removed from the channel.
+    """
+    counter = RevisionCounter()
+    for file in files:
+        counter.copy_more(file.layout.revisions, file.changed)
+    info: dict[str, Any] = {"subdir": subdir}
+    if relations:
+        info["channel_relations"] = relations
+    revisions = counter.as_info()
+    if revisions:
+        info["repodata_revisions"] = revisions
+    sections = {key: MergedEntries(files, key) for key in ("packages", "packages.conda")}
+    v3 = {key: MergedEntries(files, _v3_key(key)) for key in V3_EXTENSIONS} if revisions else {}
+    return _document(info, sections, v3, removed, counter), revisions
+
+
+def read_removed(file: BinaryIO, places: Layout) -> list[str]:
+    """Return the file names in the list `removed` of a `repodata.json` that we wrote.
+
+    Only this part of the file is read.
+
+    Args:
+        file: The file, seekable.
+        places: Where the entries stand in it.
+
+    Raises:
+        ValueError: the file is not what its layout says.
+    """
+    section = places.sections["packages.conda"]
+    entries = max(section.offsets[-1] - 1, 0)
+    file.seek(section.start + entries)
+    tail = file.read(len(_REMOVED))
+    if tail != _REMOVED:
+        raise ValueError("there is no list of removed packages behind the records")
+    text = bytearray()
+    # No file name has a bracket.
+    while b"]" not in text:
+        piece = file.read(2**16)
+        if not piece:
+            raise ValueError("the list of removed packages is cut short")
+        text += piece
+    found: list[str] = orjson.loads(text[: text.index(b"]") + 1])
+    return found
+
+
+# What stands between the last section and the list of removed packages.
+_REMOVED = b'},"removed":'
+
+
+def _document(
+    info: Mapping[str, Any],
+    sections: Mapping[str, ObjectWriter | MergedEntries],
+    v3: Mapping[str, ObjectWriter | MergedEntries],
+    removed: Iterable[str],
+    counter: RevisionCounter,
+) -> Document:
+    """Return a `repodata.json` with these parts."""
+    document = Document()
+    document.layout.revisions.update(counter.by_name)
+    document.add(b'{"info":' + _dumps(info))
+    for section, entries in sections.items():
+        document.add(b',"%b":' % section.encode())
+        document.add_object(section, entries)
+    document.add(b',"removed":' + _dumps(sorted(removed)) + b',"repodata_version":1')
+    separator = b',"v3":{'
+    for extension, entries in v3.items():
+        document.add(b'%b"%b":' % (separator, extension.encode()))
+        document.add_object(_v3_key(extension), entries)
+        separator = b","
+    document.add(b"}}\n" if v3 else b"}\n")
+    return document
 
 
 def _v3_key(extension: str) -> str:

@@ -3,13 +3,13 @@
 Format: CEP 12. The file says what is in the packages, so patches of records do not change it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import orjson
 
 from pulp_conda.channel.errors import BadUpstreamFile, shown
-from pulp_conda.channel.metadata.splice import Document, Earlier, ObjectWriter
+from pulp_conda.channel.metadata.splice import Document, Earlier, MergedEntries, ObjectWriter
 from pulp_conda.channel.metadata.stream import MAX_SIZE, read_json
 from pulp_conda.channel.storable import has_nul
 
@@ -129,11 +129,27 @@ class RunExportsWriter:
 
     def finish(self) -> Document:
         """Return the file."""
-        info = orjson.dumps({"subdir": self._subdir, "version": 1})
-        document = Document()
-        document.add(b'{"info":' + info + b',"packages":')
-        document.add_object("packages", self._packages)
-        document.add(b',"packages.conda":')
-        document.add_object("packages.conda", self._conda)
-        document.add(b"}\n")
-        return document
+        return _document(self._subdir, self._packages, self._conda)
+
+
+def merge_run_exports(subdir: str, files: Sequence[Earlier]) -> Document:
+    """Return a `run_exports.json` with the entries of several.
+
+    Args:
+        files: The files. A name is taken from the one of which it is not `changed`.
+    """
+    packages, conda = MergedEntries(files, "packages"), MergedEntries(files, "packages.conda")
+    return _document(subdir, packages, conda)
+
+
+def _document(
+    subdir: str, packages: ObjectWriter | MergedEntries, conda: ObjectWriter | MergedEntries
+) -> Document:
+    info = orjson.dumps({"subdir": subdir, "version": 1})
+    document = Document()
+    document.add(b'{"info":' + info + b',"packages":')
+    document.add_object("packages", packages)
+    document.add(b',"packages.conda":')
+    document.add_object("packages.conda", conda)
+    document.add(b"}\n")
+    return document

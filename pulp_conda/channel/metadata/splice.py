@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from tempfile import TemporaryFile
 from typing import Protocol
 
@@ -167,8 +167,49 @@ class ObjectWriter:
         self._file.close()
 
 
+class MergedEntries:
+    """A JSON object with the entries that several earlier files have, each name from one of them.
+
+    Args:
+        files: The files. A name is taken from the one of which it is not `changed`.
+        key: The key of the section in these files.
+    """
+
+    def __init__(self, files: Sequence[Earlier], key: str) -> None:
+        self._files = files
+        self._sections = [file.layout.sections.get(key, Section()) for file in files]
+
+    def merge(self) -> tuple[list[_Part], list[str], list[int]]:
+        """Return all entries of the object; see `ObjectWriter.merge`."""
+        places: list[tuple[str, int, int]] = []
+        for number, (file, section) in enumerate(zip(self._files, self._sections, strict=True)):
+            hidden = frozenset(file.changed)
+            places += [
+                (name, number, place)
+                for place, name in enumerate(section.names)
+                if name not in hidden
+            ]
+        places.sort()
+        merged = _Merged()
+        # Names that follow each other in one file are copied together.
+        for (number, _), run in groupby(enumerate(places), key=_run_of):
+            found = [place for _, (_, _, place) in run]
+            source, section = self._files[number].file, self._sections[number]
+            merged.take(source, section, found[0], found[-1] + 1)
+        return merged.parts, merged.names, merged.sizes
+
+    def close(self) -> None:
+        """Do nothing: the files belong to others."""
+
+
+def _run_of(item: tuple[int, tuple[str, int, int]]) -> tuple[int, int]:
+    """Return what is equal for names that follow each other, both in the object and in a file."""
+    index, (_, number, place) = item
+    return number, index - place
+
+
 class _Merged:
-    """Ranges of two files, which follow each other in one object."""
+    """Ranges of files, which follow each other in one object."""
 
     def __init__(self) -> None:
         self.parts: list[_Part] = []
@@ -200,14 +241,14 @@ class Document:
         self.size = 0
         self.layout = Layout()
         self._parts: list[_Part] = []
-        self._objects: list[ObjectWriter] = []
+        self._objects: list[ObjectWriter | MergedEntries] = []
 
     def add(self, text: bytes) -> None:
         """Add some JSON."""
         self._parts.append(text)
         self.size += len(text)
 
-    def add_object(self, key: str, entries: ObjectWriter) -> None:
+    def add_object(self, key: str, entries: ObjectWriter | MergedEntries) -> None:
         """Add an object as the section of this key. The key itself is not written."""
         parts, names, sizes = entries.merge()
         self.add(b"{")

@@ -80,6 +80,11 @@ class RevisionCounter:
         for name in changed:
             self.by_name.pop(name, None)
 
+    def copy_more(self, by_name: Mapping[str, Revision], hidden: Collection[str]) -> None:
+        """Count the records of one of several files, but for those of some names."""
+        hidden = frozenset(hidden)
+        self.by_name |= {name: revision for name, revision in by_name.items() if name not in hidden}
+
     def add(self, fields: Mapping[str, Any]) -> None:
         """Count the record with these fields."""
         timestamp: int | None = fields.get("indexed_timestamp")

@@ -1,0 +1,1 @@
+Added virtual channels: with ``merged_channels``, a repository serves several channels of the server as one. Each package name comes from one of them, so that nobody can publish a higher version of a private name in another channel.
