@@ -71,13 +71,15 @@
     ├── NoSelection             CND0146
     ├── NoSuchBaseChannel       CND0147
     ├── BaseChannelCycle        CND0148
-    └── RefreshError            a channel that is refreshed again and again
-        ├── NothingToRefresh        CND0151
-        ├── RefreshStopped          CND0152
-        ├── RunLost                 CND0153
-        ├── BadPromotion            CND0154
-        ├── NotSyncedYet            CND0155
-        └── Offline                 CND0156
+    ├── RefreshError            a channel that is refreshed again and again
+    │   ├── NothingToRefresh        CND0151
+    │   ├── RefreshStopped          CND0152
+    │   ├── RunLost                 CND0153
+    │   ├── BadPromotion            CND0154
+    │   ├── NotSyncedYet            CND0155
+    │   └── Offline                 CND0156
+    ├── FilterNeedsName         CND0158
+    └── BadVersion              CND0159
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -792,3 +794,20 @@ class Offline(RefreshError):
         "this server is offline, so it asks no upstream. What is here is served. "
         "Upstreams are asked again without its setting CONDA_OFFLINE."
     )
+
+
+class FilterNeedsName(ChannelError):
+    """A filter of packages compares in Python, so it is only for the packages of one name."""
+
+    code = "CND0158"
+    message = _(
+        "'{filter}' compares the packages of one name. Give the name, too, for example "
+        "'name=numpy'."
+    )
+
+
+class BadVersion(ChannelError):
+    """A text is no version of a package."""
+
+    code = "CND0159"
+    message = _("'{version}' is no version (CEP 33). Write one such as '1.26.4'.")
