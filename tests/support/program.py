@@ -61,9 +61,8 @@ class Cli:
 
     def start(self, *args, **options):
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
-            self._command(args), env=self.environment, text=True, **{**pipes, **options}
-        )
+        options = {"env": self.environment, **pipes, **options}
+        return subprocess.Popen(self._command(args), text=True, **options)
 
     def on_terminal(self, *args):
         """Run a command whose stderr is a terminal; return its exit code and what was drawn

@@ -274,7 +274,7 @@ def test_packages_are_copied_by_specs_with_what_they_need(cli, team, unique):
     copy = ("conda", "channel", "copy", team, target, "numpy >=2")
 
     rehearsed = cli.ok(*copy, "--dry-run")
-    assert "1 would be added" in rehearsed.stderr
+    assert "1 files would be added" in rehearsed.stderr
     report = cli.json(*copy)
     assert [package["path"] for package in report["packages"]] == ["noarch/numpy-2.0-0.conda"]
     assert report["unmet"] == ["noarch/numpy-2.0-0.conda: blas"]

@@ -86,7 +86,7 @@ def test_a_release_is_held_mended_approved_and_taken_back(
     # It passes: the report is for programs, what stands beside it is for people.
     rehearsal = conda("promote", unique, "--to", "testing", "--dry-run")
     assert json.loads(rehearsal.stdout)["dry_run"] is True
-    assert "Dry run: testing moves from nothing to v3 (2 new)." in rehearsal.stderr
+    assert "Dry run: testing moves from nothing to v3 (packages: 2 new; " in rehearsal.stderr
     done = conda("promote", unique, "--to", "testing", "--reason", "tuesday")
     assert json.loads(done.stdout)["outcome"] == "moved"
     assert "Gate 'solvable' (environments) passed: 1 of 1 solved" in done.stderr
@@ -97,7 +97,10 @@ def test_a_release_is_held_mended_approved_and_taken_back(
         held = conda("promote", unique, "--to", "testing", *extra, exit_code=BLOCKED, program=cli)
         report = json.loads(held.stdout)
         assert (report["outcome"], report["before"], report["after"]) == ("blocked", "v3", "v4")
-        assert "testing stays at v3: a gate blocks v4 (1 gone)." in held.stderr
+        assert (
+            "testing stays at v3: a gate blocks v4 (packages: 1 gone; files: 1 removed)."
+            in held.stderr
+        )
         assert f"    desk on linux-64: {app} * cannot be installed" in held.stderr
         assert f"{lib} >=1,<2" in held.stderr
 

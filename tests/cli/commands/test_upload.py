@@ -46,7 +46,7 @@ def test_a_folder_becomes_one_version_and_is_not_sent_twice(cli, pulp, channel, 
     outcome = cli.ok("conda", "channel", "upload", channel, folder)
     report = json.loads(outcome.stdout)
     assert (report["version"], len(report["added"])) == (1, 3)
-    assert "Version 1: 3 added." in outcome.stderr
+    assert "Version 1. Files: 3 added." in outcome.stderr
     (url,) = cli.json("conda", "channel", "show", channel)["urls"]
     assert pulp.names(url) == [f"{letter}-{unique}" for letter in "abc"]
 
@@ -69,7 +69,10 @@ def test_a_file_that_is_refused_keeps_no_other_one_away(cli, channel, folder, tm
     assert "It is not a conda package" in report["refused"].pop(str(secret))
     for file, reason in report["refused"].items():
         assert "[CND0003]" in reason
-        assert f"{file}  " in outcome.stderr and reason in outcome.stderr
+        assert f"{file}  " in outcome.stderr
+        # The table has the code at the end.
+        code, text = reason[:9], reason[10:]
+        assert f"{text} {code}" in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 
@@ -158,7 +161,7 @@ def test_a_file_that_changes_while_it_is_sent_is_left_out(
 def test_a_rehearsal_sends_nothing(cli, channel, folder):
     outcome = cli.ok("conda", "channel", "upload", channel, folder, "--dry-run")
     assert len(json.loads(outcome.stdout)["added"]) == 3
-    assert "Without --dry-run: 3 added." in outcome.stderr
+    assert "Without --dry-run, of the files: 3 added." in outcome.stderr
     assert cli.json("conda", "channel", "show", channel)["version"] == 0
 
 

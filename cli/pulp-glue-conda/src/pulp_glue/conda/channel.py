@@ -99,7 +99,7 @@ class Channel:
                 for lifecycle in lifecycles
                 for stage in lifecycle["stages"]
             ],
-            "private": (self._entity(self.distribution) or {}).get("private"),
+            "private": self._private(lifecycles),
             "version": version["number"],
             "packages": present.get("conda.package", {}).get("count", 0),
             "upstream": remote.get("url"),
@@ -252,6 +252,19 @@ class Channel:
             task = self.pulp_ctx.api.call("tasks_read", parameters={"task_href": report["task"]})
             added = self.pulp_ctx.wait_for_task(task)["result"]
         return {**report, "added": added}
+
+    def upstream(self) -> str | None:
+        """Return the URL from which the channel can be synced, or None."""
+        remote = self._entity(self.remote)
+        return remote and remote["url"]
+
+    def moved_files(self, number: int) -> tuple[int, int]:
+        """Return how many package files a version added, and how many it removed."""
+        summary = self.version(number).entity["content_summary"]
+        added, removed = (
+            summary[key].get("conda.package", {}).get("count", 0) for key in ("added", "removed")
+        )
+        return added, removed
 
     def destroy(self) -> list[str]:
         """Remove the resources of the channel, and return their kinds.
@@ -446,6 +459,19 @@ class Channel:
             if is_stage or (own is None and lifecycle["name"] == self.name):
                 return lifecycle
         return None
+
+    def _private(self, lifecycles: list[dict[str, t.Any]]) -> bool | None:
+        """Return whether the channel, or each of its stages, is private; None if they differ."""
+        if own := self._entity(self.distribution):
+            return t.cast(bool, own["private"])
+        found = {
+            PulpCondaDistributionContext(self.pulp_ctx, pulp_href=stage["distribution"]).entity[
+                "private"
+            ]
+            for lifecycle in lifecycles
+            for stage in lifecycle["stages"]
+        }
+        return found.pop() if len(found) == 1 else None
 
     def _distributions(self) -> list[dict[str, t.Any]]:
         """Return the distributions of the repository. The one with the same name comes first."""

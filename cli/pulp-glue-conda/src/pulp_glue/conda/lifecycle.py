@@ -144,7 +144,11 @@ def solve(
 
 def describe_report(report: dict[str, t.Any]) -> list[str]:
     """Return lines for people with the outcome of a move and its reasons."""
-    lines = [_headline(report)]
+    return [_headline(report), *_describe_reasons(report)]
+
+
+def _describe_reasons(report: dict[str, t.Any]) -> list[str]:
+    lines: list[str] = []
     for gate in report["gates"]:
         lines += _describe_gate(gate)
     unmet = report.get("unmet") or []
@@ -156,6 +160,44 @@ def describe_report(report: dict[str, t.Any]) -> list[str]:
         lines.append(_("Not installable, and left out there:"))
         lines += [f"    {each}" for each in not_installable[:_SHOWN]] + _more(len(not_installable))
     return lines + _describe_way_back(report)
+
+
+def describe_changes(changes: dict[str, t.Any]) -> str:
+    """Return how many packages and how many files changed: `packages: 2 new; files: 3 added`.
+
+    A package is all files of a name. It returns an empty text if nothing changed.
+
+    Args:
+        changes: `summaries` and `counts`, as in reports and in differences.
+    """
+    parts = ((_("packages"), changes.get("summaries")), (_("files"), changes.get("counts")))
+    texts = []
+    for what, counts in parts:
+        told = ", ".join(f"{count:,} {word}" for word, count in (counts or {}).items() if count)
+        if told:
+            texts.append(f"{what}: {told}")
+    return "; ".join(texts)
+
+
+def describe_entry(entry: dict[str, t.Any]) -> list[str]:
+    """Return lines for people with a history entry: what it did, who wanted it, and its report."""
+    report = entry["report"] or {}
+    whole = {"changes": None, "gates": [], "dry_run": False, **report, **entry}
+    whole["after"] = entry["state"]
+    lines = [_headline(whole)]
+    asked = _("Entry {number}, requested by {requested_by}.").format(
+        number=entry["number"], requested_by=entry["requested_by"] or _("the server")
+    )
+    lines.append(asked + (_(" Reason: {reason}").format(**entry) if entry["reason"] else ""))
+    for answer in entry["answers"] or ():
+        lines.append(_describe_answer(answer))
+    return lines + _describe_reasons(whole)
+
+
+def _describe_answer(answer: dict[str, t.Any]) -> str:
+    text = _("Approved by {user}.") if answer.get("approved") else _("Rejected by {user}.")
+    text = text.format(user=answer.get("user"))
+    return f"{text} {answer['reason']}" if answer.get("reason") else text
 
 
 def describe_solutions(solutions: list[dict[str, t.Any]]) -> list[str]:
@@ -217,14 +259,17 @@ def _headline(report: dict[str, t.Any]) -> str:
         MoveOutcome.UNCHANGED: _("{stage} already serves {after}"),
         MoveOutcome.BLOCKED: _("{stage} stays at {before}: a gate blocks {after}"),
         MoveOutcome.WAITING: _("{stage} stays at {before} until somebody approves {after}"),
+        EntryOutcome.REJECTED: _("{stage} stays at {before}: {after} was rejected"),
+        EntryOutcome.SUPERSEDED: _(
+            "{stage} stays at {before}: it moved before {after} was answered"
+        ),
     }
     text = texts[report["outcome"]].format(
         **{**report, "before": report["before"] or _("nothing")},
     )
     if report["dry_run"]:
         text = _("Dry run: {text}").format(text=text)
-    summaries = (report["changes"] or {}).get("summaries") or {}
-    counts = ", ".join(f"{count} {summary}" for summary, count in summaries.items())
+    counts = describe_changes(report["changes"]) if report["changes"] else ""
     return f"{text} ({counts})." if counts else f"{text}."
 
 

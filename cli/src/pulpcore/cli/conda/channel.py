@@ -9,6 +9,7 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.channel import Channel, list_channels
 from pulp_glue.conda.vocabulary import ChannelRole, values_of
 
+from pulpcore.cli.conda import output, table
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import (
     all_of,
@@ -133,20 +134,44 @@ def create(
         distribution={"base_path": base_path, "private": private},
         stages=stages,
     )
-    if changed and dry_run:
-        click.echo(_("Nothing was changed. Without --dry-run, this would happen:"), err=True)
-    for resource, fields in changed.items():
-        made = _("created") if "name" in fields else _("changed {fields}")
-        text = f"{resource}: {made}"
-        click.echo(text.format(fields=", ".join(fields)), err=True)
-    if not changed:
-        click.echo(_("Channel '{name}' needs no change.").format(name=name), err=True)
+    lines = _describe_converged(name, changed, dry_run, can_sync=bool(channel.upstream()))
     if dry_run:
-        pulp_ctx.output_result({"name": name, "changed": changed})
+        output.show(pulp_ctx, {"name": name, "changed": changed}, lines)
         return
     if and_sync:
-        _sync(channel)
-    pulp_ctx.output_result({**Channel(pulp_ctx, name).describe(), "changed": changed})
+        lines.append(_sync(channel)[1])
+    shown = Channel(pulp_ctx, name).describe()
+    output.show(pulp_ctx, {**shown, "changed": changed}, lines, table=_urls(shown))
+
+
+def _describe_converged(
+    name: str, changed: dict[str, list[str]], dry_run: bool, can_sync: bool
+) -> list[str]:
+    """Return what `channel create` did, or would do, and what can be done next."""
+    if not changed:
+        return [_("Channel '{name}' needs no change.").format(name=name)]
+    lines = [
+        f"{resource}: " + (_("created") if "name" in fields else _("changed ") + ", ".join(fields))
+        for resource, fields in changed.items()
+    ]
+    if dry_run:
+        return [_("Nothing was changed. Without --dry-run, this would happen:"), *lines]
+    if "name" not in changed.get("repository", ()):
+        return [_("Channel '{name}' is changed.").format(name=name), *lines]
+    if can_sync:
+        next_step = _("Fill it with: pulp conda channel sync {name}")
+    else:
+        next_step = _("Upload into it with: pulp conda channel upload {name} FILES")
+    return [_("Channel '{name}' is ready.").format(name=name) + " " + next_step.format(name=name)]
+
+
+def _urls(shown: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the URLs of a channel for people, with its stages."""
+    rows = [
+        {"stage": stage["name"], "serves": stage["state"] or _("nothing"), "url": stage["url"]}
+        for stage in shown["stages"]
+    ]
+    return rows or [{"url": url} for url in shown["urls"]]
 
 
 @channel.command()
@@ -154,7 +179,42 @@ def create(
 @pass_pulp_context
 def show(pulp_ctx: PulpCLIContext, /, name: str) -> None:
     """Show the settings of a channel, how many packages it has, and its URLs."""
-    pulp_ctx.output_result(Channel(pulp_ctx, name).describe())
+    shown = Channel(pulp_ctx, name).describe()
+    if output.is_for_people(pulp_ctx):
+        pulp_ctx.echo(table.render(_facts(shown)))
+        output.show(pulp_ctx, shown, table=_urls(shown), empty=_("It is not served anywhere."))
+    else:
+        pulp_ctx.output_result(shown)
+
+
+def _facts(shown: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what people want to know of a channel, without what is not set."""
+    readers = _("only its readers") if shown["private"] else _("everybody")
+    facts = {
+        "channel": shown["name"],
+        "description": shown["description"],
+        "readers": None if shown["private"] is None else readers,
+        "files": shown["packages"],
+        "version": shown["version"],
+        "upstream": shown["upstream"],
+        "subdirs": shown["subdirs"],
+        "includes": shown["includes"],
+        "excludes": shown["excludes"],
+        "policy": shown["policy"],
+        "refresh": _refresh_fact(shown.get("refresh")),
+        "lifecycles": shown["lifecycles"],
+    }
+    return {key: value for key, value in facts.items() if value not in (None, "", [])}
+
+
+def _refresh_fact(refresh: dict[str, t.Any] | None) -> str | None:
+    if not refresh:
+        return None
+    if refresh["stopped"]:
+        return _("stopped: {reason}").format(reason=refresh["stopped"])
+    if not refresh["next_run"]:
+        return None
+    return _("next one {moment} UTC").format(moment=table.moment(refresh["next_run"]))
 
 
 @channel.command("list")
@@ -163,7 +223,18 @@ def show(pulp_ctx: PulpCLIContext, /, name: str) -> None:
 @pass_pulp_context
 def list_command(pulp_ctx: PulpCLIContext, /, limit: int, offset: int) -> None:
     """List all channels."""
-    pulp_ctx.output_result(list_channels(pulp_ctx, limit, offset))
+    channels = list_channels(pulp_ctx, limit, offset)
+    rows = [
+        {
+            "name": each["name"],
+            "version": each["version"],
+            "urls": len(each["urls"]),
+            "url": next(iter(each["urls"]), None),
+            "description": each["description"],
+        }
+        for each in channels
+    ]
+    output.show(pulp_ctx, channels, table=rows)
 
 
 @channel.command()
@@ -186,19 +257,20 @@ def sync(
 ) -> None:
     """Sync a channel from its upstream."""
     channel = Channel(pulp_ctx, name)
-    version = _sync(
+    version, line = _sync(
         channel, mirror=mirror, optimize=optimize, allow_mass_removal=bool(allow_mass_removal)
     )
-    pulp_ctx.output_result({"changed": version is not None, "version": version})
+    output.show(pulp_ctx, {"changed": version is not None, "version": version}, [line])
 
 
-def _sync(channel: Channel, **options: bool) -> int | None:
+def _sync(channel: Channel, **options: bool) -> tuple[int | None, str]:
+    """Sync, and return the number of the new version, or None, and a sentence for people."""
     version = channel.sync(**options)
     if version is None:
-        click.echo(_("Nothing changed: no new version."), err=True)
-    else:
-        click.echo(_("Synced: version {version}.").format(version=version), err=True)
-    return version
+        return None, _("Nothing changed: no new version.")
+    added, removed = channel.moved_files(version)
+    text = _("Synced: version {version}, {added:,} files added, {removed:,} removed.")
+    return version, text.format(version=version, added=added, removed=removed)
 
 
 @channel.command()
@@ -366,18 +438,18 @@ def copy(
     channel = Channel(pulp_ctx, name)
     href = channel.repository.pulp_href if number is None else channel.version(number).pulp_href
     report = Channel(pulp_ctx, target).repository.copy(href, list(specs), **options)
-    pulp_ctx.output_result(report)
     if report["version"] is not None:
-        text = _("Version {version}: {count} added.")
+        text = _("Version {version}: {count:,} files added.")
     elif report["count"]:
-        text = _("Nothing was changed. Without --dry-run, {count} would be added.")
+        text = _("Nothing was changed. Without --dry-run, {count:,} files would be added.")
     else:
         text = _("No new version: '{target}' already has all of these packages.")
-    click.echo(text.format(**report, target=target), err=True)
+    lines = [text.format(**report, target=target)]
     for unmet in report["unmet"]:
-        click.echo(_("No channel has this dependency: {unmet}").format(unmet=unmet), err=True)
+        lines.append(_("No channel has this dependency: {unmet}").format(unmet=unmet))
     for reason in report["not_installable"]:
-        click.echo(_("Not installable, and left out there: {}").format(reason), err=True)
+        lines.append(_("Not installable, and left out there: {}").format(reason))
+    output.show(pulp_ctx, report, lines)
 
 
 @channel.command()
@@ -501,7 +573,7 @@ def destroy(pulp_ctx: PulpCLIContext, /, name: str, yes: bool) -> None:
     channel = Channel(pulp_ctx, name)
     count = channel.describe()["packages"]
     if not yes:
-        text = _("Remove channel '{name}' with {count} packages, and all its versions?")
+        text = _("Remove channel '{name}' with {count:,} files, and all its versions?")
         click.confirm(text.format(name=name, count=count), abort=True, err=True)
     for resource in channel.destroy():
         click.echo(f"{resource}: " + _("removed"), err=True)

@@ -9,6 +9,7 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaDeliveryContext, PulpCondaLifecycleContext
 from pulp_glue.conda.vocabulary import DeliveryState, WebhookEvent, values_of
 
+from pulpcore.cli.conda import output
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.lookup import lifecycle_lookup, pass_lifecycle_context
 from pulpcore.cli.conda.options import limit_option, offset_option
@@ -53,7 +54,8 @@ def list_deliveries(
     delivery_ctx = PulpCondaDeliveryContext(pulp_ctx, lifecycle_ctx)
     query = {key: value for key, value in filters.items() if value is not None}
     query["exclude_fields"] = ["payload"]
-    pulp_ctx.output_result(delivery_ctx.list(limit=limit, offset=offset, parameters=query))
+    deliveries = delivery_ctx.list(limit=limit, offset=offset, parameters=query)
+    output.show(pulp_ctx, deliveries, empty=_("There are no webhook deliveries like that."))
 
 
 def _href_callback(ctx: click.Context, param: click.Parameter, value: str) -> str:

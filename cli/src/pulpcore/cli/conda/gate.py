@@ -19,6 +19,7 @@ from pulpcore.cli.conda.lookup import (
     yaml_callback,
 )
 from pulpcore.cli.conda.options import comma_callback
+from pulpcore.cli.conda.output import show
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -39,12 +40,28 @@ def list_gates(
 ) -> None:
     """List the gates of all stages, or of one. With --stage, `gate set --file` takes the output."""
     if stage:
-        pulp_ctx.output_result(find_stage(lifecycle_ctx, stage)["gates"])
-        return
-    stages = lifecycle_ctx.entity["stages"]
-    pulp_ctx.output_result(
-        [{"stage": each["name"], **gate} for each in stages for gate in each["gates"]]
-    )
+        gates = find_stage(lifecycle_ctx, stage)["gates"]
+    else:
+        stages = lifecycle_ctx.entity["stages"]
+        gates = [{"stage": each["name"], **gate} for each in stages for gate in each["gates"]]
+    _show(pulp_ctx, gates)
+
+
+def _show(pulp_ctx: PulpCLIContext, gates: list[dict[str, t.Any]]) -> None:
+    """Write gates. People see their options in one column: each kind has others."""
+    rows = []
+    for gate in gates:
+        common = {key: gate[key] for key in ("stage", "name", "kind", "action") if key in gate}
+        options = {key: value for key, value in gate.items() if key not in common and value}
+        told = "; ".join(f"{key}: {_told(value)}" for key, value in options.items())
+        rows.append({**common, "options": told})
+    show(pulp_ctx, gates, table=rows, empty=_("No gates: every move passes."))
+
+
+def _told(value: t.Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(each)}" for key, each in value.items())
+    return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)
 
 
 def _reasons(
@@ -148,7 +165,7 @@ def set_(
         gates = set_gate(lifecycle_ctx, stage, file)
     else:
         gates = set_gates(lifecycle_ctx, stage, file)
-    pulp_ctx.output_result(gates)
+    _show(pulp_ctx, gates)
 
 
 def _gate(
@@ -190,4 +207,4 @@ def remove(
     gate_name: str,
 ) -> None:
     """Remove a gate from a stage, and list the other gates."""
-    pulp_ctx.output_result(remove_gate(lifecycle_ctx, stage, gate_name))
+    _show(pulp_ctx, remove_gate(lifecycle_ctx, stage, gate_name))

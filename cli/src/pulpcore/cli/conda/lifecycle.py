@@ -25,6 +25,7 @@ from pulp_glue.conda.context import (
     PulpCondaRepositoryContext,
 )
 from pulp_glue.conda.lifecycle import (
+    describe_entry,
     describe_report,
     describe_solutions,
     find_entry,
@@ -40,7 +41,7 @@ from pulp_glue.conda.vocabulary import (
     values_of,
 )
 
-from pulpcore.cli.conda import table
+from pulpcore.cli.conda import output, table
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.gate import gate
 from pulpcore.cli.conda.lookup import (
@@ -162,7 +163,10 @@ def create(
         repository = PulpCondaRepositoryContext(pulp_ctx, entity={"name": body["name"]})
     body["repository"] = repository
     body["stages"] = _new_stages(pulp_ctx, stages) or stages_file
-    pulp_ctx.output_result(lifecycle_ctx.create(body))
+    made = lifecycle_ctx.create(body)
+    text = _("Lifecycle '{name}' is ready. Move a stage with: pulp conda lifecycle promote {name}")
+    text = (text + " --to {stage}").format(name=made["name"], stage=made["stages"][1]["name"])
+    output.show(pulp_ctx, made, [text] if output.is_for_people(pulp_ctx) else (), table=_rows(made))
     _warn(lifecycle_ctx)
 
 
@@ -184,6 +188,10 @@ def update(
         there = [{"name": stage["name"]} for stage in lifecycle_ctx.entity["stages"]]
         body["stages"] = [*there, *_new_stages(pulp_ctx, stages)]
     lifecycle_ctx.update(body)
+    if output.is_for_people(pulp_ctx):
+        changed = lifecycle_ctx.show()
+        text = _("Lifecycle '{name}' is changed.").format(name=changed["name"])
+        output.show(pulp_ctx, changed, [text], table=_rows(changed))
     _warn(lifecycle_ctx)
 
 
@@ -208,13 +216,18 @@ def _new_stages(pulp_ctx: PulpCLIContext, stages: t.Iterable[str]) -> list[dict[
 @lifecycle_lookup
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_lifecycle_context
-def destroy(lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool) -> None:
+@pass_pulp_context
+def destroy(
+    pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool
+) -> None:
     """Delete the stages and their history. The distributions stay, and serve the same content."""
     name = lifecycle_ctx.entity["name"]
     if not yes:
         text = _("Delete lifecycle '{name}' and the history of its stages?")
         click.confirm(text.format(name=name), abort=True, err=True)
     lifecycle_ctx.delete()
+    text = _("Lifecycle '{name}' is deleted. Its URLs stay, and serve what they served.")
+    pulp_ctx.echo(text.format(name=name), err=not output.is_for_people(pulp_ctx))
 
 
 @lifecycle.command()
@@ -224,7 +237,8 @@ def destroy(lifecycle_ctx: PulpCondaLifecycleContext, /, yes: bool) -> None:
 def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
     """Show the stages with their gates and their current states."""
     # An entity that was found by name comes from a list, and lists leave 'behind' out.
-    pulp_ctx.output_result(lifecycle_ctx.show())
+    shown = lifecycle_ctx.show()
+    output.show(pulp_ctx, shown, table=_rows(shown))
 
 
 @lifecycle.command()
@@ -233,25 +247,29 @@ def show(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) 
 @pass_pulp_context
 def status(pulp_ctx: PulpCLIContext, lifecycle_ctx: PulpCondaLifecycleContext, /) -> None:
     """Show a table of the states of all stages, and the promotions that wait for an approval."""
-    rows = [
-        {
-            "stage": stage["name"],
-            "state": stage["state"] or "-",
-            "since": stage["since"] or "-",
-            "packages": sum(stage["package_counts"].values()),
-            "behind": "-" if stage["behind"] is None else stage["behind"],
-            "gates": [gate["name"] for gate in stage["gates"]],
-            "url": stage["base_url"],
-        }
-        for stage in lifecycle_ctx.show()["stages"]
-    ]
-    click.echo(table.render(rows))
+    click.echo(table.render(_rows(lifecycle_ctx.show()), output.terminal_width()))
     history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
     for entry in history_ctx.list_iterator(
         {"outcome": EntryOutcome.WAITING.value, "exclude_fields": ["report"]}
     ):
         text = _("{number}: {requested_by} asks to approve {state} for {stage}.")
         click.echo(text.format(**entry))
+
+
+def _rows(lifecycle: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the stages for people. `behind` counts the files that differ from the stage before."""
+    return [
+        {
+            "stage": stage["name"],
+            "state": stage["state"],
+            "since": stage["since"],
+            "files": sum(stage["package_counts"].values()),
+            "behind": stage["behind"],
+            "gates": [gate["name"] for gate in stage["gates"]],
+            "url": stage["base_url"],
+        }
+        for stage in lifecycle["stages"]
+    ]
 
 
 _STATE_OR_MOMENT = re.compile(
@@ -438,6 +456,9 @@ _HISTORY_FIELDS = [
     "reason",
 ]
 
+# Those that people see in a list besides. They are only in reports.
+_PEOPLE_FIELDS = [*_HISTORY_FIELDS, "pulp_created", "answers", "report"]
+
 
 @lifecycle.command()
 @lifecycle_lookup
@@ -485,14 +506,38 @@ def history(
 ) -> None:
     """List the moves of the stages and the requests for moves, newest first."""
     if entry is not None:
-        pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).entity)
+        found = find_entry(lifecycle_ctx, entry).entity
+        lines = describe_entry(found) if output.is_for_people(pulp_ctx) else ()
+        output.show(pulp_ctx, found, lines)
         return
     if filters["stage"] is not None:
         find_stage(lifecycle_ctx, filters["stage"])
     history_ctx = PulpCondaHistoryContext(pulp_ctx, lifecycle_ctx)
     query = {key: value for key, value in filters.items() if value is not None}
-    query["fields"] = list(fields) or _HISTORY_FIELDS
-    pulp_ctx.output_result(history_ctx.list(limit=limit, offset=offset, parameters=query))
+    is_row = output.is_for_people(pulp_ctx) and not fields
+    query["fields"] = _PEOPLE_FIELDS if is_row else list(fields) or _HISTORY_FIELDS
+    entries = history_ctx.list(limit=limit, offset=offset, parameters=query)
+    rows = [_history_row(each) for each in entries] if is_row else None
+    output.show(pulp_ctx, entries, table=rows, empty=_("The history has no such entries."))
+
+
+def _history_row(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return a history entry for people, in one line."""
+    gates = (entry["report"] or {}).get("gates", ())
+    approvers = [each["user"] for each in entry["answers"] or () if each.get("approved")]
+    return {
+        "#": entry["number"],
+        "when": entry["moved_at"] or entry["pulp_created"],
+        "stage": entry["stage"],
+        "outcome": entry["outcome"],
+        "from": entry["before"],
+        "to": entry["state"],
+        "kind": entry["kind"],
+        "by": entry["requested_by"],
+        "approved by": approvers,
+        "overridden": [gate["name"] for gate in gates if gate["overridden"] is not None],
+        "reason": entry["reason"],
+    }
 
 
 _entry_argument = click.argument("entry", type=int)
@@ -530,7 +575,9 @@ def reject(
     reason: str | None,
 ) -> None:
     """Reject a promotion that waits. ENTRY is its number in the history."""
-    pulp_ctx.output_result(find_entry(lifecycle_ctx, entry).reject(reason))
+    rejected = find_entry(lifecycle_ctx, entry).reject(reason)
+    text = _("Request {entry} is rejected.").format(entry=entry)
+    output.show(pulp_ctx, rejected, [text] if output.is_for_people(pulp_ctx) else ())
 
 
 @lifecycle.command("solve")

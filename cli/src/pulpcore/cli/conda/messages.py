@@ -20,6 +20,7 @@ from pulp_glue.conda.answers import sentences
 from pulp_glue.conda.context import PulpCondaRepositoryContext
 from pulp_glue.conda.names import UnknownName
 
+from pulpcore.cli.conda.output import choose_format
 from pulpcore.cli.conda.progress import show_progress
 from pulpcore.cli.conda.spelling import Spelling, running
 
@@ -33,7 +34,8 @@ class CondaGroup(PulpGroup):
     def invoke(self, ctx: click.Context) -> t.Any:
         pulp_ctx = ctx.find_object(PulpCLIContext)
         assert pulp_ctx is not None
-        show_progress(pulp_ctx)
+        choose_format(ctx, pulp_ctx)
+        show_progress(pulp_ctx, verbose=bool(ctx.find_root().params.get("verbose")))
         try:
             return super().invoke(ctx)
         except click.ClickException as error:

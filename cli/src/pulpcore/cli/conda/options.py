@@ -9,7 +9,10 @@ from pulp_cli.generic import PulpCLIContext, load_json_callback, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
+from pulp_glue.conda.lifecycle import describe_changes
 from pulp_glue.conda.vocabulary import ChangeKind, Summary, values_of
+
+from pulpcore.cli.conda.output import is_for_people, show
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -207,8 +210,30 @@ def write_diff(
     """Write a diff: as a result in the output format, or as a changelog in Markdown."""
     if markdown:
         click.echo(diff(format="markdown", **query), nl=False)
-    else:
-        pulp_ctx.output_result(diff(**query))
+        return
+    found = diff(**query)
+    names = found["names"]
+    rows = [
+        {
+            "summary": name["summary"],
+            "name": name["name"],
+            "from": name["from_version"],
+            "to": name["to_version"],
+            "files": sum(name["counts"].values()),
+            "subdirs": name["subdirs"],
+        }
+        for name in names
+    ]
+    changes = describe_changes(found) or _("no difference")
+    base, target = (
+        _("version {number}").format(number=state) if isinstance(state, int) else state
+        for state in (found["base"], found["target"])
+    )
+    lines = [f"{base} → {target}: {changes}."]
+    more = sum(found["summaries"].values()) - len(names) - (query.get("offset") or 0)
+    if more > 0:
+        lines.append(_("{more} more packages. See --offset and --limit.").format(more=more))
+    show(pulp_ctx, found, lines if is_for_people(pulp_ctx) else (), table=rows)
 
 
 def name_and_version(text: str) -> tuple[str, int | None]:

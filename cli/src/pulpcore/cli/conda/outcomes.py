@@ -7,6 +7,8 @@ import click
 from pulp_cli.generic import PulpCLIContext
 from pulp_glue.conda.vocabulary import MoveOutcome, VersionOutcome
 
+from pulpcore.cli.conda.output import show
+
 # Documented in docs/user/reference/exit-codes.md.
 BLOCKED = 3
 WAITING = 4
@@ -23,14 +25,10 @@ _EXIT_CODES: dict[str, int] = {
 
 
 def end(pulp_ctx: PulpCLIContext, result: t.Any, lines: Iterable[str], outcome: str) -> None:
-    """Write a result for programs to stdout and lines for people to stderr, and exit.
+    """Write a result, and lines for people, and exit.
 
     The outcome decides the exit code.
     """
-    pulp_ctx.output_result(result)
-    for line in lines:
-        # Some texts come from upstreams. Control characters in them could control the terminal.
-        text = "".join(character if character.isprintable() else " " for character in line)
-        pulp_ctx.echo(text, err=True)
+    show(pulp_ctx, result, lines)
     if outcome in _EXIT_CODES:
         raise click.exceptions.Exit(_EXIT_CODES[outcome])

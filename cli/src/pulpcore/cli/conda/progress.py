@@ -1,5 +1,6 @@
 """Wait for tasks as pulp-glue does, and show their progress on a terminal."""
 
+import re
 import shutil
 import sys
 import time
@@ -25,6 +26,8 @@ _LONGEST_PAUSE = 1.0
 _MOST_BARS = 10
 _BAR = 24
 
+_ABOUT_A_TASK = re.compile(r"/tasks/\S+/$|/task-groups/\S+/$")
+
 _UNFINISHED = ("waiting", "running", "canceling")
 
 
@@ -39,9 +42,13 @@ class Interrupted(ClickNoWait):
     exit_code = 130
 
 
-def show_progress(pulp_ctx: PulpCLIContext) -> None:
-    """Let this module wait for the tasks of a context, and keep its output apart from the bars."""
-    pulp_ctx.echo = _echo  # type: ignore[method-assign]
+def show_progress(pulp_ctx: PulpCLIContext, verbose: bool = False) -> None:
+    """Let this module wait for the tasks of a context, and keep its output apart from the bars.
+
+    Args:
+        verbose: Whether to write which tasks were started. An error names the task anyway.
+    """
+    pulp_ctx.echo = _echo if verbose else _echo_no_tasks  # type: ignore[method-assign]
     pulp_ctx.wait_for_task = partial(_wait_for_task, pulp_ctx)  # type: ignore[method-assign]
     pulp_ctx.wait_for_task_group = partial(  # type: ignore[method-assign]
         _wait_for_task_group, pulp_ctx
@@ -117,6 +124,12 @@ def bars() -> Bars:
 def _echo(*args: t.Any, **options: t.Any) -> None:
     bars().make_room()
     click.echo(*args, **options)
+
+
+def _echo_no_tasks(message: str = "", *args: t.Any, **options: t.Any) -> None:
+    # pulp-glue writes this to stderr for each task.
+    if not (options.get("err") and _ABOUT_A_TASK.search(message)):
+        _echo(message, *args, **options)
 
 
 def _line(report: dict[str, t.Any]) -> str:

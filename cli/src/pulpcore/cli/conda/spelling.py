@@ -89,6 +89,7 @@ class Spelling:
         """Return the option for a field, and the place in its value."""
         field, *inside = path
         word = self._words.get(field, field)
+        inside = [part for part in inside if part != field]
         return f"{word} ({', '.join(map(_place, inside))})" if inside else word
 
     def sentence(self, text: str) -> str:

@@ -12,7 +12,9 @@ from pulp_glue.conda.context import PulpCondaRepositoryContext
 from pulp_glue.conda.upload import Progress, Report, Upload, find_packages
 
 from pulpcore.cli.conda.options import all_of, dry_run_option
+from pulpcore.cli.conda.output import show
 from pulpcore.cli.conda.progress import Interrupted, bars
+from pulpcore.cli.conda.spelling import Spelling
 from pulpcore.cli.conda.table import render
 
 translation = get_translation(__package__)
@@ -70,17 +72,19 @@ def upload(
         raise Interrupted(f"\n{reason}") from None
     finally:
         if report.refused:
-            rows = [{"file": file, "error": why} for file, why in report.refused.items()]
+            spelling = Spelling(click.get_current_context())
+            rows = [
+                {"refused": file, "why": spelling.sentence(why)}
+                for file, why in report.refused.items()
+            ]
             click.echo(render(rows), err=True)
-    pulp_ctx.output_result(
-        {
-            "version": report.version,
-            "added": sorted(report.added),
-            "present": sorted(report.present),
-            "refused": report.refused,
-        }
-    )
-    click.echo(_sentence(report, dry_run), err=True)
+    result = {
+        "version": report.version,
+        "added": sorted(report.added),
+        "present": sorted(report.present),
+        "refused": report.refused,
+    }
+    show(pulp_ctx, result, [_sentence(report, dry_run)])
     if report.refused:
         raise click.exceptions.Exit(1)
 
@@ -100,13 +104,13 @@ def _reports(progress: Progress) -> list[dict[str, t.Any]]:
 
 
 def _sentence(report: Report, dry_run: bool) -> str:
-    parts = [_("{count} added"), _("{count} already present"), _("{count} refused")]
+    parts = [_("{count:,} added"), _("{count:,} already present"), _("{count:,} refused")]
     counts = [len(report.added), len(report.present), len(report.refused)]
     text = ", ".join(
         part.format(count=count) for part, count in zip(parts, counts, strict=True) if count
     )
     if dry_run:
-        return _("Nothing was changed. Without --dry-run: {text}.").format(text=text)
+        return _("Nothing was changed. Without --dry-run, of the files: {text}.").format(text=text)
     if report.version is None:
-        return _("No new version: {text}.").format(text=text)
-    return _("Version {version}: {text}.").format(version=report.version, text=text)
+        return _("No new version. Files: {text}.").format(text=text)
+    return _("Version {version}. Files: {text}.").format(version=report.version, text=text)

@@ -1,0 +1,1 @@
+``pulp conda`` writes sentences and tables for people on a terminal, and JSON elsewhere. ``lifecycle history`` has columns for approvers and overrides, and shows the report of an entry as a promotion does.
