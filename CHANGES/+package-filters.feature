@@ -1,1 +1,1 @@
-Added the filters ``match``, ``version__lt``, ``version__lte``, ``version__gt`` and ``version__gte`` of packages, which compare the packages of one name as conda does, and list the newest version first.
+Added the filters ``match``, ``version__lt``, ``version__lte``, ``version__gt`` and ``version__gte`` of packages, which compare the packages of one name as conda does, and list the newest version first. Added ``pulp conda search SPEC --channel NAME/STAGE``, and ``--channel``, ``--match`` and ``--version-gte`` of ``pulp conda content list``.

@@ -345,3 +345,32 @@ def test_a_channel_that_became_a_stage_stays_as_it_is_and_is_served_by_all_stage
     assert [url.split("/")[-2] for url in again["urls"]] == ["unstable", "stable"]
     listed = cli.json("conda", "channel", "list", "--limit", "1000")
     assert again["urls"] in [each["urls"] for each in listed if each["name"] == unique]
+
+
+def test_packages_are_searched_in_a_channel_a_version_and_a_stage(cli, team):
+    cli.ok("conda", "lifecycle", "create", team)
+
+    def found(*words, exit_code=0):
+        outcome = cli("conda", "search", *words)
+        assert outcome.exit_code == exit_code, outcome
+        return [each["version"] for each in json.loads(outcome.stdout)]
+
+    assert found("numpy", "--channel", team) == ["2.0", "1.0"]
+    assert found("numpy", "--channel", f"{team}@1", "--platform", "linux-64") == ["1.0"]
+    assert found("numpy <2", "--channel", f"{team}/unstable") == ["1.0"]
+    assert found("numpy >=3", "--channel", team, exit_code=1) == []
+    listed = ("conda", "content", "list", "--channel", team, "--name", "numpy")
+    assert [each["version"] for each in cli.json(*listed, "--version-gt", "1.0")] == ["2.0"]
+    table = cli.ok("--format", "table", "conda", "search", "numpy", "--channel", team).stdout
+    assert table.splitlines()[0].split() == (
+        ["NAME", "VERSION", "BUILD", "SUBDIR", "SIZE", "HERE", "SINCE", "(UTC)"]
+    )
+    for words, said in (
+        (["numpy", "--channel", f"{team}/stable"], "Stage 'stable' of"),
+        (["numpy", "--channel", f"{team}/none"], "Its stages are"),
+        (["numpy", "--channel", f"{team}@9"], "has no version 9"),
+        (["nump*", "--channel", team], "[CND0158]"),
+        (["numpy >>", "--channel", team], "Error: SPEC: "),
+    ):
+        refused = cli("conda", "search", *words)
+        assert refused.exit_code == 1 and said in refused.stderr, refused

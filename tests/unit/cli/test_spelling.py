@@ -25,6 +25,7 @@ FIELDS = {
     ("conda lifecycle create", "name_option"): "name",
     ("conda lifecycle create", "stages_file"): "stages",
     ("conda lifecycle gate remove", "gate_name"): "gates",
+    ("conda search", "spec"): "match",
 }
 
 

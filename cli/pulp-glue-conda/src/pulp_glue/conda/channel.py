@@ -10,12 +10,14 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import (
     PulpCondaDistributionContext,
     PulpCondaLifecycleContext,
+    PulpCondaPublicationContext,
     PulpCondaRefreshContext,
     PulpCondaRefreshRunContext,
     PulpCondaRemoteContext,
     PulpCondaRepositoryContext,
     PulpCondaRepositoryVersionContext,
 )
+from pulp_glue.conda.lifecycle import find_stage
 from pulp_glue.conda.selection import merge_selection
 
 translation = get_translation(__package__)
@@ -486,6 +488,31 @@ class Channel:
     def _others_with(self, remote: str, repository: str) -> bool:
         repositories = PulpCondaRepositoryContext(self.pulp_ctx).list_iterator({"remote": remote})
         return any(each["pulp_href"] != repository for each in repositories)
+
+
+def find_state(pulp_ctx: PulpContext, text: str) -> str:
+    """Return the href of the repository version that a text names.
+
+    Args:
+        text: `NAME` for the latest version of a channel, `NAME@NUMBER` for a version, or
+            `NAME/STAGE` for what a stage serves now.
+
+    Raises:
+        PulpException: there is no such channel, version or stage, or the stage serves nothing.
+    """
+    name, slash, stage = text.rpartition("/")
+    if slash:
+        lifecycle_ctx = PulpCondaLifecycleContext(pulp_ctx, entity={"name": name})
+        publication = find_stage(lifecycle_ctx, stage)["publication"]
+        if publication is None:
+            reason = _("Stage '{stage}' of '{name}' serves nothing yet.")
+            raise PulpException(reason.format(stage=stage, name=name))
+        context = PulpCondaPublicationContext(pulp_ctx, pulp_href=publication)
+        return t.cast(str, context.entity["repository_version"])
+    name, at, number = text.rpartition("@")
+    if at and number.removeprefix("v").isdecimal():
+        return Channel(pulp_ctx, name).version(int(number.removeprefix("v"))).pulp_href
+    return Channel(pulp_ctx, text).version().pulp_href
 
 
 def list_channels(pulp_ctx: PulpContext, limit: int, offset: int) -> list[dict[str, t.Any]]:

@@ -25,6 +25,7 @@ from pulp_cli.generic import (
 )
 from pulp_glue.common.context import DATETIME_FORMATS, PulpContentContext, PulpEntityContext
 from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.channel import find_state
 from pulp_glue.conda.context import (
     PulpCondaEnvironmentContext,
     PulpCondaPackageContext,
@@ -40,6 +41,7 @@ from pulpcore.cli.conda.options import (
     repository_option,
     required_repository_option,
 )
+from pulpcore.cli.conda.search import channel_help
 from pulpcore.cli.conda.uploading import upload as upload_files
 from pulpcore.cli.conda.uploading import upload_options
 
@@ -122,6 +124,25 @@ list_options: list[Any] = [
     ),
     _packages("--name-contains", "name__contains", help=_("Only with this text in the name.")),
     _packages("--version", help=_("Only with this version.")),
+    _packages(
+        "--match",
+        help=_("Only what this match spec matches, for example 'numpy >=2', newest first."),
+    ),
+    *(
+        _packages(
+            f"--version-{comparison}",
+            f"version__{comparison}",
+            help=_("With --name: only versions {what} this one, in conda's order.").format(
+                what=what
+            ),
+        )
+        for comparison, what in (
+            ("lt", _("before")),
+            ("lte", _("up to")),
+            ("gt", _("after")),
+            ("gte", _("from")),
+        )
+    ),
     _packages(
         "--version-startswith",
         "version__startswith",
@@ -272,7 +293,21 @@ def upload(
     upload_files(pulp_ctx, repository, **options)
 
 
-content.add_command(list_command(decorators=list_options))
+def _of_channel(context: click.Context) -> None:
+    """Let --channel mean the version of the repository that it names."""
+    if channel := context.params.pop("channel", None):
+        if context.params.get("repository_version"):
+            raise click.UsageError(_("Give --channel or --repository-version, but not both."))
+        pulp_ctx = context.find_object(PulpCLIContext)
+        assert pulp_ctx is not None
+        context.params["repository_version"] = find_state(pulp_ctx, channel)
+
+
+_list_content = list_command(
+    decorators=[*list_options, click.option("--channel", help=channel_help)]
+)
+_list_content.option_processors.append(_of_channel)
+content.add_command(_list_content)
 content.add_command(show_command(decorators=content_lookup_options))
 content.add_command(create_command(decorators=create_options))
 content.add_command(upload)
@@ -280,7 +315,7 @@ content.add_command(label_command(decorators=content_lookup_options, help=_("Man
 
 add_examples(
     content,
-    "list --name numpy --version-startswith 1.26 --subdir linux-64",
+    "list --name numpy --version-gte 1.26 --subdir linux-64 --channel forge/stable",
     "--type patch list --subdir noarch",
     "show --subdir noarch --filename tzdata-2025b-h78e105d_0.conda",
     "--type environment show --name analysis",

@@ -18,7 +18,7 @@ _OTHER_NAMES = {
     "stages_file": "stages",
     "gate_name": "gates",
 }
-_OTHER_NAMES_OF_ARGUMENTS = {"file": "lock_file"}
+_OTHER_NAMES_OF_ARGUMENTS = {"file": "lock_file", "spec": "match"}
 
 # Fields with one word that stand in quotes in sentences of the server. Other words in quotes may be
 # the names of packages.
