@@ -142,7 +142,7 @@ class TokenAuthentication(BaseAuthentication):
         """
         others = [each for each in request.authenticators if not isinstance(each, type(self))]
         challenges = [each.authenticate_header(request) for each in others]
-        return ", ".join([*filter(None, challenges), f'Bearer realm="{_REALM}"'])
+        return ", ".join([*filter(None, challenges), challenges_for(request.headers)[0]])
 
 
 def secret_of(headers: Mapping[str, str]) -> str | None:
@@ -151,6 +151,24 @@ def secret_of(headers: Mapping[str, str]) -> str | None:
     Whatever begins like a token counts as one, also if it cannot be a valid one.
     """
     return next((secret for secret in _secrets(headers) if secret.startswith(PREFIX)), None)
+
+
+def challenges_for(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the ways to give credentials to a request that needs others: a token, or a user and a
+    password.
+
+    Each is for a header of its own, because some browsers read only the first of several in one.
+    Only a request that has a token hears that it is wrong (RFC 6750, section 3.1).
+    """
+    scheme = headers.get("Authorization", "").strip().partition(" ")[0].lower()
+    other_places = (PATH_TOKEN_HEADER, _KEY_HEADER)
+    has_token = (
+        scheme in ("bearer", "token")
+        or secret_of(headers) is not None
+        or any(headers.get(name, "").strip() for name in other_places)
+    )
+    error = ', error="invalid_token"' if has_token else ""
+    return f'Bearer realm="{_REALM}"{error}', f'Basic realm="{_REALM}", charset="UTF-8"'
 
 
 def password_of(headers: Mapping[str, str]) -> tuple[str, str] | None:

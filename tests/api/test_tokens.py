@@ -303,7 +303,11 @@ def test_a_wrong_token_is_answered_with_the_ways_to_log_in(pulp):
     assert answer.status_code == 401
     assert "CND0090" in answer.text and wrong not in answer.text
     challenges = answer.headers["WWW-Authenticate"]
-    assert challenges.startswith("Basic ") and 'Bearer realm="' in challenges
+    assert challenges.startswith("Basic ")
+    assert challenges.endswith('Bearer realm="pulp", error="invalid_token"')
+    for headers in ({}, {"Authorization": "Basic d3Jvbmc6d3Jvbmc="}):
+        answer = ask(pulp, "GET", "conda/lifecycles/", headers)
+        assert answer.headers["WWW-Authenticate"].endswith('Bearer realm="pulp"')
 
 
 def test_a_password_is_still_one(pulp):

@@ -218,6 +218,7 @@ def test_who_may_not_upload_is_told_why(pulp, channel, unique, upload):
     for who in ("nobody", "wrong"):
         challenges = ", ".join(answers[who].headers.get_all("WWW-Authenticate"))
         assert "Bearer realm=" in challenges and "Basic realm=" in challenges
+        assert ('error="invalid_token"' in challenges) == (who == "wrong")
     assert "'conda.upload_condarepository'" in answers["stranger"].text
     assert not CondaUpload.objects.filter(filename=package.filename).exists()
 

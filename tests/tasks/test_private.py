@@ -23,7 +23,10 @@ INDEX = "noarch/repodata_shards.msgpack.zst"
 CLIENT = requests.Session()
 CLIENT.trust_env = False
 PASSWORD = "a-long-Password-1"
-CHALLENGES = ['Bearer realm="pulp"', 'Basic realm="pulp", charset="UTF-8"']
+BASIC = 'Basic realm="pulp", charset="UTF-8"'
+CHALLENGES = ['Bearer realm="pulp"', BASIC]
+# Only who gives a token hears that it is wrong.
+CHALLENGES_TO_TOKENS = ['Bearer realm="pulp", error="invalid_token"', BASIC]
 
 
 @dataclass
@@ -145,6 +148,7 @@ def test_the_table_of_statuses(private, reader, stranger, redis):
         found = {None: 301, "nothing": 404}.get(kind, 200)
         given = private.get(kind)
         assert given.status_code == 401, kind
+        assert given.raw.headers.getlist("WWW-Authenticate") == CHALLENGES, kind
         for way in WRONG:
             for headers, status in (
                 (WRONG[way], 401),
@@ -154,11 +158,27 @@ def test_the_table_of_statuses(private, reader, stranger, redis):
                 given = private.get(kind, headers=headers)
                 assert given.status_code == status, (kind, way)
                 challenges = given.raw.headers.getlist("WWW-Authenticate")
-                assert challenges == (CHALLENGES if status == 401 else []), (kind, way)
+                expected = CHALLENGES_TO_TOKENS if way == "token" else CHALLENGES
+                assert challenges == (expected if status == 401 else []), (kind, way)
                 # A page or a redirect of pulpcore, too.
                 assert given.headers["Cache-Control"].startswith("private"), (kind, way)
     if redis is not None:
         assert redis.keys()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"X-API-Key": f"cnd-{'x' * 40}"}, id="a key"),
+        pytest.param({"X-API-Key": "of something else"}, id="another key"),
+        pytest.param({"Authorization": "token x"}, id="no token of ours"),
+        pytest.param(_basic("__token__", f"cnd-{'x' * 40}"), id="a password"),
+    ],
+)
+def test_who_gives_a_wrong_token_hears_that_it_is_wrong(private, headers):
+    given = private.get(headers=headers)
+    assert given.raw.headers.getlist("WWW-Authenticate") == CHALLENGES_TO_TOKENS
+    assert given.status_code == 401
 
 
 PLACES = {
@@ -192,6 +212,9 @@ def test_a_token_in_the_url_is_as_good_as_in_a_header(
             assert given.status_code == status, (kind, token)
             if token:
                 assert token not in given.text + str(given.headers), kind
+            if token and refused == 401:
+                challenges = given.raw.headers.getlist("WWW-Authenticate")
+                assert challenges == CHALLENGES_TO_TOKENS, (kind, token)
     given = CLIENT.head(private.url.replace(here, there.format(reader.token)) + "/", timeout=60)
     assert given.status_code == 200
     assert "Traceback" not in caplog.text

@@ -20,7 +20,7 @@ from rest_framework.authentication import SessionAuthentication
 from pulpcore.plugin.util import get_current_user, get_domain_pk, set_current_user, set_domain
 
 from pulp_conda.app.access import has_permission
-from pulp_conda.app.authentication import Refused
+from pulp_conda.app.authentication import Refused, challenges_for
 from pulp_conda.app.doors.receiving import drain
 from pulp_conda.app.doors.refusal import Refusal, refusal_of
 from pulp_conda.app.errors import (
@@ -31,12 +31,10 @@ from pulp_conda.app.errors import (
     UnknownChannel,
 )
 from pulp_conda.app.models import CondaDistribution, CondaToken
-from pulp_conda.app.serving.answers import CHALLENGES
 from pulp_conda.app.uploading import check_rights
 
 log = logging.getLogger(__name__)
 
-_CHALLENGES = [(str(hdrs.WWW_AUTHENTICATE), challenge) for challenge in CHALLENGES]
 
 # A client is told at once that it may not send: it may have much to send.
 _AT_ONCE = {401, 403, 413, 429}
@@ -126,17 +124,21 @@ async def identify(request: Request) -> Visitor:
         if auth.retry_after is not None:
             later = (str(hdrs.RETRY_AFTER), str(auth.retry_after))
             raise Refusal(429, str(auth.error), [later])
-        raise Refusal(401, str(auth.error), _CHALLENGES)
+        raise Refusal(401, str(auth.error), _challenges(request))
     token = auth if isinstance(auth, CondaToken) else None
     user = token.owner if token else request["user"]
     if isinstance(drf_request.successful_authenticator, SessionAuthentication):
         user = AnonymousUser()
     if not user.is_authenticated:
         text = "401: Unauthorized. Uploads need a token or a password, and it has to be right."
-        raise Refusal(401, text, _CHALLENGES)
+        raise Refusal(401, text, _challenges(request))
     set_current_user(user)
     request[_VISITOR] = visitor = Visitor(user, token)
     return visitor
+
+
+def _challenges(request: Request) -> list[tuple[str, str]]:
+    return [(str(hdrs.WWW_AUTHENTICATE), each) for each in challenges_for(request.headers)]
 
 
 async def channel_of(

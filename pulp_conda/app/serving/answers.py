@@ -86,24 +86,20 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 # What has a page for people.
 _EXPLAINED = {401, 403, 404, 429, 451, 503}
 
-# The ways to give credentials: a token (RFC 6750), or a user and a password (RFC 7617). Each is a
-# header of its own, because some browsers read only the first of several in one.
-CHALLENGES = ('Bearer realm="pulp"', 'Basic realm="pulp", charset="UTF-8"')
-
 
 @dataclass(frozen=True)
 class Refusal:
     """Why a client may not read a channel.
 
     Attributes:
-        needs_login: Whether credentials may help: there were none, or wrong ones.
+        challenges: The ways to log in, if credentials may help: there were none, or wrong ones.
         retry_after: After how many seconds the client may try credentials again, if it gave wrong
             ones too often.
         is_hidden: Whether the client may not even know that the channel is there.
         reason: What the guard said, for a client that is known, or nothing.
     """
 
-    needs_login: bool = False
+    challenges: tuple[str, ...] = ()
     retry_after: int | None = None
     is_hidden: bool = False
     reason: str = ""
@@ -159,7 +155,7 @@ def _decide(facts: Facts, refusal: Refusal | None, request: BaseRequest) -> Answ
     if row.status in (206, 302) and case.part:
         start, stop = case.part.start, case.part.stop
     phrase = (refusal.reason or None) if refusal and row.status == 403 else None
-    challenges = CHALLENGES if row.status == 401 else ()
+    challenges = refusal.challenges if refusal and row.status == 401 else ()
     page = case.error_page(row.status)
     text = case.text(row.status) if page is None else page
     return Answer(row.status, headers, start, stop, text, page is not None, phrase, challenges)
@@ -227,7 +223,7 @@ class _Case:
         return self.refusal is not None and self.refusal.retry_after is not None
 
     def needs_login(self) -> bool:
-        return self.refusal is not None and self.refusal.needs_login
+        return self.refusal is not None and bool(self.refusal.challenges)
 
     def is_refused(self) -> bool:
         return self.refusal is not None

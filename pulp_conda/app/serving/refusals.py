@@ -4,7 +4,7 @@ from aiohttp.web import Request
 from django.conf import settings
 
 from pulp_conda.app.access import has_permission
-from pulp_conda.app.authentication import Refused
+from pulp_conda.app.authentication import Refused, challenges_for
 from pulp_conda.app.models import CondaDistribution, CondaToken
 from pulp_conda.app.models.content_guard import COMPOSITE, decides_by_user
 from pulp_conda.app.serving.answers import Refusal
@@ -27,6 +27,7 @@ def refuse(request: Request, channel: CondaDistribution, reason: str) -> Refusal
     if guard is not None and guard.pulp_type == COMPOSITE:
         # It names the guards that it asks, and where they are.
         reason = ""
-    needs_login = not is_known and decides_by_user(guard)
+    may_help = not is_known and decides_by_user(guard)
+    challenges = challenges_for(request.headers) if may_help else ()
     retry_after = auth.retry_after if isinstance(auth, Refused) else None
-    return Refusal(needs_login=needs_login, retry_after=retry_after, reason=reason)
+    return Refusal(challenges, retry_after=retry_after, reason=reason)

@@ -7,9 +7,12 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from pulp_conda import pages
+from pulp_conda.app.authentication import challenges_for
 from pulp_conda.app.serving.answers import Refusal, answer
 from pulp_conda.app.serving.fetching import Cause, Failure
 from pulp_conda.app.serving.resolve import NOTHING, Facts, InMemory, Kind, Upstream
+
+CHALLENGES = challenges_for({})
 
 DATE = "Mon, 01 Jun 2026 12:00:00 GMT"
 OLDER = "Mon, 01 Jun 2026 11:59:59 GMT"
@@ -140,7 +143,7 @@ def test_where_there_is_no_file_it_is_said_what_there_is():
     moved = Facts(Kind.MOVED, location="noarch/")
     missing = Facts(Kind.NOTHING, reason="it served nothing then")
     blocked = Facts(Kind.BLOCKED, "a-1.0-0.conda", reason="Malware.")
-    stranger, known = Refusal(needs_login=True), Refusal(reason="not for you")
+    stranger, known = Refusal(CHALLENGES), Refusal(reason="not for you")
     for facts, refusal, status in (
         (NOTHING, None, 404),
         (missing, None, 404),
@@ -165,8 +168,8 @@ def test_where_there_is_no_file_it_is_said_what_there_is():
 
 
 def test_who_gives_no_credentials_is_told_which_to_give():
-    given = ask(METADATA, refusal=Refusal(needs_login=True))
-    assert [challenge.split()[0] for challenge in given.challenges] == ["Bearer", "Basic"]
+    given = ask(METADATA, refusal=Refusal(CHALLENGES))
+    assert given.challenges == CHALLENGES
     # A guard that has nothing to say leaves the default phrase.
     assert ask(METADATA, refusal=Refusal()).phrase is None
 
@@ -257,8 +260,8 @@ ALL_KINDS_OF_ANSWERS = {
     301: (Facts(Kind.MOVED, location="noarch/"), {}),
     302: (replace(PACKAGE, is_redirected=True, location="https://s/x"), {}),
     304: (METADATA, {"If_None_Match": '"ab"'}),
-    429: (METADATA, {"refusal": Refusal(needs_login=True, retry_after=7)}),
-    401: (METADATA, {"refusal": Refusal(needs_login=True)}),
+    429: (METADATA, {"refusal": Refusal(CHALLENGES, retry_after=7)}),
+    401: (METADATA, {"refusal": Refusal(CHALLENGES)}),
     403: (METADATA, {"refusal": Refusal(reason="not for you")}),
     404: (NOTHING, {}),
     412: (METADATA, {"If_Match": '"cd"'}),
