@@ -206,6 +206,8 @@ def issue_token(
 ) -> tuple[CondaToken, str]:
     """Make a token, and return it with its secret, which is stored nowhere.
 
+    Tokens of the domain that ended long ago are deleted.
+
     Args:
         owner: As whom it acts.
         name: Unique among the tokens of its owner in the domain.
@@ -215,6 +217,8 @@ def issue_token(
             this and `channels` are None, it is for all channels of the domain.
         domain: By default the one of the request.
     """
+    domain = domain or get_domain()
+    CondaToken.purge(domain)
     token = CondaToken(
         owner=owner,
         name=name,
@@ -223,7 +227,7 @@ def issue_token(
         channels=list(channels or ()),
         lifecycles=list(lifecycles or ()),
         expires=expires,
-        pulp_domain=domain or get_domain(),
+        pulp_domain=domain,
     )
     secret = token.set_secret()
     token.save()

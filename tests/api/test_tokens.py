@@ -1,13 +1,18 @@
 """Tokens and robots: who makes them, and what they open."""
 
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import requests
+from django.utils import timezone
 
-from pulp_conda.app.models import FailedLogin
+from pulpcore.plugin.models.role import UserRole
+
+from pulp_conda.app.models import CondaToken, FailedLogin
 from tests.support.builders import make_package
+from tests.support.moves import key
 from tests.support.tokens import ANY_KEY, TOKEN_OPERATIONS, ask, bearer, operations_for_tokens
 
 TOKENS, ROBOTS = "conda/tokens/", "conda/robots/"
@@ -373,3 +378,33 @@ def test_the_content_app_tells_who_guesses_to_wait(pulp, unique, copied, setting
     answers = [requests.get(url, headers=headers) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [401, 401, 429]
     assert int(answers[-1].headers["Retry-After"]) == 1
+
+
+def test_tokens_that_ended_long_ago_are_deleted_with_the_next_one(
+    pulp, make_token, settings, unique
+):
+    now, names = timezone.now(), ("expired", "revoked", "just expired", "just revoked", "valid")
+    hrefs = {name: make_token()["pulp_href"] for name in names}
+    for name, field, days in (
+        ("expired", "expires", 91),
+        ("revoked", "revoked", 91),
+        ("just expired", "expires", 89),
+        ("just revoked", "revoked", 89),
+    ):
+        tokens = CondaToken.objects.filter(pk=key(hrefs[name]))
+        tokens.update(**{field: now - timedelta(days=days)})
+
+    def left():
+        make_token()
+        return [name for name in names if pulp.try_get(hrefs[name]).status_code == 200]
+
+    settings.CONDA_TOKEN_RETENTION_DAYS = None
+    assert left() == [*names]
+    acts = pulp.list("conda/acts/", verb="created", resource__startswith="prn:conda.condatoken:")
+    settings.CONDA_TOKEN_RETENTION_DAYS = 90
+    assert left() == [*names[2:]]
+    settings.CONDA_TOKEN_RETENTION_DAYS = 0
+    assert left() == ["valid"]
+    after = pulp.list("conda/acts/", verb="created", resource__startswith="prn:conda.condatoken:")
+    assert {act["pulp_href"] for act in acts} <= {act["pulp_href"] for act in after}
+    assert not UserRole.objects.filter(object_id=key(hrefs["expired"])).exists()

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django_lifecycle import AFTER_DELETE, BEFORE_CREATE, hook
 
-from pulpcore.plugin.models import AutoAddObjPermsMixin, BaseModel
+from pulpcore.plugin.models import AutoAddObjPermsMixin, BaseModel, Domain
 from pulpcore.plugin.util import assign_role, get_current_authenticated_user, get_domain_pk
 
 from pulp_conda.app.models.act import Audited
@@ -144,6 +144,15 @@ class CondaToken(Audited, BaseModel, AutoAddObjPermsMixin):
                 | Q(pk__in=lifecycles.values("repository"))
             )
         return found
+
+    @classmethod
+    def purge(cls, domain: Domain) -> None:
+        """Delete the tokens of a domain that have not been valid for a long time."""
+        days = settings.CONDA_TOKEN_RETENTION_DAYS
+        if days is not None:
+            past = timezone.now() - timedelta(days=days)
+            is_over = Q(expires__lt=past) | Q(revoked__lt=past)
+            cls.objects.filter(is_over, pulp_domain=domain).delete()
 
     def note_use(self) -> None:
         """Write that it is used now, if that is not written yet."""
