@@ -1,9 +1,14 @@
 """Doors on a server with domains: their URLs have the domain, or the alias of a channel."""
 
+import json
+
 import pytest
 import requests
 
 from tests.support.builders import make_package
+from tests.support.content_apps import content_app
+from tests.support.issuer import EXPECTED, Issuer
+from tests.support.stack import PROVIDER
 
 DOORS = "/pulp/conda/"
 
@@ -74,3 +79,40 @@ def test_an_alias_is_unique_over_all_domains(pulp, red, unique):
         assert (answer.status_code, "[CND0109]" in answer.text) == (400, True)
     # The path of a channel in another domain than the default one says nothing without the domain.
     red.patch(_channel(red, f"a-{unique}")["pulp_href"], upload_alias=f"b-{unique}")
+
+
+def test_a_workflow_publishes_to_the_channels_of_a_domain(stack, pulp, red, unique):
+    issuer = Issuer("domains")
+    claims = {**EXPECTED, "repository_id": unique}
+    channel = _channel(red, f"published-{unique}")
+    red.post(
+        "conda/publishers/",
+        name=unique,
+        provider=PROVIDER,
+        claims=claims,
+        distribution=channel["pulp_href"],
+    )
+    trusted = json.dumps({"providers": {PROVIDER: issuer.provider()}})
+    with content_app(stack.state, WORKLOAD_IDENTITY=f"@json {trusted}") as origin:
+
+        def mint(server):
+            body = {"token": issuer.token(repository_id=unique)}
+            return requests.post(f"{origin}{server}api/oidc/mint_token", json=body, timeout=60)
+
+        # The root is for the publishers of all domains.
+        for number, server in enumerate([f"{DOORS}red-doors/", "/"]):
+            minted = mint(server)
+            assert minted.status_code == 200, minted.text
+            package = make_package(f"minted-{unique}", str(number))
+            headers = {
+                "Authorization": f"Bearer {minted.text}",
+                "X-File-Name": package.filename,
+            }
+            url = f"{origin}{DOORS}red-doors/api/v1/upload/published-{unique}"
+            answer = requests.post(url, data=package.data, headers=headers, timeout=60)
+            assert answer.status_code == 201, answer.text
+        other = mint(f"{DOORS}default/")
+        assert (other.status_code, other.text[:9]) == (403, "[CND0117]")
+    assert red.names(channel["base_url"]) == [f"minted-{unique}"] * 2
+    assert red.get("conda/acts/", verb="minted", resource_name=unique)["count"] == 2
+    assert pulp.get("conda/acts/", verb="minted", resource_name=unique)["count"] == 0
