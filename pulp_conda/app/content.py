@@ -30,7 +30,7 @@ from pulpcore.content.authentication import authenticate
 from pulpcore.plugin.content import Handler, app
 
 from pulp_conda.app.addresses import note_peer
-from pulp_conda.app.authentication import let_in
+from pulp_conda.app.authentication import challenges_for, let_in
 from pulp_conda.app.doors import artifactory
 from pulp_conda.app.doors.entrance import door, identify, note_channel
 from pulp_conda.app.doors.receiving import wait_with_the_body
@@ -118,7 +118,8 @@ class ChannelHandler(Handler):
         auth, user = request.get("auth"), request.get("user")
         is_known = (user is not None and user.is_authenticated) or auth is not None
         if not is_known and "login" in request.query:
-            return replace(NOTHING, ways=("", visitor.site)), Refusal(needs_login=True)
+            refusal = Refusal(challenges_for(request.headers))
+            return replace(NOTHING, ways=("", visitor.site)), refusal
         made = channels_page(visitor, is_known)
         return facts_of(made, settings.CONDA_METADATA_MAX_AGE), None
 
