@@ -6,7 +6,18 @@ Prints a JSON object per figure, and on standard error what is going on.
 import argparse
 import sys
 
-from tests.bench import block, daily, growth, modify, publish, requests, serve, sync, upload
+from tests.bench import (
+    block,
+    daily,
+    growth,
+    lists,
+    modify,
+    publish,
+    requests,
+    serve,
+    sync,
+    upload,
+)
 from tests.bench.figures import describe_machine, say
 from tests.bench.subjects import SMALLEST, Subjects
 
@@ -14,6 +25,7 @@ from tests.bench.subjects import SMALLEST, Subjects
 TOPICS = {
     "sync": sync,
     "publish": publish,
+    "lists": lists,
     "serve": serve,
     "requests": requests,
     "block": block,

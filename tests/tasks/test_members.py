@@ -54,3 +54,16 @@ def test_no_list_compares_packages_with_all_keys_of_a_version(pulp, repository, 
         pulp.get(PACKAGES, repository_version=repository, **more)
     assert any("conda_condapackage" in query["sql"] for query in queries)
     assert not [query["sql"] for query in queries if "unnest" in query["sql"].lower()]
+
+
+def test_bytes_are_found_by_their_index(pulp, repository):
+    digest = pulp.get(PACKAGES, repository_version=repository)["results"][0]["sha256"]
+    for query in ({"sha256": digest}, {"sha256__in": f"{digest},{'0' * 64}"}):
+        with CaptureQueriesContext(connection) as queries:
+            found = pulp.get(PACKAGES, repository_version=repository, **query)["results"]
+        assert [package["sha256"] for package in found] == [digest]
+        named = [each["sql"] for each in queries if f"'{digest}'" in each["sql"]]
+        by_index = [sql for sql in named if 'LOWER("conda_condapackage"."sha256")' in sql]
+        assert len(by_index) == 2, named  # the count, and the page
+        assert not [sql for sql in named if 'WHERE "conda_condapackage"."sha256"' in sql]
+    assert pulp.get(PACKAGES, sha256="0" * 64)["count"] == 0

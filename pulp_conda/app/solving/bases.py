@@ -8,7 +8,7 @@ from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.errors import BaseChannelCycle, NoSuchBaseChannel
 from pulp_conda.app.models import CondaDistribution, CondaRepository
-from pulp_conda.app.models.publication import served_state
+from pulp_conda.app.models.virtual import state_of
 from pulp_conda.app.versions.state import State
 from pulp_conda.channel.errors import shown
 
@@ -21,11 +21,11 @@ def base_states(repository: CondaRepository, base_channels: Sequence[str]) -> li
         NoSuchBaseChannel, BaseChannelCycle: See `check_bases`.
     """
     check_bases(repository, base_channels)
-    publications = [
-        distribution.get_repository_publication_and_version()[2]
+    versions = [
+        distribution.get_repository_publication_and_version()[1]
         for distribution in _find(base_channels, CondaDistribution.objects.all())
     ]
-    return [served_state(publication) for publication in publications if publication]
+    return [state_of(version) for version in versions if version]
 
 
 def check_bases(

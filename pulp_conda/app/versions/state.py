@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery
 
 from pulpcore.plugin.models import RepositoryContent, RepositoryVersion
 
@@ -104,7 +104,9 @@ class VersionState:
             repository=self.version.repository_id,
             version_added__number__lte=self.version.number,
         ).exclude(version_removed__number__lte=self.version.number)
-        return contents.filter(Exists(memberships))
+        # Not `EXISTS`: without statistics, PostgreSQL would begin with all memberships.
+        membership = Subquery(memberships.values("pk")[:1])
+        return contents.alias(membership=membership).filter(membership__isnull=False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import transaction
 from django.db.models import F, Func, QuerySet, TextField, UUIDField, Value
+from django.db.models.functions import Lower
 from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -20,6 +21,7 @@ from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.util import assign_role
 from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
+    CharInFilter,
     SingleArtifactContentUploadViewSet,
 )
 
@@ -70,6 +72,10 @@ class CondaPackageFilter(VisibleReferencesFilterMixin, MembersFilterSet):
         help_text="Packages that need a package of this name, for example 'python'.",
     )
 
+    # The index of bytes is one of `lower(sha256)`, see `CondaPackage`.
+    sha256 = CharFilter(method="filter_sha256")
+    sha256__in = CharInFilter(method="filter_sha256_in", lookup_expr="in")
+
     match = CharFilter(
         method="filter_match",
         help_text=(
@@ -117,6 +123,12 @@ class CondaPackageFilter(VisibleReferencesFilterMixin, MembersFilterSet):
             raise FilterNeedsName(filter=filter)
         return name
 
+    def filter_sha256(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.alias(lower_sha256=Lower("sha256")).filter(lower_sha256=value)
+
+    def filter_sha256_in(self, queryset: QuerySet, name: str, value: list[str]) -> QuerySet:
+        return queryset.alias(lower_sha256=Lower("sha256")).filter(lower_sha256__in=value)
+
     def filter_depends(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
         # A dependency is a name, or a name, a blank and constraints.
         lines = Func(
@@ -137,7 +149,6 @@ class CondaPackageFilter(VisibleReferencesFilterMixin, MembersFilterSet):
             "license": ["exact", "in", "icontains"],
             "noarch": ["exact", "in"],
             "md5": ["exact", "in"],
-            "sha256": ["exact", "in"],
             "record_digest": ["exact", "in"],
             "attestations_sha256": ["exact", "in", "ne"],
             "size": _NUMBER_FILTERS,
