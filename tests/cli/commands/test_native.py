@@ -305,7 +305,8 @@ def test_output_is_json_yaml_or_a_table(cli, unique):
     ]
     shown = cli.ok("--format", "table", "conda", "repository", "show", "--name", unique).stdout
     assert ["name", unique] in [line.split() for line in shown.splitlines()]
-    assert cli.ok("--format", "table", "conda", "remote", "list", "--name", unique).stdout == "\n"
+    nothing = cli.ok("--format", "table", "conda", "remote", "list", "--name", unique).stdout
+    assert nothing == "There are no conda remotes like that.\n"
 
 
 def test_a_dry_run_changes_nothing(conda, cli, unique):
