@@ -375,7 +375,7 @@ def test_a_distribution_that_waited_for_the_first_publication_waits_for_promotio
     team = pulp.lifecycle(repository, stages=stages)
     pulp.upload(make_package("one"), repository=repository)
     assert [team.state(name) for name in ("first", "last")] == ["v1", None]
-    assert "promoted to stage last" in pulp.fetch(waiting["base_url"], "").text
+    assert "promoted to stage <bdi>last</bdi>" in pulp.fetch(waiting["base_url"], "").text
 
 
 def test_a_stage_is_added_with_a_distribution_of_the_repository(pulp, team):

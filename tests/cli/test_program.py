@@ -121,7 +121,6 @@ def test_ctrl_c_leaves_the_task_alone_and_tells_how_to_look_at_it(
     process = cli.start("conda", "channel", "sync", mirror)
     assert upstream.reached.wait(60)
     # The upstream may be asked before the program waits for the task. Then it prints dots.
-    assert "task" in process.stderr.readline()
     assert process.stderr.read(1) == "."
     process.send_signal(signal.SIGINT)
     _stdout, stderr = process.communicate(timeout=60)
