@@ -157,9 +157,10 @@ def served_checkpoint(distribution: CondaDistribution, path: str) -> tuple[Serve
         pulp_created__gte=moment,
         pulp_created__lt=moment + timedelta(seconds=1),
     )
-    publication = in_that_second.order_by("pulp_created").last()
-    if publication is None:
+    newest = in_that_second.order_by("pulp_created").values_list("pk", flat=True).last()
+    if newest is None:
         return None, path
+    publication = _publication(newest)
     since = publication.pulp_last_updated
     return Served(
         distribution, publication, lambda: (since, True), settings.CONDA_METADATA_MAX_AGE
