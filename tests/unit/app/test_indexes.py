@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from pulp_conda.app.models import CondaPackage, PublishedShard
+from pulp_conda.app.models import CondaPackage, CondaPackageInfo, PublishedShard
 from pulp_conda.app.publishing import channel, shards
 from pulp_conda.app.serving import resolve
 from pulp_conda.app.sync import batch
@@ -58,6 +58,9 @@ USES = {
         FACTS,
     ),
     ("conda_condapackageinfo", "pulp_domain_id, sha256"): (channel._INFOS, FACTS),
+    ("conda_condapackageinfo", "converted_from"): CondaPackageInfo.objects.filter(
+        converted_from="a"
+    ),
     ("conda_indexedfile", "repository_id, sha256"): (records._ROWS, FACTS),
     ("conda_condashard", "pulp_id"): PublishedShard.objects.filter(publication=KEY).select_related(
         "shard"
