@@ -106,12 +106,12 @@ def _bash(script, folder, environment):
 
 def test_what_is_pushed_is_tested_and_what_is_tagged_waits_for_its_release(admin, run_as_github):
     printed = run_as_github("branch", "main")
-    assert "Version 1: 2 added." in printed
+    assert "Version 1. Files: 2 added." in printed
     assert "Hello from a conda channel (hello 1.0)" in printed
-    assert "testing moves from nothing to v1 (2 new)." in printed
+    assert "testing moves from nothing to v1 (packages: 2 new; files: 2 added)." in printed
 
     # A job that is run again has nothing to do.
-    assert "No new version: 2 already present." in run_as_github("branch", "main")
+    assert "No new version. Files: 2 already present." in run_as_github("branch", "main")
 
     run_as_github("tag", "v1.0")
     history = admin.json("conda", "lifecycle", "history", "team", "--kind", "promoted")

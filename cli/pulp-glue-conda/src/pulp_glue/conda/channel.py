@@ -463,17 +463,19 @@ class Channel:
         return None
 
     def _private(self, lifecycles: list[dict[str, t.Any]]) -> bool | None:
-        """Return whether the channel, or each of its stages, is private; None if they differ."""
+        """Return whether the channel, or each of its stages, is private.
+
+        None if they differ, or if the user may not look at all of them.
+        """
         if own := self._entity(self.distribution):
             return t.cast(bool, own["private"])
-        found = {
-            PulpCondaDistributionContext(self.pulp_ctx, pulp_href=stage["distribution"]).entity[
-                "private"
-            ]
-            for lifecycle in lifecycles
-            for stage in lifecycle["stages"]
-        }
-        return found.pop() if len(found) == 1 else None
+        hrefs = {stage["distribution"] for each in lifecycles for stage in each["stages"]}
+        if not hrefs:
+            return None
+        query = {"pulp_href__in": sorted(hrefs)}
+        found = list(PulpCondaDistributionContext(self.pulp_ctx).list_iterator(query))
+        values = {each["private"] for each in found}
+        return values.pop() if len(found) == len(hrefs) and len(values) == 1 else None
 
     def _distributions(self) -> list[dict[str, t.Any]]:
         """Return the distributions of the repository. The one with the same name comes first."""
