@@ -4,6 +4,16 @@ import pytest
 
 from tests.docs.steps import CHECKOUT, quiet, read_steps, read_tutorial
 
+# The command line, set up for the administrator, and an upstream channel.
+_COMMANDS = """\
+pulp config create --base-url http://127.0.0.1:24817 --username admin --password "$(
+    python -m pulp_conda.quickstart status --json | python -c '
+import json, sys
+print(open(json.load(sys.stdin)["password_file"]).read().strip())')"
+python -c 'from pulp_conda.quickstart.sample import build_channel; build_channel("upstream")'
+python -m http.server --bind 127.0.0.1 --directory upstream 8000 >upstream.log 2>&1 &
+curl --silent --retry 10 --retry-connrefused http://127.0.0.1:8000/noarch/repodata.json"""
+
 # What a guide takes for granted, in terms of what a tutorial leaves behind.
 GUIDES = {
     "announce": ("first-channel", 'STABLE=$(field result.pulp_href <<<"$STABLE")'),
@@ -12,18 +22,12 @@ GUIDES = {
     "time-travel": ("safe-releases", ""),
     "keep-fresh": (
         None,
-        """\
-{
-pulp config create --base-url http://127.0.0.1:24817 --username admin --password "$(
-    python -m pulp_conda.quickstart status --json | python -c '
-import json, sys
-print(open(json.load(sys.stdin)["password_file"]).read().strip())')"
-python -c 'from pulp_conda.quickstart.sample import build_channel; build_channel("upstream")'
-python -m http.server --bind 127.0.0.1 --directory upstream 8000 >upstream.log 2>&1 &
-curl --silent --retry 10 --retry-connrefused http://127.0.0.1:8000/noarch/repodata.json
+        f"""\
+{{
+{_COMMANDS}
 pulp conda channel create team --base-path team/unstable --upstream http://127.0.0.1:8000 --sync
 pulp conda lifecycle create team --repository team --stage unstable=team --stage testing
-} >setup.log 2>&1 || cat setup.log""",
+}} >setup.log 2>&1 || cat setup.log""",
     ),
     "lifecycle": (
         "first-channel",
@@ -52,6 +56,15 @@ pulp /pulp/api/v3/content/conda/packages/ \\
     --form file=@team-repodata-patches-1.0-0.conda | finish >/dev/null""",
     ),
     "promote": ("first-channel", ""),
+    "virtual-channel": (
+        None,
+        f"""\
+{{
+{_COMMANDS}
+pulp conda channel create team
+pulp conda channel create forge --upstream http://127.0.0.1:8000 --sync
+}} >setup.log 2>&1 || cat setup.log""",
+    ),
 }
 
 

@@ -61,6 +61,24 @@ options:
       - Keys that are not given stay as they are. In a new selection, they have the default of the
         server. An empty dictionary removes the selection.
     type: dict
+  merged_channels:
+    description:
+      - Makes this a virtual channel, which serves the packages of these channels as one. The order
+        counts. Only a new repository can become one, and it stays one.
+      - The list is replaced as a whole.
+    type: list
+    elements: dict
+    suboptions:
+      distribution:
+        description: The name of the distribution of the channel.
+        type: str
+        required: true
+      owns:
+        description: Patterns for the package names that come from this channel alone, also while
+          it has no such package.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
@@ -89,6 +107,15 @@ EXAMPLES = r"""
         - specs: [ruff, pre-commit]
       for_each: [python 3.12.*, python 3.13.*]
 
+- name: Manage a virtual channel in which the names of the team come from the team alone
+  pulp.conda.conda_repository:
+    name: all
+    autopublish: true
+    merged_channels:
+      - distribution: team
+        owns: ["acme-*"]
+      - distribution: forge
+
 - name: Delete a repository and its versions
   pulp.conda.conda_repository:
     name: experiments
@@ -111,6 +138,7 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABELS, STA
 
 try:
     from pulp_glue.conda.selection import merge_selection
+    from pulp_glue.conda.virtual import merged_channel
 except ImportError:
     pass  # the module reports this when it runs
 
@@ -141,6 +169,11 @@ def work(module):
         # An empty text clears it.
         merged = merge_selection(there, wanted) if wanted else ""
         desired |= {} if merged is None else {"selection": merged}
+    if module.params["merged_channels"] is not None:
+        desired["merged_channels"] = [
+            merged_channel(module.href("Distribution", each["distribution"]), each["owns"])
+            for each in module.params["merged_channels"]
+        ]
     desired["remote"] = module.href("Remote", module.params["remote"])
     changed, before, after = module.converge(repository, desired)
     return results(changed, before, after, repository=after)
@@ -162,6 +195,14 @@ def main():
             "subdirs": {"type": "list", "elements": "str"},
             "shards": {"type": "bool"},
             "selection": {"type": "dict"},
+            "merged_channels": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "distribution": {"type": "str", "required": True},
+                    "owns": {"type": "list", "elements": "str", "default": []},
+                },
+            },
             **LABELS,
             **STATE,
         },

@@ -215,6 +215,29 @@ def test_a_new_stage_has_a_guard_unless_that_is_said(ansible, pulp, make_reposit
     assert a == c and b is None
 
 
+def test_a_virtual_channel_merges_what_it_is_told_to(ansible, pulp, unique, everything):
+    for name in (f"{unique}-a", f"{unique}-b"):
+        pulp.distribution(name=name, base_path=name)
+    first = {"distribution": f"{unique}-a", "owns": ["Acme-*", "acme-*", "tool"]}
+    second = {"distribution": f"{unique}-b"}
+
+    def repository(name, *merged):
+        return {**_task("conda_repository", name=unique, merged_channels=merged), "name": name}
+
+    tasks = [repository("made", first, second), repository("again", first, second)]
+    before = everything()
+    assert ansible.tasks(tasks[:1], "--check").changed() == ["made"]
+    assert everything() == before
+    turned = repository("turned", second, first)
+    tasks += [{**turned, "name": "foreseen", "check_mode": True}, turned]
+    done = ansible.tasks(
+        [*tasks, repository("unknown", {"distribution": "x"}) | {"check_mode": True}]
+    )
+    assert done.changed() == ["made", "foreseen", "turned", "unknown"]
+    (made,) = pulp.get("repositories/conda/conda/", name=unique)["results"]
+    assert [each["owns"] for each in made["merged_channels"]] == [[], ["acme-*", "tool"]]
+
+
 def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
     def remote(name, **options):
         options = {"name": unique, "url": "https://conda.example.org/a", **options}

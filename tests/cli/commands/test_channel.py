@@ -80,6 +80,54 @@ def test_a_curated_mirror_is_planned_made_and_explained(cli, pulp, upstream, uni
     assert "'--with-dependencies'" in refused.stderr
 
 
+def test_a_virtual_channel_is_made_of_channels_in_their_order(cli, pulp, team, unique):
+    other, name = f"other-{unique}", f"all-{unique}"
+    there = cli.json("conda", "channel", "create", other, "--base-path", f"{other}/path")
+    pulp.upload(make_package("numpy", "9.0"), repository=there["pulp_href"])
+    pulp.upload(make_package("scipy"), repository=there["pulp_href"])
+    create = ("conda", "channel", "create", name)
+    merge = ("--merge", f"{team}=Acme-*, numpy", "--merge", f"{other}/path")
+    foreseen = cli.ok(*create, *merge, "--dry-run")
+    assert "repository" in json.loads(foreseen.stdout)["changed"]
+    done = cli.ok(*create, *merge)
+    assert f"Channel '{name}' is ready.\n" in done.stderr
+    made = json.loads(done.stdout)
+    merged = [
+        {"distribution": team, "owns": ["acme-*", "numpy"]},
+        {"distribution": other, "owns": []},
+    ]
+    assert made["merged_channels"] == merged
+    records = pulp.fetch(made["urls"][0], "noarch/repodata.json").json()["packages.conda"]
+    assert sorted(records) == ["numpy-1.0-0.conda", "numpy-2.0-0.conda", "scipy-1.0-0.conda"]
+    assert cli.json(*create, *merge)["changed"] == cli.json(*create)["changed"] == {}
+
+    update = ("conda", "repository", "update", "--name", name, "--merged-channels")
+    cli.ok(*update, json.dumps([{"distribution": other}, {"distribution": team}]))
+    shown = cli.ok("--format", "table", "conda", "channel", "show", name).stdout
+    assert f"{other}, {team}\n" in shown and "files" not in shown
+    changed = cli.json(*create, *merge)
+    assert changed["changed"] == {"repository": ["merged_channels"]}
+    shown = cli.ok("--format", "table", "conda", "channel", "show", name).stdout
+    assert f"{team} (acme-*, numpy), {other}\n" in shown
+
+    for words, said in {
+        (*create, "--merge", team[:-1]): f"'--merge': There is no conda distribution '{team[:-1]}'."
+        f" Did you mean '{team}'",
+        (*create, "--merge", ""): "'--merge': write CHANNEL",
+        (*create, "--merge", f"{team}="): "'--merge': write CHANNEL",
+        (*create, "--merge", f"{team}=a/b"): "--merge (value 1, owns",
+        (*update, '[{"owns": []}]'): "'--merged-channels': It must be a list",
+        (
+            *update,
+            '[{"distribution": ""}]',
+        ): "'--merged-channels': There is no conda distribution ''",
+        (*update, "[]"): "--merged-channels: ",
+        ("conda", "channel", "create", team, "--merge", other): "--merge: ",
+    }.items():
+        refused = cli(*words)
+        assert refused.exit_code != 0 and said in refused.stderr, refused
+
+
 def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
     create = ("conda", "channel", "create", unique)
     made = cli.json(*create, "--private")

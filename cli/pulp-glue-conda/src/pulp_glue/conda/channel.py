@@ -19,6 +19,7 @@ from pulp_glue.conda.context import (
 )
 from pulp_glue.conda.lifecycle import find_stage
 from pulp_glue.conda.selection import merge_selection
+from pulp_glue.conda.virtual import with_names
 
 translation = get_translation(__package__)
 _ = translation.gettext
@@ -107,6 +108,7 @@ class Channel:
             "upstream": remote.get("url"),
             **{field: remote.get(field) for field in ("subdirs", "includes", "excludes", "policy")},
             "selection": repository.get("selection"),
+            "merged_channels": with_names(self.pulp_ctx, repository.get("merged_channels") or ()),
             "autopublish": repository["autopublish"],
             "refresh": self._described_refresh(),
             "retain_repo_versions": repository["retain_repo_versions"],
@@ -259,6 +261,10 @@ class Channel:
         """Return the URL from which the channel can be synced, or None."""
         remote = self._entity(self.remote)
         return remote and remote["url"]
+
+    def is_virtual(self) -> bool:
+        """Return whether the channel serves several others as one."""
+        return bool((self._entity(self.repository) or {}).get("merged_channels"))
 
     def moved_files(self, number: int) -> tuple[int, int]:
         """Return how many package files a version added, and how many it removed."""

@@ -20,6 +20,7 @@ from pulpcore.cli.conda.options import (
     diff_options,
     dry_run_option,
     limit_option,
+    merge_option,
     name_and_version,
     offset_option,
     planning_options,
@@ -62,6 +63,7 @@ def channel() -> None:
 )
 @all_of(selection_options)
 @all_of(curating_options)
+@merge_option
 @click.option(
     "--base-path",
     help=_("Path of its URL, or start of the paths of its stages. The default is its name."),
@@ -105,6 +107,7 @@ def create(
     for_each: tuple[str, ...],
     newest: int | None,
     selection: dict[str, t.Any] | None,
+    merged_channels: list[dict[str, t.Any]] | None,
     **remote: t.Any,
 ) -> None:
     """Create a channel that publishes each new version, or change an existing one.
@@ -130,11 +133,13 @@ def create(
             "convert": convert,
             "retain_repo_versions": retain_repo_versions,
             "selection": selection,
+            "merged_channels": merged_channels,
         },
         distribution={"base_path": base_path, "private": private},
         stages=stages,
     )
-    lines = _describe_converged(name, changed, dry_run, can_sync=bool(channel.upstream()))
+    next_step = None if merged_channels or channel.is_virtual() else _next_step(channel)
+    lines = _describe_converged(name, changed, dry_run, next_step)
     if dry_run:
         output.show(pulp_ctx, {"name": name, "changed": changed}, lines)
         return
@@ -145,7 +150,7 @@ def create(
 
 
 def _describe_converged(
-    name: str, changed: dict[str, list[str]], dry_run: bool, can_sync: bool
+    name: str, changed: dict[str, list[str]], dry_run: bool, next_step: str | None
 ) -> list[str]:
     """Return what `channel create` did, or would do, and what can be done next."""
     if not changed:
@@ -158,11 +163,17 @@ def _describe_converged(
         return [_("Nothing was changed. Without --dry-run, this would happen:"), *lines]
     if "name" not in changed.get("repository", ()):
         return [_("Channel '{name}' is changed.").format(name=name), *lines]
-    if can_sync:
-        next_step = _("Fill it with: pulp conda channel sync {name}")
+    ready = _("Channel '{name}' is ready.").format(name=name)
+    return [f"{ready} {next_step}" if next_step else ready]
+
+
+def _next_step(channel: Channel) -> str:
+    """Return how packages come into a channel."""
+    if channel.upstream():
+        text = _("Fill it with: pulp conda channel sync {name}")
     else:
-        next_step = _("Upload into it with: pulp conda channel upload {name} FILES")
-    return [_("Channel '{name}' is ready.").format(name=name) + " " + next_step.format(name=name)]
+        text = _("Upload into it with: pulp conda channel upload {name} FILES")
+    return text.format(name=channel.name)
 
 
 def _urls(shown: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -194,9 +205,11 @@ def _facts(shown: dict[str, t.Any]) -> dict[str, t.Any]:
         "channel": shown["name"],
         "description": shown["description"],
         "readers": None if shown["private"] is None else readers,
-        "files": shown["packages"],
+        # A virtual channel has none of its own.
+        "files": None if shown["merged_channels"] else shown["packages"],
         "version": shown["version"],
         "upstream": shown["upstream"],
+        "merges": [_merged(each) for each in shown["merged_channels"]],
         "subdirs": shown["subdirs"],
         "includes": shown["includes"],
         "excludes": shown["excludes"],
@@ -205,6 +218,12 @@ def _facts(shown: dict[str, t.Any]) -> dict[str, t.Any]:
         "lifecycles": shown["lifecycles"],
     }
     return {key: value for key, value in facts.items() if value not in (None, "", [])}
+
+
+def _merged(channel: dict[str, t.Any]) -> str:
+    """Return a channel that a virtual channel merges, with the names that it owns."""
+    name, owns = channel["distribution"], ", ".join(channel["owns"])
+    return f"{name} ({owns})" if owns else str(name)
 
 
 def _refresh_fact(refresh: dict[str, t.Any] | None) -> str | None:
@@ -592,6 +611,7 @@ add_examples(
     "why tools libblas",
     "create team --description 'What we build' --private",
     "create team --stages unstable,testing,stable",
+    "create all --merge 'team=acme-*' --merge mirror",
     "show mirror",
     "list",
     "sync mirror --mirror",

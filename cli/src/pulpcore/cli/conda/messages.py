@@ -72,12 +72,17 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _name(error: UnknownName, pulp_ctx: PulpCLIContext) -> str:
+def name_with_suggestions(error: UnknownName) -> str:
+    """Return the error, and the similar names that there are."""
     near = error.nearest()
     if not near:
         return str(error)
     names = _(" or ").join(f"'{name}'" for name in near)
     return _("{error} Did you mean {names}?").format(error=error, names=names)
+
+
+def _name(error: UnknownName, pulp_ctx: PulpCLIContext) -> str:
+    return name_with_suggestions(error)
 
 
 def _login(error: PulpAuthenticationFailed, pulp_ctx: PulpCLIContext) -> str:

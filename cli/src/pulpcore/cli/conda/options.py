@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, TypeVar
 
 import click
+import schema
 from pulp_cli.generic import PulpCLIContext, load_json_callback, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
 from pulp_glue.conda.lifecycle import describe_changes
+from pulp_glue.conda.names import UnknownName
+from pulp_glue.conda.virtual import find_distribution, merged_channel
 from pulp_glue.conda.vocabulary import ChangeKind, Summary, values_of
 
+from pulpcore.cli.conda.messages import name_with_suggestions
 from pulpcore.cli.conda.output import is_for_people, show
 
 translation = get_translation(__package__)
@@ -136,6 +140,77 @@ curating_options: list[Any] = [
     ),
     *planning_options,
 ]
+
+
+def _merge_callback(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> list[dict[str, Any]] | None:
+    """Parse values CHANNEL or CHANNEL=PATTERN,PATTERN. No value at all is None."""
+    channels = []
+    for value in values:
+        channel, equals, patterns = value.partition("=")
+        owns = comma_callback(ctx, param, patterns)
+        if not channel or (equals and not owns):
+            text = _("write CHANNEL, or CHANNEL=PATTERN,PATTERN, for example 'team=acme-*'.")
+            raise click.BadParameter(text, param=param)
+        channels.append({"distribution": channel, "owns": owns})
+    return _merged_channels(ctx, param, channels) if channels else None
+
+
+_MERGED_CHANNELS = schema.Schema([{"distribution": str, schema.Optional("owns"): [str]}])
+
+
+def _merged_channels_callback(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> list[dict[str, Any]] | None:
+    channels = load_json_callback(ctx, param, value)
+    if channels is None:
+        return None
+    if not _MERGED_CHANNELS.is_valid(channels):
+        text = _("It must be a list of objects with 'distribution', and maybe a list 'owns'.")
+        raise click.BadParameter(text, param=param)
+    return _merged_channels(ctx, param, channels)
+
+
+def _merged_channels(
+    ctx: click.Context, param: click.Parameter, channels: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the channels as the server takes them."""
+    pulp_ctx = ctx.find_object(PulpCLIContext)
+    assert pulp_ctx is not None
+    merged = []
+    for channel in channels:
+        try:
+            distribution = find_distribution(pulp_ctx, channel["distribution"])
+        except UnknownName as error:
+            raise click.BadParameter(name_with_suggestions(error), param=param) from None
+        merged.append(merged_channel(distribution, channel.get("owns")))
+    return merged
+
+
+merge_option = click.option(
+    "--merge",
+    "merged_channels",
+    metavar="CHANNEL[=PATTERN,…]",
+    multiple=True,
+    callback=_merge_callback,
+    help=_(
+        "Make a virtual channel, which serves several channels as one: a channel, by the name or "
+        "the base path of its distribution, and patterns for the package names that come from it "
+        "alone, for example 'team=acme-*'. Specify it for each channel, in their order. They "
+        "replace those that are set."
+    ),
+)
+merged_channels_option = click.option(
+    "--merged-channels",
+    callback=_merged_channels_callback,
+    help=_(
+        "The channels that a virtual channel serves as one, in their order, as a JSON list or "
+        "@file with one. Each is an object with 'distribution', by name, base path or href, and "
+        "maybe 'owns', a list of patterns for the package names that come from it alone. They "
+        "replace those that are set."
+    ),
+)
 
 
 def _repository_option(**options: Any) -> Callable[[FC], FC]:

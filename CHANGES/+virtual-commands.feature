@@ -1,0 +1,1 @@
+Added ``pulp conda channel create --merge`` and ``pulp conda repository create --merged-channels``, which make virtual channels and change what they merge, and the option ``merged_channels`` of the Ansible module ``conda_repository``.
