@@ -123,9 +123,18 @@ def test_a_virtual_channel_is_made_of_channels_in_their_order(cli, pulp, team, u
         ): "'--merged-channels': There is no conda distribution ''",
         (*update, "[]"): "--merged-channels: ",
         ("conda", "channel", "create", team, "--merge", other): "--merge: ",
+        (*create, "--merge", name): "is a virtual channel itself",
+        (*create, "--upstream", "https://conda.example.org/x"): "a virtual channel has no 'remote'",
     }.items():
         refused = cli(*words)
         assert refused.exit_code != 0 and said in refused.stderr, refused
+
+    # The remote that was made for it is gone again.
+    assert cli("conda", "remote", "show", "--name", name).exit_code != 0
+
+    staged = ("conda", "channel", "create", f"{name}-staged", "--stages", "a,b", "--merge", team)
+    assert _paths(cli.json(*staged)) == [f"{name}-staged/a", f"{name}-staged/b"]
+    assert cli.json(*staged)["changed"] == {}
 
 
 def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
