@@ -99,7 +99,7 @@ def _compared(subjects, url, bare, case, seconds):
 def _token(subjects, pulp, url, private, case, seconds):
     """Ask for the same with and without a guard, in turn, and compare the CPU that it takes."""
     urls, headers = [url, private[0]], [{}, {"Authorization": f"Bearer {private[1]}"}]
-    taken = [], []
+    taken, began = ([], []), time.monotonic()
     for number in range(_rounds(subjects) + 1):
         for of_url, each, sent in zip(taken, urls, headers):
             before, start = _cpu_of_answers(pulp), time.monotonic()
@@ -111,6 +111,7 @@ def _token(subjects, pulp, url, private, case, seconds):
     return figure(
         "requests_token",
         subjects.size,
+        Used(time.monotonic() - began, None, None),
         baseline=public,
         ratio=with_token - public,
         target=Target("<=", 0.05),
