@@ -40,7 +40,7 @@ def test_the_installation_brings_all_that_is_needed(tmp_path):
 {install.commands}
 cd "$HOME"
 python -c "import pulp_conda.pages as p; print(p.__file__)
-print(len(p.render_subdir('x', 'noarch', 1, [])))"
+print(len(p.render_error(404)))"
 python -m pulp_conda.quickstart status || test $? = 3
 """
     environment = {**os.environ, "HOME": str(tmp_path), "PULP_CONDA_STATE": str(tmp_path / "state")}
