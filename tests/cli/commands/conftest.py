@@ -23,3 +23,12 @@ def cli(in_process, glue_cache, tmp_path_factory):
             password=in_process.password,
         )
     )
+
+
+@pytest.fixture(scope="session")
+def inside(cli):
+    """The same: all commands run in this process here.
+
+    The fixture of this name for other folders is made once. It must not be made of this `cli`.
+    """
+    return cli
