@@ -31,6 +31,11 @@ def empty_docs_stack(docs_stack):
             for path in _MADE:
                 for made in pulp.list(path):
                     pulp.delete(made["pulp_href"])
+                if path == "conda/lifecycles/":
+                    # What virtual channels merge cannot be deleted before them.
+                    for made in pulp.list("repositories/conda/conda/"):
+                        if made["merged_channels"]:
+                            pulp.delete(made["pulp_href"])
             for user in pulp.list("users/"):
                 if user["username"] != "admin":
                     pulp.delete(user["pulp_href"])
