@@ -1,62 +1,48 @@
-"""Write a channel to a folder that any web server can serve, and check such a folder.
+"""Write a channel to a folder that any web server can serve.
 
 The order of the steps keeps the folder whole for clients at each moment: packages and shards come
 first, under names that nobody asks for yet. Then the indexes are replaced, each in one step. What
 no index names any more is deleted last. An export that was stopped goes on where it was: a shard
 is only there when all of its packages are.
-
-Shards: CEP 16. Attestations beside packages: CEP 50. The section `v3`: CEP 48.
 """
 
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgpack
 import requests
-import zstandard
-from pulp_glue.common.exceptions import PulpException
 from pulp_glue.common.i18n import get_translation
+from pulp_glue.conda.exported import (
+    CHANNELDATA,
+    FILES_OF_CHANNEL,
+    FILES_OF_SUBDIR,
+    FLAT,
+    INCOMING,
+    INDEX,
+    ExportError,
+    PackageFile,
+    State,
+    files_of,
+    has_bytes,
+    read_flat,
+    read_index,
+    read_shard,
+    shard_path,
+)
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 translation = get_translation(__package__)
 _ = translation.gettext
 
-# What the export itself has to know the next time.
-STATE = "export.json"
-# Files that wait for their place. A stopped export leaves them to the next one.
-_INCOMING = ".incoming"
-
-_INDEX = "repodata_shards.msgpack.zst"
-_FLAT = "repodata.json"
-_CHANNELDATA = "channeldata.json"
-
-# In the order in which they are replaced: clients ask for the shards first.
-_FILES_OF_SUBDIR = (
-    _INDEX,
-    "repodata.json.zst",
-    _FLAT,
-    "repodata.json.bz2",
-    "current_repodata.json",
-    "repodata_from_packages.json",
-    "patch_instructions.json",
-    "run_exports.json.zst",
-    "run_exports.json",
-)
-_FILES_OF_CHANNEL = (_CHANNELDATA, "notices.json")
-
 _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+", re.ASCII)
-_FILENAME = re.compile(r"[a-zA-Z0-9_.+!-]+\.(?:conda|tar\.bz2)", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 _DOWNLOADS_AT_ONCE = 8
 _PIECE = 2**20
@@ -64,25 +50,6 @@ _TIMEOUT = (30, 300)  # seconds to connect, and without a byte
 # How often the channel may move while it is exported.
 _MOST_ROUNDS = 10
 _MOST_NAMED = 100
-
-
-class ExportError(PulpException):
-    """A channel cannot be exported, or a folder is not what it has to be."""
-
-
-@dataclass(frozen=True)
-class PackageFile:
-    """A package as the index names it.
-
-    Attributes:
-        path: Below the folder of the channel.
-        sidecar: The sha256 of its attestations, or None.
-    """
-
-    path: str
-    sha256: str
-    size: int | None
-    sidecar: str | None
 
 
 @dataclass
@@ -132,7 +99,7 @@ class Channel:
         with self._get(path) as answer:
             return None if answer.status_code == 404 else answer.content
 
-    def save(self, path: str, file: Path, etag: str | None = None) -> tuple[int, str | None] | None:
+    def save(self, path: str, file: Path, etag: str | None = None) -> tuple[int, str | None]:
         """Write a file, and return its status and entity tag: 200, 304 or 404.
 
         Parameters:
@@ -185,9 +152,9 @@ class Export:
         self.report = ExportReport()
         self._channel = channel
         self._folder = folder
-        self._incoming = folder / _INCOMING
+        self._incoming = folder / INCOMING
         self._show = show or (lambda done, total: None)
-        self._state = _State.read(folder)
+        self._state = State.read(folder)
 
     def run(self) -> ExportReport:
         """Bring the folder to what the channel serves now.
@@ -203,7 +170,7 @@ class Export:
                 )
             )
         self._folder.mkdir(parents=True, exist_ok=True)
-        state = self._state or _State()
+        state = self._state or State()
         # From now on, the folder is known as that of an export.
         state.write(self._folder)
         for _round in range(_MOST_ROUNDS):
@@ -220,42 +187,6 @@ class Export:
         )
 
 
-@dataclass
-class _State:
-    """What an export has to know of the one before.
-
-    Attributes:
-        etags: The entity tag of each metadata file.
-        subdirs: The subdirs that the folder has.
-        leaving: Files that no index names any more, which are to be deleted.
-        superseded: Shards that the index before named: clients may have that index still.
-    """
-
-    etags: dict[str, str] = field(default_factory=dict)
-    subdirs: list[str] = field(default_factory=list)
-    leaving: list[str] = field(default_factory=list)
-    superseded: list[str] = field(default_factory=list)
-
-    @classmethod
-    def read(cls, folder: Path) -> "_State | None":
-        try:
-            facts = json.loads((folder / STATE).read_bytes())
-            return cls(**facts["state"])
-        except FileNotFoundError:
-            return None
-        except (KeyError, TypeError, ValueError) as error:
-            raise ExportError(
-                _("'{file}' is not what an export wrote: {error}").format(
-                    file=folder / STATE, error=error
-                )
-            ) from None
-
-    def write(self, folder: Path) -> None:
-        file = folder / f"{STATE}.new"
-        file.write_text(json.dumps({"format": 1, "state": vars(self)}, indent=1))
-        os.replace(file, folder / STATE)
-
-
 class _Step:
     """One try to bring a folder to one state of the channel."""
 
@@ -263,13 +194,13 @@ class _Step:
         self,
         channel: Channel,
         folder: Path,
-        state: _State,
+        state: State,
         report: ExportReport,
         show: Callable[[int, int], None],
     ) -> None:
         self._channel = channel
         self._folder = folder
-        self._incoming = folder / _INCOMING
+        self._incoming = folder / INCOMING
         self._state = state
         self._report = report
         self._show = show
@@ -285,18 +216,18 @@ class _Step:
 
     def fetch(self) -> None:
         """Fetch all that the folder lacks. What clients see does not change."""
-        channeldata = self._channel.read(_CHANNELDATA)
+        channeldata = self._channel.read(CHANNELDATA)
         if channeldata is None:
             raise ExportError(
                 _("'{url}' serves no channel: it has no '{file}'.").format(
-                    url=self._channel.url, file=_CHANNELDATA
+                    url=self._channel.url, file=CHANNELDATA
                 )
             )
         self._channeldata = channeldata
         named = json.loads(channeldata).get("subdirs", [])
         self._subdirs = sorted({"noarch", *(each for each in named if _SUBDIR.fullmatch(each))})
         for subdir in self._subdirs:
-            self._indexes[subdir] = self._channel.read(f"{subdir}/{_INDEX}")
+            self._indexes[subdir] = self._channel.read(f"{subdir}/{INDEX}")
             if self._indexes[subdir] is None:
                 self._fetch_flat(subdir)
             else:
@@ -312,8 +243,8 @@ class _Step:
         Raises:
             ExportError: it is, and lacks a file that its index names.
         """
-        is_same = self._channel.read(_CHANNELDATA) == self._channeldata and all(
-            self._channel.read(f"{subdir}/{_INDEX}") == index
+        is_same = self._channel.read(CHANNELDATA) == self._channeldata and all(
+            self._channel.read(f"{subdir}/{INDEX}") == index
             for subdir, index in self._indexes.items()
         )
         if is_same and self._missing:
@@ -359,7 +290,7 @@ class _Step:
     def _in_use(self) -> set[str]:
         """Return the paths of the shards that the new indexes name."""
         return {
-            _shard_path(subdir, digest)
+            shard_path(subdir, digest)
             for subdir, index in self._indexes.items()
             if index is not None
             for digest in read_index(index).values()
@@ -367,15 +298,13 @@ class _Step:
 
     def _metadata_paths(self) -> Iterator[str]:
         for subdir in self._subdirs:
-            yield from (f"{subdir}/{name}" for name in _FILES_OF_SUBDIR)
-        yield from _FILES_OF_CHANNEL
+            yield from (f"{subdir}/{name}" for name in FILES_OF_SUBDIR)
+        yield from FILES_OF_CHANNEL
 
     def _fetch_metadata(self, path: str) -> None:
         file = self._folder / path
         etag = self._state.etags.get(path) if file.exists() else None
-        saved = self._channel.save(path, self._incoming / path, etag)
-        assert saved
-        status, etag = saved
+        status, etag = self._channel.save(path, self._incoming / path, etag)
         if status == 404:
             self._absent.append(path)
         elif status == 200:
@@ -409,14 +338,14 @@ class _Step:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        self._gone.update(set(_files(former)) - named)
+        self._gone.update(set(files_of(former)) - named)
         self._superseded.update(
-            _shard_path(subdir, digest) for name, digest in old.items() if new.get(name) != digest
+            shard_path(subdir, digest) for name, digest in old.items() if new.get(name) != digest
         )
 
     def _fetch_shard(self, subdir: str, digest: str, replaced: Mapping[str, str]) -> set[str]:
         """Fetch a shard after its packages, and return the paths that it names."""
-        path = _shard_path(subdir, digest)
+        path = shard_path(subdir, digest)
         data = self._channel.read(path)
         if data is None:
             # Did the channel move? Then the next step sees the new index.
@@ -434,11 +363,11 @@ class _Step:
             if not file.exists():
                 self._put(file, data)
                 self._report.written.append(path)
-        return set(_files(packages))
+        return set(files_of(packages))
 
     def _fetch_flat(self, subdir: str) -> None:
         """Fetch the packages of a channel without shards."""
-        path = f"{subdir}/{_FLAT}"
+        path = f"{subdir}/{FLAT}"
         data = self._channel.read(path)
         packages = list(read_flat(subdir, data)) if data else []
         former: list[PackageFile] = []
@@ -455,7 +384,7 @@ class _Step:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        self._gone.update(set(_files(former)) - set(_files(packages)))
+        self._gone.update(set(files_of(former)) - set(files_of(packages)))
         self._leave_shards(subdir)
 
     def _fetch_package(self, package: PackageFile, replaced: Mapping[str, str]) -> bool:
@@ -478,15 +407,14 @@ class _Step:
         self, path: str, sha256: str, size: int | None, replaced: Mapping[str, str]
     ) -> bool:
         file = self._folder / path
-        if file.exists() and _has(file, sha256, size):
+        if file.exists() and has_bytes(file, sha256, size):
             return True
         incoming = self._incoming / path
-        saved = self._channel.save(path, incoming)
-        assert saved
-        if saved[0] == 404:
+        status, _etag = self._channel.save(path, incoming)
+        if status == 404:
             self._missing.append(path)
             return False
-        if not _has(incoming, sha256, size):
+        if not has_bytes(incoming, sha256, size):
             raise ExportError(
                 _("'{url}' is not the file that the index names: its sha256 is another.").format(
                     url=self._channel.url + path
@@ -515,14 +443,14 @@ class _Step:
 
     def _leave_shards(self, subdir: str) -> None:
         digests = set(self._old_index(subdir).values())
-        self._gone.update(_shard_path(subdir, digest) for digest in digests)
+        self._gone.update(shard_path(subdir, digest) for digest in digests)
 
     def _old_index(self, subdir: str) -> dict[str, str]:
-        file = self._folder / subdir / _INDEX
+        file = self._folder / subdir / INDEX
         return read_index(file.read_bytes()) if file.exists() else {}
 
     def _old_shard(self, subdir: str, digest: str) -> list[PackageFile]:
-        file = self._folder / _shard_path(subdir, digest)
+        file = self._folder / shard_path(subdir, digest)
         return list(read_shard(subdir, file.read_bytes())) if file.exists() else []
 
     def _put(self, file: Path, data: bytes) -> None:
@@ -530,177 +458,6 @@ class _Step:
         waiting = file.with_name(f"{file.name}.new")
         waiting.write_bytes(data)
         os.replace(waiting, file)
-
-
-def verify(folder: Path, show: Callable[[int, int], None] | None = None) -> list[str]:
-    """Return what is wrong with an exported folder: a sentence for each fault.
-
-    All bytes of all files are read and compared with the indexes.
-    """
-    state = _State.read(folder)
-    if state is None:
-        raise ExportError(_("'{folder}' has no export.").format(folder=folder))
-    faults: list[str] = []
-    known = {STATE, *state.superseded, *state.leaving, *_FILES_OF_CHANNEL}
-    packages: list[PackageFile] = []
-    for subdir in state.subdirs:
-        known.update(f"{subdir}/{name}" for name in _FILES_OF_SUBDIR)
-        sharded = _shards_of(folder, subdir, known, faults)
-        flat = _flat_of(folder, subdir, faults)
-        if sharded is not None and flat is not None and set(sharded) != set(flat):
-            both = set(sharded) ^ set(flat)
-            faults.append(
-                _("{subdir}: the shards and '{file}' differ in '{path}'").format(
-                    subdir=subdir, file=_FLAT, path=min(each.path for each in both)
-                )
-            )
-        packages += (sharded if sharded is not None else flat) or []
-    for done, package in enumerate(packages, 1):
-        for path, sha256, size in _expected(package):
-            known.add(path)
-            file = folder / path
-            if not file.exists():
-                faults.append(_("{path}: it is missing").format(path=path))
-            elif not _has(file, sha256, size):
-                faults.append(_("{path}: it has other bytes than the index says").format(path=path))
-        if show:
-            show(done, len(packages))
-    there = {
-        file.relative_to(folder).as_posix()
-        for file in folder.rglob("*")
-        if file.is_file() and _INCOMING not in file.relative_to(folder).parts
-    }
-    faults += [_("{path}: no index names it").format(path=path) for path in sorted(there - known)]
-    return faults
-
-
-def _expected(package: PackageFile) -> Iterator[tuple[str, str, int | None]]:
-    yield package.path, package.sha256, package.size
-    if package.sidecar:
-        yield f"{package.path}.sigs", package.sidecar, None
-        yield f"{package.path}.sigs.{package.sidecar}", package.sidecar, None
-
-
-def _shards_of(
-    folder: Path, subdir: str, known: set[str], faults: list[str]
-) -> list[PackageFile] | None:
-    index = folder / subdir / _INDEX
-    if not index.exists():
-        return None
-    packages: list[PackageFile] = []
-    for digest in read_index(index.read_bytes()).values():
-        path = _shard_path(subdir, digest)
-        known.add(path)
-        if not (folder / path).exists():
-            faults.append(_("{path}: it is missing").format(path=path))
-        elif not _has(folder / path, digest, None):
-            faults.append(_("{path}: it has other bytes than its name says").format(path=path))
-        else:
-            packages += read_shard(subdir, (folder / path).read_bytes())
-    return packages
-
-
-def _flat_of(folder: Path, subdir: str, faults: list[str]) -> list[PackageFile] | None:
-    file = folder / subdir / _FLAT
-    if not file.exists():
-        faults.append(_("{path}: it is missing").format(path=f"{subdir}/{_FLAT}"))
-        return None
-    try:
-        return list(read_flat(subdir, file.read_bytes()))
-    except ExportError as error:
-        faults.append(str(error))
-        return None
-
-
-def read_index(data: bytes) -> dict[str, str]:
-    """Return the sha256 of each shard of an index, by package name.
-
-    Raises:
-        ExportError: these bytes are no index.
-    """
-    try:
-        shards = _unpack(data)["shards"]
-        return {str(name): bytes(digest).hex() for name, digest in shards.items()}
-    except (KeyError, TypeError, ValueError, AttributeError, zstandard.ZstdError) as error:
-        raise ExportError(_("An index of shards cannot be read: {}").format(error)) from None
-
-
-def read_shard(subdir: str, data: bytes) -> Iterator[PackageFile]:
-    """Yield the packages of a shard.
-
-    Raises:
-        ExportError: these bytes are no shard, or a file has a name that none can have.
-    """
-    try:
-        shard = _unpack(data)
-    except (TypeError, ValueError, zstandard.ZstdError) as error:
-        raise ExportError(_("A shard cannot be read: {}").format(error)) from None
-    yield from _packages(subdir, shard)
-
-
-def read_flat(subdir: str, data: bytes) -> Iterator[PackageFile]:
-    """Yield the packages of a `repodata.json`.
-
-    Raises:
-        ExportError: these bytes are no repodata, or a file has a name that none can have.
-    """
-    try:
-        repodata = json.loads(data)
-    except ValueError as error:
-        raise ExportError(
-            _("{path}: it cannot be read: {error}").format(path=f"{subdir}/{_FLAT}", error=error)
-        ) from None
-    yield from _packages(subdir, repodata)
-
-
-def _packages(subdir: str, content: Mapping[str, t.Any]) -> Iterator[PackageFile]:
-    sections = [("", content.get("packages") or {}), ("", content.get("packages.conda") or {})]
-    sections += [
-        (f".{extension}", records) for extension, records in (content.get("v3") or {}).items()
-    ]
-    for extension, records in sections:
-        for name, record in records.items():
-            filename = name + extension
-            sha256 = _hex(record.get("sha256"))
-            if not _FILENAME.fullmatch(filename) or sha256 is None:
-                raise ExportError(
-                    _("{subdir}: '{name}' is no package that can be exported").format(
-                        subdir=subdir, name=filename
-                    )
-                )
-            yield PackageFile(
-                f"{subdir}/{filename}",
-                sha256,
-                record.get("size"),
-                _hex(record.get("attestations_sha256")),
-            )
-
-
-def _hex(digest: t.Any) -> str | None:
-    """Return a digest in hex: shards have bytes, and JSON has text."""
-    text = digest.hex() if isinstance(digest, bytes) else digest
-    return text if isinstance(text, str) and _SHA256.fullmatch(text) else None
-
-
-def _unpack(data: bytes) -> t.Any:
-    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data)) as stream:
-        return msgpack.unpackb(stream.read(), strict_map_key=False)
-
-
-def _files(packages: Iterable[PackageFile]) -> Iterator[str]:
-    for package in packages:
-        yield from (path for path, _sha256, _size in _expected(package))
-
-
-def _shard_path(subdir: str, digest: str) -> str:
-    return f"{subdir}/shards/{digest}.msgpack.zst"
-
-
-def _has(file: Path, sha256: str, size: int | None) -> bool:
-    if size is not None and file.stat().st_size != size:
-        return False
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() == sha256
 
 
 def _is_same(file: Path, other: Path) -> bool:

@@ -8,7 +8,8 @@ from pulp_cli.generic import PulpCLIContext, pass_pulp_context, pulp_group
 from pulp_glue.common.exceptions import PulpException
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaDistributionContext
-from pulp_glue.conda.export import Channel, Export, verify
+from pulp_glue.conda.export import Channel, Export
+from pulp_glue.conda.exported import verify
 
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.progress import Interrupted, bars
