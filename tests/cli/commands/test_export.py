@@ -176,7 +176,11 @@ def test_every_fault_of_a_folder_is_found(inside, channel, export, folder):
     assert f"{shard.relative_to(folder)}: it has other bytes" in said
     assert "the shards and 'repodata.json' differ" in said
     shard.unlink()
-    (folder / "noarch/repodata_shards.msgpack.zst").unlink()
+    index = folder / "noarch/repodata_shards.msgpack.zst"
+    index.write_bytes(b"no index")
+    said = _faults(inside, folder)
+    assert any(line.startswith("noarch/repodata_shards.msgpack.zst: it cannot") for line in said)
+    index.unlink()
     said = "\n".join(_faults(inside, folder))
     assert "noarch/app-1.0-0.conda: it is missing" in said
     assert "noarch/lib-1.0-0.conda: it has other bytes than the index says" in said

@@ -293,7 +293,7 @@ class _Step:
             shard_path(subdir, digest)
             for subdir, index in self._indexes.items()
             if index is not None
-            for digest in read_index(index).values()
+            for digest in read_index(subdir, index).values()
         }
 
     def _metadata_paths(self) -> Iterator[str]:
@@ -316,7 +316,7 @@ class _Step:
     def _fetch_shards(self, subdir: str) -> None:
         index = self._indexes[subdir]
         assert index is not None
-        new, old = read_index(index), self._old_index(subdir)
+        new, old = read_index(subdir, index), self._old_index(subdir)
         changed = {name: digest for name, digest in new.items() if old.get(name) != digest}
         former = [
             package
@@ -447,7 +447,7 @@ class _Step:
 
     def _old_index(self, subdir: str) -> dict[str, str]:
         file = self._folder / subdir / INDEX
-        return read_index(file.read_bytes()) if file.exists() else {}
+        return read_index(subdir, file.read_bytes()) if file.exists() else {}
 
     def _old_shard(self, subdir: str, digest: str) -> list[PackageFile]:
         file = self._folder / shard_path(subdir, digest)

@@ -159,7 +159,12 @@ def _shards_of(
     if not index.exists():
         return None
     packages: list[PackageFile] = []
-    for digest in read_index(index.read_bytes()).values():
+    try:
+        digests = read_index(subdir, index.read_bytes()).values()
+    except ExportError as error:
+        faults.append(str(error))
+        return None
+    for digest in digests:
         path = shard_path(subdir, digest)
         known.add(path)
         if not (folder / path).exists():
@@ -183,7 +188,7 @@ def _flat_of(folder: Path, subdir: str, faults: list[str]) -> list[PackageFile] 
         return None
 
 
-def read_index(data: bytes) -> dict[str, str]:
+def read_index(subdir: str, data: bytes) -> dict[str, str]:
     """Return the sha256 of each shard of an index, by package name.
 
     Raises:
@@ -193,7 +198,7 @@ def read_index(data: bytes) -> dict[str, str]:
         shards = _unpack(data)["shards"]
         return {str(name): bytes(digest).hex() for name, digest in shards.items()}
     except (KeyError, TypeError, ValueError, AttributeError, zstandard.ZstdError) as error:
-        raise ExportError(_("An index of shards cannot be read: {}").format(error)) from None
+        raise _unreadable(f"{subdir}/{INDEX}", error) from None
 
 
 def read_shard(subdir: str, data: bytes) -> Iterator[PackageFile]:
@@ -205,7 +210,7 @@ def read_shard(subdir: str, data: bytes) -> Iterator[PackageFile]:
     try:
         shard = _unpack(data)
     except (TypeError, ValueError, zstandard.ZstdError) as error:
-        raise ExportError(_("A shard cannot be read: {}").format(error)) from None
+        raise _unreadable(f"{subdir}/shards", error) from None
     yield from _packages(subdir, shard)
 
 
@@ -218,9 +223,7 @@ def read_flat(subdir: str, data: bytes) -> Iterator[PackageFile]:
     try:
         repodata = json.loads(data)
     except ValueError as error:
-        raise ExportError(
-            _("{path}: it cannot be read: {error}").format(path=f"{subdir}/{FLAT}", error=error)
-        ) from None
+        raise _unreadable(f"{subdir}/{FLAT}", error) from None
     yield from _packages(subdir, repodata)
 
 
@@ -245,6 +248,10 @@ def _packages(subdir: str, content: Mapping[str, t.Any]) -> Iterator[PackageFile
                 record.get("size"),
                 _hex(record.get("attestations_sha256")),
             )
+
+
+def _unreadable(path: str, error: Exception) -> ExportError:
+    return ExportError(_("{path}: it cannot be read: {error}").format(path=path, error=error))
 
 
 def _hex(digest: t.Any) -> str | None:
