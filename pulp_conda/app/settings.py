@@ -116,6 +116,15 @@ SPECTACULAR_SETTINGS = {
         "HistoryEntryKindEnum": "pulp_conda.app.vocabulary.ENTRY_KINDS",
         "OutcomeEnum": "pulp_conda.app.vocabulary.ENTRY_OUTCOMES",
         "RunOutcomeEnum": "pulp_conda.app.vocabulary.RUN_OUTCOMES",
+        "GateActionEnum": "pulp_conda.app.vocabulary.GATE_ACTIONS",
+        "GateVerdictEnum": "pulp_conda.app.vocabulary.GATE_VERDICTS",
+        # The kinds of gates and of their verdicts, each in a schema of its own.
+        "ApprovalGateEnum": ["approval"],
+        "BlocksGateEnum": ["blocks"],
+        "EnvironmentsGateEnum": ["environments"],
+        "PolicyGateEnum": ["policy"],
+        "PolicyRuleEnum": "pulp_conda.channel.policies.rules.RULES",
+        "UnknownLicensesEnum": ["allow", "deny"],
     },
 }
 

@@ -212,3 +212,5 @@ def choices_of(words: type[StrEnum]) -> list[tuple[str, str]]:
 ENTRY_OUTCOMES = choices_of(EntryOutcome)
 RUN_OUTCOMES = choices_of(RunOutcome)
 ENTRY_KINDS = choices_of(EntryKind)
+GATE_ACTIONS = choices_of(GateAction)
+GATE_VERDICTS = choices_of(GateVerdict)

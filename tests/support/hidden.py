@@ -69,15 +69,15 @@ TEXTS = {"add_content_units.[]", "remove_content_units.[]"}
 # Those that are base paths of channels.
 CHANNELS = {"channels.[]", "selection.base_channels.[]"}
 
-# Objects without properties in the schema, each with a function that puts the base path of a
-# channel where the object can name one. None: there is no such place.
+# Objects without properties in the schema, and lists of objects of several kinds, each with
+# functions that put the base path of a channel where it can be named. None: there is no such place.
 FREE_FORM = {
     "attestation": None,
     "claims": None,
-    "channel_relations": None,  # URLs for clients; the server does not read them
     "downloader_config.headers.[]": None,
     "headers.[]": None,
-    "instructions": None,
+    "instructions.packages": None,
+    "instructions.packages.conda": None,
     "overrides": None,
     "pulp_labels": None,
     "selection.machines.[]": None,
@@ -330,7 +330,7 @@ def places(schema, api):
             content = operation.get("requestBody", {}).get("content", {})
             body = content.get("application/json") or next(iter(content.values()), None)
             for name, property_ in _properties(schema, body["schema"]) if body else ():
-                if property_.get("type") in (None, "object") and "enum" not in property_:
+                if _is_free_form(property_):
                     free_form.add(name)
                     for form in range(len(FREE_FORM.get(name) or ())):
                         found.append(Place(method, path, "body", name, form))
@@ -342,14 +342,29 @@ def places(schema, api):
     return sorted(found, key=str)
 
 
+def _is_free_form(part):
+    types = part.get("type")
+    if types == "array":
+        return True  # of several kinds
+    is_object = "object" in types if isinstance(types, list) else types in (None, "object")
+    return is_object and "enum" not in part
+
+
+def _resolved(schema, part):
+    if "$ref" in part:
+        return schema["components"]["schemas"][part["$ref"].rpartition("/")[2]]
+    return part
+
+
 def _properties(schema, part, path=()):
     """Yield (path, schema) for each property that a request may have."""
     if "$ref" in part:
-        part = schema["components"]["schemas"][part["$ref"].rpartition("/")[2]]
-        yield from _properties(schema, part, path)
+        yield from _properties(schema, _resolved(schema, part), path)
     elif "allOf" in part:
         for each in part["allOf"]:
             yield from _properties(schema, each, path)
+    elif part.get("type") == "array" and "discriminator" in _resolved(schema, part["items"]):
+        yield ".".join(path), part
     elif part.get("type") == "array":
         yield from _properties(schema, part["items"], (*path, "[]"))
     elif "properties" in part:

@@ -1,12 +1,91 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import IdentityField, ModelSerializer
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import CondaAct
-from pulp_conda.app.vocabulary import ActVerb, choices_of
+from pulp_conda.app.vocabulary import ActVerb, EntryKind, EntryOutcome, choices_of
+
+
+class _DetailsSerializer(serializers.Serializer):
+    """Facts about an act. Each verb has some of them."""
+
+    version = serializers.IntegerField(
+        help_text=_("'changed_content', 'deleted_version': the number of the version."),
+        required=False,
+    )
+    packages = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("'changed_content': the first paths of packages that the user uploaded."),
+        required=False,
+    )
+    package_count = serializers.IntegerField(
+        help_text=_("'changed_content': how many packages the user uploaded."), required=False
+    )
+    converted_count = serializers.IntegerField(
+        help_text=_("'changed_content': how many of them were made of a '.tar.bz2'."),
+        required=False,
+    )
+    entry = serializers.IntegerField(
+        help_text=_("'moved': the number of the entry of the history."), required=False
+    )
+    kind = serializers.ChoiceField(
+        choices=choices_of(EntryKind),
+        help_text=_("'moved': what the entry is about."),
+        required=False,
+    )
+    outcome = serializers.ChoiceField(
+        choices=choices_of(EntryOutcome),
+        help_text=_("'moved': what happened to it."),
+        required=False,
+    )
+    state = serializers.CharField(
+        help_text=_("'moved': what the stage serves, or was to serve."), required=False
+    )
+    role = serializers.CharField(help_text=_("'granted', 'revoked': the role."), required=False)
+    user = serializers.CharField(
+        help_text=_("'granted', 'revoked': the user who has or had the role."), required=False
+    )
+    group = serializers.CharField(
+        help_text=_("'granted', 'revoked': the group that has or had the role."), required=False
+    )
+    all_domains = serializers.BooleanField(
+        help_text=_("'granted', 'revoked': whether the role is for all domains."), required=False
+    )
+    channel = serializers.CharField(
+        help_text=_("'minted': the name of the distribution."), required=False
+    )
+    claims = serializers.DictField(
+        child=serializers.CharField(),
+        help_text=_(
+            "'minted': what the CI service said of the workflow, by the name of the claim."
+        ),
+        required=False,
+    )
+    token = serializers.CharField(
+        help_text=_("The name of the token by which the user did it; for 'minted', the new one."),
+        required=False,
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # Not an attribute: serializers have one with this name.
+        names = serializers.ListField(
+            child=serializers.CharField(),
+            help_text=_("'updated': the names of the fields that changed."),
+            required=False,
+        )
+        return {"fields": names, **super().get_fields()}
+
+    class Meta:
+        ref_name = "CondaActDetails"
+
+
+@extend_schema_field(_DetailsSerializer)
+class _DetailsField(serializers.JSONField):
+    """Facts that are stored."""
 
 
 class CondaActSerializer(ModelSerializer):
@@ -28,7 +107,7 @@ class CondaActSerializer(ModelSerializer):
     resource_name = serializers.CharField(
         help_text=_("The name of the object at that time."), read_only=True
     )
-    details = serializers.JSONField(
+    details = _DetailsField(
         help_text=_(
             "Facts about the act, by verb: 'fields' are the names of the fields that were "
             "updated; 'version' is the number of a repository version, 'packages' are the "

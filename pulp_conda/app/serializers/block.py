@@ -5,8 +5,10 @@ from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema_field,
     extend_schema_serializer,
+    inline_serializer,
 )
 from rest_framework import serializers
+from rest_framework.fields import Field
 
 from pulpcore.plugin.serializers import IdentityField, ModelSerializer
 from pulpcore.plugin.util import get_domain_pk, reverse
@@ -114,52 +116,101 @@ class CondaBlockSerializer(ModelSerializer):
         model = CondaBlock
 
 
-class _TouchedSerializer(serializers.Serializer):
-    """Some of what a block touches."""
+def _text(help_text: str, **options: Any) -> serializers.CharField:
+    return serializers.CharField(help_text=help_text, **options)
 
+
+def _touched(name: str, shown: Field, help_text: str) -> serializers.Serializer:
+    """Return a field for some of what a block touches.
+
+    Args:
+        name: The name of the schema.
+        shown: What describes one of them.
+    """
+    many = serializers.ListField(
+        child=shown, help_text=_("The first 100 of those that the user may see.")
+    )
     count = serializers.IntegerField(help_text=_("How many there are."))
-    shown = serializers.ListField(
-        child=serializers.JSONField(),
-        help_text=_("The first 100 of those that the user may see."),
+    return inline_serializer(name, {"count": count, "shown": many}, help_text=help_text)
+
+
+class _TouchedChannelSerializer(serializers.Serializer):
+    name = _text(_("The name of the distribution."))
+    base_url = _text(_("The URL that clients use."))
+    now = serializers.BooleanField(
+        help_text=_("Whether the version that it serves has such files, listed or not.")
+    )
+    paths = serializers.ListField(
+        child=serializers.CharField(), help_text=_("The paths of the files: the first 20.")
     )
 
     class Meta:
-        ref_name = "CondaTouchedList"
+        ref_name = "CondaTouchedChannel"
+
+
+class _TouchedEnvironmentSerializer(serializers.Serializer):
+    repository = _text(_("The name of the repository."))
+    environment = _text(_("The name of the environment."))
+    platform = _text(_("The subdir for which it was solved."))
+
+    class Meta:
+        ref_name = "CondaTouchedEnvironment"
+
+
+class _TouchedLockFileSerializer(serializers.Serializer):
+    lifecycle = _text(_("The name of the lifecycle."))
+    stage = _text(_("The name of the stage."))
+    state = _text(_("The state, for example 'v42'."))
+    environment = _text(_("The name of the environment."))
+    platform = _text(_("The subdir for which it was solved."))
+
+    class Meta:
+        ref_name = "CondaTouchedLockFile"
 
 
 class CondaTouchedSerializer(serializers.Serializer):
     """What has or had the files of a block, as far as history is kept."""
 
-    channels = _TouchedSerializer(
-        help_text=_(
-            "Channels that give such files, or did lately: objects with 'name', 'base_url', 'now' "
-            "(whether the version that it serves has them, listed or not) and 'paths'."
-        )
+    channels = _touched(
+        "CondaTouchedChannels",
+        _TouchedChannelSerializer(),
+        _("Channels that give such files, or did lately."),
     )
-    stages = _TouchedSerializer(
-        help_text=_(
-            "States of stages that have such files: objects with 'lifecycle', 'stage', 'state', "
-            "'from' and 'until', which is null for what the stage serves."
-        )
+    # Inline, because no attribute of a class can have the name `from`.
+    stages = _touched(
+        "CondaTouchedStages",
+        inline_serializer(
+            "CondaTouchedStage",
+            {
+                "lifecycle": _text(_("The name of the lifecycle.")),
+                "stage": _text(_("The name of the stage.")),
+                "state": _text(_("The state, for example 'v42'.")),
+                "from": serializers.DateTimeField(help_text=_("Since when the stage served it.")),
+                "until": serializers.DateTimeField(
+                    help_text=_("Until when; null for what the stage serves."), allow_null=True
+                ),
+            },
+        ),
+        _("States of stages that have such files."),
     )
-    environments = _TouchedSerializer(
-        help_text=_(
-            "Environments whose stored solutions have such files: objects with 'repository', "
-            "'environment' and 'platform'."
-        )
+    environments = _touched(
+        "CondaTouchedEnvironments",
+        _TouchedEnvironmentSerializer(),
+        _("Environments whose stored solutions have such files."),
     )
-    lock_files = _TouchedSerializer(
-        help_text=_(
-            "Lock files that this server could write, and did perhaps, with such files in them: "
-            "objects with 'lifecycle', 'stage', 'state', 'environment' and 'platform'."
-        )
+    lock_files = _touched(
+        "CondaTouchedLockFiles",
+        _TouchedLockFileSerializer(),
+        _("Lock files that this server could write, and did perhaps, with such files in them."),
     )
-    purge = _TouchedSerializer(
-        help_text=_(
+    purge = _touched(
+        "CondaTouchedUrls",
+        _text(_("A URL.")),
+        _(
             "URLs to purge from proxies and CDNs, which may still give the files: this server "
             "cannot do that. One that ends with '/at/' or '@' stands for all URLs that begin with "
             "it."
-        )
+        ),
     )
 
     def to_representation(self, block: CondaBlock) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 from rest_framework import serializers
 
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.virtual_packages import VirtualPackagesField
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 
 _MOST_RELEASES = 1000
@@ -31,7 +32,7 @@ class DependencyBoundsSerializer(serializers.Serializer):
         min_value=0,
         max_value=_MOST_RELEASES,
     )
-    virtual_packages = serializers.JSONField(
+    virtual_packages = VirtualPackagesField(
         help_text=_(
             "With dependencies: what the machines have that no channel brings, as versions by name "
             "(CEP 30), for example {'__cuda': '12.9', '__glibc': '2.34'}. null says that they do "

@@ -1,7 +1,9 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from pulp_conda.app.serializers.counts import CondaFileCountsSerializer, CondaNameCountsSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.patch import CondaPatchDiffSerializer
 from pulp_conda.app.versions.comparison import NameQuery
@@ -78,6 +80,22 @@ class CondaLifecycleDiffQuerySerializer(_DiffQuerySerializer):
     target = serializers.CharField(help_text=_("The newer state, in the same way."), max_length=500)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "from": {"description": _("The old value. Missing if the record had no such key.")},
+                "to": {"description": _("The new value. Missing if the record has no such key.")},
+            },
+        },
+    }
+)
+class _ValuesField(serializers.JSONField):
+    """Values of a record, which may be of any type."""
+
+
 class CondaChangeSerializer(serializers.Serializer):
     """One file of the channel that differs between the two versions."""
 
@@ -97,7 +115,7 @@ class CondaChangeSerializer(serializers.Serializer):
         child=serializers.CharField(),
         help_text=_("For 'updated': the keys of the record that changed, for example ['depends']."),
     )
-    values = serializers.DictField(
+    values = _ValuesField(
         help_text=_(
             "For 'updated': the old and the new values of these keys, for example "
             "{'license': {'from': 'BSD', 'to': 'MIT'}}. Large values are left out."
@@ -129,8 +147,7 @@ class CondaNameChangeSerializer(serializers.Serializer):
             "Where it changed; for 'upgraded' and 'downgraded', where the new version is new."
         ),
     )
-    counts = serializers.DictField(
-        child=serializers.IntegerField(),
+    counts = CondaFileCountsSerializer(
         help_text=_("How many of its files were added, removed, replaced and updated."),
     )
 
@@ -151,12 +168,10 @@ class CondaPatchesDiffSerializer(serializers.Serializer):
 class CondaDiffSerializer(serializers.Serializer):
     """What differs between two states of a channel."""
 
-    counts = serializers.DictField(
-        child=serializers.IntegerField(),
+    counts = CondaFileCountsSerializer(
         help_text=_("How many files were added, removed, replaced and updated."),
     )
-    summaries = serializers.DictField(
-        child=serializers.IntegerField(),
+    summaries = CondaNameCountsSerializer(
         help_text=_("How many package names were upgraded, downgraded and so on."),
     )
     names = CondaNameChangeSerializer(

@@ -74,6 +74,8 @@ class _NoticesField(serializers.JSONField):
         OpenApiExample(
             "Tell the users of a channel something",
             value={
+                "name": "team",
+                "base_path": "team",
                 "notices": [
                     {
                         "message": (
@@ -82,7 +84,7 @@ class _NoticesField(serializers.JSONField):
                         "level": "warning",
                         "expires_at": "2027-02-01T00:00:00Z",
                     }
-                ]
+                ],
             },
             request_only=True,
         ),

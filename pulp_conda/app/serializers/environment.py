@@ -11,6 +11,7 @@ from pulp_conda.app.models import CondaEnvironment
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.serializers.virtual_packages import PlatformsVirtualPackagesField
 from pulp_conda.app.vocabulary import choices_of
 from pulp_conda.channel.environments.specs import LARGEST, EnvironmentFormat, read_environment
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
@@ -49,7 +50,7 @@ class CondaEnvironmentSummarySerializer(
         required=False,
         max_length=20,
     )
-    virtual_packages = serializers.JSONField(
+    virtual_packages = PlatformsVirtualPackagesField(
         help_text=_(
             "What the machines have, by platform: "
             "{'linux-64': {'__glibc': '2.28', '__cuda': '12.4'}} (CEP 30). The default is what the "
@@ -81,6 +82,7 @@ class CondaEnvironmentSummarySerializer(
             "pip",
         )
         model = CondaEnvironment
+        ref_name = "conda.CondaEnvironmentSummary"
 
 
 @extend_schema_serializer(
@@ -108,8 +110,10 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
         max_length=LARGEST,
         trim_whitespace=False,
     )
-    requirements = serializers.JSONField(
-        help_text=_("The specs by platform, read from the source."), read_only=True
+    requirements = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text=_("The specs by platform, read from the source."),
+        read_only=True,
     )
 
     def validate_platforms(self, platforms: list[str]) -> list[str]:
@@ -170,3 +174,4 @@ class CondaEnvironmentSerializer(CondaEnvironmentSummarySerializer):
 
     class Meta(CondaEnvironmentSummarySerializer.Meta):
         fields = CondaEnvironmentSummarySerializer.Meta.fields + ("source", "requirements")
+        ref_name = "conda.CondaEnvironment"

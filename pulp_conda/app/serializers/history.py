@@ -1,11 +1,13 @@
 from gettext import gettext as _
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import DetailRelatedField, ModelSerializer, ValidateFieldsMixin
 from pulpcore.plugin.util import reverse
 
 from pulp_conda.app.models import HistoryEntry
+from pulp_conda.app.serializers.report import AnswersField, ReportField
 from pulp_conda.app.vocabulary import EntryKind, EntryOutcome, choices_of
 
 LONGEST_REASON = 10_000
@@ -46,6 +48,19 @@ class HistoryEntrySerializer(ModelSerializer):
         view_name_pattern=r"publications(-.*/.*)?-detail",
     )
 
+    report = ReportField(
+        help_text=_("What differed, and what each gate said. Empty if the stage followed."),
+        read_only=True,
+    )
+    specs = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("For single packages: the match specs that were asked for."),
+        read_only=True,
+    )
+    answers = AnswersField(
+        help_text=_("What approvers said, the last answer of each, oldest first."), read_only=True
+    )
+
     def get_pulp_href(self, entry: HistoryEntry) -> str:
         return reverse(
             "history-detail", kwargs={"lifecycle_pk": entry.lifecycle_id, "pk": entry.pk}
@@ -72,6 +87,9 @@ class HistoryEntrySerializer(ModelSerializer):
         model = HistoryEntry
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Why", value={"reason": "Tried on two machines."}, request_only=True)]
+)
 class CondaAnswerSerializer(ValidateFieldsMixin, serializers.Serializer):
     """The answer of an approver to a request."""
 

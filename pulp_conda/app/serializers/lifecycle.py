@@ -26,6 +26,7 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer, public_stage
 from pulp_conda.app.serializers.errors import ChannelErrors, channel_errors_as_validation
+from pulp_conda.app.serializers.gate import GatesField
 from pulp_conda.app.serializers.references import VisibleReferencesMixin, visible_channels
 from pulp_conda.app.serializers.secrets import MaskedUrlField
 from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
@@ -71,7 +72,7 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
         view_name_pattern=r"contentguards(-.*/.*)?-detail",
     )
     base_url = serializers.SerializerMethodField(help_text=_("The URL that clients use."))
-    gates = serializers.JSONField(
+    gates = GatesField(
         help_text=_(
             "What must hold before the stage moves: a list of objects with 'name', 'kind' "
             "('environments', 'policy' or 'approval'), 'action' ('block' or 'warn') and the "

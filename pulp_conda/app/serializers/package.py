@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 import orjson
 from django.core.files import File
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pulpcore.plugin.exceptions import PulpException
@@ -26,9 +27,43 @@ from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.app.uploading.reading import read_upload
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import ChannelError, DownloadFailed
+from pulp_conda.channel.metadata import run_exports
 from pulp_conda.channel.package.archive import spend_freely
+from pulp_conda.channel.package.info import TRAITS
 
 _INFO_FIELDS = {"about", "run_exports", "licenses", "link", "traits"}
+
+
+_ANY_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
+
+
+# In place of a serializer: the JSON of a bundle is defined by Sigstore, and a form sends its text.
+@extend_schema_field({"type": ["object", "array", "string"], "items": {"type": "object"}})
+class _AttestationField(serializers.JSONField):
+    """Takes any JSON, so that `uploaded_bundles` says what is wrong."""
+
+
+class CondaRunExportsSerializer(serializers.Serializer):
+    """Dependencies that packages built with this one get, by kind (CEP 12)."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {
+            kind: serializers.ListField(child=serializers.CharField(), required=False)
+            for kind in run_exports.KINDS
+        }
+
+    class Meta:
+        ref_name = "CondaRunExports"
+
+
+class _TraitsSerializer(serializers.Serializer):
+    """What the package has, by the keys of 'channeldata.json' (CEP 38)."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {trait: serializers.BooleanField() for trait in TRAITS}
+
+    class Meta:
+        ref_name = "CondaTraits"
 
 
 class CondaPackageListSerializer(serializers.ListSerializer):
@@ -146,7 +181,7 @@ class CondaPackageSerializer(
         help_text=_("The SHA-256 of the package's attestations, in hex, or empty (CEP 50)."),
         read_only=True,
     )
-    attestation = serializers.JSONField(
+    attestation = _AttestationField(
         help_text=_(
             "A signed statement that this file is published in this channel (CEP 27): a Sigstore "
             "bundle, or a list of them. It needs 'repository', and is added to the attestations "
@@ -169,18 +204,22 @@ class CondaPackageSerializer(
     def get_record(self, package: CondaPackage) -> dict:
         return orjson.loads(package.record)
 
+    @extend_schema_field(_ANY_OBJECT)
     def get_about(self, package: CondaPackage) -> dict | None:
         return package.info and package.info.about
 
+    @extend_schema_field(CondaRunExportsSerializer(allow_null=True))
     def get_run_exports(self, package: CondaPackage) -> dict[str, list[str]] | None:
         return package.info and orjson.loads(package.info.run_exports or b"null")
 
     def get_licenses(self, package: CondaPackage) -> list[str] | None:
         return package.info.licenses if package.info and package.info.read_at else None
 
+    @extend_schema_field(_ANY_OBJECT)
     def get_link(self, package: CondaPackage) -> dict | None:
         return package.info and package.info.link
 
+    @extend_schema_field(_TraitsSerializer(allow_null=True))
     def get_traits(self, package: CondaPackage) -> dict[str, bool] | None:
         return package.info.traits if package.info and package.info.read_at else None
 

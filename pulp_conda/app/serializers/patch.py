@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import DetailRelatedField, NoArtifactContentSerializer
@@ -13,17 +13,80 @@ from pulpcore.plugin.util import get_domain
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackage, CondaPatch
+from pulp_conda.app.serializers.closed import Closed
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.serializers.package import CondaRunExportsSerializer
 from pulp_conda.app.serializers.references import VisibleReferencesMixin
 from pulp_conda.app.serializers.strict import StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.errors import BadPatch, ChannelError
-from pulp_conda.channel.metadata.patch_instructions import check_instructions, read_patches_package
+from pulp_conda.channel.metadata.patch_instructions import (
+    LISTS,
+    check_instructions,
+    read_patches_package,
+)
+from pulp_conda.channel.metadata.patches import SECTIONS, VERSION
 
 _SHOWN_FILENAMES = 100
 
 
+def _specs() -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), required=False)
+
+
+def _texts() -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
+
+
+def _text() -> serializers.CharField:
+    return serializers.CharField(required=False, allow_null=True, allow_blank=True)
+
+
+class _PatchedRecordSerializer(Closed):
+    """New values of the keys of a record that a patch may change."""
+
+    constrains = _specs()
+    depends = _specs()
+    extra_depends = serializers.DictField(child=_specs(), required=False, allow_null=True)
+    features = _text()
+    flags = _texts()
+    license = _text()
+    license_family = _text()
+    purls = _texts()
+    run_exports = CondaRunExportsSerializer(required=False)
+    track_features = _text()
+
+    class Meta:
+        ref_name = "CondaPatchedRecord"
+
+
+class _InstructionsSerializer(Closed):
+    """What to change, by section."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # Names with dots are no names of attributes.
+        return {
+            VERSION: serializers.IntegerField(
+                min_value=1, max_value=2, required=False, allow_null=True
+            ),
+            **{
+                section: serializers.DictField(child=_PatchedRecordSerializer(), required=False)
+                for section in SECTIONS
+            },
+            **{
+                key: serializers.ListField(child=serializers.CharField(), required=False)
+                for key in LISTS
+            },
+        }
+
+    class Meta:
+        ref_name = "CondaPatchInstructions"
+
+
+@extend_schema_field(_InstructionsSerializer)
 class _Instructions(serializers.JSONField):
+    """Takes any JSON, so that `check_instructions` says what is wrong."""
+
     def to_representation(self, value: str) -> dict[str, Any]:
         return orjson.loads(value)
 
@@ -69,6 +132,7 @@ class CondaPatchSummarySerializer(
             field for field in NoArtifactContentSerializer.Meta.fields if field != "overwrite"
         ) + ("subdir", "author", "credit", "reason", "expires_at")
         model = CondaPatch
+        ref_name = "conda.CondaPatchSummary"
 
 
 @extend_schema_serializer(
@@ -180,6 +244,7 @@ class CondaPatchSerializer(CondaPatchSummarySerializer):
 
     class Meta(CondaPatchSummarySerializer.Meta):
         fields = CondaPatchSummarySerializer.Meta.fields + ("instructions", "package")
+        ref_name = "conda.CondaPatch"
 
 
 class CondaPatchDiffSerializer(CondaPatchSummarySerializer):
@@ -208,6 +273,7 @@ class CondaPatchDiffSerializer(CondaPatchSummarySerializer):
             "filename_count",
         )
         model = CondaPatch
+        ref_name = "conda.CondaPatchDiff"
 
 
 def _instructions_in(package: CondaPackage, subdir: str) -> dict[str, Any]:

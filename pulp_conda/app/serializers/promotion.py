@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from gettext import gettext as _
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.serializers import ValidateFieldsMixin
@@ -73,6 +74,25 @@ class _PromotionSerializer(ValidateFieldsMixin, serializers.Serializer):
         return {**data, "stage": stage, "source": source}
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Promote what the stage before serves",
+            value={"stage": "testing", "reason": "The week's updates."},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "Pass a gate whatever it says",
+            value={
+                "stage": "stable",
+                "state": "v42",
+                "reason": "The fix of CVE-2024-3094 cannot wait.",
+                "overrides": {"environments": "'docs' is known to fail, fixed tomorrow."},
+            },
+            request_only=True,
+        ),
+    ]
+)
 class CondaPromoteSerializer(_PromotionSerializer):
     """Which stage to promote to, and how."""
 
@@ -93,6 +113,21 @@ class CondaPromoteSerializer(_PromotionSerializer):
     )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Bring a fix to the stable stage",
+            value={
+                "stage": "stable",
+                "source": "testing",
+                "specs": ["openssl 3.5.5"],
+                "reason": "CVE-2026-0001",
+                "dry_run": True,
+            },
+            request_only=True,
+        )
+    ]
+)
 class CondaPromotePackagesSerializer(_PromotionSerializer, DependencyBoundsSerializer):
     """Which packages to promote to a stage that otherwise stays as it is."""
 
@@ -121,6 +156,15 @@ class CondaPromotePackagesSerializer(_PromotionSerializer, DependencyBoundsSeria
         return specs
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Go back to the state before",
+            value={"stage": "stable", "reason": "numpy 2.4.0 breaks the reports."},
+            request_only=True,
+        )
+    ]
+)
 class CondaRollbackSerializer(ValidateFieldsMixin, serializers.Serializer):
     """Which stage to roll back, and to which state."""
 

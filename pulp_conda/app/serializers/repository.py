@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from gettext import gettext as _
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from pulpcore.plugin.models import Content
@@ -24,6 +24,26 @@ from pulp_conda.app.serializers.strict import SavedAsWhole, StrictFields
 from pulp_conda.channel import layout
 from pulp_conda.channel.metadata.relations import check_relations
 from pulp_conda.channel.ownership import check_owner_rule
+
+
+# Only for the OpenAPI schema: `check_relations` checks them.
+class _RelationsSerializer(serializers.Serializer):
+    base = serializers.CharField(
+        help_text=_("A channel with a higher priority, for example '../conda-forge'."),
+        required=False,
+        allow_null=True,
+    )
+    overrides = serializers.CharField(
+        help_text=_("A channel with a lower priority."), required=False, allow_null=True
+    )
+
+    class Meta:
+        ref_name = "CondaChannelRelations"
+
+
+@extend_schema_field(_RelationsSerializer)
+class _RelationsField(serializers.JSONField):
+    """Takes any JSON, so that `check_relations` says what is wrong."""
 
 
 class CondaMergedChannelSerializer(
@@ -133,7 +153,7 @@ class CondaRepositorySerializer(
         default=False,
         required=False,
     )
-    channel_relations = serializers.JSONField(
+    channel_relations = _RelationsField(
         help_text=_(
             "Channels that clients shall load with this one: 'base' with a higher priority, "
             "'overrides' with a lower one, as paths from the channel's URL, for example "

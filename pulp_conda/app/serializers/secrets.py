@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pulp_conda.channel.secrets import mask, mask_headers, restore
@@ -31,10 +32,15 @@ class MaskedUrlField(_MaskedField, serializers.CharField):
         return mask(url)
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class _HeaderField(serializers.DictField):
+    """Values of headers by their name."""
+
+
 class MaskedHeadersField(_MaskedField, serializers.ListField):
     """Headers of requests, each an object with a name and a value."""
 
-    child = serializers.DictField()
+    child = _HeaderField()
 
     def to_representation(self, headers: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [mask_headers(header) for header in headers]

@@ -10,6 +10,7 @@ from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.serializers.references import visible_channels
 from pulp_conda.app.serializers.strict import StrictFields
+from pulp_conda.app.serializers.virtual_packages import VirtualPackagesField
 from pulp_conda.app.solving.bases import check_bases
 from pulp_conda.channel.environments.virtual_packages import check_virtual_packages
 from pulp_conda.channel.errors import BadLockFile
@@ -139,7 +140,7 @@ class CondaSelectionSerializer(StrictFields, serializers.Serializer):
         max_length=_MOST_ALTERNATIVES,
     )
     machines = serializers.ListField(
-        child=serializers.JSONField(),
+        child=VirtualPackagesField(),
         help_text=_(
             "What the machines have that no channel brings, as versions by name (CEP 30), for "
             "example [{'__glibc': '2.17'}, {'__cuda': '12.9'}]: the mirror is complete for each. "

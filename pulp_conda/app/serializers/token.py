@@ -247,6 +247,13 @@ class CondaTokenSecretSerializer(CondaTokenSerializer):
         ref_name = "CondaTokenSecret"
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A new secret for a year", value={"expires": "2027-12-01T00:00:00Z"}, request_only=True
+        )
+    ]
+)
 class CondaRotateTokenSerializer(serializers.Serializer):
     """How to rotate a token."""
 

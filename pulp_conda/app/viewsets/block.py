@@ -24,6 +24,7 @@ from pulp_conda.app.serializers import (
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.tasks.blocks import dispatch_for_block, dispatch_for_files
+from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _MODEL = "condablock"
 
@@ -39,6 +40,7 @@ class CondaBlockFilter(BaseFilterSet):
 
 
 class CondaBlockViewSet(
+    CheckedRequests,
     NamedModelViewSet,
     mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from pulp_conda.app.disk import full_disk
+from pulp_conda.app.viewsets.summaries import summarize
 from pulp_conda.channel.errors import BadRequestValue, ChannelError
 from pulp_conda.channel.storable import Unstorable, find_unstorable
 
@@ -38,6 +39,10 @@ class CheckedRequests(GenericViewSet):
     """
 
     own_errors: ClassVar[Mapping[str, Callable[..., ChannelError]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        summarize(cls)
 
     def check_permissions(self, request: Request) -> None:
         # Policies read the body, too. Nobody reads that of a stranger.

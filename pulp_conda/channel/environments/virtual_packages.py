@@ -15,7 +15,7 @@ from pulp_conda.channel.errors import BadEnvironment, listed, shown
 
 _NAME = re.compile(r"__[a-z0-9][a-z0-9._-]{0,61}", re.ASCII)
 _MICROARCHITECTURE = re.compile(r"[A-Za-z0-9_.+]{1,64}", re.ASCII)
-_MOST = 50
+MOST = 50
 
 # What pixi assumes of a machine that it does not see.
 _LINUX = {"__linux": "4.18", "__glibc": "2.28"}
@@ -78,8 +78,8 @@ def check_virtual_packages(mapping: object) -> dict[str, str | None]:
     """
     if not isinstance(mapping, dict):
         raise BadEnvironment(reason="the virtual packages are not a mapping of names to versions")
-    if len(mapping) > _MOST:
-        raise BadEnvironment(reason=f"there are more than {_MOST} virtual packages")
+    if len(mapping) > MOST:
+        raise BadEnvironment(reason=f"there are more than {MOST} virtual packages")
     checked = {}
     problems = []
     for name, value in mapping.items():

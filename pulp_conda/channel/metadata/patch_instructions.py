@@ -31,8 +31,8 @@ MAX_SIZE = 2**20
 
 _SHOWN_PROBLEMS = 10
 
-_LISTS = ("remove", "revoke")
-_KNOWN = frozenset({VERSION, *SECTIONS, *_LISTS})
+LISTS = ("remove", "revoke")
+_KNOWN = frozenset({VERSION, *SECTIONS, *LISTS})
 
 _FACTS = frozenset(
     {
@@ -155,7 +155,7 @@ def _without_bad_names(document: object) -> object:
     for key, value in document.items():
         if key in SECTIONS and isinstance(value, dict):
             result[key] = {name: value[name] for name in value if layout.is_filename(name)}
-        elif key in _LISTS and isinstance(value, list):
+        elif key in LISTS and isinstance(value, list):
             result[key] = [
                 name for name in value if layout.is_filename(name) or not isinstance(name, str)
             ]
@@ -175,7 +175,7 @@ def _problems(document: object) -> Iterator[str]:
     version = document.get(VERSION)
     if version not in (None, 1, 2) or isinstance(version, bool):
         yield f"its '{VERSION}' is not 1 or 2"
-    for key in _LISTS:
+    for key in LISTS:
         yield from _list_problems(key, document.get(key, []))
     specs: set[str] = set()
     for section, extension in SECTIONS.items():

@@ -17,11 +17,11 @@ RULES = ("minimum_age", "licenses", "blocked", "required", "dependencies")
 # hide the one package that is blocked.
 MOST_FINDINGS = 100
 
-_MOST_ENTRIES = 1000
-_LONGEST_TEXT = 1000
-_LONGEST_PATTERN = 200
-_MOST_DAYS = 3650
-_MOST_CHANNELS = 20
+MOST_ENTRIES = 1000
+LONGEST_TEXT = 1000
+LONGEST_PATTERN = 200
+MOST_DAYS = 3650
+MOST_CHANNELS = 20
 
 # In milliseconds.
 _DAY = 86_400_000
@@ -278,7 +278,7 @@ class _Problems(list[str]):
         return {key: value[key] for key in keys if key in value}
 
     def check_list(
-        self, value: object, where: str, expected: str, most: int = _MOST_ENTRIES
+        self, value: object, where: str, expected: str, most: int = MOST_ENTRIES
     ) -> Iterator[_Entry]:
         """Yield the entries of a list that is neither empty nor too long."""
         if not isinstance(value, list):
@@ -290,13 +290,13 @@ class _Problems(list[str]):
         for index, entry in enumerate(value):
             yield _Entry(f"{where}[{index}]", entry)
 
-    def check_text(self, value: object, where: str, longest: int = _LONGEST_TEXT) -> str | None:
+    def check_text(self, value: object, where: str, longest: int = LONGEST_TEXT) -> str | None:
         if isinstance(value, str) and value.strip() and len(value) <= longest:
             return value
         self.expect(f"a text of 1 to {longest} characters", value, where)
         return None
 
-    def check_texts(self, entries: Iterable[_Entry], longest: int = _LONGEST_TEXT) -> list[str]:
+    def check_texts(self, entries: Iterable[_Entry], longest: int = LONGEST_TEXT) -> list[str]:
         texts = [self.check_text(entry, where, longest) for where, entry in entries]
         return [text for text in texts if text is not None]
 
@@ -325,9 +325,9 @@ def _read_minimum_age(value: object, problems: _Problems) -> MinimumAge:
     options = problems.check_object(value, where, ("days", "exceptions", "waivers"))
     days: Any = options.get("days")
     # For Python, True is an int. A NaN fails the comparison.
-    if type(days) not in (int, float) or not 0 < days <= _MOST_DAYS:
-        problems.expect(f"a number of days, above 0 and up to {_MOST_DAYS}", days, f"{where}.days")
-        days = _MOST_DAYS
+    if type(days) not in (int, float) or not 0 < days <= MOST_DAYS:
+        problems.expect(f"a number of days, above 0 and up to {MOST_DAYS}", days, f"{where}.days")
+        days = MOST_DAYS
     exceptions = _read_exceptions(options, where, problems)
     waivers: list[Waiver | None] = []
     if "waivers" in options:
@@ -358,7 +358,7 @@ def _read_licenses(value: object, problems: _Problems) -> Licenses:
     for key in patterns:
         if key in options:
             entries = problems.check_list(options[key], f"{where}.{key}", "license patterns")
-            patterns[key] = problems.check_texts(entries, _LONGEST_PATTERN)
+            patterns[key] = problems.check_texts(entries, LONGEST_PATTERN)
     unknown = options.get("unknown", "deny")
     if unknown not in ("allow", "deny"):
         problems.expect("'allow' or 'deny'", unknown, f"{where}.unknown")
@@ -398,7 +398,7 @@ def _read_dependencies(value: object, problems: _Problems) -> Dependencies:
             options["base_channels"],
             f"{where}.base_channels",
             "names of channels",
-            _MOST_CHANNELS,
+            MOST_CHANNELS,
         )
         channels = problems.check_texts(entries)
     only_new = options.get("only_new", False)

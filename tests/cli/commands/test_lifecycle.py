@@ -329,7 +329,7 @@ def test_a_message_to_a_webhook_is_looked_at_and_sent_again(cli, conda, team):
         pytest.param(
             "create x --repository {team} --stages {folder}/words.yml",
             1,
-            "--stages is expected to be a list",
+            "--stages: Expected a list of items",
             id="wrong type",
         ),
         pytest.param("url {team} --stage x", 1, "Its stages are 'unstable'", id="url of no stage"),

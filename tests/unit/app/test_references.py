@@ -1,4 +1,6 @@
-"""No reference is forgotten: serializers and filters look references up in one place."""
+"""No reference is forgotten: serializers and filters look references up in one place. And no
+viewset is forgotten that checks requests.
+"""
 
 import pytest
 from rest_framework.relations import ManyRelatedField, RelatedField
@@ -12,6 +14,7 @@ from pulp_conda.app.viewsets.references import (
     VisibleParentMixin,
     VisibleReferencesFilterMixin,
 )
+from pulp_conda.app.viewsets.requests import CheckedRequests
 
 SERIALIZERS = [getattr(serializers, name) for name in serializers.__all__]
 VIEWSETS = [getattr(viewsets, name) for name in viewsets.__all__]
@@ -47,3 +50,8 @@ def test_a_viewset_checks_what_its_url_names(viewset):
     assert not has_reference or issubclass(viewset.filterset_class, VisibleReferencesFilterMixin)
     assert not viewset.parent_lookup_kwargs or issubclass(viewset, VisibleParentMixin)
     assert not issubclass(viewset, ContentViewSet) or issubclass(viewset, VisibleContentMixin)
+
+
+@pytest.mark.parametrize("viewset", VIEWSETS)
+def test_a_viewset_refuses_values_that_cannot_be_stored(viewset):
+    assert issubclass(viewset, CheckedRequests)

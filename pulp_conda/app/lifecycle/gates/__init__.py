@@ -32,6 +32,7 @@ KINDS = {
 
 # More gates in a stage are a mistake, and each may take minutes.
 _MOST = 50
+LONGEST_NAME = 100
 
 __all__ = [
     "KINDS",
@@ -95,8 +96,8 @@ def _check_gate(gate: Any, names: list[str]) -> Gate:
         gate.get("kind"),
         gate.get("action", GateAction.BLOCK.value),
     )
-    if not isinstance(name, str) or not 0 < len(name) <= 100:
-        raise ValueError("its 'name' has to be a text of 1 to 100 characters")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"its 'name' has to be a text of 1 to {LONGEST_NAME} characters")
     if name in names:
         raise ValueError("another gate has this name")
     if not isinstance(kind, str) or kind not in KINDS:

@@ -6,7 +6,7 @@ from gettext import gettext as _
 from pulp_conda.app.lifecycle.gates.case import Case, Gate, Verdict
 from pulp_conda.app.vocabulary import GateVerdict
 
-_MOST = 10
+MOST = 10
 
 
 def check(gate: Gate) -> Gate:
@@ -22,8 +22,8 @@ def check(gate: Gate) -> Gate:
     if unknown:
         raise ValueError(f"'{min(unknown)}' is no option of it")
     approvals = gate.setdefault("approvals", 1)
-    if type(approvals) is not int or not 1 <= approvals <= _MOST:
-        raise ValueError(f"'approvals' has to be a number from 1 to {_MOST}")
+    if type(approvals) is not int or not 1 <= approvals <= MOST:
+        raise ValueError(f"'approvals' has to be a number from 1 to {MOST}")
     return gate
 
 

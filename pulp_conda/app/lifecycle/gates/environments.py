@@ -21,12 +21,15 @@ from pulp_conda.channel.layout import check_channel_name, check_subdir
 # The channel itself, in a list of channels.
 OWN = "."
 
-_MOST = 100
+# The most entries of a list of options, and the most characters of each.
+MOST_TEXTS = 100
+LONGEST_TEXT = 255
+
 _LONGEST_EXPLANATION = 4000
 _SHOWN_NAMES = 5
 
 # Instead of a verdict of the solver: there is no such environment.
-_MISSING = "missing"
+MISSING = "missing"
 
 
 def check(gate: Gate) -> Gate:
@@ -70,7 +73,7 @@ def judge(gate: Gate, case: Case) -> Verdict:
     missing = [
         {
             "environment": name,
-            "verdict": _MISSING,
+            "verdict": MISSING,
             "explanation": _("The candidate has none of this name."),
         }
         for name in gate["environments"]
@@ -164,8 +167,10 @@ def _summary(solutions: Solutions, missing: list[dict[str, str]]) -> str:
 
 
 def _check_texts(value: Any, option: str) -> None:
-    if not isinstance(value, list) or len(value) > _MOST:
-        raise ValueError(f"'{option}' has to be a list of at most {_MOST}")
+    if not isinstance(value, list) or len(value) > MOST_TEXTS:
+        raise ValueError(f"'{option}' has to be a list of at most {MOST_TEXTS}")
     for text in value:
-        if not isinstance(text, str) or not 0 < len(text) <= 255:
-            raise ValueError(f"'{option}' has to be a list of texts of 1 to 255 characters")
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST_TEXT:
+            raise ValueError(
+                f"'{option}' has to be a list of texts of 1 to {LONGEST_TEXT} characters"
+            )

@@ -44,6 +44,24 @@ def _take_dates_as_texts(api_spec: t.Any) -> t.Any:
     return api_spec
 
 
+class _CheckedByServer(PulpEntityContext):
+    """Bodies with objects of several forms, such as gates, are checked by the server alone.
+
+    It says what is wrong and what to do next, with a code. What pulp-glue finds by the description
+    of the API is only that no form fits.
+    """
+
+    def call(
+        self,
+        operation: str,
+        non_blocking: bool = False,
+        parameters: dict[str, t.Any] | None = None,
+        body: EntityDefinition | None = None,
+        validate_body: bool = False,
+    ) -> t.Any:
+        return super().call(operation, non_blocking, parameters, body, validate_body)
+
+
 class _MadeByTask(PulpEntityContext):
     """What a task of the plugin makes. The result of the task says only where it is."""
 
@@ -81,7 +99,9 @@ class PulpCondaPackageContext(_CondaContentContext, model="condapackage", folder
     CAPABILITIES = {"upload": []}
 
 
-class PulpCondaPatchContext(_CondaContentContext, model="condapatch", folder="patches"):
+class PulpCondaPatchContext(
+    _CheckedByServer, _CondaContentContext, model="condapatch", folder="patches"
+):
     RESOURCE_TYPE = "patch"
     ENTITY = _("repodata patch")
     ENTITIES = _("repodata patches")
@@ -90,7 +110,7 @@ class PulpCondaPatchContext(_CondaContentContext, model="condapatch", folder="pa
 
 
 class PulpCondaEnvironmentContext(
-    Named, _CondaContentContext, model="condaenvironment", folder="environments"
+    Named, _CheckedByServer, _CondaContentContext, model="condaenvironment", folder="environments"
 ):
     RESOURCE_TYPE = "environment"
     ENTITY = _("conda environment")
@@ -99,7 +119,7 @@ class PulpCondaEnvironmentContext(
     ID_PREFIX = "content_conda_environments"
 
 
-class PulpCondaRemoteContext(Named, PulpRemoteContext):
+class PulpCondaRemoteContext(Named, _CheckedByServer, PulpRemoteContext):
     PLUGIN = "conda"
     RESOURCE_TYPE = "conda"
     ENTITY = _("conda remote")
@@ -130,7 +150,7 @@ class PulpCondaRepositoryVersionContext(PulpRepositoryVersionContext):
         return _call_for_text(self, "diff", query)
 
 
-class PulpCondaRepositoryContext(Named, PulpRepositoryContext):
+class PulpCondaRepositoryContext(Named, _CheckedByServer, PulpRepositoryContext):
     PLUGIN = "conda"
     RESOURCE_TYPE = "conda"
     ENTITY = _("conda repository")
@@ -316,7 +336,7 @@ class PulpCondaDistributionContext(Named, PulpDistributionContext):
         return version.rpartition("versions/")[0] if version else repository
 
 
-class PulpCondaLifecycleContext(Named, PulpEntityContext):
+class PulpCondaLifecycleContext(Named, _CheckedByServer, PulpEntityContext):
     """The stages of a channel.
 
     The methods that move a stage return the report of the server, which has an `outcome`. Their

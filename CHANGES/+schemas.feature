@@ -1,0 +1,1 @@
+Described gates, reports, verdicts, answers, details of acts, webhook messages, patch instructions and virtual packages in the OpenAPI schema, so that clients made from it know them. Each operation has a summary of its own, and each request with JSON has examples.
