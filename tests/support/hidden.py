@@ -343,11 +343,14 @@ def places(schema, api):
 
 
 def _is_free_form(part):
-    types = part.get("type")
-    if types == "array":
-        return True  # of several kinds
-    is_object = "object" in types if isinstance(types, list) else types in (None, "object")
-    return is_object and "enum" not in part
+    types = _types(part)
+    # A list is one of objects of several kinds.
+    return bool({"array", "object"} & types or not types) and "enum" not in part
+
+
+def _types(part):
+    types = part.get("type", [])
+    return {types} if isinstance(types, str) else set(types)
 
 
 def _resolved(schema, part):
@@ -363,9 +366,9 @@ def _properties(schema, part, path=()):
     elif "allOf" in part:
         for each in part["allOf"]:
             yield from _properties(schema, each, path)
-    elif part.get("type") == "array" and "discriminator" in _resolved(schema, part["items"]):
+    elif "array" in _types(part) and "discriminator" in _resolved(schema, part["items"]):
         yield ".".join(path), part
-    elif part.get("type") == "array":
+    elif "array" in _types(part) and "object" not in _types(part):
         yield from _properties(schema, part["items"], (*path, "[]"))
     elif "properties" in part:
         for name, each in part["properties"].items():

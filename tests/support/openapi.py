@@ -88,3 +88,12 @@ def _is_free(part: dict[str, Any]) -> bool:
     if "object" not in ([types] if isinstance(types, str) else types):
         return False
     return "properties" not in part or bool(part.get("additionalProperties"))
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema in which no object has a key that the schema does not name."""
+    schemas = {
+        name: {"additionalProperties": False, **part} if "properties" in part else part
+        for name, part in schema["components"]["schemas"].items()
+    }
+    return {**schema, "components": {**schema["components"], "schemas": schemas}}

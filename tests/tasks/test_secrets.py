@@ -109,6 +109,14 @@ def test_a_remote_shows_no_secrets_and_takes_back_what_it_shows(pulp, remote, un
     assert _stored(unique)["headers"] == [{"X-Api-Key": "tk-4"}]
 
 
+def test_a_remote_without_headers_takes_back_what_it_shows(pulp, unique):
+    remote = pulp.post("remotes/conda/conda/", name=unique, url="https://conda.example.org/x")
+    assert remote["headers"] is None
+    pulp.patch(remote["pulp_href"], headers=[{"X-Team": "a"}])
+    pulp.patch(remote["pulp_href"], headers=remote["headers"])
+    assert pulp.get(remote["pulp_href"])["headers"] is None
+
+
 def test_the_rows_that_pulpcore_shows_by_itself_are_masked(pulp, remote, unique):
     (shown,) = pulp.get("remotes/", name=unique)["results"]
     assert {field: shown[field] for field in SHOWN} == SHOWN

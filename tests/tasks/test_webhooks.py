@@ -94,6 +94,24 @@ def test_a_rollback_is_told_and_a_dry_run_is_not(team, receiver, make_packages, 
     ]
 
 
+def test_single_packages_of_which_some_are_blocked_are_told(
+    team, receiver, make_packages, upload_once, pulp, unique
+):
+    name = f"half-{unique}"
+    builds = [upload_once(name, build=build) for build in ("good_0", "bad_0")]
+    team.promote("testing")
+    pulp.modify(team.repository, add=builds)
+    sha256 = pulp.get(builds[1])["sha256"]
+    block = pulp.post("conda/blocks/", sha256=sha256, public_reason="It is broken.")
+    report = team.promote_packages("testing", name, with_dependencies=False)
+    assert [len(report[key]) for key in ("packages", "blocked")] == [1, 1]
+    pulp.delete(block["pulp_href"])
+    _wait_for(team, "delivered", 2)
+    by_kind = {payload["kind"]: payload["blocked"] for payload in receiver.payloads}
+    # `blocked` is about what a stage lost or got back.
+    assert by_kind["packages"] is None
+
+
 def test_messages_are_signed_with_the_secret_of_the_lifecycle(team, receiver):
     team.promote("testing")
     (delivery,) = _wait_for(team, "delivered")

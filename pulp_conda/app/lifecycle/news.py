@@ -54,7 +54,8 @@ def tell(entry: HistoryEntry) -> None:
 
 def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
     """Return the message to the webhook. It is smaller than 200 kB, however much people wrote."""
-    changes, blocked = entry.report.get("changes"), entry.report.get("blocked")
+    changes = entry.report.get("changes")
+    is_about_block = entry.kind in (EntryKind.BLOCKED, EntryKind.UNBLOCKED)
     return {
         "event": event,
         "lifecycle": {"name": entry.lifecycle.name, "pulp_href": get_url(entry.lifecycle)},
@@ -68,11 +69,14 @@ def _payload(entry: HistoryEntry, event: WebhookEvent) -> dict[str, Any]:
         "requested_by": entry.requested_by,
         "reason": _cut(entry.reason, _LONGEST_REASON),
         "changes": changes and {key: changes[key] for key in ("counts", "summaries")},
-        "blocked": blocked
-        and {
+        "blocked": {
             "count": entry.report["count"],
-            "files": [_cut(file, _LONGEST_SUMMARY) for file in blocked[:_MOST_FILES]],
-        },
+            "files": [
+                _cut(file, _LONGEST_SUMMARY) for file in entry.report["blocked"][:_MOST_FILES]
+            ],
+        }
+        if is_about_block
+        else None,
         "gates": [
             {
                 "name": gate["name"],

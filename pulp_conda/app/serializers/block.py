@@ -45,7 +45,8 @@ class CondaBlockSerializer(ModelSerializer):
 
     pulp_href = IdentityField(view_name="conda/blocks-detail")
     sha256 = serializers.RegexField(
-        r"^[0-9a-f]{64}$",
+        # A block by a spec has an empty text here, which a request cannot have.
+        r"^([0-9a-f]{64})?$",
         help_text=_(
             "The SHA-256 of the file to block, in hex. It need not be on this server. Give this or "
             "'spec'."

@@ -114,7 +114,7 @@ class WebhookDeliverySerializer(ModelSerializer):
         )
     )
     next_attempt_at = serializers.DateTimeField(
-        help_text=_("When it is tried again; null if it is not.")
+        help_text=_("When it is tried again; null if it is not."), allow_null=True
     )
 
     def get_pulp_href(self, delivery: WebhookDelivery) -> str:

@@ -45,6 +45,7 @@ class HistoryEntrySerializer(ModelSerializer):
     publication = DetailRelatedField(
         help_text=_("The publication of the state; null once it is deleted."),
         read_only=True,
+        allow_null=True,
         view_name_pattern=r"publications(-.*/.*)?-detail",
     )
 

@@ -89,8 +89,9 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
     )
     publication = DetailRelatedField(
         source="distribution.publication",
-        help_text=_("The publication that it serves."),
+        help_text=_("The publication that it serves. Null if it serves nothing yet."),
         read_only=True,
+        allow_null=True,
         view_name_pattern=r"publications(-.*/.*)?-detail",
     )
     since = serializers.SerializerMethodField(help_text=_("Since when it serves that."))

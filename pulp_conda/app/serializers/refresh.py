@@ -129,6 +129,7 @@ class CondaRefreshSerializer(StrictFields, VisibleReferencesMixin, ModelSerializ
     checked_at = serializers.DateTimeField(
         help_text=_("When the last good sync began: so old is what the repository has. Or null."),
         read_only=True,
+        allow_null=True,
     )
     failures = serializers.IntegerField(
         help_text=_("How many runs have failed since the last one that did not."), read_only=True
@@ -240,7 +241,9 @@ class CondaRefreshRunSerializer(ModelSerializer):
         read_only=True,
     )
     version = serializers.IntegerField(
-        help_text=_("The number of the version that it made, or null."), read_only=True
+        help_text=_("The number of the version that it made, or null."),
+        read_only=True,
+        allow_null=True,
     )
     error = _ProblemField(
         help_text=_("Why it failed or stopped. Null if it did not."), read_only=True
@@ -250,7 +253,9 @@ class CondaRefreshRunSerializer(ModelSerializer):
         help_text=_("The task that promotes the first stage afterwards, or null.")
     )
     finished_at = serializers.DateTimeField(
-        help_text=_("When it was over; null as long as it runs."), read_only=True
+        help_text=_("When it was over; null as long as it runs."),
+        read_only=True,
+        allow_null=True,
     )
 
     def get_task(self, run: CondaRefreshRun) -> str | None:

@@ -50,9 +50,10 @@ class CondaRemoteSerializer(StrictFields, SavedAsWhole, RemoteSerializer):
         help_text=_(
             "Headers of the requests to the upstream's own server, for example "
             "[{'X-Api-Key': 'secret'}]. '***' stands for values that may be secrets, and can be "
-            "given back as it is shown."
+            "given back as it is shown. The default, null, sends none."
         ),
         required=False,
+        allow_null=True,
     )
     policy = serializers.ChoiceField(
         help_text=_(

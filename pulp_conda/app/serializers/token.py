@@ -126,10 +126,12 @@ class CondaTokenSerializer(ModelSerializer):
         required=False,
     )
     revoked = serializers.DateTimeField(
-        help_text=_("Since when it is revoked, or null."), read_only=True
+        help_text=_("Since when it is revoked, or null."), read_only=True, allow_null=True
     )
     last_used = serializers.DateTimeField(
-        help_text=_("When it was last accepted, to a minute, or null."), read_only=True
+        help_text=_("When it was last accepted, to a minute, or null."),
+        read_only=True,
+        allow_null=True,
     )
 
     def to_representation(self, token: CondaToken) -> dict[str, Any]:

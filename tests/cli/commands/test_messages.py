@@ -135,11 +135,11 @@ def test_what_a_user_may_not_do(elsewhere, pulp, mirror):
     refused(outcome, f"User '{viewer.session.auth[0]}' may not do this", "pulp role list")
 
 
-def test_what_cannot_be_sent_is_said_once(cli, unique):
+def test_a_number_beyond_a_limit_is_said_once(cli, unique):
     outcome = cli("conda", "repository", "create", "--name", unique, "--retain-repo-versions", "0")
     refused(outcome, "--retain-repo-versions")
     assert "retain_repo" not in outcome.stderr and "body[" not in outcome.stderr
-    assert outcome.stderr.count("not be smaller than 1") == 1
+    assert outcome.stderr.count("greater than or equal to 1") == 1
 
 
 def test_a_task_that_fails_says_its_code_and_where_to_look(cli, upstream, mirror):
