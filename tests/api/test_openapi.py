@@ -145,6 +145,18 @@ def test_each_operation_has_a_summary_of_its_own(schema):
     assert [each for each, count in by_view.items() if count > 1] == []
 
 
+def test_each_filter_says_what_it_finds(schema):
+    silent = [
+        f"{operation.name}: {parameter['name']}"
+        for operation in operations(schema)
+        for parameter in operation.facts.get("parameters", ())
+        # The form of an answer is no filter.
+        if parameter["in"] == "query" and parameter["name"] != "format"
+        if not parameter.get("description")
+    ]
+    assert silent == []
+
+
 # pulpcore's own.
 _WITHOUT_EXAMPLE = ("_add_role", "_remove_role", "_set_label", "_unset_label", "_repair")
 

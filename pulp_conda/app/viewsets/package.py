@@ -73,7 +73,9 @@ class CondaPackageFilter(VisibleReferencesFilterMixin, MembersFilterSet):
     )
 
     # The index of bytes is one of `lower(sha256)`, see `CondaPackage`.
-    sha256 = CharFilter(method="filter_sha256")
+    sha256 = CharFilter(
+        method="filter_sha256", help_text="The SHA-256 of the file, in hex and lower case."
+    )
     sha256__in = CharInFilter(method="filter_sha256_in", lookup_expr="in")
 
     match = CharFilter(

@@ -1,5 +1,6 @@
 """References in URLs: a user may name only what the user may see."""
 
+import copy
 from functools import cached_property, partial
 from gettext import gettext as _
 from typing import Any
@@ -8,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, Model, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404
+from django_filters import Filter
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from pulpcore.plugin.models import RepositoryContent
@@ -17,32 +20,45 @@ from pulpcore.plugin.viewsets import BaseFilterSet, HyperlinkRelatedFilter, Name
 from pulp_conda.app.access import find_visible, has_permission, names_type, visible
 from pulp_conda.app.models import CondaRepository
 
-# Filters whose values are hrefs or PRNs. The filters of `pulp_href` and `prn` are none of them:
-# they only choose from what the user may see.
+# Filters whose values are hrefs or PRNs, and what they find. The filters of `pulp_href` and `prn`
+# are none of them: they only choose from what the user may see.
 _BY_REFERENCE = {
-    "added_between",
-    "content",
-    "content__in",
-    "distribution",
-    "distribution__in",
-    "latest_with_content",
-    "remote",
-    "removed_between",
-    "repository",
-    "repository__in",
-    "repository_version",
-    "repository_version_added",
-    "repository_version_removed",
-    "with_content",
+    "added_between": _("What the second of two repository versions has, and the first has not."),
+    "content": _("What has this content unit."),
+    "content__in": _("What has one of these content units."),
+    "distribution": _("What belongs to this distribution."),
+    "distribution__in": _("What belongs to one of these distributions."),
+    "latest_with_content": _("Repositories whose latest version has this content unit."),
+    "remote": _("Repositories that are synced from this remote."),
+    "removed_between": _("What the first of two repository versions has, and the second has not."),
+    "repository": _("What belongs to this repository."),
+    "repository__in": _("What belongs to one of these repositories."),
+    "repository_version": _("What belongs to this repository version."),
+    "repository_version_added": _("What came with this repository version."),
+    "repository_version_removed": _("What went with this repository version."),
+    "with_content": _("Repositories with a version that has this content unit."),
 }
 
 
 class VisibleReferencesFilterMixin(BaseFilterSet):
     """Refuses filters by what the user may not see, as if it did not exist."""
 
+    @classmethod
+    def get_filters(cls) -> dict[str, Filter]:
+        filters: dict[str, Filter] = super().get_filters()
+        for name in filters.keys() & _BY_REFERENCE.keys():
+            # Other classes have the same filter, without this text.
+            filters[name] = copy.deepcopy(filters[name])
+            described = {
+                "type": "string",
+                "description": _BY_REFERENCE[name] + _(" By href or PRN."),
+            }
+            extend_schema_field(described)(filters[name])
+        return filters
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name in _BY_REFERENCE & self.filters.keys():
+        for name in _BY_REFERENCE.keys() & self.filters.keys():
             # A validator, because the filter `q` asks it as well.
             takes_type = isinstance(self.filters[name], HyperlinkRelatedFilter)
             self.filters[name].extra["validators"] = [partial(self._check, takes_type)]

@@ -135,6 +135,15 @@ def test_what_a_user_may_not_do(elsewhere, pulp, mirror):
     refused(outcome, f"User '{viewer.session.auth[0]}' may not do this", "pulp role list")
 
 
+def test_what_cannot_be_sent_is_said_once(cli, unique):
+    # pulp-glue finds this itself, and says it for each type of request.
+    options = ["--name", unique, "--base-path", unique, "--notices", '{"message": "hello"}']
+    outcome = cli("conda", "distribution", "create", *options)
+    refused(outcome, "--notices")
+    assert "body[" not in outcome.stderr
+    assert outcome.stderr.count("expected to be a list") == 1
+
+
 def test_a_number_beyond_a_limit_is_said_once(cli, unique):
     outcome = cli("conda", "repository", "create", "--name", unique, "--retain-repo-versions", "0")
     refused(outcome, "--retain-repo-versions")
