@@ -47,6 +47,7 @@ def model_policy(
     create: Iterable[str] = (),
     update: Iterable[str] = (),
     immutable: bool = False,
+    read: Iterable[str] = (),
 ) -> Policy:
     """Return the access policy of a resource that has its own roles.
 
@@ -56,9 +57,10 @@ def model_policy(
         create: More conditions that a request has to meet to create an object.
         update: More conditions that a request has to meet to change an object.
         immutable: Objects cannot be changed: leave out the actions that change one.
+        read: More actions that only tell of objects that the user may view.
     """
     statements = [
-        _statement(["list", "retrieve", "my_permissions"]),
+        _statement(["list", "retrieve", "my_permissions", *read]),
         _statement(["create"], f"has_model_or_domain_perms:conda.add_{model}", *create),
         statement("destroy", model, "delete"),
         statement(["list_roles", "add_role", "remove_role"], model, "manage_roles", view=False),

@@ -25,6 +25,8 @@ from pulp_conda.app.models import (
     PublishedShard,
 )
 from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
+from pulp_conda.app.models.publication import version_of
+from pulp_conda.app.monitoring.sizes import measure
 from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import channel_moved, channels_merged, publication_made, version_made
@@ -50,6 +52,12 @@ def publish_new_version(
 def follow_new_publication(publication: CondaPublication, **kwargs: Any) -> None:
     """Let the first stages of the repository serve a new publication."""
     follow(publication)
+
+
+@receiver(publication_made, sender=CondaPublication)
+def measure_publication(publication: CondaPublication, **kwargs: Any) -> None:
+    """Note how large the channel is now."""
+    measure(version_of(publication))
 
 
 @receiver(publication_made, sender=CondaPublication)

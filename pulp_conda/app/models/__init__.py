@@ -2,6 +2,7 @@
 
 from .act import CondaAct
 from .block import BlockedFile, CondaBlock
+from .condition import ChannelCondition
 from .content_guard import CondaContentGuard
 from .delivery import WebhookDelivery
 from .distribution import CondaDistribution
@@ -28,6 +29,7 @@ from .virtual import MergedChannel, MergedVersion
 
 __all__ = [
     "BlockedFile",
+    "ChannelCondition",
     "CondaAct",
     "CondaBlock",
     "CondaContentGuard",

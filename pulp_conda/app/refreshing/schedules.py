@@ -17,6 +17,7 @@ from pulpcore.plugin.models import TaskSchedule
 from pulpcore.plugin.tasking import dispatch
 
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun
+from pulp_conda.app.monitoring.syncs import note_good_sync
 from pulp_conda.app.vocabulary import RunOutcome
 from pulp_conda.channel.timetable import Timetable
 
@@ -83,6 +84,7 @@ def ask(repository_pk: str) -> None:
 
 def note_checked(repository_pk: str, began: datetime) -> None:
     """Note that a sync began at a moment and was good: so old is what the repository has."""
+    note_good_sync(repository_pk, began)
     refreshes = CondaRefresh.objects.filter(repository=repository_pk)
     refreshes.update(checked_at=began)
     for refresh in refreshes.filter(max_age__isnull=False):

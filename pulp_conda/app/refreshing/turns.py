@@ -21,6 +21,7 @@ from pulp_conda.app.errors import NothingToRefresh, Offline, RefreshStopped, Run
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaRefresh, CondaRefreshRun, CondaRepository
 from pulp_conda.app.models.act import acting_as
+from pulp_conda.app.monitoring.syncs import Problem, note_failed_sync
 from pulp_conda.app.refreshing.rights import missing_right_of
 from pulp_conda.app.refreshing.schedules import is_running, retry_after, set_alarm, timetable_of
 from pulp_conda.app.vocabulary import RunOutcome
@@ -33,8 +34,6 @@ _PROMOTE = "pulp_conda.app.tasks.moves.promote"
 
 # How many runs of a repository are kept.
 _MOST_RUNS = 100
-
-Problem = dict[str, str]
 
 
 def take_turn(repository_pk: str) -> None:
@@ -119,8 +118,9 @@ def _begin_run(refresh: CondaRefresh, now: datetime) -> None:
     elif _has_sync(repository):
         _close(run, RunOutcome.SKIPPED, now)
     elif repository.remote_id is None:
-        missing = NothingToRefresh(repository=repository.name)
-        _close(run, RunOutcome.FAILED, now, problem_of(missing))
+        missing = problem_of(NothingToRefresh(repository=repository.name))
+        _close(run, RunOutcome.FAILED, now, missing)
+        note_failed_sync(repository.pk, missing)
         _back_off(refresh, now)
     else:
         run.save()
@@ -157,6 +157,7 @@ def _settle_lost(refresh: CondaRefresh, now: datetime) -> None:
             run.refresh_from_db()
             if run.outcome == RunOutcome.RUNNING:
                 _close(run, RunOutcome.FAILED, now, problem_of(RunLost()))
+                note_failed_sync(refresh.repository_id, problem_of(RunLost()))
                 _back_off(refresh, now)
 
 

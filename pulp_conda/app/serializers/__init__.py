@@ -39,6 +39,7 @@ from .repository import (
     CondaRepositorySerializer,
     CondaSyncSerializer,
 )
+from .status import CondaChannelStatusSerializer
 from .team import CondaChannelRoleSerializer, CondaMemberSerializer
 from .token import (
     CondaRobotSerializer,
@@ -54,6 +55,7 @@ __all__ = [
     "CondaBlockCreatedSerializer",
     "CondaBlockSerializer",
     "CondaChannelRoleSerializer",
+    "CondaChannelStatusSerializer",
     "CondaContentGuardSerializer",
     "CondaConvertSerializer",
     "CondaCopySerializer",

@@ -13,8 +13,10 @@ from pulp_conda.app.downloads import check_online
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import CondaPublication, CondaRemote, CondaRepository
+from pulp_conda.app.monitoring.syncs import note_failed_sync
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.refreshing.schedules import note_checked
+from pulp_conda.app.refreshing.turns import problem_of
 from pulp_conda.app.results import named_version
 from pulp_conda.app.sync.channel import sync_channel
 from pulp_conda.channel.errors import ChannelError
@@ -47,11 +49,17 @@ def synchronize(
     remote = CondaRemote.objects.get(pk=remote_pk)
     repository = CondaRepository.objects.get(pk=repository_pk)
     began = timezone.now()
-    with naming(remote):
-        check_online()
-        version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
-    _publish_if_missing(repository)
-    if repository.remote_id == remote.pk:
+    is_own = repository.remote_id == remote.pk
+    try:
+        with naming(remote):
+            check_online()
+            version = sync_channel(remote, repository, mirror, optimize, allow_mass_removal)
+        _publish_if_missing(repository)
+    except Exception as error:
+        if is_own:
+            note_failed_sync(repository_pk, problem_of(error))
+        raise
+    if is_own:
         note_checked(repository_pk, began)
     remove_unused_sidecars()
     if version is None:

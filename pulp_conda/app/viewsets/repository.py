@@ -5,12 +5,12 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.status import HTTP_200_OK, HTTP_201_CREATED
 
 from pulpcore.plugin.models import PulpTemporaryFile, RepositoryVersion
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
@@ -29,8 +29,10 @@ from pulp_conda.app.authentication import TokenScopes
 from pulp_conda.app.errors import NoSelection, NotAllManaged, TakesNoContent, UnknownFile
 from pulp_conda.app.models import CondaLifecycle, CondaRepository, CondaToken
 from pulp_conda.app.models.virtual import state_of
+from pulp_conda.app.monitoring.conditions import channels, conditions_of
 from pulp_conda.app.serializers import (
     CondaChannelRoleSerializer,
+    CondaChannelStatusSerializer,
     CondaConvertSerializer,
     CondaCopySerializer,
     CondaDiffQuerySerializer,
@@ -95,6 +97,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
 
     DEFAULT_ACCESS_POLICY = model_policy(
         "condarepository",
+        read=["statuses", "status"],
         extra=[
             statement("sync", "condarepository", "sync"),
             statement(
@@ -242,7 +245,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
                 batch.add(data.get("file", ()))
         if not data["complete"]:
             answer = CondaUploadAnswerSerializer({"missing": [file.sha256 for file in missing]})
-            return Response(answer.data, status=status.HTTP_201_CREATED)
+            return Response(answer.data, status=HTTP_201_CREATED)
         return OperationPostponedResponse(batch.complete(), request)
 
     @extend_schema(
@@ -356,6 +359,38 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         return OperationPostponedResponse(task, request)
 
     @extend_schema(
+        summary="Show how all channels are",
+        description="Show for each channel what it serves, how fresh that is, and what is wrong. "
+        "The number of queries does not grow with the number of channels.",
+        responses={200: CondaChannelStatusSerializer(many=True)},
+    )
+    @action(detail=False, methods=["get"], serializer_class=CondaChannelStatusSerializer)
+    def statuses(self, request: Request, **kwargs: Any) -> Response:
+        found = channels(self.filter_queryset(self.get_queryset()))
+        page = self.paginate_queryset(found)
+        shown = CondaChannelStatusSerializer(
+            conditions_of(page, request.user), many=True, context=self.get_serializer_context()
+        )
+        return self.get_paginated_response(shown.data)
+
+    @extend_schema(
+        summary="Show how a channel is",
+        description="Show what a channel serves, how fresh that is, and what is wrong.",
+        responses={200: CondaChannelStatusSerializer},
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        serializer_class=CondaChannelStatusSerializer,
+        filter_backends=[],
+    )
+    def status(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        found = channels(self.get_queryset())
+        condition = conditions_of([get_object_or_404(found, pk=pk)], request.user)[0]
+        context = self.get_serializer_context()
+        return Response(CondaChannelStatusSerializer(condition, context=context).data)
+
+    @extend_schema(
         summary="List the roles in the channel",
         description="List who reads, uploads, promotes, approves and owns: by a role in the "
         "channel, or by other roles that allow the same. Administrators are left out. It needs "
@@ -379,7 +414,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         repository = self._manageable()
         with channel_errors_as_validation():
             team.grant(repository, **self._asked_role(request))
-        return self._answer_members(repository, status.HTTP_201_CREATED)
+        return self._answer_members(repository, HTTP_201_CREATED)
 
     @extend_schema(
         summary="Take a role in the channel",
@@ -391,7 +426,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
     def revoke(self, request: Request, pk: str, **kwargs: Any) -> Response:
         repository = self._manageable()
         team.revoke(repository, **self._asked_role(request))
-        return self._answer_members(repository, status.HTTP_201_CREATED)
+        return self._answer_members(repository, HTTP_201_CREATED)
 
     def get_object(self) -> CondaRepository:
         repository: CondaRepository = super().get_object()
@@ -415,7 +450,7 @@ class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
         return serializer.validated_data
 
     def _answer_members(
-        self, repository: CondaRepository, status_code: int = status.HTTP_200_OK
+        self, repository: CondaRepository, status_code: int = HTTP_200_OK
     ) -> Response:
         found = CondaMemberSerializer(team.members(repository), many=True)
         return Response(found.data, status=status_code)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pulp_glue.common.context import (
+    BATCH_SIZE,
     EntityDefinition,
     PluginRequirement,
     PreprocessedEntityDefinition,
@@ -235,6 +236,20 @@ class PulpCondaRepositoryContext(Named, _CheckedByServer, PulpRepositoryContext)
         """
         body = {"specs": specs or [], "dry_run": dry_run}
         return self.call("convert", parameters={self.HREF: self.pulp_href}, body=body)
+
+    def status(self) -> t.Any:
+        """Return how the channel is: what it serves, how fresh that is, and what is wrong."""
+        return self.call("status", parameters={self.HREF: self.pulp_href})
+
+    def statuses(self) -> list[t.Any]:
+        """Return how all channels are."""
+        found: list[t.Any] = []
+        while True:
+            page = {"limit": BATCH_SIZE, "offset": len(found)}
+            answer = self.call("statuses", parameters=page)
+            found += answer["results"]
+            if not answer["next"]:
+                return found
 
     def members(self) -> t.Any:
         """Return who has which role in the channel of the repository."""

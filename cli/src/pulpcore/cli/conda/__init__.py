@@ -24,6 +24,7 @@ from pulpcore.cli.conda.remote import remote
 from pulpcore.cli.conda.repository import repository
 from pulpcore.cli.conda.search import search
 from pulpcore.cli.conda.spelling import remember_running
+from pulpcore.cli.conda.status import status
 from pulpcore.cli.conda.table import add_table_format
 from pulpcore.cli.conda.token import robot, token
 
@@ -56,6 +57,7 @@ conda_group.add_command(remote)
 conda_group.add_command(repository)
 conda_group.add_command(robot)
 conda_group.add_command(search)
+conda_group.add_command(status)
 conda_group.add_command(token)
 
 add_example(

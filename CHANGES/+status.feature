@@ -1,0 +1,1 @@
+Added ``pulp conda status``, which shows on one screen how all channels are, and what is wrong first: sizes, ages of syncs and publications, failures, and what waits to be promoted. The API has ``statuses/`` and ``status/`` at repositories.
