@@ -334,7 +334,9 @@ def _respond(
     ways: tuple[str, str] | None = None,
 ) -> ChannelFile:
     """Return the answer of a channel; see `respond`."""
-    return respond(replace(_of(channel, facts), ways=ways), refusal)
+    answer = respond(replace(_of(channel, facts), ways=ways), refusal)
+    answer.base_path = channel.base_path
+    return answer
 
 
 def _of(channel: CondaDistribution, facts: Facts) -> Facts:

@@ -1,11 +1,20 @@
 """What follows when a channel changed. Imported when Pulp is ready, see `pulp_conda.app`."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
-from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
+from django.db.models.signals import (
+    post_delete,
+    post_migrate,
+    post_save,
+    pre_delete,
+    pre_save,
+)
 from django.dispatch import receiver
 
 from pulpcore.plugin.models import RepositoryVersion, TaskSchedule
@@ -32,6 +41,8 @@ from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import channel_moved, channels_merged, publication_made, version_made
 from pulp_conda.app.tasks.merge import dispatch_merges
 from pulp_conda.app.vocabulary import ActVerb
+
+_SEND_METRICS = "pulp_conda.app.tasks.metrics.send_metrics"
 
 
 @receiver(version_made, sender=CondaRepository)
@@ -170,3 +181,18 @@ def keep_robot_without_password(instance: AbstractBaseUser, **kwargs: Any) -> No
     if instance.pk and instance.has_usable_password():
         if CondaRobot.objects.filter(user=instance.pk).exists():
             instance.set_unusable_password()
+
+
+@receiver(post_migrate)
+def schedule_metrics(sender: AppConfig, **kwargs: Any) -> None:
+    """Let Pulp send the metrics of channels again and again, as those of pulpcore, or stop it."""
+    if sender.label != "conda":
+        return
+    if settings.OTEL_ENABLED:
+        interval = timedelta(minutes=settings.OTEL_METRICS_DISPATCH_INTERVAL_MINUTES)
+        TaskSchedule.objects.update_or_create(
+            name="Send OpenTelemetry metrics of conda channels",
+            defaults={"task_name": _SEND_METRICS, "dispatch_interval": interval},
+        )
+    else:
+        TaskSchedule.objects.filter(task_name=_SEND_METRICS).delete()

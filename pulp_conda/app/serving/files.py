@@ -16,16 +16,18 @@ from types import NoneType
 from typing import NoReturn
 
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.web import BaseRequest, StreamResponse
+from aiohttp.web import BaseRequest, HTTPUnavailableForLegalReasons, StreamResponse
+from django.conf import settings
 from django.db import connection
 
-from pulpcore.metrics import artifacts_size_counter
+from pulpcore.metrics import artifacts_size_counter, init_otel_meter
 from pulpcore.plugin.content import Handler
 from pulpcore.plugin.models import Artifact, Remote, RemoteArtifact
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.limits import package_limits
 from pulp_conda.app.models import CondaPackageInfo
+from pulp_conda.app.monitoring.metrics import BlockedRequests
 from pulp_conda.app.serving.answers import Answer, Refusal, answer, headers_for_storage
 from pulp_conda.app.serving.fetching import ClientLeft, Failure, ask, fetch, note_wrong_bytes
 from pulp_conda.app.serving.resolve import Facts, InMemory, Stored, Upstream
@@ -53,6 +55,12 @@ def respond(facts: Facts, refusal: Refusal | None = None) -> "ChannelFile":
     return sender(facts, refusal)
 
 
+# None if nobody wants to know: see `pulp_conda.app.monitoring.metrics`.
+blocked_requests = (
+    BlockedRequests(init_otel_meter("pulp-content")) if settings.OTEL_ENABLED else None
+)
+
+
 class NotSent(Exception):
     """Nothing was sent, because more became known of the file.
 
@@ -72,6 +80,8 @@ class ChannelFile(StreamResponse):
         super().__init__()
         self.facts = facts
         self.refusal = refusal
+        # The base path of the channel, if the file is in one.
+        self.base_path = ""
         self._is_decided = False
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
@@ -84,6 +94,8 @@ class ChannelFile(StreamResponse):
             self.facts = facts
             given = answer(facts, self.refusal, request)
         self._count(request, given)
+        if given.status == HTTPUnavailableForLegalReasons.status_code and blocked_requests:
+            blocked_requests.add(get_domain().name, self.base_path)
         if given.status not in (200, 206):
             return await self._send_instead(request, given)
         self.set_status(given.status)
