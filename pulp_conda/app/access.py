@@ -137,10 +137,14 @@ def version_policy(repository: str) -> Policy:
     }
 
 
-def view_policy() -> Policy:
-    """Return the access policy of objects that nobody makes or changes by a request."""
+def view_policy(*actions: str) -> Policy:
+    """Return the access policy of objects that nobody makes or changes by a request.
+
+    Args:
+        actions: More actions that tell of objects that the user may view.
+    """
     return {
-        "statements": [_statement(["list", "retrieve"])],
+        "statements": [_statement(["list", "retrieve", *actions])],
         "queryset_scoping": {"function": "scope_queryset"},
     }
 

@@ -17,7 +17,8 @@ from django.db.models.signals import (
 )
 from django.dispatch import receiver
 
-from pulpcore.plugin.models import RepositoryVersion, TaskSchedule
+from pulpcore.plugin.constants import TASK_STATES
+from pulpcore.plugin.models import ProgressReport, RepositoryVersion, TaskSchedule
 from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import get_domain
 
@@ -39,8 +40,12 @@ from pulp_conda.app.monitoring.sizes import measure
 from pulp_conda.app.oidc.publishers import forbid
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import channel_moved, channels_merged, publication_made, version_made
+from pulp_conda.app.tasks.cleanup import clean_up
 from pulp_conda.app.tasks.merge import dispatch_merges
 from pulp_conda.app.vocabulary import ActVerb
+
+# What the last step of pulpcore's orphan cleanup reports.
+_CLEANED = "clean-up.artifacts"
 
 _SEND_METRICS = "pulp_conda.app.tasks.metrics.send_metrics"
 
@@ -196,3 +201,10 @@ def schedule_metrics(sender: AppConfig, **kwargs: Any) -> None:
         )
     else:
         TaskSchedule.objects.filter(task_name=_SEND_METRICS).delete()
+
+
+@receiver(post_save, sender=ProgressReport)
+def clean_up_with_pulp(instance: ProgressReport, **kwargs: Any) -> None:
+    """Take part in pulpcore's orphan cleanup, which calls no plugins. It reports what it did."""
+    if instance.code == _CLEANED and instance.state == TASK_STATES.COMPLETED:
+        clean_up(get_domain())

@@ -57,6 +57,9 @@ CONDA_SOLVER_MEMORY = 2048
 # How many environments to solve at a time. None means as many as there are cores.
 CONDA_SOLVER_PROCESSES: int | None = None
 
+# How many days acts are kept, which say who did what. None means for ever.
+CONDA_ACT_RETENTION_DAYS: int | None = None
+
 # How many days a token stays in the list after it expired or was revoked. None means for ever.
 CONDA_TOKEN_RETENTION_DAYS: int | None = 90
 

@@ -94,10 +94,12 @@ FREE_FORM = {
 
 # Queries that name objects by something else than a reference, with the fact of an object.
 FACTS = {
+    "after": "pk",
     "base_path": "base_path",
     "base_path__contains": "base_path",
     "base_path__icontains": "base_path",
     "base_path__in": "base_path",
+    "channel": "name",
     "channels": "base_path",
     "filename": "filename",
     "filename__in": "filename",

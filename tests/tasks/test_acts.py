@@ -1,7 +1,13 @@
 """Who did what: an act is noted when it happens, and only then."""
 
-import pytest
+import json
+from datetime import timedelta
 
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from pulp_conda.app.models import CondaAct
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
 from tests.support.tokens import ask, bearer
@@ -162,3 +168,62 @@ def test_a_promotion_names_the_token_with_which_it_was_asked_for(pulp, make_repo
     # The next one is done with a password.
     team.roll_back("testing")
     assert pulp.list("conda/acts/", token=f"by-{path}") == found
+
+
+def test_acts_are_found_by_channel_and_time(pulp, make_repository):
+    repository = make_repository(autopublish=True)
+    name = pulp.get(repository)["name"]
+    pulp.upload(make_package("acts-channel"), repository=repository)
+    team = pulp.lifecycle(repository, name=name)
+    team.promote("testing")
+    make_repository()
+    found = pulp.list("conda/acts/", channel=name)
+    assert {act["resource_name"] for act in found} >= {name, f"{name}/1", f"{name}/testing"}
+    assert all(act["resource_name"].split("/")[0] == name for act in found)
+    # Names that begin with it are others.
+    assert pulp.list("conda/acts/", channel=name[:-1]) == []
+    middle = found[len(found) // 2]["pulp_created"]
+    since = pulp.list("conda/acts/", channel=name, pulp_created__gte=middle)
+    before = pulp.list("conda/acts/", channel=name, pulp_created__lt=middle)
+    assert since + before == found and since and before
+
+
+def test_acts_are_found_by_workflow(pulp, acts, make_repository):
+    repository = make_repository()
+    token = "trusted-publisher: octo/hello run 815 #1"
+    CondaAct.objects.filter(resource=pulp.get(repository)["prn"], verb="created").update(
+        details={"token": token}
+    )
+    (act,) = pulp.list("conda/acts/", workflow="octo/hello")
+    assert act["details"] == {"token": token}
+    assert pulp.list("conda/acts/", workflow="octo/other") == []
+
+
+def test_an_export_has_a_line_for_each_act_the_oldest_first(pulp, make_repository):
+    repository = make_repository()
+    name = pulp.get(repository)["name"]
+    pulp.patch(repository, autopublish=True)
+    answer = pulp.try_get("conda/acts/export/", channel=name)
+    assert answer.headers["Content-Type"] == "application/jsonl"
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert lines == pulp.list("conda/acts/", channel=name)[::-1] and len(lines) == 3
+    key = lines[0]["prn"].rpartition(":")[2]
+    later = pulp.try_get("conda/acts/export/", channel=name, after=key)
+    assert [json.loads(line) for line in later.text.splitlines()] == lines[1:]
+
+
+def test_an_export_has_what_a_user_may_see(owner, pulp):
+    assert owner.try_get("conda/acts/export/").text == ""
+    auditor = pulp.user(["conda.condaact_viewer"])
+    assert auditor.try_get("conda/acts/export/").text
+
+
+def test_old_acts_go_with_the_orphan_cleanup_if_that_is_set(pulp, make_repository, copied):
+    repository = make_repository()
+    acts = CondaAct.objects.filter(resource=pulp.get(repository)["prn"])
+    acts.filter(verb="created").update(pulp_created=timezone.now() - timedelta(days=31))
+    pulp.post("orphans/cleanup/")
+    assert acts.count() == 2
+    with override_settings(CONDA_ACT_RETENTION_DAYS=30):
+        pulp.post("orphans/cleanup/")
+    assert [act.verb for act in acts] == ["granted"]

@@ -8,6 +8,14 @@ description:
   - Lists the acts that Pulp's conda plugin has noted, as far as the user may see them. It changes
     nothing.
 options:
+  channel:
+    description:
+      - Only what was done to a repository, distribution, remote or lifecycle of this name, to its
+        versions and to its stages.
+    type: str
+  workflow:
+    description: Only what was done by a trusted workflow, for example C(octo/hello).
+    type: str
   actor:
     description: Only what this user did.
     type: str
@@ -67,7 +75,14 @@ acts:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-_FILTERS = {"actor": "actor", "verb": "verb", "name": "resource_name", "token": "token"}
+_FILTERS = {
+    "channel": "channel",
+    "workflow": "workflow",
+    "actor": "actor",
+    "verb": "verb",
+    "name": "resource_name",
+    "token": "token",
+}
 
 
 def work(module):
@@ -81,6 +96,8 @@ def main():
     run(
         work,
         {
+            "channel": {"type": "str"},
+            "workflow": {"type": "str"},
             "actor": {"type": "str"},
             "token": {"type": "str"},
             "verb": {

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from functools import wraps
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.utils import timezone
 from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, BEFORE_DELETE, hook
 from django_lifecycle.priority import HIGHEST_PRIORITY
 
@@ -64,6 +66,20 @@ class CondaAct(BaseModel):
         # Rows are written in the order of time, so this finds a period with an index of a few
         # pages, and an act costs nothing more.
         indexes = [BrinIndex(fields=["pulp_created"], name="conda_act_times")]
+
+    @classmethod
+    def purge(cls) -> int:
+        """Delete the acts of all domains that are older than the setting keeps them.
+
+        Returns:
+            How many were deleted.
+        """
+        days = settings.CONDA_ACT_RETENTION_DAYS
+        if days is None:
+            return 0
+        old = cls.objects.filter(pulp_created__lt=timezone.now() - timedelta(days=days))
+        # One statement: `delete` would load the rows first.
+        return int(old._raw_delete(old.db))
 
 
 class Contribution(NamedTuple):

@@ -31,7 +31,7 @@ from pulp_conda.app.publishing.files import WrittenFile, store_files, write_docu
 from pulp_conda.app.publishing.left_out import LeftOut
 from pulp_conda.app.publishing.merged import publish_merged
 from pulp_conda.app.publishing.names import NamesWriter
-from pulp_conda.app.publishing.shards import remove_shards, remove_unused_shards
+from pulp_conda.app.publishing.shards import remove_shards
 from pulp_conda.app.publishing.subdir import EarlierSubdir, SubdirWriter
 from pulp_conda.app.signals import publication_made
 from pulp_conda.app.versions.blocked import BlockedPackage, blocked_packages
@@ -105,7 +105,6 @@ def publish_version(
         if check:
             check(publication)
     publication_made.send(CondaPublication, publication=publication)
-    remove_unused_shards()
     log.info("Published version %s of '%s'", version.number, version.repository.name)
     return publication
 

@@ -153,5 +153,5 @@ def remove_unused_shards() -> None:
             # Not with Django's models, which would first load all of these shards.
             cursor.execute(_REMOVE_UNUSED)
     except IntegrityError:
-        # Another publication started to use one at this moment. The next publication tries again.
+        # A publication started to use one at this moment. The next cleanup tries again.
         log.debug("Unused shards were not removed")

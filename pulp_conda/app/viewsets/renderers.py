@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -30,7 +30,21 @@ class MarkdownRenderer(BaseRenderer):
         return data.encode()
 
 
+JSON_LINES = "application/jsonl"
+
+
+class JSONLinesRenderer(JSONRenderer):
+    """A JSON object in each line, for `Accept: application/jsonl`. Errors are written as JSON.
+
+    The action writes the lines.
+    """
+
+    media_type = JSON_LINES
+    format = "jsonl"
+
+
 # JSON is the default for requests without a format.
+WITH_JSON_LINES = [*api_settings.DEFAULT_RENDERER_CLASSES, JSONLinesRenderer]
 WITH_MARKDOWN = [*api_settings.DEFAULT_RENDERER_CLASSES, MarkdownRenderer]
 
 

@@ -20,6 +20,7 @@ from pulp_conda.app.models import (
     CondaShard,
     PublishedShard,
 )
+from pulp_conda.app.publishing.shards import remove_unused_shards
 from pulp_conda.app.tasks.publish import publish
 from pulp_conda.channel.package.info import TRAITS, PackageInfo
 from tests.support.builders import make_record
@@ -121,8 +122,9 @@ def test_shards_go_with_the_last_publication_that_has_them():
     with version.repository.cast().new_version() as next_version:
         next_version.remove_content(CondaPackage.objects.filter(name="a"))
     CondaPublication.objects.get().delete()
-    assert CondaShard.objects.count() == 1
     publish(str(next_version.pk))
+    assert CondaShard.objects.count() == 1
+    remove_unused_shards()
     assert CondaShard.objects.count() == 0
 
 

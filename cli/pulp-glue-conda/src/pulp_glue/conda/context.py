@@ -429,6 +429,13 @@ class PulpCondaActContext(PulpEntityContext):
     ID_PREFIX = "conda_acts"
     NEEDS_PLUGINS = _NEEDS_CONDA
 
+    def export(self, parameters: dict[str, t.Any]) -> Iterator[t.Any]:
+        """Yield all acts that match, the oldest first, with one page of them in memory."""
+        query = {**parameters, "ordering": ["pulp_id"]}
+        while page := self.list(limit=BATCH_SIZE, offset=0, parameters=query):
+            yield from page
+            query["after"] = page[-1]["prn"].rpartition(":")[2]
+
 
 class PulpCondaBlockContext(PulpEntityContext):
     """Blocks: packages that cannot be downloaded from any channel of the domain."""
