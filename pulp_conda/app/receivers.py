@@ -34,7 +34,7 @@ from pulp_conda.app.models import (
     CondaRobot,
     PublishedShard,
 )
-from pulp_conda.app.models.act import Audited, Contribution, acting_as, is_asked_for, note_act
+from pulp_conda.app.models.act import Contribution, acting_as, is_asked_for, note_act, note_role
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.monitoring.sizes import measure
 from pulp_conda.app.oidc.publishers import forbid
@@ -142,8 +142,9 @@ def refuse_export_without_shards(instance: Any, **kwargs: Any) -> None:
 @receiver(post_save, sender=GroupRole)
 def note_granted_role(instance: UserRole | GroupRole, created: bool, **kwargs: Any) -> None:
     """Note who gave a role for an object of the plugin, or a role of the plugin for a domain."""
-    if created:
-        _note_about_role(ActVerb.GRANTED, instance)
+    # Who publishes owns the publication, which goes without saying.
+    if created and not isinstance(instance.content_object, CondaPublication):
+        note_role(ActVerb.GRANTED, instance)
 
 
 @receiver(post_delete, sender=UserRole)
@@ -151,7 +152,7 @@ def note_granted_role(instance: UserRole | GroupRole, created: bool, **kwargs: A
 def note_revoked_role(instance: UserRole | GroupRole, origin: Any, **kwargs: Any) -> None:
     """Note who took a role away, unless it goes with its object or user."""
     if is_asked_for(instance, origin):
-        _note_about_role(ActVerb.REVOKED, instance)
+        note_role(ActVerb.REVOKED, instance)
 
 
 @receiver(post_delete, sender=CondaPublisher)
@@ -164,20 +165,6 @@ def forbid_deleted_publisher(instance: CondaPublisher, **kwargs: Any) -> None:
 def end_schedule(instance: CondaRefresh, **kwargs: Any) -> None:
     """Delete the schedule of a refresh, also when that goes with its repository."""
     TaskSchedule.objects.filter(pk=instance.schedule_id).delete()
-
-
-def _note_about_role(verb: ActVerb, given: UserRole | GroupRole) -> None:
-    details: dict[str, Any] = {"role": given.role.name}
-    if isinstance(given, UserRole):
-        details["user"] = given.user.username
-    else:
-        details["group"] = given.group.name
-    if isinstance(given.content_object, Audited):
-        about = given.content_object
-        note_act(verb, about, about.act_name, about.act_domain, **details)
-    elif given.content_object is None and given.role.name.startswith("conda."):
-        domain = given.domain or get_domain()
-        note_act(verb, domain, domain.name, domain.pk, all_domains=not given.domain, **details)
 
 
 @receiver(pre_save, sender=get_user_model())

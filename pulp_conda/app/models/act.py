@@ -17,9 +17,11 @@ from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, BEFORE_DELETE, hook
 from django_lifecycle.priority import HIGHEST_PRIORITY
 
 from pulpcore.plugin.models import BaseModel, Task
+from pulpcore.plugin.models.role import GroupRole, UserRole
 from pulpcore.plugin.util import (
     get_current_authenticated_user,
     get_current_user,
+    get_domain,
     get_domain_pk,
     get_prn,
     set_current_user,
@@ -155,6 +157,25 @@ def note_act(
         task_name=task.name if task else "",
         pulp_domain_id=domain,
     )
+
+
+def note_role(verb: ActVerb, given: UserRole | GroupRole) -> None:
+    """Note a role for an object of the plugin, or a role of the plugin for a domain.
+
+    Args:
+        verb: That it was given, or taken away.
+    """
+    details: dict[str, Any] = {"role": given.role.name}
+    if isinstance(given, UserRole):
+        details["user"] = given.user.username
+    else:
+        details["group"] = given.group.name
+    about = given.content_object
+    if name := getattr(about, "act_name", None):
+        note_act(verb, about, name, about.act_domain, **details)
+    elif about is None and given.role.name.startswith("conda."):
+        domain = given.domain or get_domain()
+        note_act(verb, domain, domain.name, domain.pk, all_domains=not given.domain, **details)
 
 
 def take_back(verb: ActVerb, instance: models.Model, **details: Any) -> bool:

@@ -1,6 +1,7 @@
 """The metadata files written for one state of a channel."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -54,6 +55,11 @@ class CondaPublication(Publication, AutoAddObjPermsMixin):
         """What acts call the publication: the names of its repository and of its version."""
         version = version_of(self)
         return f"{version.repository.name}/{version.number}"
+
+    @property
+    def act_domain(self) -> UUID:
+        """The key of the domain of the publication."""
+        return self.pulp_domain_id
 
 
 def version_of(publication: Publication) -> RepositoryVersion:

@@ -11,7 +11,6 @@ from pulpcore.plugin.serializers import TaskGroupOperationResponseSerializer
 from pulpcore.plugin.viewsets import (
     BaseFilterSet,
     NamedModelViewSet,
-    RolesMixin,
     TaskGroupOperationResponse,
 )
 
@@ -24,6 +23,7 @@ from pulp_conda.app.serializers import (
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
 from pulp_conda.app.tasks.blocks import dispatch_for_block, dispatch_for_files
+from pulp_conda.app.viewsets.noted import NotedRoles
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _MODEL = "condablock"
@@ -46,7 +46,7 @@ class CondaBlockViewSet(
     mixins.RetrieveModelMixin,
     mixins.ListModelMixin,
     mixins.UpdateModelMixin,
-    RolesMixin,
+    NotedRoles,
 ):
     """A CondaBlock blocks packages in all channels of a domain."""
 

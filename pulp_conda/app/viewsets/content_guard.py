@@ -1,10 +1,11 @@
-from pulpcore.plugin.viewsets import ContentGuardFilter, ContentGuardViewSet, RolesMixin
+from pulpcore.plugin.viewsets import ContentGuardFilter, ContentGuardViewSet
 
 from pulp_conda.app.access import model_policy, model_roles
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaContentGuard
 from pulp_conda.app.serializers import CondaContentGuardSerializer
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.viewsets.noted import NotedRoles
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 
@@ -13,7 +14,7 @@ class CondaContentGuardFilter(ContentGuardFilter):
         model = CondaContentGuard
 
 
-class CondaContentGuardViewSet(CheckedRequests, ContentGuardViewSet, RolesMixin):
+class CondaContentGuardViewSet(CheckedRequests, NotedRoles, ContentGuardViewSet):
     """A CondaContentGuard lets those users read a channel who have the role of a reader."""
 
     endpoint_name = "conda"

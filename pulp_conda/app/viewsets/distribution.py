@@ -1,9 +1,10 @@
-from pulpcore.plugin.viewsets import DistributionFilter, DistributionViewSet, RolesMixin
+from pulpcore.plugin.viewsets import DistributionFilter, DistributionViewSet
 
 from pulp_conda.app.access import model_policy, model_roles, reader_role
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.serializers import CondaDistributionSerializer
 from pulp_conda.app.team import OWNER_PERMISSIONS
+from pulp_conda.app.viewsets.noted import NotedLabels, NotedRoles
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 from pulp_conda.channel.errors import BadNotice
@@ -13,7 +14,7 @@ class CondaDistributionFilter(VisibleReferencesFilterMixin, DistributionFilter):
     pass
 
 
-class CondaDistributionViewSet(CheckedRequests, DistributionViewSet, RolesMixin):
+class CondaDistributionViewSet(CheckedRequests, NotedRoles, NotedLabels, DistributionViewSet):
     """A CondaDistribution is the URL of a channel."""
 
     endpoint_name = "conda"

@@ -22,7 +22,6 @@ from pulpcore.plugin.viewsets import (
     BaseFilterSet,
     NamedModelViewSet,
     OperationPostponedResponse,
-    RolesMixin,
     TaskGroupOperationResponse,
 )
 
@@ -62,6 +61,7 @@ from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.team import OWNER_PERMISSIONS
 from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.noted import NotedRoles
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
@@ -85,7 +85,7 @@ class CondaLifecycleViewSet(
     mixins.RetrieveModelMixin,
     mixins.ListModelMixin,
     AsyncUpdateMixin,
-    RolesMixin,
+    NotedRoles,
 ):
     """A CondaLifecycle has the stages of a channel in their order. Each stage has its own URL."""
 

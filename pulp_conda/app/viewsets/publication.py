@@ -11,7 +11,6 @@ from pulpcore.plugin.viewsets import (
     OperationPostponedResponse,
     PublicationFilter,
     PublicationViewSet,
-    RolesMixin,
 )
 
 from pulp_conda.app.access import model_policy, model_roles
@@ -19,6 +18,7 @@ from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaPublication
 from pulp_conda.app.serializers import CondaPublicationSerializer
 from pulp_conda.app.tasks.publish import publish
+from pulp_conda.app.viewsets.noted import NotedRoles
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
@@ -27,7 +27,7 @@ class CondaPublicationFilter(VisibleReferencesFilterMixin, PublicationFilter):
     pass
 
 
-class CondaPublicationViewSet(CheckedRequests, PublicationViewSet, RolesMixin):
+class CondaPublicationViewSet(CheckedRequests, NotedRoles, PublicationViewSet):
     """A CondaPublication holds the metadata files of one version of a channel."""
 
     endpoint_name = "conda"

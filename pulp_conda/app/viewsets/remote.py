@@ -7,16 +7,17 @@ from rest_framework.response import Response
 
 from pulpcore.plugin.serializers import AsyncOperationResponseSerializer
 from pulpcore.plugin.tasking import dispatch
-from pulpcore.plugin.viewsets import OperationPostponedResponse, RemoteViewSet, RolesMixin
+from pulpcore.plugin.viewsets import OperationPostponedResponse, RemoteViewSet
 
 from pulp_conda.app.access import model_policy, model_roles, statement
 from pulp_conda.app.models import CondaRemote
 from pulp_conda.app.serializers import CondaRemoteSerializer
 from pulp_conda.app.tasks.check import check_remote
+from pulp_conda.app.viewsets.noted import NotedLabels, NotedRoles
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 
-class CondaRemoteViewSet(CheckedRequests, RemoteViewSet, RolesMixin):
+class CondaRemoteViewSet(CheckedRequests, NotedRoles, NotedLabels, RemoteViewSet):
     """A CondaRemote is an upstream channel, and which of its packages to take."""
 
     endpoint_name = "conda"

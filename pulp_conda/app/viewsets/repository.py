@@ -20,7 +20,6 @@ from pulpcore.plugin.viewsets import (
     OperationPostponedResponse,
     RepositoryVersionViewSet,
     RepositoryViewSet,
-    RolesMixin,
 )
 
 from pulp_conda.app import team
@@ -59,6 +58,7 @@ from pulp_conda.app.tasks.sync import synchronize
 from pulp_conda.app.uploading.batches import Batch
 from pulp_conda.app.uploading.dispatching import conversion_resource
 from pulp_conda.app.viewsets.diff import answer_diff
+from pulp_conda.app.viewsets.noted import NotedLabels, NotedRoles
 from pulp_conda.app.viewsets.references import VisibleParentMixin, VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
@@ -75,7 +75,7 @@ class CondaRepositoryFilter(VisibleReferencesFilterMixin, RepositoryViewSet.filt
     pass
 
 
-class CondaRepositoryViewSet(CheckedRequests, RepositoryViewSet, RolesMixin):
+class CondaRepositoryViewSet(CheckedRequests, NotedRoles, NotedLabels, RepositoryViewSet):
     """A CondaRepository is a channel's changing content: the packages of all its subdirs."""
 
     endpoint_name = "conda"

@@ -14,7 +14,6 @@ from pulpcore.plugin.viewsets import (
     DATETIME_FILTER_OPTIONS,
     BaseFilterSet,
     NamedModelViewSet,
-    RolesMixin,
 )
 
 from pulp_conda.app.access import model_policy, model_roles, statement
@@ -27,6 +26,7 @@ from pulp_conda.app.serializers import (
     CondaTokenSerializer,
 )
 from pulp_conda.app.serializers.errors import channel_errors_as_validation
+from pulp_conda.app.viewsets.noted import NotedRoles
 from pulp_conda.app.viewsets.requests import CheckedRequests
 
 _TOKEN = "condatoken"
@@ -48,7 +48,7 @@ class CondaRobotViewSet(
     mixins.RetrieveModelMixin,
     mixins.ListModelMixin,
     mixins.DestroyModelMixin,
-    RolesMixin,
+    NotedRoles,
 ):
     """A CondaRobot is a user for a program: it has no password, and acts by tokens.
 
@@ -88,7 +88,7 @@ class CondaTokenViewSet(
     mixins.ListModelMixin,
     mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
-    RolesMixin,
+    NotedRoles,
 ):
     """A CondaToken is a secret by which programs act as a user, for some purposes and channels."""
 
