@@ -16,12 +16,17 @@ VENV ?= $(if $(IS_LATEST),.venv-latest,.venv)
 RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 REQUIRED = pyproject.toml functest_requirements.txt cli/pyproject.toml cli/pulp-glue-conda/pyproject.toml
-PACKAGES = --editable '.[embedded,test]' --requirement functest_requirements.txt
+PACKAGES = --editable '.[docs,embedded,test]' --requirement functest_requirements.txt
 
-.PHONY: demo test test-slow lint bench constraints clean always
+.PHONY: demo docs test test-slow lint bench constraints clean always
 
 demo: $(INSTALLED)
 	$(RUN) -m pulp_conda.quickstart demo $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(SPECS),--specs "$(SPECS)")
+
+# NO_MKDOCS_2_WARNING: mkdocs-material tells at each start that it has a successor.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --clean
+	@echo 'The site is in site/. To read it: $(RUN) -m http.server --bind 127.0.0.1 --directory site'
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n $(JOBS) --ignore tests/slow
@@ -48,7 +53,7 @@ constraints:
 	rm -rf .venv-constraints
 
 clean:
-	rm -rf .venv .venv-latest .venv-constraints $(VENV) build *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
+	rm -rf .venv .venv-latest .venv-constraints $(VENV) build site *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
 
 # Made from nothing, so that no library of an older list stays. With LATEST it is brought up to date each time.
 $(INSTALLED): $(REQUIRED) $(if $(IS_LATEST),always,constraints.txt)
