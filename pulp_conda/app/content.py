@@ -31,11 +31,12 @@ from pulpcore.plugin.content import Handler, app
 
 from pulp_conda.app.addresses import note_peer
 from pulp_conda.app.authentication import challenges_for, let_in
+from pulp_conda.app.database import RETRY_AFTER, is_away
 from pulp_conda.app.doors import artifactory
 from pulp_conda.app.doors.entrance import door, identify, note_channel
 from pulp_conda.app.doors.receiving import wait_with_the_body
 from pulp_conda.app.doors.routes import routes
-from pulp_conda.app.errors import NotSyncedYet, Offline, UnknownChannel
+from pulp_conda.app.errors import DatabaseAway, NotSyncedYet, Offline, UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.refreshing.schedules import ask
@@ -77,9 +78,6 @@ _FILE_ROUTE = (
     _PREFIX
     + r"{path:.+/(?:noarch|[a-z0-9]+-[a-z0-9]+)/(?:shards/)?[^/]+\.(?:conda|tar\.bz2|json|zst)}"
 )
-
-# Seconds after which PostgreSQL may be there again.
-_RETRY_AFTER = "5"
 
 # Seconds after which the first sync of a channel may be done, and between two looks for that.
 _COLD_RETRY_AFTER = "30"
@@ -408,11 +406,13 @@ async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
             return respond(facts)
     try:
         return await handler(request)
-    except (OperationalError, InterfaceError):
-        if not is_file:
+    except (OperationalError, InterfaceError) as error:
+        if not is_away(error):
             raise
         log.warning("'%s' cannot be answered without PostgreSQL", request.path, exc_info=True)
-        raise HTTPServiceUnavailable(headers={"Retry-After": _RETRY_AFTER}) from None
+        text = f"503: {DatabaseAway(seconds=RETRY_AFTER)}"
+        headers = {"Retry-After": str(RETRY_AFTER)}
+        raise HTTPServiceUnavailable(headers=headers, text=text) from None
 
 
 CondaDistribution.responder = respond_now

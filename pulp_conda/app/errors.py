@@ -79,7 +79,8 @@
     │   ├── NotSyncedYet            CND0155
     │   └── Offline                 CND0156
     ├── FilterNeedsName         CND0158
-    └── BadVersion              CND0159
+    ├── BadVersion              CND0159
+    └── DatabaseAway            CND0160
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -811,3 +812,13 @@ class BadVersion(ChannelError):
 
     code = "CND0159"
     message = _("'{version}' is no version (CEP 33). Write one such as '1.26.4'.")
+
+
+class DatabaseAway(ChannelError):
+    """PostgreSQL does not answer, or broke a statement off."""
+
+    code = "CND0160"
+    message = _(
+        "the server cannot ask its database now. Ask again in {seconds} seconds. "
+        "If the request was to change something, look first whether it did."
+    )

@@ -90,6 +90,9 @@ CONDA_FIRST_SYNC_SECONDS = 30
 # Whether this server asks no upstream: nothing is synced or fetched, and what is here is served.
 CONDA_OFFLINE = False
 
+# The first of all, so that a database that does not answer is no error of the server.
+MIDDLEWARE = "@insert 0 pulp_conda.app.database.ComeAgain"
+
 # Conditions of our access policies that pulpcore does not have.
 DRF_ACCESS_POLICY = {
     "dynaconf_merge_unique": True,

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from pulp_conda.app.database import RETRY_AFTER, is_away
 from pulp_conda.app.disk import full_disk
 from pulp_conda.app.errors import (
     BadUpload,
+    DatabaseAway,
     DiskFull,
     FromBrowser,
     MayNotRemove,
@@ -70,6 +72,9 @@ def refusal_of(error: Exception) -> Refusal | None:
         return error
     if (full := full_disk(error)) is not None:
         return Refusal(_STATUSES[DiskFull], str(full))
+    if is_away(error):
+        away = DatabaseAway(seconds=RETRY_AFTER)
+        return Refusal(503, str(away), [("Retry-After", str(RETRY_AFTER))])
     if isinstance(error, CondaError):
         error = error.error
     if isinstance(error, ChannelError):
