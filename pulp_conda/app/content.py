@@ -14,6 +14,7 @@ from aiohttp.web import (
     HTTPNotFound,
     HTTPServiceUnavailable,
     Request,
+    Response,
     StreamResponse,
     delete,
     get,
@@ -31,12 +32,12 @@ from pulpcore.plugin.content import Handler, app
 
 from pulp_conda.app.addresses import note_peer
 from pulp_conda.app.authentication import challenges_for, let_in
-from pulp_conda.app.database import RETRY_AFTER, is_away
+from pulp_conda.app.database import NEWEST, RETRY_AFTER, is_away, is_migrated
 from pulp_conda.app.doors import artifactory
 from pulp_conda.app.doors.entrance import door, identify, note_channel
 from pulp_conda.app.doors.receiving import wait_with_the_body
 from pulp_conda.app.doors.routes import routes
-from pulp_conda.app.errors import DatabaseAway, NotSyncedYet, Offline, UnknownChannel
+from pulp_conda.app.errors import DatabaseAway, NotMigrated, NotSyncedYet, Offline, UnknownChannel
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.app.models.distribution import channel_at, find_channel, paths_above
 from pulp_conda.app.refreshing.schedules import ask
@@ -73,6 +74,9 @@ _PAGE_ROUTE = _PREFIX + r"{path:.+/(?:-/.+)?}"
 # The list of channels. `-` is no part of a channel's name.
 _LISTING_ROUTE = _PREFIX + f"{layout.PAGES}/"
 
+# What a load balancer asks. It stands beside the domains, so a domain `-` cannot be asked for it.
+_HEALTH_ROUTE = f"{settings.CONTENT_PATH_PREFIX}{layout.PAGES}/health"
+
 # The most frequent requests: the files in a subdir.
 _FILE_ROUTE = (
     _PREFIX
@@ -82,6 +86,9 @@ _FILE_ROUTE = (
 # Seconds after which the first sync of a channel may be done, and between two looks for that.
 _COLD_RETRY_AFTER = "30"
 _COLD_PAUSE = 0.5
+
+_COME_AGAIN = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
+_NOT_KEPT = {hdrs.CACHE_CONTROL: "no-store"}
 
 # The statuses with which files are sent.
 _FILES = (200, 206, 304)
@@ -120,6 +127,17 @@ class ChannelHandler(Handler):
             return replace(NOTHING, ways=("", visitor.site)), refusal
         made = channels_page(visitor, is_known)
         return facts_of(made, settings.CONDA_METADATA_MAX_AGE), None
+
+    async def tell_health(self, request: Request) -> StreamResponse:
+        """Answer 200 if this process can answer for channels now, and 503 if it cannot.
+
+        Raises:
+            OperationalError, InterfaceError: the database cannot be asked.
+        """
+        if not await sync_to_async(is_migrated)():
+            text = f"503: {NotMigrated(migration=NEWEST)}\n"
+            return Response(status=503, text=text, headers=_NOT_KEPT | _COME_AGAIN)
+        return Response(text="ok\n", headers=_NOT_KEPT)
 
     async def stream_file(self, request: Request) -> StreamResponse:
         until = time.monotonic() + settings.CONDA_FIRST_SYNC_SECONDS
@@ -411,8 +429,7 @@ async def answer_fast(request: Request, handler: Handle) -> StreamResponse:
             raise
         log.warning("'%s' cannot be answered without PostgreSQL", request.path, exc_info=True)
         text = f"503: {DatabaseAway(seconds=RETRY_AFTER)}"
-        headers = {"Retry-After": str(RETRY_AFTER)}
-        raise HTTPServiceUnavailable(headers=headers, text=text) from None
+        raise HTTPServiceUnavailable(headers=_COME_AGAIN, text=text) from None
 
 
 CondaDistribution.responder = respond_now
@@ -422,6 +439,7 @@ finder = Finder()
 _door = door(artifactory.show)
 app.add_routes(
     [
+        get(_HEALTH_ROUTE, _handler.tell_health),
         get(_NUL_ROUTE, _handler.refuse),
         options(_NUL_ROUTE, _handler.refuse),
         get(_OLD_PAST_ROUTE, _handler.stream_past),

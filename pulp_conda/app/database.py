@@ -1,14 +1,17 @@
-"""What clients are told while PostgreSQL does not answer: to come again."""
+"""Whether the database can be asked, and what clients are told while it cannot: to come again."""
 
 import logging
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
+from pkgutil import iter_modules
 
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from pulp_conda.app import migrations
 from pulp_conda.app.disk import full_disk
 from pulp_conda.app.errors import DatabaseAway
 
@@ -16,6 +19,9 @@ log = logging.getLogger(__name__)
 
 # Seconds after which PostgreSQL may be there again.
 RETRY_AFTER = 5
+
+# The newest migration of the plugin.
+NEWEST = max(module.name for module in iter_modules(migrations.__path__))
 
 _MARK = "_conda_database_is_away"
 
@@ -27,6 +33,15 @@ def is_away(error: BaseException | None) -> bool:
     for example because of a deadlock. A full disk does not pass by itself.
     """
     return isinstance(error, (OperationalError, InterfaceError)) and full_disk(error) is None
+
+
+def is_migrated() -> bool:
+    """Say whether the database has all migrations of the plugin.
+
+    Raises:
+        OperationalError, InterfaceError: it cannot be asked.
+    """
+    return MigrationRecorder.Migration.objects.filter(app="conda", name=NEWEST).exists()
 
 
 class ComeAgain:

@@ -80,7 +80,8 @@
     │   └── Offline                 CND0156
     ├── FilterNeedsName         CND0158
     ├── BadVersion              CND0159
-    └── DatabaseAway            CND0160
+    ├── DatabaseAway            CND0160
+    └── NotMigrated             CND0161
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -821,4 +822,14 @@ class DatabaseAway(ChannelError):
     message = _(
         "the server cannot ask its database now. Ask again in {seconds} seconds. "
         "If the request was to change something, look first whether it did."
+    )
+
+
+class NotMigrated(ChannelError):
+    """The plugin is newer than the tables of its database."""
+
+    code = "CND0161"
+    message = _(
+        "the database has not got migration '{migration}' of the plugin yet. "
+        "Run: pulpcore-manager migrate"
     )

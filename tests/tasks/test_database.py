@@ -3,11 +3,13 @@
 import pytest
 import requests
 from django.db import InterfaceError, OperationalError
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from psycopg.errors import DeadlockDetected
 from psycopg.errors import DiskFull as DatabaseFull
 from rest_framework.test import APIClient
 
-from pulp_conda.app.database import is_away
+from pulp_conda.app.database import NEWEST, is_away
 from pulp_conda.app.doors.refusal import refusal_of
 from pulp_conda.app.models import CondaRepository
 from pulp_conda.app.serving import fast
@@ -97,6 +99,7 @@ def test_other_errors_are_faults_of_the_server(pulp, monkeypatch):
         "{channel}",
         "{channel}/-/search?q=here",
         "-/",
+        "-/health",
         "",
         "no/such/channel/noarch/repodata.json",
     ],
@@ -124,3 +127,18 @@ def test_an_upload_is_to_come_again(channel, pulp):
     assert CondaRepository.objects.get(name=name).latest_version().number == 1
     refusal = refusal_of(OperationalError("the connection is lost"))
     assert refusal is not None and refusal.status == 503
+
+
+def test_a_load_balancer_is_told_whether_a_process_can_answer(channel, copied):
+    path = f"{channel[1]}-/health"
+    healthy = requests.get(path)
+    assert (healthy.status_code, healthy.text) == (200, "ok\n")
+    assert healthy.headers["Cache-Control"] == "no-store"
+    MigrationRecorder.Migration.objects.filter(app="conda", name=NEWEST).delete()
+    behind = requests.get(path)
+    assert (behind.status_code, behind.headers["Retry-After"]) == (503, "5")
+    assert behind.text.startswith(f"503: [CND0161] the database has not got migration '{NEWEST}'")
+
+
+def test_the_newest_migration_is_the_last_one_of_its_graph():
+    assert MigrationLoader(None).graph.leaf_nodes("conda") == [("conda", NEWEST)]
