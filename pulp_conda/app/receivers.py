@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection
 from django.db.models import Q
 from django.db.models.signals import (
     post_delete,
@@ -195,3 +197,21 @@ def clean_up_with_pulp(instance: ProgressReport, **kwargs: Any) -> None:
     """Take part in pulpcore's orphan cleanup, which calls no plugins. It reports what it did."""
     if instance.code == _CLEANED and instance.state == TASK_STATES.COMPLETED:
         clean_up(get_domain())
+
+
+# The workers that looked for tasks, in this process: one.
+_awake: set[UUID] = set()
+
+
+@receiver(post_save, sender="core.AppStatus")
+def look_for_waiting_tasks(instance: Any, created: bool, **kwargs: Any) -> None:
+    """Let a worker that was started look for tasks at its first heartbeat.
+
+    pulpcore only looks when a task is dispatched and a worker listens. After all workers were away,
+    for example with the database, what was dispatched meanwhile would wait for minutes. A worker
+    listens when its first heartbeat comes, and not yet when it is created.
+    """
+    if instance.app_type == "worker" and not created and instance.pk not in _awake:
+        _awake.add(instance.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('pulp_worker_wakeup', 'unblock')")
