@@ -1,0 +1,1 @@
+`deploy/` has what a site needs: a settings file, images, a compose file, systemd units and a configuration of nginx. The guide "Run a site" walks through them, and a test kills each process while clients read.
