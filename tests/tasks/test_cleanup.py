@@ -6,6 +6,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from pulp_conda.app.models import ChannelCondition, CondaPackageInfo, CondaShard
+from pulp_conda.app.tasks import cleanup
 from tests.support.builders import make_channel, make_package
 
 
@@ -27,7 +28,9 @@ def test_shards_go_with_the_cleanup_and_not_with_the_next_publication(
     assert CondaShard.objects.count() == before + 1
 
 
-def test_what_is_known_of_files_goes_when_no_package_has_them(pulp, make_repository, copied):
+def test_what_is_known_of_files_goes_when_many_have_no_package(
+    pulp, make_repository, copied, monkeypatch
+):
     kept, gone = make_package(uuid4().hex), make_package(uuid4().hex)
     repository = make_repository()
     keeping = pulp.upload(kept, repository=repository)["sha256"]
@@ -37,6 +40,11 @@ def test_what_is_known_of_files_goes_when_no_package_has_them(pulp, make_reposit
     # A package of which something became known just now may be about to be stored.
     assert infos.count() == 2
     infos.update(pulp_last_updated=timezone.now() - timedelta(hours=2))
+    # Each time that some go, the channels of the domain are published in full.
+    monkeypatch.setattr(cleanup, "_UNUSED_PART", 1)
+    clean_up(pulp)
+    assert infos.count() == 2
+    monkeypatch.setattr(cleanup, "_UNUSED_PART", 0)
     clean_up(pulp)
     assert [info.sha256 for info in infos] == [keeping]
 
