@@ -1,17 +1,23 @@
 """Checks of the settings, which `pulpcore-manager check` runs."""
 
+import tempfile
 from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError, ProgrammingError, transaction
 from django.utils.module_loading import import_string
 from rest_framework.authentication import BasicAuthentication
 
 from pulp_conda.app.authentication import TokenAuthentication
 from pulp_conda.app.compression import levels
+from pulp_conda.app.database import ComeAgain
 from pulp_conda.app.labels import read_labels
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.channel.layout import TOKEN
@@ -127,3 +133,71 @@ def check_token_paths(
     hint = f"Give it a 'base_path' without a part '{TOKEN}'."
     text = "Clients take a part of the path of channel '{}' for a token."
     return [Warning(text.format(path), hint=hint, id="conda.W004") for path in paths]
+
+
+@register
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Warning]:
+    """Warn if the settings leave out the class that answers while the database is away."""
+    own = f"{ComeAgain.__module__}.{ComeAgain.__name__}"
+    if settings.MIDDLEWARE[0] == own:
+        return []
+    text = "While the database does not answer, the API says 500 instead of 503."
+    return [Warning(text, hint=f"Put '{own}' first in MIDDLEWARE.", id="conda.W007")]
+
+
+@register
+def check_disks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Warning]:
+    """Warn if files that are received are copied to another disk, instead of moved."""
+    if not isinstance(default_storage, FileSystemStorage):
+        return []
+    media = Path(default_storage.location)
+    warnings = []
+    for name in ("WORKING_DIRECTORY", "FILE_UPLOAD_TEMP_DIR"):
+        folder = Path(getattr(settings, name) or tempfile.gettempdir())
+        if _disk_of(folder) not in (_disk_of(media), None):
+            text = (
+                f"{name} ({folder}) and MEDIA_ROOT ({media}) are on different disks, so each file "
+                "that arrives is written twice."
+            )
+            warnings.append(Warning(text, hint="Put both on one disk.", id="conda.W008"))
+    return warnings
+
+
+@register
+def check_redirects(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Warning]:
+    """Warn if clients are redirected to where they cannot go, or with signed URLs that have ended.
+
+    Channels do not use the cache of Pulp, but what else it serves does.
+    """
+    if not settings.REDIRECT_TO_OBJECT_STORAGE:
+        return []
+    warnings = []
+    endpoint = getattr(default_storage, "endpoint_url", None) or ""
+    host = urlsplit(endpoint).hostname
+    if host and not getattr(default_storage, "custom_domain", None) and _is_near(host):
+        text = f"Clients are redirected to '{endpoint}', which only this machine or network knows."
+        hint = "Set a public 'endpoint_url' or 'custom_domain', or no REDIRECT_TO_OBJECT_STORAGE."
+        warnings.append(Warning(text, hint=hint, id="conda.W009"))
+    lifetime = getattr(default_storage, "querystring_expire", None)
+    kept = settings.CACHE_SETTINGS["EXPIRES_TTL"]
+    if lifetime and settings.CACHE_ENABLED and (kept is None or lifetime <= kept):
+        text = f"A signed URL ends after {lifetime} seconds, and Pulp's cache may hand it on later."
+        hint = "Let CACHE_SETTINGS['EXPIRES_TTL'] be less than half of 'querystring_expire'."
+        warnings.append(Warning(text, hint=hint, id="conda.W010"))
+    return warnings
+
+
+def _is_near(host: str) -> bool:
+    """Say whether a host is this machine, or a name without a dot, which no public server has."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host
+
+
+def _disk_of(folder: Path) -> int | None:
+    """Return the device that has a folder, or None if the folder is not there."""
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return None

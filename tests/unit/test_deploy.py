@@ -105,3 +105,10 @@ def test_the_guide_names_every_file_and_every_value():
             assert f"`{path.relative_to(CHECKOUT)}`" in text, path
     for name in _site_env():
         assert f"`{name}`" in text, name
+
+
+def test_the_guide_names_every_check():
+    ids = set(
+        re.findall(r'"(conda\.[EW]\d+)"', (CHECKOUT / "pulp_conda/app/checks.py").read_text())
+    )
+    assert ids == set(re.findall(r"`(conda\.[EW]\d+)`", GUIDE.read_text()))

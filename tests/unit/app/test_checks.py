@@ -1,8 +1,13 @@
 import pytest
 from django.test import override_settings
+from storages.backends.s3 import S3Storage
 
+from pulp_conda.app import checks
 from pulp_conda.app.checks import (
+    check_disks,
     check_labeled_channels,
+    check_middleware,
+    check_redirects,
     check_token_authentication,
     check_token_paths,
     check_upload_labels,
@@ -10,6 +15,8 @@ from pulp_conda.app.checks import (
 from pulp_conda.app.labels import labels_of
 from pulp_conda.app.models import CondaDistribution
 
+ANSWERS = "pulp_conda.app.database.ComeAgain"
+OTHER = "django.middleware.common.CommonMiddleware"
 OURS = "pulp_conda.app.authentication.TokenAuthentication"
 BASIC = "pulpcore.app.authentication.BasicAuthentication"
 SESSION = "rest_framework.authentication.SessionAuthentication"
@@ -95,3 +102,45 @@ def test_labels_without_their_channels_are_warned_about():
         "'gone' in any domain.",
         "'team' in domain 'physics'.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [([ANSWERS, OTHER], []), ([OTHER, ANSWERS], ["conda.W007"]), ([OTHER], ["conda.W007"])],
+    ids=["first", "later", "missing"],
+)
+def test_the_class_that_answers_without_a_database_comes_first(names, found):
+    assert check_middleware(None) == []
+    with override_settings(MIDDLEWARE=names):
+        assert [warning.id for warning in check_middleware(None)] == found
+
+
+def test_files_are_received_on_the_disk_where_they_stay(tmp_path):
+    assert check_disks(None) == []
+    with override_settings(WORKING_DIRECTORY="/proc", FILE_UPLOAD_TEMP_DIR=str(tmp_path / "gone")):
+        (warning,) = check_disks(None)
+    assert warning.id == "conda.W008"
+    assert warning.msg.startswith("WORKING_DIRECTORY (/proc) and MEDIA_ROOT (")
+
+
+@pytest.mark.parametrize(
+    ("options", "redirects", "found"),
+    [
+        ({"endpoint_url": "https://s3.example.org"}, True, []),
+        ({"endpoint_url": "http://minio:9000"}, True, ["conda.W009"]),
+        ({"endpoint_url": "http://localhost:9000"}, True, ["conda.W009"]),
+        ({"endpoint_url": "http://127.0.0.1:9000"}, True, ["conda.W009"]),
+        ({"endpoint_url": "http://[::1]:9000"}, True, ["conda.W009"]),
+        ({"endpoint_url": "http://10.0.0.1:9000"}, True, []),
+        ({"endpoint_url": "http://minio:9000"}, False, []),
+        ({"endpoint_url": "http://minio:9000", "custom_domain": "cdn.example.org"}, True, []),
+        ({}, True, []),
+        ({"querystring_expire": 600}, True, ["conda.W010"]),
+        ({"querystring_expire": 3600}, True, []),
+    ],
+)
+def test_clients_are_not_redirected_to_where_they_cannot_go(monkeypatch, options, redirects, found):
+    storage = S3Storage(bucket_name="pulp", access_key="x", secret_key="y", **options)
+    monkeypatch.setattr(checks, "default_storage", storage)
+    with override_settings(REDIRECT_TO_OBJECT_STORAGE=redirects, CACHE_ENABLED=True):
+        assert [warning.id for warning in check_redirects(None)] == found

@@ -1,0 +1,1 @@
+`pulpcore-manager check` warns of disks that make each file be written twice, of redirects to an object storage that clients cannot reach, of signed URLs that end in a cache, and of a missing middleware (`conda.W007` to `conda.W010`).
