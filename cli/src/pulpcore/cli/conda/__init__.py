@@ -12,6 +12,7 @@ from pulpcore.cli.conda.channel import channel
 from pulpcore.cli.conda.content import content
 from pulpcore.cli.conda.delivery import delivery
 from pulpcore.cli.conda.distribution import distribution
+from pulpcore.cli.conda.doctor import doctor
 from pulpcore.cli.conda.environment import environment
 from pulpcore.cli.conda.examples import add_example
 from pulpcore.cli.conda.export import export
@@ -47,6 +48,7 @@ conda_group.add_command(channel)
 conda_group.add_command(content)
 conda_group.add_command(delivery)
 conda_group.add_command(distribution)
+conda_group.add_command(doctor)
 conda_group.add_command(environment)
 conda_group.add_command(export)
 conda_group.add_command(lifecycle)
