@@ -1,0 +1,22 @@
+"""The README as PyPI shows it: short, and with links that work from anywhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+TEXT = (CHECKOUT / "README.md").read_text()
+LINKS = sorted(set(re.findall(r"\]\(([^)]+)\)", TEXT)))
+OURS = re.compile(r"https://github\.com/pulp/pulp_conda/(?:blob|tree|raw)/main/([^#]+)")
+
+
+def test_it_is_short():
+    assert len(TEXT.splitlines()) < 100
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_works_from_anywhere(link):
+    assert link.startswith("https://")
+    if "github.com/pulp/pulp_conda" in link:
+        assert (CHECKOUT / OURS.match(link)[1]).exists()
