@@ -22,6 +22,9 @@ SHARED = {
     "pulpcore.cli.conda": "pulp-cli-conda",
     "pulpcore.cli": "pulp-cli",
     "pulpcore": "pulpcore",
+    "opentelemetry.metrics": "opentelemetry-api",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
 }
 
 # The quickstart only needs the files of the first, and Python's `zoneinfo` those of the second.

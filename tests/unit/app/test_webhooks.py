@@ -35,6 +35,9 @@ REPORT = {
             "overridden": None,
         }
     ],
+    # A block has both, and a promotion may name files that it left out.
+    "count": 1,
+    "blocked": ["noarch/numpy-1-0.conda: withdrawn"],
 }
 
 
