@@ -4,6 +4,7 @@ builder sees each kind of a broken link.
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from mkdocs.commands.build import build
@@ -14,6 +15,14 @@ from tests.docs.steps import CHECKOUT
 
 # What a browser loads by itself: not the links that a reader follows.
 LOADED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)="?(?:https?:)?//[^">\s]+')
+
+LINKED = re.compile(r"\]\(([^)#]+\.md)")
+AUDIENCES = {
+    "user": "For users",
+    "admin": "For administrators",
+    "dev": "For developers",
+}
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def _build(site: Path, **overrides: object) -> None:
@@ -34,6 +43,28 @@ def test_the_site_is_whole_and_loads_nothing_from_other_servers(tmp_path):
     assert [found for page in pages for found in LOADED.findall(page.read_text())] == []
     assert "fonts.g" not in "".join(css.read_text() for css in tmp_path.glob("assets/**/*.css"))
     assert (tmp_path / "search/search_index.json").exists()
+
+
+def test_the_front_page_leads_each_audience_to_all_of_its_pages():
+    docs = CHECKOUT / "docs"
+    front = (docs / "index.md").read_text()
+    for audience, chapter in AUDIENCES.items():
+        ways = front.partition(f"\n## {chapter}\n")[2].partition("\n## ")[0]
+        pages = {str(page.relative_to(docs)) for page in docs.glob(f"{audience}/**/*.md")}
+        assert pages and pages - set(LINKED.findall(ways)) == set(), chapter
+
+
+def test_a_drawing_has_a_background_and_words_for_those_who_do_not_see_it():
+    drawings = sorted(CHECKOUT.glob("docs/**/*.svg"))
+    assert drawings
+    for path in drawings:
+        drawing = ElementTree.parse(path).getroot()
+        assert drawing.findtext(f"{SVG}title") and drawing.findtext(f"{SVG}desc")
+        *_, width, height = map(int, drawing.attrib["viewBox"].split())
+        background = drawing.find(f"{SVG}rect")
+        assert int(background.attrib["width"]) >= width - 2
+        assert int(background.attrib["height"]) >= height - 2
+        assert background.attrib["fill"] == "#ffffff"
 
 
 def test_a_link_to_a_chapter_is_the_same_as_on_github(tmp_path):
