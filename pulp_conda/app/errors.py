@@ -81,7 +81,9 @@
     ├── FilterNeedsName         CND0158
     ├── BadVersion              CND0159
     ├── DatabaseAway            CND0160
-    └── NotMigrated             CND0161
+    ├── NotMigrated             CND0161
+    ├── ReplicatedInPart        CND0173
+    └── ReplicaNotFree          CND0174
 
 All other errors, and what an error is, are in `pulp_conda.channel.errors`.
 """
@@ -832,4 +834,24 @@ class NotMigrated(ChannelError):
     message = _(
         "the database has not got migration '{migration}' of the plugin yet. "
         "Run: pulpcore-manager migrate"
+    )
+
+
+class ReplicatedInPart(ChannelError):
+    """A replication left channels as they were, because something is wrong with them."""
+
+    code = "CND0173"
+    message = _(
+        "{count} of the channels could not be replicated, and serve what they served before. The "
+        "others are replicated. Correct this, and replicate again. {channels}"
+    )
+
+
+class ReplicaNotFree(ChannelError):
+    """The name or the path of a channel of another Pulp is in use on this server."""
+
+    code = "CND0174"
+    message = _(
+        "the name '{name}' or the path '{base_path}' is in use on this server: {reason} Rename one "
+        "of the two channels, or leave this one out with 'q_select'."
     )

@@ -44,6 +44,7 @@ from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.signals import channel_moved, channels_merged, publication_made, version_made
 from pulp_conda.app.tasks.cleanup import clean_up
 from pulp_conda.app.tasks.merge import dispatch_merges
+from pulp_conda.app.tasks.replicate import check_replicated
 from pulp_conda.app.vocabulary import ActVerb
 
 # What the last step of pulpcore's orphan cleanup reports.
@@ -138,6 +139,17 @@ def refuse_export_without_shards(instance: Any, **kwargs: Any) -> None:
     if isinstance(publication, CondaPublication):
         if count := PublishedShard.objects.filter(publication=publication).count():
             raise CondaError(ExportWithoutShards(count=count))
+
+
+@receiver(pre_save, sender="core.UpstreamPulp")
+def fail_replication_in_part(update_fields: frozenset[str] | None, **kwargs: Any) -> None:
+    """Let a replication fail at its very end if a channel was not replicated.
+
+    The others serve their new states by then. The time of the replication is not stored, so the
+    next one looks at the channel again.
+    """
+    if update_fields == {"last_replication"}:
+        check_replicated()
 
 
 @receiver(post_save, sender=UserRole)

@@ -5,15 +5,17 @@ from gettext import gettext as _
 from typing import Any
 
 from django.db.models import Q
+from pulp_glue.common.exceptions import PulpException as GlueException
 
 from pulpcore.plugin.exceptions import ReplicateError
 from pulpcore.plugin.replica import Replicator
 
-from pulp_conda.app.errors import ManagedByLifecycle
+from pulp_conda.app.errors import ManagedByLifecycle, ReplicaNotFree
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models import CondaDistribution, CondaRemote, CondaRepository
 from pulp_conda.app.models.distribution import SERVED_FIELDS, stage_of
-from pulp_conda.app.tasks.sync import synchronize
+from pulp_conda.app.serializers import CondaDistributionSerializer
+from pulp_conda.app.tasks.replicate import replicate_channel, report_failure
 
 try:
     from pulp_glue.conda.context import (
@@ -32,6 +34,7 @@ class CondaReplicator(Replicator):
     """Replicates a channel as clients see it: the packages, the patched records and the notices.
 
     A stage becomes a channel of its own. Its lifecycle, gates and history are not replicated.
+    A channel that cannot be replicated is reported, and stays as it is. The others go on.
     """
 
     app_label = "conda"
@@ -42,7 +45,12 @@ class CondaReplicator(Replicator):
     remote_serializer_name = "CondaRemoteSerializer"
     repository_serializer_name = "CondaRepositorySerializer"
     distribution_serializer_name = "CondaDistributionSerializer"
-    sync_task = synchronize
+    sync_task = replicate_channel
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The names of channels here that must not be deleted although they are not replicated.
+        self._left_as_they_are: list[str] = []
 
     def upstream_distributions(self, q: str | None = None) -> Iterator[dict[str, Any]]:
         if self.distribution_ctx_cls is None:
@@ -59,8 +67,13 @@ class CondaReplicator(Replicator):
                 yield distribution
 
     def create_or_update_remote(self, upstream_distribution: dict[str, Any]) -> CondaRemote | None:
-        self._check_free(upstream_distribution)
-        self._published_fields = self._read_published_fields(upstream_distribution)
+        try:
+            self._check_free(upstream_distribution)
+            self._published_fields = self._read_published_fields(upstream_distribution)
+        except (CondaError, GlueException) as error:
+            self._left_as_they_are.append(upstream_distribution["name"])
+            report_failure(upstream_distribution["name"], str(error))
+            return None
         # pulpcore leaves out a distribution that serves nothing, and deletes what it was here. It
         # is a channel without packages, for example a stage to which nothing was promoted yet.
         served = {"publication": True} if _serves_nothing(upstream_distribution) else {}
@@ -91,24 +104,45 @@ class CondaReplicator(Replicator):
             "allow_mass_removal": True,
         }
 
+    def remove_missing(self, names: list[str]) -> None:
+        super().remove_missing([*names, *self._left_as_they_are])
+
     def _check_free(self, upstream_distribution: dict[str, Any]) -> None:
-        """Refuse to change what a stage serves: its history would not have that change.
+        """Refuse to change a channel that somebody made here.
 
         Raises:
-            CondaError: `ManagedByLifecycle`.
+            CondaError: `ManagedByLifecycle`, because the history of a stage would not have that
+                change; `ReplicaNotFree`.
         """
+        name, base_path = upstream_distribution["name"], upstream_distribution["base_path"]
+        here = CondaDistribution.objects.filter(pulp_domain=self.domain)
         # pulpcore looks for a distribution by name and by path. If it found one in either way, it
         # would rename it and let it serve the replicated channel.
-        same = Q(name=upstream_distribution["name"]) | Q(
-            base_path=upstream_distribution["base_path"]
-        )
-        for local in CondaDistribution.objects.filter(same, pulp_domain=self.domain):
-            if stage := stage_of(local):
-                raise CondaError(
-                    ManagedByLifecycle(
-                        distribution=local.name, stage=stage.name, lifecycle=stage.lifecycle.name
+        same = list(here.filter(Q(name=name) | Q(base_path=base_path)))
+        try:
+            for local in same:
+                if stage := stage_of(local):
+                    raise CondaError(
+                        ManagedByLifecycle(
+                            distribution=local.name,
+                            stage=stage.name,
+                            lifecycle=stage.lifecycle.name,
+                        )
                     )
-                )
+                if not self._is_managed(local):
+                    reason = _("channel '{name}' was not replicated from there.")
+                    raise _not_free(upstream_distribution, reason.format(name=local.name))
+            # The one that pulpcore would change, or none if it would make one.
+            local = next((each for each in same if each.name == name), next(iter(same), None))
+            serializer = CondaDistributionSerializer(
+                local, data={"name": name, "base_path": base_path}, partial=local is not None
+            )
+            if not serializer.is_valid():
+                reasons = [str(each) for of in serializer.errors.values() for each in of]
+                raise _not_free(upstream_distribution, " ".join(reasons))
+        except CondaError:
+            self._left_as_they_are.extend(local.name for local in same)
+            raise
 
     def _read_published_fields(self, upstream_distribution: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of the upstream's repository that a sync does not find in metadata."""
@@ -124,6 +158,11 @@ class CondaReplicator(Replicator):
         entity = PulpCondaRepositoryContext(self.pulp_ctx, repository).entity
         # An earlier release does not have all of them.
         return {field: entity[field] for field in _PUBLISHED_FIELDS if field in entity}
+
+
+def _not_free(upstream_distribution: dict[str, Any], reason: str) -> CondaError:
+    name, base_path = upstream_distribution["name"], upstream_distribution["base_path"]
+    return CondaError(ReplicaNotFree(name=name, base_path=base_path, reason=reason))
 
 
 def _serves_nothing(distribution: dict[str, Any]) -> bool:

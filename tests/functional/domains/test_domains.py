@@ -1,6 +1,5 @@
 """Tenants of one Pulp have channels, packages and bytes of their own."""
 
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from tests.support.both_ways import Asker, fast_paths
 from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
+from tests.support.replication import Replication
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +91,7 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants,
         notices=[{"message": "Hello", "level": "info", "expires_at": "2999-01-01T00:00:00Z"}],
     )
     red.post("distributions/conda/conda/", name=f"empty-{unique}", base_path=f"empty-{unique}")
-    upstream = blue.post(
-        "upstream-pulps/",
-        name=unique,
-        base_url=red.url,
-        api_root="/pulp/",
-        domain="red",
-        username="admin",
-        password=red.session.auth[1],
-        policy="labeled",
-    )["pulp_href"]
-
-    def replicate():
-        group = blue.get(blue.post(f"{upstream}replicate/")["task_group"])
-        while group["waiting"] or group["running"]:
-            time.sleep(0.1)
-            group = blue.get(group["pulp_href"])
-        tasks = [blue.wait(task["pulp_href"]) for task in group["tasks"]]
-        return [task["name"].rpartition(".")[2] for task in tasks]
+    replicate = Replication(red, blue, unique).run
 
     replicate()
     (replica,) = blue.get("distributions/conda/conda/", name=channel["name"])["results"]
@@ -140,5 +123,5 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants,
     lifecycle = blue.lifecycle(repository, stages=stages)
     with pytest.raises(TaskFailed) as failed:
         replicate()
-    assert failed.value.code == "CND0039"
+    assert failed.value.code == "CND0173" and "[CND0039]" in failed.value.description
     assert lifecycle.state("here") == "v2"
