@@ -74,8 +74,9 @@ def test_a_stage_of_a_domain_is_read_as_it_was_there_alone(tenants, unique):
         assert answer.text == "404: Not Found"
 
 
-def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants, unique):
-    red, blue = tenants
+def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(make_domain, unique):
+    # Without channels of the same names, as other tests here have them in both domains.
+    red, blue = make_domain("source"), make_domain("replica")
     repository = red.post(
         "repositories/conda/conda/",
         name=unique,
@@ -95,7 +96,7 @@ def test_a_channel_is_replicated_from_another_pulp_as_its_url_serves_it(tenants,
 
     replicate()
     (replica,) = blue.get("distributions/conda/conda/", name=channel["name"])["results"]
-    assert replica["base_url"] == channel["base_url"].replace("/red/", "/blue/")
+    assert replica["base_url"] == channel["base_url"].replace("/source/", "/replica/")
     for path in ("noarch/repodata.json", "notices.json"):
         assert (
             blue.fetch(replica["base_url"], path).json()
