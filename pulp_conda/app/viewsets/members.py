@@ -20,9 +20,6 @@ _VersionFilter: Any = type(ContentFilter.declared_filters["repository_version"])
 # Parameters of a list that choose nothing.
 _WITHOUT_CHOICE = {"limit", "offset", "ordering", "fields", "exclude_fields"}
 
-# Parameters that choose few packages, by an index.
-_FEW = {"name", "filename", "sha256"}
-
 
 class _MembersFilter(_VersionFilter):
     """Asks for each content unit whether the version has it, by the index of memberships."""
@@ -53,11 +50,6 @@ class MembersPagination(LimitOffsetPagination):
                 is_ordered = "ordering" in request.query_params
                 members = _Members(version, queryset if is_ordered else None, view)
                 return super().paginate_queryset(members, request, view)
-        if chosen & _FEW:
-            # Found first and ordered then. For the first page in an order, PostgreSQL may go
-            # through all packages in that order, until enough of them have the name.
-            keys = list(queryset.order_by().values_list("pk", flat=True))
-            queryset = queryset.filter(pk__in=keys)
         return super().paginate_queryset(queryset, request, view)
 
 
