@@ -484,6 +484,23 @@ def test_the_default_guard_of_a_domain_makes_new_channels_private(pulp, make_rep
         assert "[CND0096]" in answer.text and "default of its domain" in answer.text
 
 
+@pytest.mark.usefixtures("copied")
+def test_the_default_guard_of_a_domain_guards_new_stages(pulp, make_repository):
+    guard = pulp.post("contentguards/core/rbac/", name=uuid4().hex)
+    Domain.objects.filter(name="default").update(
+        default_content_guard=guard["prn"].rpartition(":")[2]
+    )
+    stages = [{"name": "a"}, {"name": "b"}, {"name": "open", "content_guard": None}]
+    lifecycle = pulp.lifecycle(make_repository(), stages=stages)
+    pulp.patch(lifecycle.href, stages=[*stages, {"name": "later"}])
+    guards = {
+        stage["name"]: pulp.get(stage["distribution"])["content_guard"]
+        for stage in pulp.get(lifecycle.href)["stages"]
+    }
+    given = guard["pulp_href"]
+    assert guards == {"a": given, "b": given, "open": None, "later": given}
+
+
 def test_a_guard_that_guards_is_not_deleted(pulp, private):
     guard = pulp.get(private.distribution)["content_guard"]
     answer = pulp.try_delete(guard)

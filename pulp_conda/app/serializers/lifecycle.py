@@ -419,7 +419,9 @@ def _settle_guards(
             elif "content_guard" in stage:
                 continue
             elif distribution is None:
-                stage["content_guard"] = guard
+                # Without one, the new distribution has the default of the domain.
+                if guard:
+                    stage["content_guard"] = guard
             elif guard and not distribution.content_guard:
                 raise BadLifecycle(
                     reason=f"distribution '{distribution.name}' has no content guard, and another "
