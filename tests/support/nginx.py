@@ -103,11 +103,15 @@ def static_nginx(folder, root):
     return _running(folder, _STATIC, root=root)
 
 
-@contextmanager
-def _running(folder, configuration, **facts):
+def nginx_program():
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     assert program, "This test needs nginx: apt-get install nginx-light"
-    port = free_port()
+    return program
+
+
+@contextmanager
+def _running(folder, configuration, **facts):
+    program, port = nginx_program(), free_port()
     path = folder / "nginx.conf"
     path.write_text(configuration.format(folder=folder, port=port, **facts))
     with subprocess.Popen([program, "-c", path, "-p", folder]) as process:

@@ -17,6 +17,7 @@ import requests
 
 from pulp_conda.quickstart.ports import free_port
 from pulp_conda.quickstart.postgres import Postgres
+from tests.support.nginx import nginx_program
 from tests.support.stack import POSTGRES_OPTIONS, copied_state
 
 CHECKOUT = Path(__file__).parents[2]
@@ -49,16 +50,11 @@ class Site:
 
     def environment(self):
         """Return the environment of all processes: `site.env`, with the places of the test."""
-        secrets = self.folder / "secrets"
-        secrets.mkdir(exist_ok=True)
-        (secrets / "secret-key").write_text("of a test")
-        (secrets / "database-password").write_text("none is needed on a socket")
-        shutil.copy(self.state.db_key_file, secrets / "database-fields.key")
         lines = (DEPLOY / "site.env").read_text().splitlines()
         values = dict(line.split("=", 1) for line in lines if line and line[0] != "#")
         values |= {
             "SITE_HOST": HOST,
-            "SITE_SECRETS": str(secrets),
+            "SITE_SECRETS": str(self.folder / "secrets"),
             "SITE_DATABASE_HOST": str(self.postgres.socket_folder),
             "SITE_REDIS_URL": "",
             "SITE_DATA": str(self.folder / "data"),
@@ -84,6 +80,7 @@ class Site:
         )
 
     def start(self):
+        self._write_secrets()
         self.start_database()
         migrated = self.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
@@ -165,6 +162,13 @@ class Site:
             [nginx_program(), "-c", path, "-p", self.folder], stdout=log, stderr=log
         )
 
+    def _write_secrets(self):
+        secrets = self.folder / "secrets"
+        secrets.mkdir()
+        (secrets / "secret-key").write_text("of a test")
+        (secrets / "database-password").write_text("none is needed on a socket")
+        shutil.copy(self.state.db_key_file, secrets / "database-fields.key")
+
     def _make_certificate(self):
         """Make an authority, which clients trust, and the certificate that it gives to the site."""
         folder = self.certificate.parent
@@ -197,12 +201,6 @@ def running_site():
         until_end.callback(site.stop)
         site.start()
         yield site
-
-
-def nginx_program():
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    assert program, "This test needs nginx: apt-get install nginx-light"
-    return program
 
 
 def nginx_configuration(folder, ports):

@@ -10,25 +10,12 @@ from django.db import connection
 from pulpcore.plugin.models import RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
+from pulp_conda.app.versions.sql import WITH_CHANGED
+
 # A subdir and a package name.
 Name = tuple[str, str]
 
-# Each lookup is by its own index, whatever the statistics say: see `sql.BY_INDEX`.
-_MEMBERSHIPS = """
-WITH between AS (
-    SELECT pulp_id FROM core_repositoryversion
-    WHERE repository_id = %(repository)s AND number > %(low)s AND number <= %(high)s
-), changed AS (
-    SELECT member.content_id, true AS is_added FROM between CROSS JOIN LATERAL (
-        SELECT content_id FROM core_repositorycontent
-        WHERE version_added_id = between.pulp_id OFFSET 0
-    ) AS member
-    UNION ALL
-    SELECT member.content_id, false FROM between CROSS JOIN LATERAL (
-        SELECT content_id FROM core_repositorycontent
-        WHERE version_removed_id = between.pulp_id OFFSET 0
-    ) AS member
-)
+_MEMBERSHIPS = f"""{WITH_CHANGED}
 SELECT package.subdir, package.name, count(*) FILTER (WHERE changed.is_added)
 FROM changed CROSS JOIN LATERAL (
     SELECT subdir, name FROM conda_condapackage

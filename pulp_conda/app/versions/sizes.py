@@ -6,7 +6,7 @@ from django.db import connection
 
 from pulpcore.plugin.models import RepositoryVersion
 
-from pulp_conda.app.versions.sql import keys_of
+from pulp_conda.app.versions.sql import WITH_CHANGED, keys_of
 
 # One file may be that of several packages.
 _OF_ALL = f"""
@@ -21,24 +21,10 @@ SELECT (SELECT coalesce(sum(size), 0)::bigint FROM package), (
 )
 """
 
-# Each lookup is by its own index, whatever the statistics say: see `sql.BY_INDEX`.
-_OF_CHANGES = """
-WITH between AS (
-    SELECT pulp_id FROM core_repositoryversion
-    WHERE repository_id = %(repository)s AND number > %(low)s AND number <= %(high)s
-), changed AS (
-    SELECT member.content_id, 1 AS sign FROM between CROSS JOIN LATERAL (
-        SELECT content_id FROM core_repositorycontent
-        WHERE version_added_id = between.pulp_id OFFSET 0
-    ) AS member
-    UNION ALL
-    SELECT member.content_id, -1 FROM between CROSS JOIN LATERAL (
-        SELECT content_id FROM core_repositorycontent
-        WHERE version_removed_id = between.pulp_id OFFSET 0
-    ) AS member
-)
+_OF_CHANGES = f"""{WITH_CHANGED}
 SELECT coalesce(sum(sign * package.size), 0)::bigint, coalesce(sum(sign * file.size), 0)::bigint
-FROM changed CROSS JOIN LATERAL (
+FROM changed CROSS JOIN LATERAL (SELECT CASE WHEN is_added THEN 1 ELSE -1 END AS sign) AS signed
+CROSS JOIN LATERAL (
     SELECT size FROM conda_condapackage WHERE content_ptr_id = changed.content_id OFFSET 0
 ) AS package LEFT JOIN LATERAL (
     SELECT artifact.size FROM core_contentartifact AS place

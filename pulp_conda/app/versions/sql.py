@@ -33,6 +33,25 @@ MEMBER = f"""(
     WHERE member.repository_id = %(repository)s AND member.version_removed_id IS NULL LIMIT 1
 )"""
 
+# Tables for a query: `changed` has each content that was added or removed in one of the versions
+# after `low`, up to `high`. Each lookup is by its own index, see `BY_INDEX`.
+WITH_CHANGED = """
+WITH between AS (
+    SELECT pulp_id FROM core_repositoryversion
+    WHERE repository_id = %(repository)s AND number > %(low)s AND number <= %(high)s
+), changed AS (
+    SELECT member.content_id, true AS is_added FROM between CROSS JOIN LATERAL (
+        SELECT content_id FROM core_repositorycontent
+        WHERE version_added_id = between.pulp_id OFFSET 0
+    ) AS member
+    UNION ALL
+    SELECT member.content_id, false FROM between CROSS JOIN LATERAL (
+        SELECT content_id FROM core_repositorycontent
+        WHERE version_removed_id = between.pulp_id OFFSET 0
+    ) AS member
+)
+"""
+
 
 def keys_of(version: str = "version") -> str:
     """Return a query for the keys of all that a version has; `version` names the parameter with its
