@@ -19,4 +19,5 @@ class PulpCondaPluginAppConfig(PulpPluginAppConfig):
         mask_logs()
         # Not above: they need the models, which Django has loaded by now.
         import_module("pulp_conda.app.receivers")
+        import_module("pulp_conda.app.pulp_receivers")
         import_module("pulp_conda.app.checks")

@@ -17,7 +17,7 @@ from pulpcore.plugin.models import TaskSchedule
 
 from pulp_conda.app.models import ChannelCondition, CondaToken, HistoryEntry
 from pulp_conda.app.monitoring import metrics
-from pulp_conda.app.receivers import schedule_metrics
+from pulp_conda.app.pulp_receivers import schedule_metrics
 from pulp_conda.app.serving import files
 from pulp_conda.app.tasks.metrics import send_metrics
 from tests.support.builders import make_channel, make_package
