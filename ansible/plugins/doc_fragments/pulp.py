@@ -101,3 +101,12 @@ options:
       - All of its labels, as keys and values. Without this option, the labels stay as they are.
     type: dict
 """
+
+    LABEL_SELECT = r"""
+options:
+  pulp_label_select:
+    description:
+      - Only those with these labels, for example C(team=a,!old). C(key) is any value, C(!key) is
+        without the label, and C(key~part) a value that contains the part.
+    type: str
+"""

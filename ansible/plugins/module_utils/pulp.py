@@ -47,6 +47,7 @@ WAITING = {
 }
 STATE = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 LABELS = {"pulp_labels": {"type": "dict"}}
+LABEL_SELECT = {"pulp_label_select": {"type": "str"}}
 
 # Fields that the server never shows. In check mode, the result would contain them.
 _SECRETS = {
@@ -167,6 +168,36 @@ class CondaModule(AnsibleModule):
                 raise PulpEntityNotFound(f"{text} {hint}") from None
             self.warn(f"{text} In check mode, an earlier task is assumed to make it.")
             return stand_in
+
+    def list(self, kind, limit=0, **wanted):
+        """Return the entities of a kind with these values that the user may see, without secrets.
+
+        Args:
+            kind: A kind, as for `context`.
+            limit: How many entities to return at most. With 0, all of them.
+            wanted: Values by filter. None is any value. No entity has an empty text, although the
+                server would ignore it.
+        """
+        if "" in wanted.values():
+            return []
+        parameters = {name: value for name, value in wanted.items() if value is not None}
+        return self.context(kind).list(limit=limit, offset=0, parameters=parameters)
+
+    def find_version(self, repository, version=None):
+        """Return the href of a version of a repository.
+
+        If there is no repository, fail. In check mode, return None then.
+
+        Args:
+            repository: The name of the repository.
+            version: The number of the version. None is the latest one.
+        """
+        found = self.find("Repository", repository)
+        if "is_stand_in" in found:
+            return None
+        if version is None:
+            return found["latest_version_href"]
+        return f"{found['pulp_href']}versions/{version}/"
 
     def given(self, *options):
         """Return those of the options that have a value, by name."""

@@ -44,13 +44,10 @@ blocks:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-# More blocks than a server has.
-_MOST = 100_000
-
 
 def work(module):
     wanted = {key: value for key, value in module.given("sha256", "spec").items() if value}
-    found = module.context("Block").list(limit=_MOST, offset=0, parameters=wanted)
+    found = module.list("Block", **wanted)
     return {"changed": False, "blocks": found}
 
 

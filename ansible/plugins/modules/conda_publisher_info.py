@@ -43,9 +43,6 @@ publishers:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-# More publishers than a server has.
-_MOST = 100_000
-
 
 def work(module):
     wanted = module.given("provider")
@@ -54,7 +51,7 @@ def work(module):
         if found.get("is_stand_in"):
             return {"changed": False, "publishers": []}
         wanted["distribution"] = found["pulp_href"]
-    publishers = module.context("Publisher").list(limit=_MOST, offset=0, parameters=wanted)
+    publishers = module.list("Publisher", **wanted)
     return {"changed": False, "publishers": publishers}
 
 

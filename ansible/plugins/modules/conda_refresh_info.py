@@ -54,9 +54,6 @@ runs:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-# More repositories than a server has.
-_MOST = 100_000
-
 
 def work(module):
     wanted = {}
@@ -65,7 +62,7 @@ def work(module):
         if found.get("is_stand_in"):
             return {"changed": False, "refreshes": [], "runs": []}
         wanted["repository"] = found["pulp_href"]
-    refreshes = module.context("Refresh").list(limit=_MOST, offset=0, parameters=wanted)
+    refreshes = module.list("Refresh", **wanted)
     count = module.params["runs"]
     runs = module.context("RefreshRun").list(limit=count, offset=0, parameters=wanted)
     return {"changed": False, "refreshes": refreshes, "runs": runs}

@@ -35,12 +35,9 @@ robots:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-# More robots than a server has.
-_MOST = 100_000
-
 
 def work(module):
-    found = module.context("Robot").list(limit=_MOST, offset=0, parameters=module.given("name"))
+    found = module.list("Robot", **module.given("name"))
     return {"changed": False, "robots": found}
 
 

@@ -44,13 +44,10 @@ tokens:
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
 
-# More tokens than a server has.
-_MOST = 100_000
-
 
 def work(module):
     wanted = module.given("name", "owner")
-    found = module.context("Token").list(limit=_MOST, offset=0, parameters=wanted)
+    found = module.list("Token", **wanted)
     return {"changed": False, "tokens": found}
 
 

@@ -12,6 +12,8 @@ from pulp_conda.app.models import CondaRefresh
 from tests.support.builders import make_channel, make_package
 from tests.support.issuer import EXPECTED, Issuer
 
+WEBHOOK_SECRET = "whsec_" + "c2VjcmV0" * 5
+
 # The connection comes from the environment. `{}` stands for a word that no other test has.
 CREATED = {
     "conda_remote": {
@@ -65,7 +67,7 @@ CREATED = {
         ],
         "retain_days": 400,
         "webhook_url": "https://ci.example.com/hook",
-        "webhook_secret": "whsec_" + "c2VjcmV0" * 5,
+        "webhook_secret": WEBHOOK_SECRET,
     },
 }
 CHANGES = {
@@ -262,6 +264,90 @@ def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
     assert "-word" not in done.output
     (found,) = pulp.get("remotes/conda/conda/", name=unique)["results"]
     assert {"name": "token", "is_set": False} in found["hidden_fields"]
+
+
+def test_what_there_is_is_listed_without_secrets(ansible, pulp, unique):
+    secret = "a-secret-word"
+    remote = pulp.post(
+        "remotes/conda/conda/",
+        name=unique,
+        url=f"https://conda.example.org/a?sig={secret}",
+        username="robot",
+        password=secret,
+        token=secret,
+        proxy_url="http://proxy.example.org:3128",
+        proxy_username="robot",
+        proxy_password=secret,
+        pulp_labels={"team": unique},
+    )["pulp_href"]
+    options = {"remote": remote, "autopublish": True, "pulp_labels": {"team": unique}}
+    repository = pulp.post("repositories/conda/conda/", name=unique, **options)["pulp_href"]
+    for version in ("2.0", "10.0"):
+        pulp.upload(make_package(f"a-{unique}", version), repository=repository)
+    pulp.environment(repository, "desk", f"a-{unique}\n", platforms=["linux-64"])
+    pulp.distribution(repository=repository, name=unique, base_path=unique)
+    hook = {
+        "webhook_url": f"https://ci.example.com/?key={secret}",
+        "webhook_secret": WEBHOOK_SECRET,
+    }
+    pulp.lifecycle(repository, name=unique, base_path=f"{unique}-stages", **hook)
+    newest = pulp.newest_publication(repository)
+
+    def listed(kind, title=None, **options):
+        return {"name": title or kind, f"pulp.conda.conda_{kind}_info": options}
+
+    labelled = {"pulp_label_select": f"team={unique}"}
+    done = ansible.tasks(
+        [
+            listed("remote", name=unique),
+            listed("remote", "labelled remotes", **labelled),
+            listed("repository", remote=unique, **labelled),
+            listed("repository", "no name", name=""),
+            listed("distribution", base_path=unique, repository=unique),
+            listed("lifecycle", repository=unique),
+            listed("environment", repository=unique),
+            listed("environment", "not yet", repository=unique, version=1),
+            listed("package", repository=unique, spec=f"a-{unique} >=2", limit=1),
+            listed("package", "of a version", repository=unique, version=1),
+            listed("package", "no version", repository=unique, version=99)
+            | {"ignore_errors": True},
+            listed("publication", repository=unique),
+            listed("publication", "published", repository=unique, version=1),
+            listed("package", "foreseen", repository=f"{unique}-new") | {"check_mode": True},
+            listed("lifecycle", "unknown", repository=f"{unique}-new"),
+        ],
+        fails=True,
+    )
+    assert done.changed() == []
+    assert secret not in done.output and WEBHOOK_SECRET not in done.output
+
+    def names(task, kind):
+        return [each["name"] for each in done.task(task)[kind]]
+
+    assert names("remote", "remotes") == names("labelled remotes", "remotes") == [unique]
+    (found,) = done.task("remote")["remotes"]
+    assert {"name": "token", "is_set": True} in found["hidden_fields"]
+    assert names("repository", "repositories") == [unique]
+    assert names("no name", "repositories") == []
+    assert names("distribution", "distributions") == [unique]
+    (found,) = done.task("lifecycle")["lifecycles"]
+    assert [stage["name"] for stage in found["stages"]] == ["unstable", "testing", "stable"]
+    assert (names("environment", "environments"), names("not yet", "environments")) == (
+        ["desk"],
+        [],
+    )
+    newest_first = done.task("package")
+    assert [each["version"] for each in newest_first["packages"]] == ["10.0"]
+    assert newest_first["more"] is True
+    assert len(done.task("of a version")["packages"]) == 1
+    assert done.task("of a version")["more"] is False
+    assert "versions/99/" in done.task("no version")["msg"]
+    publications = done.task("publication")["publications"]
+    assert publications[0]["pulp_href"] == newest and len(publications) == 3
+    (published,) = done.task("published")["publications"]
+    assert published["repository_version"].endswith("/versions/1/")
+    assert done.task("foreseen")["packages"] == []
+    assert "no conda repository" in done.task("unknown")["msg"]
 
 
 def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything, unique, tmp_path):

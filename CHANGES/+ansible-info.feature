@@ -1,0 +1,1 @@
+Added the Ansible modules ``conda_repository_info``, ``conda_remote_info``, ``conda_distribution_info``, ``conda_lifecycle_info``, ``conda_environment_info``, ``conda_package_info`` and ``conda_publication_info``, which list what there is without changing it.
