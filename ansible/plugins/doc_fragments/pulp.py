@@ -89,9 +89,10 @@ options:
   state:
     description:
       - Whether it must exist.
+      - Without this option, V(present) is meant, unless the task only names the resource. Such a
+        task changes nothing. It returns the resource, and fails if there is none.
     type: str
     choices: [present, absent]
-    default: present
 """
 
     LABELS = r"""

@@ -45,7 +45,7 @@ WAITING = {
     "timeout": {"type": "int", "default": 1800},
     "refresh_api_cache": {"type": "bool", "default": False},
 }
-STATE = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+STATE = {"state": {"type": "str", "choices": ["present", "absent"]}}
 LABELS = {"pulp_labels": {"type": "dict"}}
 LABEL_SELECT = {"pulp_label_select": {"type": "str"}}
 
@@ -198,6 +198,39 @@ class CondaModule(AnsibleModule):
         if version is None:
             return found["latest_version_href"]
         return f"{found['pulp_href']}versions/{version}/"
+
+    def only_names(self, *keys):
+        """Return whether the task names a resource and gives nothing else, not even `state`.
+
+        Such a task reads the resource, and does not create it: see `read`.
+
+        Args:
+            keys: The options that name the resource.
+        """
+        others = self.argument_spec.keys() - CONNECTION.keys() - WAITING.keys() - set(keys)
+        return all(
+            self.params[option] in (None, self.argument_spec[option].get("default"))
+            for option in others
+        )
+
+    def read(self, kind, name, **found):
+        """Return the results of a task that only names a resource.
+
+        If there is none, fail. In check mode, warn and return an empty resource.
+
+        Args:
+            kind: A kind, as for `context`.
+            name: The name for messages.
+            found: The resource by the name of the result, or None.
+        """
+        ((result, entity),) = found.items()
+        if entity is None:
+            text = f"There is no {self._context_class(kind).ENTITY} '{name}'."
+            if not self.check_mode:
+                self.fail(f"{text} To create it, give its options, or 'state: present'.")
+            self.warn(f"{text} In check mode, an earlier task is assumed to make it.")
+            entity = {}
+        return results(False, entity, entity, **{result: entity})
 
     def given(self, *options):
         """Return those of the options that have a value, by name."""

@@ -53,7 +53,7 @@ RETURN = r"""
 block:
   description: The block. In check mode, as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     spec: xz 5.6.0|5.6.1
     public_reason: It has a backdoor (CVE-2024-3094). Use xz 5.4.6.
@@ -63,7 +63,7 @@ touched:
   description: What has or had the packages - channels, stages, environments, lock files, and the
     URLs to purge from caches.
   type: dict
-  returned: when O(state=present), and not for a new block in check mode
+  returned: unless O(state=absent), and not for a new block in check mode
   sample:
     channels:
       count: 1
@@ -80,6 +80,8 @@ from ansible_collections.pulp.conda.plugins.module_utils.pulp import STATE, resu
 def work(module):
     key = module.given("sha256", "spec")
     context = module.context("Block", **key)
+    if module.only_names("sha256", "spec"):
+        return module.read("Block", *key.values(), block=module.existing(context))
     if module.params["state"] == "absent":
         return results(*module.converge(context, None))
     before = module.existing(context)

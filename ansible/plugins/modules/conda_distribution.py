@@ -105,7 +105,7 @@ RETURN = r"""
 distribution:
   description: The distribution. In check mode, the distribution as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: forge
     base_path: forge
@@ -134,6 +134,10 @@ _TIMES = ("created_at", "expires_at")
 def work(module):
     name = module.params["name"]
     distribution = module.context("Distribution", name=name)
+    if module.only_names("name"):
+        return module.read(
+            "Distribution", module.params["name"], distribution=module.existing(distribution)
+        )
     if module.params["state"] == "absent":
         return results(*module.converge(distribution, None))
     before = module.existing(distribution)

@@ -84,7 +84,7 @@ environment:
   description: The environment. In check mode, the environment as it would be, without the fields
     that the server reads from the file.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: analysis
     format: environment.yml
@@ -107,6 +107,8 @@ _FORMATS = {
 def work(module):
     repository = module.find("Repository", module.params["repository"])
     before = _registered(module, repository)
+    if module.only_names("repository", "name"):
+        return module.read("Environment", module.params["name"], environment=before)
     if module.params["state"] == "absent":
         if before:
             module.context("Repository", **_key(repository)).modify(

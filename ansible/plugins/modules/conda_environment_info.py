@@ -6,7 +6,7 @@ module: conda_environment_info
 short_description: List environments that gates solve
 description:
   - Lists the environments in a repository of Pulp's conda plugin. It changes nothing.
-  - The text of an environment is not in the list.
+  - The text of an environment is not in the list. M(pulp.conda.conda_environment) returns it.
 options:
   repository:
     description:

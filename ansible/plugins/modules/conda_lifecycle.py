@@ -116,7 +116,7 @@ RETURN = r"""
 lifecycle:
   description: The lifecycle. In check mode, the lifecycle as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: team
     stages:
@@ -150,6 +150,8 @@ def work(module):
     name = module.params["name"]
     lifecycle = module.context("Lifecycle", name=name)
     before = module.existing(lifecycle)
+    if module.only_names("name"):
+        return module.read("Lifecycle", name, lifecycle=before)
     if module.params["state"] == "absent":
         changed, before, _after = module.converge(lifecycle, None)
         return results(changed, _configuration(before), None)

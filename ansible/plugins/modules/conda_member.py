@@ -76,7 +76,7 @@ def work(module):
     repository = module.find("Repository", module.params["channel"])
     context = module.context("Repository", name=module.params["channel"])
     before = [] if repository.get("is_stand_in") else context.members()
-    role, is_present = module.params["role"], module.params["state"] == "present"
+    role, is_present = module.params["role"], module.params["state"] != "absent"
     users, groups = (_changing(module, before, kind) for kind in ("user", "group"))
     changed = bool(users or groups)
     after = before
@@ -89,7 +89,7 @@ def work(module):
 
 def _changing(module, members, kind):
     """Return the names of users, or of groups, whose role is not as wanted."""
-    is_present = module.params["state"] == "present"
+    is_present = module.params["state"] != "absent"
     has = {
         member[kind]
         for member in members

@@ -23,7 +23,7 @@ options:
     description:
       - The file names of packages to remove, for example C(hello-1.0-0.conda). With a subdir, as in
         C(noarch/hello-1.0-0.conda), only the file in that subdir is removed.
-      - Required with O(state=absent).
+      - Required with O(state=absent), which is required with it.
     type: list
     elements: str
   subdir:
@@ -65,19 +65,19 @@ added:
   description: The files that were added, or would be added in check mode.
   type: list
   elements: str
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample: [dist/noarch/tool-1.1-0.conda]
 present:
   description: The files that the repository already had.
   type: list
   elements: str
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample: [dist/noarch/tool-1.0-0.conda]
 refused:
   description: The reason of the server for each file that it refused. If there is one, the module
     fails, but the other files are added.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample: {}
 removed:
   description: The packages that were removed, or would be removed in check mode.
@@ -181,6 +181,8 @@ def main():
             **STATE,
         },
         required_if=[("state", "present", ["src"]), ("state", "absent", ["filenames"])],
+        required_one_of=[("src", "filenames")],
+        required_by={"filenames": ("state",)},
     )
 
 

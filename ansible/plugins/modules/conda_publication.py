@@ -7,6 +7,7 @@ short_description: Publish versions of conda repositories
 description:
   - Publishes a version of a repository, or deletes its publications. A version that is already
     published is not published again.
+  - Without O(state) and O(checkpoint), it only returns the publication of the version.
   - A repository with C(autopublish) publishes each new version automatically.
 options:
   repository:
@@ -33,6 +34,7 @@ EXAMPLES = r"""
 - name: Publish the latest version
   pulp.conda.conda_publication:
     repository: team
+    state: present
   register: published
 
 - name: Serve exactly that publication
@@ -52,7 +54,7 @@ RETURN = r"""
 publication:
   description: The publication. In check mode, the fields that are known.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     pulp_href: /pulp/api/v3/publications/conda/conda/01924e1b-3e7f-7d22-b1f6-e1a2c9c4da31/
     repository_version:
@@ -76,6 +78,9 @@ def work(module):
     found = None
     if "is_stand_in" not in repository:
         found = module.context("Publication").list(limit=0, offset=0, parameters=query)
+    if module.only_names("repository", "version"):
+        name = module.params["repository"]
+        return module.read("Publication", name, publication=found[0] if found else None)
     if module.params["state"] == "absent":
         for publication in found or ():
             module.context("Publication", pulp_href=publication["pulp_href"]).delete()

@@ -52,7 +52,7 @@ RETURN = r"""
 publisher:
   description: The publisher. In check mode, as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: hello-release
     provider: github
@@ -69,6 +69,8 @@ _NEEDED = ("distribution", "provider", "claims")
 
 def work(module):
     context = module.context("Publisher", name=module.params["name"])
+    if module.only_names("name"):
+        return module.read("Publisher", module.params["name"], publisher=module.existing(context))
     if module.params["state"] == "absent":
         return results(*module.converge(context, None))
     desired = module.given(*_NEEDED)

@@ -54,7 +54,7 @@ RETURN = r"""
 refresh:
   description: When the repository is synced. In check mode, as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     cron: 30 3 * * *
     time_zone: Europe/Berlin
@@ -70,6 +70,9 @@ def work(module):
     repository = module.href("Repository", module.params["repository"])
     context = module.context("Refresh", repository=repository)
     is_new = repository.startswith("<")  # only in check mode
+    if module.only_names("repository"):
+        found = None if is_new else module.existing(context)
+        return module.read("Refresh", module.params["repository"], refresh=found)
     if module.params["state"] == "absent":
         return results(*((False, None, None) if is_new else module.converge(context, None)))
     desired = module.given("interval", "cron", "max_age", "time_zone", "mirror")

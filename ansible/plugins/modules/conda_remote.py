@@ -148,7 +148,7 @@ RETURN = r"""
 remote:
   description: The remote, without its secrets. In check mode, the remote as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: forge
     url: https://conda.anaconda.org/conda-forge
@@ -200,6 +200,8 @@ _SECRETS = (
 
 def work(module):
     remote = module.context("Remote", name=module.params["name"])
+    if module.only_names("name"):
+        return module.read("Remote", module.params["name"], remote=module.existing(remote))
     if module.params["state"] == "absent":
         return results(*module.converge(remote, None))
     desired = module.given(*_FIELDS)

@@ -126,7 +126,7 @@ RETURN = r"""
 repository:
   description: The repository. In check mode, the repository as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: forge
     autopublish: true
@@ -155,6 +155,10 @@ _FIELDS = (
 
 def work(module):
     repository = module.context("Repository", name=module.params["name"])
+    if module.only_names("name"):
+        return module.read(
+            "Repository", module.params["name"], repository=module.existing(repository)
+        )
     if module.params["state"] == "absent":
         return results(*module.converge(repository, None))
     desired = module.given(*_FIELDS)

@@ -24,6 +24,7 @@ EXAMPLES = r"""
 - name: Create a robot for CI
   pulp.conda.conda_robot:
     name: ci
+    state: present
   register: robot
 
 - name: Let it upload to a channel
@@ -37,13 +38,13 @@ RETURN = r"""
 robot:
   description: The robot. In check mode, as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: ci
 user:
   description: The name of its user, to which roles are given.
   type: str
-  returned: when O(state=present), and not for a new robot in check mode
+  returned: unless O(state=absent), and not for a new robot in check mode
   sample: robot+default+ci
 """
 
@@ -54,9 +55,13 @@ def work(module):
     context = module.context("Robot", name=module.params["name"])
     if module.params["state"] == "absent":
         return results(*module.converge(context, None))
-    changed, before, after = module.converge(context, {})
-    user = {"user": after["username"]} if "username" in after else {}
-    return {**results(changed, before, after, robot=after), **user}
+    if module.only_names("name"):
+        after = module.existing(context)
+        told = module.read("Robot", module.params["name"], robot=after)
+    else:
+        changed, before, after = module.converge(context, {})
+        told = results(changed, before, after, robot=after)
+    return {**told, **({"user": after["username"]} if after and "username" in after else {})}
 
 
 def main():

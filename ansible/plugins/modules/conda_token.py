@@ -77,7 +77,7 @@ RETURN = r"""
 token:
   description: The token without its secret. In check mode, as it would be.
   type: dict
-  returned: when O(state=present)
+  returned: unless O(state=absent)
   sample:
     name: github
     owner: robot+default+ci
@@ -98,6 +98,8 @@ def work(module):
     owner = module.params["owner"] or module.params["username"]
     key = {"name": module.params["name"], **({"owner": owner} if owner else {})}
     context = module.context("Token", **key)
+    if module.only_names("name", "owner"):
+        return module.read("Token", module.params["name"], token=module.existing(context))
     if module.params["state"] == "absent":
         return results(*module.converge(context, None))
     before = module.existing(context)

@@ -266,6 +266,60 @@ def test_secrets_are_sent_once_and_removed_once(ansible, pulp, unique):
     assert {"name": "token", "is_set": False} in found["hidden_fields"]
 
 
+def _named(word):
+    """Tasks that name a resource of each kind, and give nothing else."""
+    names = {"conda_block": {"spec": word}, "conda_token": {"name": word}}
+    of_a_repository = {
+        "conda_environment": {"repository": word, "name": "desk"},
+        "conda_publication": {"repository": word},
+        "conda_refresh": {"repository": word},
+    }
+    kinds = ("repository", "remote", "distribution", "lifecycle", "publisher", "robot")
+    names |= {f"conda_{kind}": {"name": word} for kind in kinds}
+    return [
+        _task(module, **options) | {"ignore_errors": True}
+        for module, options in {**names, **of_a_repository}.items()
+    ]
+
+
+def test_a_task_that_only_names_a_resource_reads_it_and_makes_none(
+    ansible, pulp, everything, unique
+):
+    repository = pulp.post("repositories/conda/conda/", name=f"{unique}-bare")["pulp_href"]
+    before = everything()
+    missing = ansible.tasks(_named(unique))
+    for task in missing.tasks:
+        assert task["failed"] is True and "There is no" in task["msg"], task
+    # The kinds of which a task with a repository is about another one.
+    bare = ansible.tasks(_named(f"{unique}-bare")[-3:])
+    texts = [task["msg"] for task in bare.tasks]
+    assert all("To create it, give its options, or 'state: present'." in text for text in texts)
+    assert ansible.tasks(_named(unique), "--check").changed() == []
+    assert everything() == before
+    assert pulp.get("conda/robots/", name=unique)["count"] == 0
+
+    pulp.patch(repository, name=unique)
+    pulp.environment(repository, "desk", "hello\n", platforms=["linux-64"])
+    pulp.lifecycle(repository, name=unique)
+    before = everything()
+    read = [
+        task
+        for task in _named(unique)
+        if set(task)
+        & {
+            "pulp.conda.conda_repository",
+            "pulp.conda.conda_lifecycle",
+            "pulp.conda.conda_environment",
+        }
+    ]
+    done = ansible.tasks(read)
+    assert done.changed() == []
+    assert done.task("conda_repository")["repository"]["pulp_href"] == repository
+    assert len(done.task("conda_lifecycle")["lifecycle"]["stages"]) == 3
+    assert done.task("conda_environment")["environment"]["source"] == "hello\n"
+    assert everything() == before
+
+
 def test_what_there_is_is_listed_without_secrets(ansible, pulp, unique):
     secret = "a-secret-word"
     remote = pulp.post(
@@ -360,13 +414,13 @@ def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything,
     setup = [
         _task("conda_remote", name=name, url=upstream.url),
         _task("conda_repository", name=name, remote=name),
-        {"name": "other", "pulp.conda.conda_repository": {"name": f"{name}-team"}},
+        _task("conda_repository", name=f"{name}-team", state="present") | {"name": "other"},
     ]
     tasks = [
         _task("conda_sync", repository=name, allow_mass_removal=True),
         _task("conda_package", repository=name, src=[str(tmp_path)]),
         _task("conda_copy", repository=f"{name}-team", source=name, specs=["scipy"]),
-        _task("conda_publication", repository=f"{name}-team"),
+        _task("conda_publication", repository=f"{name}-team", state="present"),
     ]
     ansible.tasks(setup)
     named = [task["name"] for task in tasks]
@@ -419,9 +473,10 @@ def test_a_robot_has_a_token_that_changes_with_its_options(ansible, pulp, unique
     wanted = {"scopes": ["upload", "read"], "channels": [unique], "expires": "2090-12-01"}
     done = ansible.tasks(
         [
-            robot("robot foreseen") | {"check_mode": True},
-            robot("robot"),
-            robot("robot again"),
+            robot("robot foreseen", state="present") | {"check_mode": True},
+            robot("robot", state="present"),
+            robot("robot again", state="present"),
+            robot("robot read"),
             task("foreseen", **wanted) | {"check_mode": True},
             task("made", **wanted),
             task("again", **wanted),
@@ -439,7 +494,7 @@ def test_a_robot_has_a_token_that_changes_with_its_options(ansible, pulp, unique
         "robot foreseen", "robot", "foreseen", "made", "narrower foreseen", "narrower", "rotated",
         "for all",
     ]  # fmt: skip
-    assert done.task("robot")["user"] == owner
+    assert done.task("robot")["user"] == done.task("robot read")["user"] == owner
     secrets = [done.task(name).get("secret") for name in ("made", "narrower", "rotated")]
     assert secrets[1] is None and len(set(secrets)) == 3
     assert done.task("narrower")["token"]["channels"] == [unique]
@@ -548,7 +603,8 @@ def test_publishers_are_made_changed_and_removed_once(ansible, pulp, settings, u
     assert done.task("made")["publisher"]["claims"] == EXPECTED
     (found,) = done.task("info")["publishers"]
     assert found["claims"] == {**EXPECTED, "environment": "release"}
-    assert "needs 'distribution'" in ansible.tasks([task("nothing")], fails=True).output
+    missing = ansible.tasks([task("nothing", state="present")], fails=True)
+    assert "needs 'distribution'" in missing.output
 
 
 def test_a_refresh_is_made_changed_and_removed_once(ansible, pulp, make_repository, unique):
@@ -678,18 +734,20 @@ def bad_input(ansible, pulp, tmp_path_factory):
     tasks = {
         "spec": _task("conda_remote", name="bad", includes=["numpy >=1.26,<<2"]),
         "subdirs": _task("conda_remote", name="bad", subdirs=["linux 64"]),
-        "new without url": _task("conda_remote", name="worse"),
+        "new without url": _task("conda_remote", name="worse", policy="on_demand"),
         "token": _task("conda_remote", name="bad", url="https://example.org/t/tk-1/team"),
         "near name": _task("conda_repository", name="bad", remote="bat"),
         "repository": _task("conda_repository", name="bad", remote="bad", autopublish=True),
         "unreachable": _task("conda_sync", repository="bad"),
         "no channel": _task("conda_distribution", name="bad", base_path="bad/linux-64"),
-        "new without path": _task("conda_distribution", name="worse"),
+        "new without path": _task("conda_distribution", name="worse", state="present"),
         "no package": _task("conda_package", repository="bad", src=[str(folder)]),
         "no folder": _task("conda_package", repository="bad", src=[str(folder / "none")]),
         "no match": _task("conda_copy", repository="bad", source="bad", specs=["nothing-of-it"]),
-        "no version": _task("conda_publication", repository="bad", version=7),
+        "no version": _task("conda_publication", repository="bad", version=7, state="present"),
         "no format": _task("conda_environment", repository="bad", name="a", source="hello"),
+        "no files": _task("conda_package", repository="bad"),
+        "no state": _task("conda_package", repository="bad", filenames=["a-1-0.conda"]),
         "no text": _task("conda_environment", repository="bad", name="a", format="specs"),
         "environment": _task(
             "conda_environment", repository="bad", name="a", src=str(folder / "list"),
@@ -732,6 +790,10 @@ def bad_input(ansible, pulp, tmp_path_factory):
         pytest.param("no match", "CND0056", "nothing-of-it", id="nothing to copy"),
         pytest.param("no version", None, "versions/7/", id="no version"),
         pytest.param("no format", None, "Give the 'format'", id="no format"),
+        pytest.param(
+            "no files", None, "one of the following is required: src, filenames", id="no files"
+        ),
+        pytest.param("no state", None, "'filenames': state", id="no state"),
         pytest.param("no text", None, "Give either 'source'", id="no text"),
         pytest.param("environment", "CND0045", "not TOML", id="environment"),
         pytest.param("stages", "CND0040", "2 to 20", id="one stage"),
