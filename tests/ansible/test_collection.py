@@ -96,6 +96,38 @@ def test_the_role_describes_its_variables(offline):
             assert described["options"][variable]["default"] == value, variable
 
 
+# What is missing, or there twice, by the variable that the role is to name.
+WRONG = {
+    "conda_channel_name": {},
+    "'conda_channel_name' is empty": {"conda_channel_name": ""},
+    "name found in conda_channel_stages": {"conda_channel_stages": [{"gates": []}]},
+    "conda_channel_environments": {"conda_channel_environments": [{"src": "a.yml"}]},
+    "'a' needs either 'src'": {"conda_channel_environments": [{"name": "a"}]},
+    "'b' needs either 'src'": {"conda_channel_environments": [{"name": "b", "source": "hello"}]},
+    "conda_channel_distributions": {"conda_channel_distributions": [{"base_path": "a"}]},
+    "distribution found in conda_channel_merged_channels": {
+        "conda_channel_merged_channels": [{"owns": ["a"]}]
+    },
+    "conda_channel_remote": {"conda_channel_remote": {"uri": "https://example.org"}},
+}
+
+
+def test_the_role_says_which_variable_is_missing_before_it_does_anything(offline):
+    role = {"ansible.builtin.include_role": {"name": "pulp.conda.conda_channel"}}
+    go_on = [{"ansible.builtin.meta": "clear_host_errors"}]
+    tasks = []
+    for variables in WRONG.values():
+        name = {"conda_channel_name": "team"} if variables else {}
+        tasks.append({"block": [role], "rescue": go_on, "vars": name | variables})
+    done = offline.tasks(tasks)
+    failed = [task for task in done.tasks if task.get("failed")]
+    assert len(failed) == len(WRONG), done.output
+    for text, task in zip(WRONG, failed):
+        assert text in str(task), (text, task)
+    names = {task["task"].split(" : ")[-1] for task in done.tasks}
+    assert not [name for name in names if name.startswith(("Manage", "Register", "Set", "Sync"))]
+
+
 def _taken(path):
     """Return the options that a module gives to `run`, by name, read from its source."""
     (call,) = (
