@@ -66,14 +66,15 @@ options:
     type: str
   webhook_secret:
     description: The secret to sign messages with. It is C(whsec_) and 24 to 64 random bytes in
-      base64.
+      base64. An empty text removes it, and messages are not signed then.
     type: str
   update_secrets:
     description:
       - When to send O(webhook_secret), and other secrets in the query of O(webhook_url). The server
         never shows them, so the module cannot compare them.
-      - With V(on_create), they are sent with a new lifecycle or a different O(webhook_url). With
-        V(always), they are sent each time, which counts as a change.
+      - With V(on_create), they are sent with a new lifecycle or a different O(webhook_url), and
+        O(webhook_secret) also if the lifecycle has none. With V(always), they are sent each time,
+        which counts as a change.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -158,6 +159,9 @@ def work(module):
     if before is None and not module.params["repository"]:
         module.fail(f"There is no lifecycle '{name}' yet, and a new one needs a 'repository'.")
     changed, before, after = module.converge(lifecycle, _desired(module, before))
+    if module.params["webhook_secret"] == "" and _has_secret(before):
+        # It is not among the fields that are compared.
+        changed, after = True, lifecycle.update({"webhook_secret": ""})
     for warning in after.get("warnings", ()) if changed else ():
         module.warn(warning)
     return results(changed, _configuration(before), _configuration(after), lifecycle=after)
@@ -177,7 +181,7 @@ def _desired(module, before):
     is_same_url = before is not None and (url is None or is_shown_as(before["webhook_url"], url))
     if url and is_same_url and not is_always:
         del desired["webhook_url"]
-    if secret is not None and (is_always or not is_same_url):
+    if secret and (is_always or not is_same_url or not _has_secret(before)):
         desired["webhook_secret"] = secret
     if module.params["stages"] is not None:
         old = {stage["name"]: stage for stage in before["stages"]} if before else {}
@@ -185,6 +189,11 @@ def _desired(module, before):
         if stages != [_part(old[name], ("name", "gates", "distribution")) for name in old]:
             desired["stages"] = stages
     return desired
+
+
+def _has_secret(lifecycle):
+    hidden = lifecycle["hidden_fields"] if lifecycle else ()
+    return any(field["is_set"] for field in hidden if field["name"] == "webhook_secret")
 
 
 def _stage(module, stage, old):

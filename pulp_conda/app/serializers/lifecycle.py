@@ -1,6 +1,6 @@
 from collections.abc import Iterable, Sequence
 from gettext import gettext as _
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from pulpcore.plugin.models import ContentGuard, Distribution
 from pulpcore.plugin.serializers import (
     DetailRelatedField,
+    HiddenFieldsMixin,
     IdentityField,
     ModelSerializer,
 )
@@ -163,6 +164,13 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
         model = CondaStage
 
 
+class HiddenField(TypedDict):
+    """Whether a field that is never shown has a value."""
+
+    name: str
+    is_set: bool
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -185,7 +193,9 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
         )
     ]
 )
-class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixin, ModelSerializer):
+class CondaLifecycleSerializer(
+    StrictFields, SavedAsWhole, VisibleReferencesMixin, HiddenFieldsMixin, ModelSerializer
+):
     """The stages through which a channel moves. What one serves is promoted to the next."""
 
     pulp_href = IdentityField(view_name="conda/lifecycles-detail")
@@ -257,6 +267,10 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixi
     warnings = serializers.SerializerMethodField(
         help_text=_("What is allowed, and may be a mistake: stages without the guard of others.")
     )
+
+    def get_hidden_fields(self, lifecycle: CondaLifecycle) -> list[HiddenField]:
+        # Not as pulpcore has it: lifecycles do not keep 'base_path', which is write-only, too.
+        return [{"name": "webhook_secret", "is_set": bool(lifecycle.webhook_secret)}]
 
     def get_warnings(self, lifecycle: CondaLifecycle) -> list[str]:
         return [public_stage(name, lifecycle.name) for name in lifecycle.public_stages]
@@ -367,6 +381,7 @@ class CondaLifecycleSerializer(StrictFields, SavedAsWhole, VisibleReferencesMixi
             "announce",
             "webhook_url",
             "webhook_secret",
+            "hidden_fields",
             "warnings",
         )
         model = CondaLifecycle

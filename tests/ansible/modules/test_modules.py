@@ -404,6 +404,34 @@ def test_what_there_is_is_listed_without_secrets(ansible, pulp, unique):
     assert "no conda repository" in done.task("unknown")["msg"]
 
 
+def test_the_secret_of_a_webhook_is_sent_and_removed_once(ansible, pulp, make_repository, unique):
+    repository = pulp.get(make_repository())["name"]
+
+    def task(name, **options):
+        return _task("conda_lifecycle", name=unique, **options) | {"name": name}
+
+    done = ansible.tasks(
+        [
+            task("made", repository=repository, webhook_url="https://ci.example.com/hook"),
+            task("set foreseen", webhook_secret=WEBHOOK_SECRET) | {"check_mode": True},
+            task("set", webhook_secret=WEBHOOK_SECRET),
+            task("set again", webhook_secret=WEBHOOK_SECRET),
+            task("removal foreseen", webhook_secret="") | {"check_mode": True},
+            task("removed", webhook_secret=""),
+            task("removed again", webhook_secret=""),
+        ],
+        "--diff",
+    )
+    assert done.changed() == ["made", "set foreseen", "set", "removal foreseen", "removed"]
+    assert WEBHOOK_SECRET not in done.output
+
+    def is_set(task):
+        (field,) = done.task(task)["lifecycle"]["hidden_fields"]
+        return field["is_set"]
+
+    assert [is_set(task) for task in ("made", "set", "set again", "removed")] == [0, 1, 1, 0]
+
+
 def test_packages_come_are_published_and_go(ansible, pulp, upstream, everything, unique, tmp_path):
     name = f"ansible-{unique}"
     packages = [make_package("numpy", version) for version in ("1.0", "2.0")]
