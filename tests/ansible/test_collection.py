@@ -48,6 +48,25 @@ def test_versions_move_in_lockstep():
     assert Version(galaxy["version"]) == Version(version)
 
 
+def test_the_changelog_has_this_version_and_everything_that_ever_came(documented):
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    releases = yaml.safe_load((COLLECTION / "changelogs/changelog.yaml").read_text())["releases"]
+    assert Version(galaxy["version"]).base_version in releases
+    assert all(release["changes"] for release in releases.values())
+
+    def listed(*keys):
+        for release in releases.values():
+            for key in keys:
+                release = release.get(key) or {}
+            yield from release
+
+    said = {module["name"]: module["description"] for module in listed("modules")}
+    assert said == {name: documented[name]["doc"]["short_description"] for name in MODULES}
+    for kind, pattern in (("role", "roles/*"), ("playbook", "playbooks/*.yml")):
+        names = sorted(each["name"] for each in listed("objects", kind))
+        assert names == sorted(path.stem for path in COLLECTION.glob(pattern))
+
+
 def test_the_collection_is_built_whole(offline, tmp_path):
     done = offline.run(
         "ansible-galaxy", "collection", "build", COLLECTION, "--output-path", tmp_path
@@ -58,6 +77,7 @@ def test_the_collection_is_built_whole(offline, tmp_path):
         names = set(archive.getnames())
     assert {f"plugins/modules/{name}.py" for name in MODULES} <= names
     assert "roles/conda_channel/meta/argument_specs.yml" in names
+    assert {"playbooks/mirror_and_curate.yml", "changelogs/changelog.yaml"} <= names
     assert not [name for name in names if "__pycache__" in name]
 
 

@@ -1,15 +1,15 @@
-"""The playbooks of the docs: in check mode, once, and a second time, in which nothing changes."""
+"""The playbooks of the collection: in check mode, once, and a second time, in which nothing
+changes.
+"""
 
 import sys
 
 import pytest
 
-from tests.support.ansible import CHECKOUT
 from tests.support.builders import make_channel, make_package
 
 # What the playbooks make: their names are for people, and no other test uses them.
 NAMES = ["forge", "team", "team-unstable", "team-testing", "team-stable"]
-PLAYBOOKS = CHECKOUT / "docs/user/playbooks"
 
 # conda itself is on no package index. This installs with py-rattler, as pixi does.
 CONDA = """\
@@ -43,8 +43,20 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
 ):
     make_channel(upstream.folder, [make_package("greeting"), make_package("other")])
     curate = {"upstream": upstream.url, "subdirs": ["noarch"], "curated": ["greeting"]}
-    path = PLAYBOOKS / "mirror-and-curate.yml"
+    path = "pulp.conda.mirror_and_curate"
+    built = tmp_path / "dist"
+    built.mkdir()
+
+    def build(version, script):
+        package = _hello(version, script)
+        (built / package.filename).write_bytes(package.data)
+
+    build("1.0", "#!/bin/sh\necho hello\n")
     before = everything(*NAMES)
+    assert before == {}
+    # Nothing is there yet.
+    foreseen = ansible.playbook("pulp.conda.ci_promotes", "--check", built=str(built))
+    assert foreseen.changed() == ["Upload the new builds", "Promote to testing"]
     assert (
         "Copy the packages that the team needs"
         in ansible.playbook(path, "--check", **curate).changed()
@@ -59,15 +71,7 @@ def test_a_channel_is_curated_and_ci_promotes_what_works(
     assert ansible.playbook(path, **curate).changed() == []
     assert everything(*NAMES) == before
 
-    built = tmp_path / "dist"
-    built.mkdir()
-
-    def build(version, script):
-        package = _hello(version, script)
-        (built / package.filename).write_bytes(package.data)
-
-    build("1.0", "#!/bin/sh\necho hello\n")
-    path = PLAYBOOKS / "ci-promotes.yml"
+    path = "pulp.conda.ci_promotes"
     ci = {"built": str(built)}
     before = everything(*NAMES)
     foreseen = ansible.playbook(path, "--check", **ci)
