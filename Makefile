@@ -11,6 +11,7 @@ JOBS ?= 4
 # 1: the newest libraries that pyproject.toml allows, instead of the tested ones.
 LATEST ?=
 
+PYTHON_VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 IS_LATEST = $(filter-out 0,$(LATEST))
 VENV ?= $(if $(IS_LATEST),.venv-latest,.venv)
 RUN = $(VENV)/bin/python
@@ -18,7 +19,7 @@ INSTALLED = $(VENV)/.installed
 REQUIRED = pyproject.toml functest_requirements.txt cli/pyproject.toml cli/pulp-glue-conda/pyproject.toml
 PACKAGES = --editable '.[docs,embedded,test]' --requirement functest_requirements.txt
 
-.PHONY: demo docs test test-slow lint bench constraints clean always
+.PHONY: demo docs test test-slow lint lint-collection bench constraints clean always
 
 demo: $(INSTALLED)
 	$(RUN) -m pulp_conda.quickstart demo $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(SPECS),--specs "$(SPECS)")
@@ -39,6 +40,20 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff format --check
 	@if grep -q '^\[tool\.mypy\]' pyproject.toml; then echo '$(RUN) -m mypy'; $(RUN) -m mypy; fi
 
+# What Ansible's own programs say of the collection. They install what they need from the network, and look at files of
+# git in a folder with the collection's name.
+COLLECTIONS = .venv-collection/ansible_collections
+lint-collection:
+	$(PYTHON) -m venv --clear .venv-collection
+	.venv-collection/bin/python -m pip install --quiet ansible-lint
+	mkdir -p $(COLLECTIONS)/pulp
+	git archive --prefix conda/ HEAD:ansible | tar --extract --directory $(COLLECTIONS)/pulp
+	git -C $(COLLECTIONS)/pulp/conda init --quiet
+	git -C $(COLLECTIONS)/pulp/conda add --all
+	cd $(COLLECTIONS)/pulp/conda && PATH="$(CURDIR)/.venv-collection/bin:$$PATH" && \
+		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.venv-collection ansible-lint --offline --profile production && \
+		ansible-test sanity --requirements --python $(PYTHON_VERSION)
+
 bench: $(INSTALLED)
 	@$(RUN) -m tests.bench --size "$(SIZE)" $(if $(ONLY),--only "$(ONLY)") $(if $(filter-out 0,$(CHECK)),--check)
 
@@ -53,7 +68,7 @@ constraints:
 	rm -rf .venv-constraints
 
 clean:
-	rm -rf .venv .venv-latest .venv-constraints $(VENV) build site *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
+	rm -rf .venv .venv-latest .venv-constraints .venv-collection $(VENV) build site *.egg-info cli/build cli/src/*.egg-info cli/*/build cli/*/src/*.egg-info
 
 # Made from nothing, so that no library of an older list stays. With LATEST it is brought up to date each time.
 $(INSTALLED): $(REQUIRED) $(if $(IS_LATEST),always,constraints.txt)

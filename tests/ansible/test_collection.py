@@ -36,6 +36,16 @@ def test_there_are_the_modules_that_the_readme_lists():
     )
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_begins_as_ansible_asks(name):
+    # `make lint-collection` checks much more, with programs from the network.
+    text = (COLLECTION / f"plugins/modules/{name}.py").read_text()
+    lines = text.splitlines()
+    assert lines[:2] == ["#!/usr/bin/python", "# Copyright: the pulp_conda developers"]
+    assert lines[2].startswith("# GNU General Public License v3.0+")
+    assert "\n  - The pulp_conda developers (!UNKNOWN)\n" in text
+
+
 def test_the_connection_can_be_given_once_for_all_modules():
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["conda"]) == MODULES

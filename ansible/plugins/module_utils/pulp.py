@@ -21,7 +21,9 @@ try:
         PulpNoWait,
     )
     from pulp_glue.conda import context as contexts
-    from pulp_glue.conda import vocabulary
+
+    # For the modules.
+    from pulp_glue.conda import vocabulary  # pylint: disable=unused-import
     from pulp_glue.conda.answers import sentences, warnings_of
 
     IMPORT_ERROR = None
@@ -223,7 +225,7 @@ class CondaModule(AnsibleModule):
             name: The name for messages.
             found: The resource by the name of the result, or None.
         """
-        ((result, entity),) = found.items()
+        result, entity = found.popitem()
         if entity is None:
             text = f"There is no {self._context_class(kind).ENTITY} '{name}'."
             if not self.check_mode:

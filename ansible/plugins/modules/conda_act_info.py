@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Who did what to which channel."""
 
 DOCUMENTATION = r"""
@@ -45,7 +48,7 @@ options:
 extends_documentation_fragment:
   - pulp.conda.pulp
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -99,7 +102,8 @@ def main():
             "channel": {"type": "str"},
             "workflow": {"type": "str"},
             "actor": {"type": "str"},
-            "token": {"type": "str"},
+            # The name of a token, not its secret.
+            "token": {"type": "str", "no_log": False},
             "verb": {
                 "type": "str",
                 "choices": [

@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Which channels there are, and where."""
 
 DOCUMENTATION = r"""
@@ -26,7 +29,7 @@ extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.label_select
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Manage the stages of a channel."""
 
 DOCUMENTATION = r"""
@@ -82,7 +85,7 @@ extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """The roles of a team in a channel."""
 
 DOCUMENTATION = r"""
@@ -36,7 +39,7 @@ extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

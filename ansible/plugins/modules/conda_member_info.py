@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Who has which role in a channel."""
 
 DOCUMENTATION = r"""
@@ -15,7 +18,7 @@ options:
 extends_documentation_fragment:
   - pulp.conda.pulp
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -27,17 +30,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 members:
-  description: Who has which role. RV(members[].granted) is false if other roles allow the same, and
-    RV(members[].complete) is false if parts of the channel lack the role.
+  description: Who has which role.
   type: list
   elements: dict
   returned: always
-  sample:
-    - role: uploader
-      user: ci
-      group: null
-      granted: true
-      complete: true
+  contains:
+    role:
+      description: The name of the role.
+      type: str
+      returned: always
+      sample: uploader
+    user:
+      description: The name of the user, or null for a group.
+      type: str
+      returned: always
+      sample: ci
+    group:
+      description: The name of the group, or null for a user.
+      type: str
+      returned: always
+      sample: null
+    granted:
+      description: Whether the role was given. It is false if other roles allow the same.
+      type: bool
+      returned: always
+      sample: true
+    complete:
+      description: Whether all parts of the channel have it. It is false if some lack the role.
+      type: bool
+      returned: always
+      sample: true
 """
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import run

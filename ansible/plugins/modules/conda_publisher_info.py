@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Which workflows may upload to a channel without a stored secret."""
 
 DOCUMENTATION = r"""
@@ -16,7 +19,7 @@ options:
 extends_documentation_fragment:
   - pulp.conda.pulp
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

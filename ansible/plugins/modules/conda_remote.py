@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Manage an upstream channel, and the packages to take from it."""
 
 DOCUMENTATION = r"""
@@ -120,7 +123,7 @@ extends_documentation_fragment:
   - pulp.conda.pulp.state
   - pulp.conda.pulp.labels
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Manage the repository of a channel, which has its packages."""
 
 DOCUMENTATION = r"""
@@ -84,7 +87,7 @@ extends_documentation_fragment:
   - pulp.conda.pulp.state
   - pulp.conda.pulp.labels
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,7 @@
 #!/usr/bin/python
+# Copyright: the pulp_conda developers
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Sync a repository with its upstream."""
 
 DOCUMENTATION = r"""
@@ -38,7 +41,7 @@ attributes:
     details: The module sends no request to the upstream. It only predicts a change if the
       repository has no packages yet.
 author:
-  - The pulp_conda developers
+  - The pulp_conda developers (!UNKNOWN)
 """
 
 EXAMPLES = r"""
