@@ -140,7 +140,8 @@ def test_a_channel_goes_on_after_an_upgrade(pulp, upgraded):
 
 
 def test_secrets_of_remotes_are_masked_in_the_rows_of_pulpcore(upgraded):
-    rows = dict(CondaRemote.objects.values_list("name", "url"))
+    ours = CondaRemote.objects.filter(name__in=["secret", "plain"])
+    rows = dict(ours.values_list("name", "url"))
     assert rows == {"secret": "https://h/t/***/conda-forge", "plain": "u"}
     with connection.cursor() as cursor:
         cursor.execute("SELECT url, headers::text FROM core_remote")
