@@ -36,6 +36,7 @@
     ├── NamesMissing            CND0077
     ├── MassRemoval             CND0087
     ├── NotPrivateByFlag        CND0095
+    ├── NotPrivateTogether      CND0138
     ├── ContentGuardInUse       CND0096
     ├── ExportWithoutShards     CND0097
     ├── NotAllManaged           CND0114
@@ -418,6 +419,17 @@ class NotPrivateByFlag(ChannelError):
     message = _(
         "'private' is {private} for distribution '{distribution}', whose content guard is {guard}. "
         "Say with 'content_guard' who may read it, or leave one of the two fields out."
+    )
+
+
+class NotPrivateTogether(ChannelError):
+    """`private` of a lifecycle was to change, and a content guard of a stage was chosen."""
+
+    code = "CND0138"
+    message = _(
+        "'private' is {private} for all stages, and the content guard of some was chosen: "
+        "{stages}. Say with 'content_guard' of each stage who may read it, or leave one of the two "
+        "fields out."
     )
 
 

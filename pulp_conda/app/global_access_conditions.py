@@ -41,12 +41,13 @@ def may_jump_if_asked(request: Request, view: GenericViewSet, action: str) -> bo
 def may_use_distributions_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
     """Allow a lifecycle to use distributions only if the user may do the same without it.
 
-    The user needs the permission to change each distribution that becomes a stage, and the
-    permission to add distributions if a stage gets a new one.
+    The user needs the permission to change each distribution that becomes a stage, or whose guard
+    changes by `private`, and the permission to add distributions if a stage gets a new one.
     """
     is_change = action in ("update", "partial_update")
+    lifecycle = view.get_object() if is_change else None
     serializer = view.get_serializer(
-        view.get_object() if is_change else None,
+        lifecycle,
         data=request.data,
         partial=action == "partial_update",
     )
@@ -59,7 +60,12 @@ def may_use_distributions_if_asked(request: Request, view: GenericViewSet, actio
             request.user, "conda.add_condadistribution", get_domain()
         ):
             return False
-    return True
+    if lifecycle is None:
+        return True
+    changed = lifecycle.distributions_unless(serializer.validated_data.get("private"))
+    return all(
+        has_permission(request.user, "conda.change_condadistribution", each) for each in changed
+    )
 
 
 def replaces_nothing(request: Request, view: GenericViewSet, action: str) -> bool:

@@ -557,6 +557,42 @@ def test_a_guard_is_taken_from_a_stage_with_a_warning(pulp, make_repository, gua
     assert pulp.get(stable)["warnings"] == team.read()["warnings"] == []
 
 
+def test_one_flag_makes_all_stages_private_and_public_again(pulp, make_repository, unique):
+    repository = make_repository()
+    adopted = pulp.distribution(repository=repository)
+    stages = [{"name": "a", "distribution": adopted["pulp_href"]}, {"name": "b"}]
+    team = pulp.lifecycle(repository, name=unique, stages=stages, private=True)
+    (guard,) = set(_guards(team).values())
+    assert "/contentguards/conda/conda/" in guard and team.read()["private"] is True
+    first = team.stage("a")["distribution"]
+    pulp.patch(first, content_guard=None)
+    assert team.read()["private"] is None and _warned(team.read()) == ["a"]
+    names = [{"name": name} for name in "abc"]
+    pulp.patch(team.href, private=True, stages=names)
+    assert _guards(team) == dict.fromkeys("abc", guard)
+    pulp.patch(team.href, private=False, stages=[*names, {"name": "d"}])
+    assert _guards(team) == dict.fromkeys("abcd") and team.read()["private"] is False
+
+
+def test_a_guard_of_a_stage_that_was_chosen_stays(pulp, make_repository, guard):
+    stages = [{"name": "a", "content_guard": guard}, {"name": "b", "content_guard": None}]
+    repository = make_repository()
+    body = {"name": "chosen", "repository": repository, "stages": stages}
+    for private, named in ((True, "'b' (null)"), (False, "'a' ('")):
+        answer = pulp.try_post("conda/lifecycles/", **body, private=private)
+        assert answer.status_code == 400 and "[CND0138]" in answer.text and named in answer.text
+
+
+def test_who_may_not_change_a_distribution_does_not_make_its_stage_public(
+    pulp, make_repository, unique
+):
+    team = pulp.lifecycle(make_repository(), name=unique, private=True)
+    user = pulp.user(["conda.condalifecycle_owner"])
+    assert user.try_patch(team.href, private=True).status_code < 300
+    assert user.try_patch(team.href, private=False).status_code == 403
+    assert team.read()["private"] is True
+
+
 def test_an_adopted_distribution_gets_the_guard_that_is_said(pulp, make_repository, guard):
     repository = make_repository()
     public = pulp.distribution(repository=repository)["pulp_href"]

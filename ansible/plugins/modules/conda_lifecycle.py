@@ -57,6 +57,11 @@ options:
             C(action) of V(block) (the default) or V(warn), and the options of its kind.
         type: list
         elements: dict
+  private:
+    description: Whether only users with the role of a reader may read the stages. V(true) sets a
+      content guard on each stage without one, and V(false) takes that guard away from all stages. A
+      content guard that somebody chose stays, so V(false) is then refused.
+    type: bool
   retain_days:
     description: For how many days earlier states of a stage stay installable. With V(-1), as long
       as the lifecycle exists.
@@ -171,7 +176,7 @@ def work(module):
 
 
 def _desired(module, before):
-    desired = module.given("announce", "webhook_url")
+    desired = module.given("announce", "private", "webhook_url")
     desired["repository"] = module.href("Repository", module.params["repository"])
     if module.params["retain_days"] is not None:
         days = module.params["retain_days"]
@@ -249,6 +254,7 @@ def main():
             "repository": {"type": "str"},
             "base_path": {"type": "str"},
             "stages": {"type": "list", "elements": "dict", "options": stage},
+            "private": {"type": "bool"},
             "retain_days": {"type": "int"},
             "announce": {"type": "bool"},
             "webhook_url": {"type": "str"},

@@ -104,6 +104,23 @@ class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
                 stage.serve(None)
 
     @property
+    def private(self) -> bool | None:
+        """Whether not everybody may read the stages; None if that differs between them."""
+        found = {stage.distribution.private for stage in self.stages.all()}
+        return found.pop() if len(found) == 1 else None
+
+    def distributions_unless(self, private: bool | None) -> list[CondaDistribution]:
+        """Return the distributions of the stages that are not as `private` says it for all.
+
+        Args:
+            private: None says nothing.
+        """
+        if private is None:
+            return []
+        distributions = [stage.distribution for stage in self.stages.all()]
+        return [each for each in distributions if each.private is not private]
+
+    @property
     def public_stages(self) -> list[str]:
         """The names of the stages that everybody may read, if a guard protects another stage."""
         stages = list(self.stages.all())

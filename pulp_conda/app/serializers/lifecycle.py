@@ -14,9 +14,9 @@ from pulpcore.plugin.serializers import (
     IdentityField,
     ModelSerializer,
 )
-from pulpcore.plugin.util import get_domain_pk
+from pulpcore.plugin.util import get_domain, get_domain_pk
 
-from pulp_conda.app.errors import BadLifecycle
+from pulp_conda.app.errors import BadLifecycle, NotPrivateTogether
 from pulp_conda.app.lifecycle.gates import check_gates
 from pulp_conda.app.models import (
     CondaDistribution,
@@ -24,6 +24,7 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaStage,
 )
+from pulp_conda.app.models.content_guard import is_private_guard, private_guard
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serializers.distribution import CondaDistributionSerializer, public_stage
 from pulp_conda.app.serializers.errors import ChannelErrors, channel_errors_as_validation
@@ -63,9 +64,9 @@ class CondaStageSerializer(VisibleReferencesMixin, serializers.ModelSerializer):
     content_guard = DetailRelatedField(
         help_text=_(
             "The content guard of the distribution. A new stage has that of the stages before it, "
-            "and without one of those, that of a stage behind it. Null makes it public: say so if "
-            "another stage has a guard. To change that of a stage that exists, change its "
-            "distribution."
+            "and without one of those, that of a stage behind it, or the default of the domain. "
+            "Null makes it public: say so if another stage has a guard. To change that of a stage "
+            "that exists, change its distribution."
         ),
         required=False,
         allow_null=True,
@@ -230,6 +231,19 @@ class CondaLifecycleSerializer(
             "max_length": _("There have to be 2 to {max_length} stages. Leave some out.")
         },
     )
+    private = serializers.BooleanField(
+        help_text=_(
+            "Whether not everybody may read the stages: null if that differs between them, and in "
+            "a request, if nothing changes. true sets a content guard on each stage without one, "
+            "which lets those users read it who have the role of a reader, on the stage's "
+            "distribution, the lifecycle, the repository or the domain. false takes that guard "
+            "away from all stages. A content guard that was chosen stays, and then a stage is "
+            "private. By default, nothing changes, and a new lifecycle is not private unless its "
+            "domain has a default content guard."
+        ),
+        required=False,
+        allow_null=True,
+    )
     retain_days = serializers.IntegerField(
         help_text=_(
             "For how many days what a stage served stays installable: its versions and "
@@ -346,18 +360,24 @@ class CondaLifecycleSerializer(
                         check_channel_name(stage["base_path"])
                         name = data.get("name") or self.instance.name
                         _check_free(f"{name}-{stage['name']}", stage["base_path"])
-            _settle_guards(stages, old, errors)
+            private = data.get("private")
+            with errors.at(None):
+                _check_private(private, stages, old)
+            _settle_guards(stages, old, private, errors)
         return data
 
     def create(self, validated_data: dict[str, Any]) -> CondaLifecycle:
         stages = validated_data.pop("stages")
+        private = validated_data.pop("private", None)
         with transaction.atomic():
             lifecycle = super().create(validated_data)
+            _set_guards(stages, private)
             lifecycle.add_stages(stages)
         return lifecycle
 
     def update(self, lifecycle: CondaLifecycle, validated_data: dict[str, Any]) -> CondaLifecycle:
         stages = validated_data.pop("stages", [])
+        private = validated_data.pop("private", None)
         with transaction.atomic():
             lifecycle = super().update(lifecycle, validated_data)
             old = {stage.name: stage for stage in lifecycle.stages.all()}
@@ -365,7 +385,12 @@ class CondaLifecycleSerializer(
                 if stage["name"] in old:
                     old[stage["name"]].gates = stage["gates"]
                     old[stage["name"]].save()
-            lifecycle.add_stages([stage for stage in stages if stage["name"] not in old])
+            for distribution in lifecycle.distributions_unless(private):
+                distribution.content_guard = private_guard() if private else None
+                distribution.save()
+            new = [stage for stage in stages if stage["name"] not in old]
+            _set_guards(new, private)
+            lifecycle.add_stages(new)
         return lifecycle
 
     def _old_stages(self) -> Iterable[CondaStage]:
@@ -377,6 +402,7 @@ class CondaLifecycleSerializer(
             "repository",
             "base_path",
             "stages",
+            "private",
             "retain_days",
             "announce",
             "webhook_url",
@@ -408,14 +434,64 @@ def _check_same(distribution: CondaDistribution | None, stage: CondaStage) -> No
         raise BadLifecycle(reason="it keeps its distribution")
 
 
+def _check_private(
+    private: bool | None, stages: Sequence[dict[str, Any]], old: dict[str, CondaStage]
+) -> None:
+    """Refuse to change who may read the stages by `private`, if a content guard says it.
+
+    Args:
+        stages: The validated data of the stages that a request names.
+        old: The stages that exist, by name.
+
+    Raises:
+        NotPrivateTogether: with the stages and their content guards.
+    """
+    if private is None:
+        return
+    named = {stage["name"]: stage for stage in stages}
+    wrong = []
+    for name in dict.fromkeys([*old, *named]):
+        stage = named.get(name, {})
+        distribution = old[name].distribution if name in old else stage.get("distribution")
+        is_chosen = "content_guard" in stage
+        guard = distribution.content_guard if distribution else get_domain().default_content_guard
+        if is_chosen:
+            guard = stage["content_guard"]
+        if not private and guard and (is_chosen or not is_private_guard(guard)):
+            wrong.append(f"'{name}' ('{guard.name}')")
+        elif private and is_chosen and guard is None:
+            wrong.append(f"'{name}' (null)")
+    if wrong:
+        raise NotPrivateTogether(private=str(private).lower(), stages=", ".join(wrong))
+
+
+def _set_guards(stages: Sequence[dict[str, Any]], private: bool | None) -> None:
+    """Set the `content_guard` of new stages as `private` says it for all.
+
+    Args:
+        stages: The validated data of the new stages.
+    """
+    if private is None:
+        return
+    for stage in stages:
+        distribution = stage.get("distribution")
+        own = distribution.content_guard if distribution else get_domain().default_content_guard
+        guard = stage.get("content_guard") or own or private_guard()
+        stage["content_guard"] = guard if private else None
+
+
 def _settle_guards(
-    stages: Sequence[dict[str, Any]], old: dict[str, CondaStage], errors: ChannelErrors
+    stages: Sequence[dict[str, Any]],
+    old: dict[str, CondaStage],
+    private: bool | None,
+    errors: ChannelErrors,
 ) -> None:
     """Set the `content_guard` of new stages, so that none is public by mistake.
 
     Args:
         stages: The validated data of all stages.
         old: The stages that exist, by name.
+        private: Whether all stages become private or public; None if that is not said.
     """
     distributions = [
         old[stage["name"]].distribution if stage["name"] in old else stage.get("distribution")
@@ -437,11 +513,11 @@ def _settle_guards(
                 # Without one, the new distribution has the default of the domain.
                 if guard:
                     stage["content_guard"] = guard
-            elif guard and not distribution.content_guard:
+            elif private is None and guard and not distribution.content_guard:
                 raise BadLifecycle(
                     reason=f"distribution '{distribution.name}' has no content guard, and another "
                     f"stage has '{guard.name}'; give 'content_guard', which is null for a stage "
-                    "that everybody may read"
+                    "that everybody may read, or 'private' for all stages"
                 )
 
 

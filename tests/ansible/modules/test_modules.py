@@ -208,13 +208,15 @@ def test_a_new_stage_has_a_guard_unless_that_is_said(ansible, pulp, make_reposit
             | {"name": "added"},
             _task("conda_lifecycle", **options, stages=[*stages, {"name": "c"}])
             | {"name": "again"},
+            _task("conda_lifecycle", name=unique, private=True) | {"name": "closed"},
+            _task("conda_lifecycle", name=unique, private=True) | {"name": "still closed"},
         ]
     )
-    assert done.changed() == ["conda_lifecycle", "added"]
+    assert done.changed() == ["conda_lifecycle", "added", "closed"]
     assert "Everybody may read stage 'b'" in done.output
     (made,) = pulp.get("conda/lifecycles/", name=unique)["results"]
     a, b, c = (stage["content_guard"] for stage in made["stages"])
-    assert a == c and b is None
+    assert a == c and a != b and b is not None
 
 
 def test_a_virtual_channel_merges_what_it_is_told_to(ansible, pulp, unique, everything):

@@ -203,7 +203,7 @@ def test_all_stages_of_a_private_channel_are_private(cli, pulp, unique, is_first
         assert pulp.fetch(url, "noarch/repodata.json").status_code == 401
     assert cli.json(*create, *stages, "--private")["changed"] == {}
     opened = cli.json(*create, "--public")
-    assert opened["changed"] == {"distribution": ["private"]}
+    assert opened["changed"] == {"lifecycle": ["private"]}
     for url in made["urls"]:
         assert pulp.fetch(url, "noarch/repodata.json").status_code in (200, 404)
 

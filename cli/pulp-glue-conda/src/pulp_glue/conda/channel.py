@@ -53,8 +53,8 @@ class Channel:
             remote: Fields of the remote. If there is no remote yet and there are fields, they must
                 include `url`.
             repository: Fields of the repository. A new one publishes each version by default.
-            distribution: Fields of the distribution. The default base path is the name. With
-                stages, `base_path` is the start of their paths, and `private` is for all of them.
+            distribution: `base_path`, whose default is the name, and `private`. With stages,
+                `base_path` is the start of their paths, and `private` is for all of them.
             stages: The names of the stages, in their order. A channel that has a URL already keeps
                 it: it becomes the first stage. By default, the stages are not changed, and a new
                 channel has none.
@@ -364,26 +364,16 @@ class Channel:
     ) -> None:
         """Create the stages of a channel that has no URL yet."""
         base_path = distribution.pop("base_path", self.name)
-        entities = _named(stages)
-        if distribution:
-            # Who may read the first stage may read those that are created beside it, so none is
-            # public for a moment.
-            first = {"name": f"{self.name}-{stages[0]}", "base_path": f"{base_path}/{stages[0]}"}
-            self.distribution = PulpCondaDistributionContext(
-                self.pulp_ctx, entity={"name": first["name"]}
-            )
-            changed["distribution"] = self._converge(
-                self.distribution,
-                {**distribution, "repository": self.repository.pulp_href},
-                first,
-            )
-            entities[0]["distribution"] = self.distribution.pulp_href
-        self._create_lifecycle(changed, base_path, entities)
+        self._create_lifecycle(changed, base_path, _named(stages), **distribution)
 
     def _create_lifecycle(
-        self, changed: dict[str, list[str]], base_path: str, stages: list[dict[str, t.Any]]
+        self,
+        changed: dict[str, list[str]],
+        base_path: str,
+        stages: list[dict[str, t.Any]],
+        **fields: t.Any,
     ) -> None:
-        fields = {"base_path": base_path, "stages": stages}
+        fields = {"base_path": base_path, "stages": stages, **fields}
         self.lifecycle.create(
             {"name": self.name, "repository": self.repository.pulp_href, **fields}
         )
@@ -398,12 +388,10 @@ class Channel:
     ) -> None:
         """Change the stages of a channel that has some: add new ones, and set who may read them."""
         there = lifecycle["stages"]
-        contexts = [
-            PulpCondaDistributionContext(self.pulp_ctx, pulp_href=stage["distribution"])
-            for stage in there
-        ]
         if base_path := distribution.pop("base_path", None):
-            first = contexts[0].entity
+            first = PulpCondaDistributionContext(
+                self.pulp_ctx, pulp_href=there[0]["distribution"]
+            ).entity
             if first["base_path"] not in (base_path, f"{base_path}/{there[0]['name']}"):
                 raise PulpException(
                     _(
@@ -417,16 +405,17 @@ class Channel:
                         distribution=first["name"],
                     )
                 )
+        wanted = {
+            field: value for field, value in distribution.items() if lifecycle.get(field) != value
+        }
         if stages and stages != [stage["name"] for stage in there]:
-            self.lifecycle = PulpCondaLifecycleContext(
-                self.pulp_ctx, pulp_href=lifecycle["pulp_href"]
-            )
-            if not self.pulp_ctx.fake_mode:
-                self.lifecycle.update({"stages": _named(stages)})
-            changed["lifecycle"] = ["stages"]
-        if distribution:
-            moved = [context.converge(dict(distribution))[0] for context in contexts]
-            changed["distribution"] = sorted(distribution) if any(moved) else []
+            wanted["stages"] = _named(stages)
+        if not wanted:
+            return
+        self.lifecycle = PulpCondaLifecycleContext(self.pulp_ctx, pulp_href=lifecycle["pulp_href"])
+        if not self.pulp_ctx.fake_mode:
+            self.lifecycle.update(wanted)
+        changed["lifecycle"] = sorted(wanted)
 
     def _converge(
         self, context: PulpEntityContext, wanted: dict[str, t.Any], defaults: dict[str, t.Any]
@@ -469,19 +458,11 @@ class Channel:
         return None
 
     def _private(self, lifecycles: list[dict[str, t.Any]]) -> bool | None:
-        """Return whether the channel, or each of its stages, is private.
-
-        None if they differ, or if the user may not look at all of them.
-        """
+        """Return whether the channel, or each of its stages, is private; None if they differ."""
         if own := self._entity(self.distribution):
             return t.cast(bool, own["private"])
-        hrefs = {stage["distribution"] for each in lifecycles for stage in each["stages"]}
-        if not hrefs:
-            return None
-        query = {"pulp_href__in": sorted(hrefs)}
-        found = list(PulpCondaDistributionContext(self.pulp_ctx).list_iterator(query))
-        values = {each["private"] for each in found}
-        return values.pop() if len(found) == len(hrefs) and len(values) == 1 else None
+        values = {each["private"] for each in lifecycles}
+        return values.pop() if len(values) == 1 else None
 
     def _distributions(self) -> list[dict[str, t.Any]]:
         """Return the distributions of the repository. The one with the same name comes first."""

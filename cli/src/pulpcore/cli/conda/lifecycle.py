@@ -88,6 +88,14 @@ def _secret(ctx: click.Context, param: click.Parameter, value: str | None) -> t.
 
 settings_options: list[t.Any] = [
     click.option(
+        "--private/--public",
+        default=None,
+        help=_(
+            "Whether only users with the role of a reader may read the stages. This is for all "
+            "stages at once. By default, it stays as it is, and everybody may read new stages."
+        ),
+    ),
+    click.option(
         "--retain-days",
         type=int_or_empty,
         help=_(

@@ -1,0 +1,1 @@
+Added ``private`` to lifecycles, which makes all stages private or public at once, as ``--private`` and ``--public`` of ``pulp conda lifecycle create`` and ``update`` and the option ``private`` of ``pulp.conda.conda_lifecycle`` do.
