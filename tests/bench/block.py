@@ -19,6 +19,7 @@ def run(subjects):
     say(f"Publishing the same packages in {CHANNELS - 1} more repositories")
     repositories = [main.repository, *(_copied(pulp, version) for _ in range(CHANNELS - 1))]
     urls = [pulp.distribute(repository) for repository in repositories]
+    pulp.settle()
     page = pulp.get("content/conda/packages/", repository_version=version, limit=1)
     package = page["results"][0]
     files = [f"{url}{package['subdir']}/{package['filename']}" for url in urls]

@@ -22,6 +22,7 @@ def run(subjects):
     pulp, size = main.pulp, main.channel.records
     publication, _ = main.publication
     assert main.url
+    pulp.settle()
     say("Asking the API for lists")
     version = pulp.get(main.repository)["latest_version_href"]
     page = pulp.get("content/conda/packages/", repository_version=version, limit=1)

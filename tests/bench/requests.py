@@ -57,6 +57,8 @@ def run(subjects):
     seconds = _SECONDS if subjects.size >= _SMALLEST else 0.05
     repository, url, cases = _small_channel(pulp)
     cases.append(_Case("cold_shard", _shards(subjects.main.url), 1 / 10))
+    subjects.main.pulp.settle()
+    pulp.settle()
     say("Asking one process, with eight connections")
     with serving() as bare:
         for case in cases:
