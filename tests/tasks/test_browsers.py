@@ -56,7 +56,7 @@ def test_every_site_may_read_what_everybody_may(pulp, channel):
             statuses.add(answer.status_code)
             assert answer.headers["Access-Control-Allow-Origin"] == "*", (path, answer)
             exposed = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
-            assert {"ETag", "Content-Length", "Content-Range", "Retry-After"} <= exposed
+            assert {"Age", "ETag", "Content-Length", "Content-Range", "Retry-After"} <= exposed
             assert "Access-Control-Allow-Credentials" not in answer.headers
             assert "Vary" not in answer.headers
     assert statuses == {200, 206, 301, 304, 404, 412, 416}

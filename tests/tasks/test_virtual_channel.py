@@ -8,6 +8,7 @@ import msgpack
 import pytest
 import zstandard
 
+from pulp_conda.app.content import finder
 from pulp_conda.app.models import PublishedShard
 from pulp_conda.app.versions.names import name as name_facts
 from pulp_conda.app.versions.names import names_of
@@ -289,16 +290,35 @@ def test_a_private_channel_is_not_served_without_a_guard(pulp, virtual):
     assert both.fetch("noarch/repodata.json").status_code == 401
 
 
-def test_both_ways_give_the_same(pulp, virtual):
+@pytest.fixture
+def found(monkeypatch):
+    """What the fast way finds, by path: None if it leaves the answer to the slow way."""
+    found, find = {}, finder.find
+
+    async def noted(domain, path, *arguments):
+        facts = found[f"/pulp/content/{path}"] = await find(domain, path, *arguments)
+        return facts
+
+    monkeypatch.setattr(finder, "find", noted)
+    return found
+
+
+def test_both_ways_give_the_same(pulp, virtual, found):
     both = virtual(owns=["acme-*"])
     both.add(0, _package("alpha"))
     both.add(1, _package("alpha", "9.0"), _package("acme-core", "9.0"), _package("zeta"))
     asker, base = Asker(both.url), urlsplit(both.url).path
-    names = ("alpha-1.0-0.conda", "alpha-9.0-0.conda", "acme-core-9.0-0.conda", "zeta-1.0-0.conda")
+    names = ("alpha-1.0-0.conda", "zeta-1.0-0.conda", "alpha-9.0-0.conda", "acme-core-9.0-0.conda")
     paths = fast_paths(asker, base, names)
     foreign = both.digests(url=both.channels[1]["base_url"])["acme-core"]
     paths.append(f"{base}noarch/shards/{foreign}.msgpack.zst")
     assert asker.compare(paths, methods=("GET", "HEAD")).keys() == {200, 404}
+    # What it has is found by the fast way, and what it had is left to the slow one.
+    assert [path for path in paths if found[path] is None] == [
+        path for path in paths if path.endswith(("9.0-0.conda", "absent-1.0-0.conda"))
+    ]
+    for path in paths[:2]:
+        assert asker.compare([path], asker.conditions(path)).keys() == {200, 206, 304, 412, 416}
     # What the URL served as a virtual channel stays for a while when it is none any more.
     pulp.patch(both.channel["pulp_href"], repository=both.repositories[1])
     asker.compare(paths)
@@ -306,6 +326,44 @@ def test_both_ways_give_the_same(pulp, virtual):
     pulp.patch(both.channel["pulp_href"], repository=both.repository)
     pulp.patch(both.channels[0]["pulp_href"], private=True)
     assert asker.compare(paths).keys() == {404}
+
+
+def test_both_ways_give_the_newest_of_the_files_that_a_url_had(pulp, virtual, make_repository):
+    file = "noarch/alpha-1.0-0.conda"
+    older, newer = (make_package("alpha", files={"share/x": data}) for data in (b"a", b"b"))
+    plain, empty = (make_repository(autopublish=True) for _ in range(2))
+    pulp.modify(plain, add=[pulp.upload(older)["pulp_href"]])
+    pulp.modify(empty, add=[pulp.upload(_package("other"))["pulp_href"]])
+    both = virtual()
+    both.add(0, newer)
+    channel = pulp.distribution(repository=plain)
+    # As a client does: pulpcore notes what a URL serves when it is asked.
+    for repository in (plain, both.repository, empty):
+        pulp.patch(channel["pulp_href"], repository=repository)
+        assert pulp.fetch(channel["base_url"], "noarch/repodata.json").status_code == 200
+    assert pulp.fetch(channel["base_url"], file).content == newer.data
+    Asker(channel["base_url"]).compare([urlsplit(channel["base_url"]).path + file])
+
+
+def test_the_next_request_sees_what_happens_to_a_channel(pulp, virtual):
+    both = virtual()
+    first, _ = both.add(0, _package("blocked"), _package("beta"))
+    asker, base = Asker(both.url), urlsplit(both.url).path
+    paths = [f"{base}noarch/{name}-1.0-0.conda" for name in ("blocked", "beta")]
+    earlier = pulp.newest_publication(both.repositories[0])
+    both.add(0, _package("beta", "2.0"))
+    paths.append(f"{base}noarch/beta-2.0-0.conda")
+    assert asker.compare(paths) == {200: 3}
+    # A rollback.
+    pulp.patch(both.channels[0]["pulp_href"], publication=earlier)
+    assert both.records().keys() == {"blocked-1.0-0.conda", "beta-1.0-0.conda"}
+    assert asker.compare(paths[:2]) == {200: 2}
+    # A block.
+    pulp.post("conda/blocks/", sha256=pulp.get(first)["sha256"], public_reason="bad")
+    assert asker.compare(paths[:1]) == {451: 1}
+    # A guard.
+    pulp.patch(both.channels[0]["pulp_href"], private=True)
+    assert asker.compare(paths) == {404: 3}
 
 
 def test_notices_are_those_of_all_channels(pulp, virtual):

@@ -116,6 +116,13 @@ def parts_of(version: UUID) -> tuple[MergedPart, ...]:
     )
 
 
+def owners_of(version: UUID, filename: str) -> list[MergedPart]:
+    """Return what a version of a virtual channel serves a file of a package from, in order, if the
+    file is there."""
+    name = filename.rsplit("-", 2)[0]
+    return [part for part in parts_of(version) if part.owns(name)]
+
+
 def state_of(version: RepositoryVersion) -> State:
     """Return what a repository version serves: its content, or that of the versions it merges."""
     rows = list(MergedVersion.objects.filter(version=version.pk))

@@ -56,7 +56,7 @@ _CONTENT_TYPES = {
 _METHODS = "GET, HEAD, OPTIONS"
 
 # What scripts in browsers may read of an answer, besides the headers that they always may.
-_EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"
+_EXPOSED = "Accept-Ranges, Age, Content-Length, Content-Range, ETag, Retry-After"
 
 # Seconds for which a browser need not ask again what it may send. None keeps it for longer.
 _PREFLIGHT_MAX_AGE = "7200"

@@ -7,8 +7,8 @@ a publication has at a path.
 
 Whatever is not found here is left to the slow way, which knows everything: who may not read a
 channel, and who may by a guard of pulpcore, checkpoints, channels without packages, packages that
-are upstream or blocked, packages of virtual channels, lost files, and a database that does not
-answer.
+are upstream or blocked, those that a virtual channel had before, lost files, and a database that
+does not answer.
 """
 
 import logging
@@ -27,6 +27,7 @@ from django.db import DatabaseError
 from pulpcore.plugin.models import Artifact, ContentArtifact, Domain
 from pulpcore.plugin.util import set_domain
 
+from pulp_conda.app.models.virtual import owners_of
 from pulp_conda.app.serving.channel import turn_of
 from pulp_conda.app.serving.connections import BehindPooler, Connections
 from pulp_conda.app.serving.credentials import NOBODY, Credentials
@@ -65,6 +66,7 @@ class _State(NamedTuple):
     moved_twice: bool
     publication: UUID | None
     published: datetime
+    version: UUID
     repository: UUID
     number: int
     subdirs: list[str]
@@ -152,8 +154,6 @@ class Finder:
             return None
         set_domain(await self._domain(state))
         match layout.parse_path(f"{subdir}/{filename}"):
-            case layout.Package() if state.is_merged:
-                return None
             case layout.Package():
                 return await self._package(state, subdir, filename)
             case layout.Shard(_, sha256):
@@ -190,23 +190,30 @@ class Finder:
         key = (state.publication, subdir, filename, state.audience)
         facts = self._kept(key)
         if facts is None:
+            repositories, numbers = [state.repository], [state.number]
+            if state.is_merged:
+                owners = await sync_to_async(owners_of)(state.version, filename)
+                repositories = [part.repository_id for part in owners]
+                numbers = [part.number for part in owners]
             rows = await self.connections.fetch(
                 served.PACKAGE,
                 {
                     "domain": state.domain,
                     "subdir": subdir,
                     "filename": filename,
-                    "repository": state.repository,
-                    "number": state.number,
+                    "repositories": repositories,
+                    "numbers": numbers,
                     "stage": state.stage,
                     "distribution": state.distribution,
                 },
             )
+            is_current = bool(rows) and rows[0][0]
+            if not is_current and (state.is_merged or await self._was_virtual(state)):
+                # The statement does not know what virtual channels had before.
+                return None
             if not rows:
-                past = {"distribution": state.distribution, "stage": state.stage}
-                ((was_virtual,),) = await self.connections.fetch(served.WAS_VIRTUAL, past)
-                return None if was_virtual else state.nothing
-            is_current, is_free, since, *file = rows[0]
+                return state.nothing
+            _, is_free, since, *file = rows[0]
             if not is_free or file[1] is None:
                 # Blocked, or upstream.
                 return None
@@ -221,6 +228,12 @@ class Finder:
             if is_blocked:
                 return None
         return facts
+
+    async def _was_virtual(self, state: _State) -> bool:
+        """Say whether the channel served a virtual channel before, as far as anybody knows."""
+        past = {"distribution": state.distribution, "stage": state.stage}
+        ((was_virtual,),) = await self.connections.fetch(served.WAS_VIRTUAL, past)
+        return bool(was_virtual)
 
     async def _shard(self, state: _State, subdir: str, sha256: str) -> Facts:
         has_subdir = subdir in state.subdirs

@@ -38,7 +38,7 @@ from pulp_conda.app.models import (
     PublishedShard,
 )
 from pulp_conda.app.models.distribution import stage_of
-from pulp_conda.app.models.virtual import MergedPart, parts_of
+from pulp_conda.app.models.virtual import MergedPart, owners_of
 from pulp_conda.app.serving.browsing.frame import Framer
 from pulp_conda.app.serving.browsing.front import (
     empty_front_page,
@@ -448,7 +448,7 @@ def _served_versions(state: Served, filename: str) -> Iterator[Any]:
     """Yield the version that is served; of a virtual channel, those that own a file."""
     version = state.publication.repository_version
     if state.publication.is_merged:
-        yield from _owners(version.pk, filename)
+        yield from owners_of(version.pk, filename)
     else:
         yield version
 
@@ -460,21 +460,15 @@ def _newest_first(condition: Q, date: str, filename: str) -> Iterator[Any]:
     )
     for version in versions.values_list("pk", "repository_id", "number", "is_merged", named=True):
         if version.is_merged:
-            yield from _owners(version.pk, filename)
+            yield from owners_of(version.pk, filename)
         else:
             yield version
-
-
-def _owners(version: UUID, filename: str) -> Iterator[MergedPart]:
-    """Yield what a version of a virtual channel serves a file from, if it is there."""
-    name = filename.rsplit("-", 2)[0]
-    return (part for part in parts_of(version) if part.owns(name))
 
 
 def _parts(versions: QuerySet[RepositoryVersion], filename: str) -> Iterator[MergedPart]:
     """Yield what those of some versions that are of a virtual channel serve a file from."""
     for version in versions.filter(_IS_MERGED).values_list("pk", flat=True):
-        yield from _owners(version, filename)
+        yield from owners_of(version, filename)
 
 
 def _has_sidecar(part: MergedPart, packages: QuerySet[CondaPackage]) -> bool:

@@ -100,7 +100,7 @@ SELECT
             AND before.moved_at >= date_trunc('second', entry.moved_at)
     ) AS moved_twice,
     publication.pulp_id AS publication, publication.pulp_last_updated AS published,
-    version.repository_id AS repository, version.number,
+    version.pulp_id AS version, version.repository_id AS repository, version.number,
     ARRAY(SELECT jsonb_object_keys(conda_publication.package_counts)) AS subdirs,
     turns.publications, turns.since,
     EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks,
@@ -192,7 +192,8 @@ WHERE turn.distribution_id = %(distribution)s AND turn.expires_at >= now()
 _HAS_MEMBER = f"version.repository_id = member.repository_id AND {is_member_at('version.number')}"
 
 # The package at a path: that of the state, else that of the newest of the states before. `OFFSET 0`
-# keeps PostgreSQL from asking for these for each package that the state has.
+# keeps PostgreSQL from asking for these for each package that the state has. The state has what the
+# versions of some numbers have: one, or those of a virtual channel that own the name.
 PACKAGE = f"""
 SELECT found.is_current, found.is_free, found.since, content_artifact.relative_path,
     artifact.file, artifact.size, artifact.sha256
@@ -206,8 +207,12 @@ FROM (
         JOIN core_content AS content ON content.pulp_id = package.content_ptr_id
         {join_memberships()}
         CROSS JOIN LATERAL (
-            SELECT member.repository_id = %(repository)s AND {is_member_at("%(number)s")}
-                AS is_current
+            SELECT EXISTS (
+                SELECT FROM unnest(%(repositories)s::uuid[], %(numbers)s::int[])
+                    AS served (repository_id, number)
+                WHERE member.repository_id = served.repository_id
+                    AND {is_member_at("served.number")}
+            ) AS is_current
         ) AS membership
     WHERE package._pulp_domain_id = %(domain)s AND package.subdir = %(subdir)s
         AND package.filename = %(filename)s

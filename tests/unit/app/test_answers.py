@@ -39,7 +39,7 @@ SHOWN = {
 OPEN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After"
+        "Accept-Ranges, Age, Content-Length, Content-Range, ETag, Retry-After"
     ),
 }
 
