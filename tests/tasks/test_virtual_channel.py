@@ -4,7 +4,6 @@ import hashlib
 import json
 from urllib.parse import urlsplit
 
-import msgpack
 import pytest
 import zstandard
 
@@ -15,47 +14,9 @@ from pulp_conda.app.versions.names import names_of
 from tests.support.both_ways import Asker, fast_paths
 from tests.support.builders import make_package
 from tests.support.conda import TaskFailed
+from tests.support.virtual import Virtual, package_of
 
 FLAT = ("repodata.json", "repodata.json.zst", "run_exports.json", "run_exports.json.zst")
-
-
-class Virtual:
-    """A virtual channel of two channels, with what tests ask of it."""
-
-    def __init__(self, pulp, make_repository, *, owns=(), **options):
-        self.pulp = pulp
-        self.repositories = [make_repository(autopublish=True) for _ in range(2)]
-        self.channels = [pulp.distribution(repository=each) for each in self.repositories]
-        self.merged = [
-            {"distribution": self.channels[0]["pulp_href"], "owns": list(owns)},
-            {"distribution": self.channels[1]["pulp_href"]},
-        ]
-        self.repository = make_repository(merged_channels=self.merged, **options)
-        self.channel = pulp.distribution(repository=self.repository)
-        self.url = self.channel["base_url"]
-
-    def add(self, place, *packages):
-        hrefs = [self.pulp.upload(package)["pulp_href"] for package in packages]
-        self.pulp.modify(self.repositories[place], add=hrefs)
-        return hrefs
-
-    def fetch(self, path, url=None):
-        return self.pulp.fetch(url or self.url, path)
-
-    def records(self, subdir="noarch", url=None):
-        document = self.fetch(f"{subdir}/repodata.json", url).json()
-        return {**document["packages"], **document["packages.conda"]}
-
-    def digests(self, subdir="noarch", url=None):
-        answer = self.fetch(f"{subdir}/repodata_shards.msgpack.zst", url)
-        shards = msgpack.unpackb(zstandard.decompress(answer.content))["shards"]
-        return {name: digest.hex() for name, digest in shards.items()}
-
-    def shard(self, digest, subdir="noarch", url=None):
-        return self.fetch(f"{subdir}/shards/{digest}.msgpack.zst", url)
-
-    def version(self):
-        return self.pulp.get(self.repository)["latest_version_href"].rstrip("/").split("/")[-1]
 
 
 @pytest.fixture
@@ -66,16 +27,12 @@ def virtual(pulp, make_repository):
     return make
 
 
-def _package(name, version="1.0", **options):
-    return make_package(
-        name, version, files={"share/x": f"{name}{version}{options}".encode()}, **options
-    )
-
-
 def test_all_forms_have_the_packages_of_both_channels(pulp, virtual):
     both = virtual(legacy_metadata=True)
-    both.add(0, _package("alpha"), _package("shared", "1.0"))
-    both.add(1, _package("beta", subdir="linux-64"), _package("shared", "9.0"), _package("zeta"))
+    both.add(0, package_of("alpha"), package_of("shared", "1.0"))
+    both.add(
+        1, package_of("beta", subdir="linux-64"), package_of("shared", "9.0"), package_of("zeta")
+    )
     assert both.records().keys() == {
         "alpha-1.0-0.conda",
         "shared-1.0-0.conda",
@@ -107,8 +64,8 @@ def test_all_forms_have_the_packages_of_both_channels(pulp, virtual):
 
 def test_shards_are_those_of_the_channels(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"), _package("shared", "1.0"))
-    both.add(1, _package("zeta"), _package("shared", "9.0"))
+    both.add(0, package_of("alpha"), package_of("shared", "1.0"))
+    both.add(1, package_of("zeta"), package_of("shared", "9.0"))
     first, second = (both.digests(url=each["base_url"]) for each in both.channels)
     digests = both.digests()
     assert digests == {**second, **first}
@@ -129,11 +86,11 @@ def test_shards_are_those_of_the_channels(pulp, virtual):
 
 def test_a_change_of_a_channel_changes_one_index_and_one_shard(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"), _package("gamma", subdir="linux-64"))
-    both.add(1, _package("zeta"))
+    both.add(0, package_of("alpha"), package_of("gamma", subdir="linux-64"))
+    both.add(1, package_of("zeta"))
     before, untouched = both.digests(), both.fetch("linux-64/repodata_shards.msgpack.zst")
     tag = both.fetch("noarch/repodata.json").headers["ETag"]
-    both.add(0, _package("alpha", "2.0"))
+    both.add(0, package_of("alpha", "2.0"))
     after = both.digests()
     assert {name for name in after if after[name] != before[name]} == {"alpha"}
     assert both.fetch("linux-64/repodata_shards.msgpack.zst").content == untouched.content
@@ -145,23 +102,23 @@ def test_a_change_of_a_channel_changes_one_index_and_one_shard(pulp, virtual):
 
 # Each is what an attacker may try.
 ATTACKS = [
-    _package("acme-core", "99.0"),
-    _package("acme-core", "99.0", subdir="linux-64"),
-    _package("acme-core", build="9", build_number=9),
-    _package("acme-core", extension=".tar.bz2"),
+    package_of("acme-core", "99.0"),
+    package_of("acme-core", "99.0", subdir="linux-64"),
+    package_of("acme-core", build="9", build_number=9),
+    package_of("acme-core", extension=".tar.bz2"),
     # The name of the owner's file.
     make_package("acme-core", "1.0", files={"share/x": b"evil"}),
     # What people take for the same name.
-    _package("acme_core", "99.0"),
-    _package("acme.core", "99.0"),
+    package_of("acme_core", "99.0"),
+    package_of("acme.core", "99.0"),
     # A name that the owner never had.
-    _package("acme-new", "99.0"),
+    package_of("acme-new", "99.0"),
 ]
 
 
 def test_a_stranger_gets_no_package_under_a_name_that_is_owned(pulp, virtual):
     both = virtual(owns=["acme-*"])
-    both.add(1, _package("honest"), _package("honest", subdir="linux-64"), *ATTACKS)
+    both.add(1, package_of("honest"), package_of("honest", subdir="linux-64"), *ATTACKS)
     upstream = both.channels[1]["base_url"]
     evil_shards = {
         (subdir, digest)
@@ -191,7 +148,7 @@ def test_a_stranger_gets_no_package_under_a_name_that_is_owned(pulp, virtual):
         for subdir, digest in evil_shards:
             assert both.shard(digest, subdir).status_code == 404
 
-    own_package = _package("acme-core")
+    own_package = package_of("acme-core")
     # The owner has nothing of that name yet.
     check()
     (href,) = both.add(0, own_package)
@@ -203,8 +160,8 @@ def test_a_stranger_gets_no_package_under_a_name_that_is_owned(pulp, virtual):
 
 def test_without_a_rule_the_first_channel_that_has_a_name_owns_it_in_all_subdirs(pulp, virtual):
     both = virtual()
-    both.add(0, _package("tool", subdir="linux-64"))
-    both.add(1, _package("tool", "9.0"), _package("tool", "9.0", subdir="osx-64"))
+    both.add(0, package_of("tool", subdir="linux-64"))
+    both.add(1, package_of("tool", "9.0"), package_of("tool", "9.0", subdir="osx-64"))
     assert both.records("linux-64").keys() == {"tool-1.0-0.conda"}
     assert both.records() == both.records("osx-64") == {}
     assert both.fetch("osx-64/tool-9.0-0.conda").status_code == 404
@@ -212,9 +169,9 @@ def test_without_a_rule_the_first_channel_that_has_a_name_owns_it_in_all_subdirs
 
 def test_a_blocked_package_does_not_give_its_name_away(pulp, virtual, copied):
     both = virtual()
-    own = _package("tool")
+    own = package_of("tool")
     both.add(0, own)
-    both.add(1, _package("tool", "9.0"))
+    both.add(1, package_of("tool", "9.0"))
     sha256 = hashlib.sha256(own.data).hexdigest()
     pulp.post("conda/blocks/", sha256=sha256, public_reason="bad")
     assert both.records() == {}
@@ -227,12 +184,12 @@ def test_a_virtual_channel_takes_no_content(pulp, virtual, make_packages):
     answer = pulp.try_post(f"{both.repository}modify/", add_content_units=make_packages("x"))
     assert answer.status_code == 400 and "CND0134" in answer.text
     with pytest.raises(TaskFailed, match="CND0134"):
-        pulp.upload(_package("x"), repository=both.repository)
+        pulp.upload(package_of("x"), repository=both.repository)
 
 
 def test_a_channel_that_is_merged_is_not_deleted(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"))
+    both.add(0, package_of("alpha"))
     name = pulp.get(both.repository)["name"]
     version = pulp.get(both.repositories[0])["latest_version_href"]
     for href in (both.channels[0]["pulp_href"], both.repositories[0]):
@@ -249,9 +206,9 @@ def test_a_channel_that_is_merged_is_not_deleted(pulp, virtual):
 
 def test_earlier_states_are_served_again(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"))
+    both.add(0, package_of("alpha"))
     earlier, bytes_before = pulp.newest_publication(both.repository), both.records()
-    both.add(0, _package("alpha", "2.0"))
+    both.add(0, package_of("alpha", "2.0"))
     pulp.patch(both.channel["pulp_href"], publication=earlier)
     assert both.records() == bytes_before
     assert both.fetch("noarch/alpha-1.0-0.conda").status_code == 200
@@ -259,11 +216,11 @@ def test_earlier_states_are_served_again(pulp, virtual):
 
 def test_its_stages_move_and_its_past_is_served(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"))
+    both.add(0, package_of("alpha"))
     lifecycle = pulp.lifecycle(both.repository)
     lifecycle.promote("testing")
     number = both.version()
-    both.add(1, _package("alpha", "9.0"), _package("beta"))
+    both.add(1, package_of("alpha", "9.0"), package_of("beta"))
     lifecycle.promote("testing")
     url = lifecycle.urls["testing"]
     assert both.records(url=url).keys() == {"alpha-1.0-0.conda", "beta-1.0-0.conda"}
@@ -279,7 +236,7 @@ def test_its_stages_move_and_its_past_is_served(pulp, virtual):
 
 def test_a_private_channel_is_not_served_without_a_guard(pulp, virtual):
     both = virtual()
-    both.add(0, _package("secret"))
+    both.add(0, package_of("secret"))
     paths = ("noarch/secret-1.0-0.conda", "noarch/repodata.json", "channeldata.json", "")
     digest = both.digests()["secret"]
     assert [both.fetch(path).status_code for path in paths] == [200] * len(paths)
@@ -305,8 +262,8 @@ def found(monkeypatch):
 
 def test_both_ways_give_the_same(pulp, virtual, found):
     both = virtual(owns=["acme-*"])
-    both.add(0, _package("alpha"))
-    both.add(1, _package("alpha", "9.0"), _package("acme-core", "9.0"), _package("zeta"))
+    both.add(0, package_of("alpha"))
+    both.add(1, package_of("alpha", "9.0"), package_of("acme-core", "9.0"), package_of("zeta"))
     asker, base = Asker(both.url), urlsplit(both.url).path
     names = ("alpha-1.0-0.conda", "zeta-1.0-0.conda", "alpha-9.0-0.conda", "acme-core-9.0-0.conda")
     paths = fast_paths(asker, base, names)
@@ -333,7 +290,7 @@ def test_both_ways_give_the_newest_of_the_files_that_a_url_had(pulp, virtual, ma
     older, newer = (make_package("alpha", files={"share/x": data}) for data in (b"a", b"b"))
     plain, empty = (make_repository(autopublish=True) for _ in range(2))
     pulp.modify(plain, add=[pulp.upload(older)["pulp_href"]])
-    pulp.modify(empty, add=[pulp.upload(_package("other"))["pulp_href"]])
+    pulp.modify(empty, add=[pulp.upload(package_of("other"))["pulp_href"]])
     both = virtual()
     both.add(0, newer)
     channel = pulp.distribution(repository=plain)
@@ -347,11 +304,11 @@ def test_both_ways_give_the_newest_of_the_files_that_a_url_had(pulp, virtual, ma
 
 def test_the_next_request_sees_what_happens_to_a_channel(pulp, virtual):
     both = virtual()
-    first, _ = both.add(0, _package("blocked"), _package("beta"))
+    first, _ = both.add(0, package_of("blocked"), package_of("beta"))
     asker, base = Asker(both.url), urlsplit(both.url).path
     paths = [f"{base}noarch/{name}-1.0-0.conda" for name in ("blocked", "beta")]
     earlier = pulp.newest_publication(both.repositories[0])
-    both.add(0, _package("beta", "2.0"))
+    both.add(0, package_of("beta", "2.0"))
     paths.append(f"{base}noarch/beta-2.0-0.conda")
     assert asker.compare(paths) == {200: 3}
     # A rollback.
@@ -368,7 +325,7 @@ def test_the_next_request_sees_what_happens_to_a_channel(pulp, virtual):
 
 def test_notices_are_those_of_all_channels(pulp, virtual):
     both = virtual()
-    both.add(0, _package("alpha"))
+    both.add(0, package_of("alpha"))
     for channel in (both.channel, both.channels[0]):
         notice = {
             "message": channel["name"],
@@ -410,7 +367,7 @@ def test_a_virtual_channel_merges_no_virtual_channel(pulp, virtual, make_reposit
     answer = pulp.try_post("repositories/conda/conda/", name="nested", merged_channels=merged)
     assert answer.status_code == 400 and "CND0133" in answer.text
     # Not even if a channel becomes one later.
-    both.add(0, _package("alpha"))
+    both.add(0, package_of("alpha"))
     other = virtual()
     pulp.patch(both.channels[1]["pulp_href"], repository=other.repository)
     assert both.records().keys() == {"alpha-1.0-0.conda"}
