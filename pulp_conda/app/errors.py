@@ -63,6 +63,7 @@
     ├── NoSuchEnvironment       CND0130
     ├── NotPublished            CND0131
     ├── VirtualChannelError     several channels that are served as one
+    │   ├── NothingToExport         CND0083
     │   ├── BadVirtualChannel       CND0133
     │   ├── TakesNoContent          CND0134
     │   ├── UsedByVirtualChannel    CND0135
@@ -658,6 +659,17 @@ class NotPublished(ChannelError):
 
 class VirtualChannelError(ChannelError):
     """Several channels are to be served as one."""
+
+
+class NothingToExport(VirtualChannelError):
+    """An exporter of Pulp was to write a virtual channel, which has no content of its own."""
+
+    code = "CND0083"
+    message = _(
+        "Repository '{name}' is a virtual channel, and an exporter of Pulp would write it without "
+        "packages. Write it to a folder with 'pulp conda export to', or export the repositories "
+        "of the channels that it merges."
+    )
 
 
 class BadVirtualChannel(VirtualChannelError):

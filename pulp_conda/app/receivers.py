@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from pulpcore.plugin.models import RepositoryVersion, TaskSchedule
 from pulpcore.plugin.models.role import GroupRole, UserRole
 
-from pulp_conda.app.errors import ExportWithoutShards
+from pulp_conda.app.errors import ExportWithoutShards, NothingToExport
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.lifecycle.moves import follow
 from pulp_conda.app.models import (
@@ -113,11 +113,14 @@ def _note_about_version(verb: ActVerb, version: RepositoryVersion, **details: An
 
 
 @receiver(pre_save, sender="core.ExportedResource")
-def refuse_export_without_shards(instance: Any, **kwargs: Any) -> None:
-    """Stop an exporter of Pulp before it writes a channel whose indexes name absent shards."""
-    publication = instance.content_object
-    if isinstance(publication, CondaPublication):
-        if count := PublishedShard.objects.filter(publication=publication).count():
+def refuse_export_in_part(instance: Any, **kwargs: Any) -> None:
+    """Stop an exporter of Pulp that would write a channel without its packages or shards."""
+    exported = instance.content_object
+    version = version_of(exported) if isinstance(exported, CondaPublication) else exported
+    if isinstance(version, RepositoryVersion) and version.merged_versions.exists():
+        raise CondaError(NothingToExport(name=version.repository.name))
+    if isinstance(exported, CondaPublication):
+        if count := PublishedShard.objects.filter(publication=exported).count():
             raise CondaError(ExportWithoutShards(count=count))
 
 

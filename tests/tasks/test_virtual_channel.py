@@ -204,6 +204,28 @@ def test_a_channel_that_is_merged_is_not_deleted(pulp, virtual):
     assert pulp.get(version)["number"]
 
 
+@pytest.mark.parametrize("shards", [True, False])
+def test_exporters_of_pulp_refuse_it_and_name_the_way(pulp, stack, virtual, unique, shards):
+    both = virtual(shards=shards)
+    both.add(0, package_of("alpha"))
+    body = {"name": unique, "path": str(stack.state.exports / unique)}
+    ways = [
+        ("filesystem", body, {"publication": pulp.newest_publication(both.repository)}),
+        (
+            "filesystem",
+            body | {"name": f"{unique}-version"},
+            {"repository_version": pulp.get(both.repository)["latest_version_href"]},
+        ),
+        ("pulp", body | {"name": f"{unique}-pulp", "repositories": [both.repository]}, {}),
+    ]
+    for kind, exporter, what in ways:
+        where = f"{pulp.url}{pulp.api}exporters/core/{kind}/"
+        exporter = pulp.session.post(where, json=exporter).json()
+        export = pulp.try_post(f"{exporter['pulp_href']}exports/", **what)
+        with pytest.raises(TaskFailed, match="CND0083.*pulp conda export to"):
+            pulp.wait(export.json())
+
+
 def test_earlier_states_are_served_again(pulp, virtual):
     both = virtual()
     both.add(0, package_of("alpha"))
