@@ -21,6 +21,7 @@ from pulp_conda.app.database import ComeAgain
 from pulp_conda.app.labels import read_labels
 from pulp_conda.app.models import CondaDistribution
 from pulp_conda.channel.layout import TOKEN
+from pulp_conda.pages.looks import web_link
 
 
 @register(Tags.security)
@@ -59,6 +60,23 @@ def check_zstd_level(
         hint = "Set it to 'fast', or to 'small' for smaller files."
         return [Warning(text, hint=hint, id="conda.W003")]
     return []
+
+
+@register
+def check_board_origin(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> Sequence[CheckMessage]:
+    """Refuse values of CONDA_BOARD_ORIGIN that are no origin of the web."""
+    origin = settings.CONDA_BOARD_ORIGIN
+    if origin is None:
+        return []
+    if web_link(origin):
+        parts = urlsplit(origin)
+        if origin == f"{parts.scheme}://{parts.netloc}":
+            return []
+    text = f"CONDA_BOARD_ORIGIN is {origin!r}, which is no origin."
+    hint = "Write a scheme, a host and perhaps a port, such as 'https://pulp.example.com'."
+    return [Error(text, hint=hint, id="conda.E003")]
 
 
 @register

@@ -84,6 +84,7 @@
     ├── BadVersion              CND0159
     ├── DatabaseAway            CND0160
     ├── NotMigrated             CND0161
+    ├── StageMoved              CND0162
     ├── ReplicatedInPart        CND0173
     └── ReplicaNotFree          CND0174
 
@@ -858,6 +859,16 @@ class NotMigrated(ChannelError):
     message = _(
         "the database has not got migration '{migration}' of the plugin yet. "
         "Run: pulpcore-manager migrate"
+    )
+
+
+class StageMoved(ChannelError):
+    """A button of the board is about states that are not there any more."""
+
+    code = "CND0162"
+    message = _(
+        "the stages moved after this page was made: {states}. Nothing was changed. "
+        "Look at what would change now, and decide again."
     )
 
 

@@ -83,6 +83,10 @@ CONDA_UPLOAD_WAIT_SECONDS = 300
 # and there are no other labels.
 CONDA_UPLOAD_LABELS: dict[str, dict[str, str | dict[str, str]]] = {}
 
+# Where people reach the API app, for example "https://pulp.example.com". The page of stages then
+# links to the boards of lifecycles, where who logged in can promote. None means no links.
+CONDA_BOARD_ORIGIN: str | None = None
+
 # How many seconds a request for metadata waits for the first sync of a channel with a `max_age`.
 # After that it is answered with 503.
 CONDA_FIRST_SYNC_SECONDS = 30

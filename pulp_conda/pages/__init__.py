@@ -174,10 +174,15 @@ def render_states(
     return render("states.html", frame=frame, month=month, states=states, more=more, noindex=True)
 
 
-def render_stages(frame: Frame, columns: Sequence[Column], events: Sequence[Event]) -> str:
+def render_stages(
+    frame: Frame, columns: Sequence[Column], events: Sequence[Event], board: str | None
+) -> str:
     """Return the board of a lifecycle, to read.
 
     Args:
         events: What happened last, newest first.
+        board: The URL of the board for people who log in, or None.
     """
-    return render("stages.html", frame=frame, columns=columns, events=events, noindex=True)
+    return render(
+        "stages.html", frame=frame, columns=columns, events=events, board=board, noindex=True
+    )

@@ -11,6 +11,7 @@ from django.db.models import Max, Prefetch
 from django.utils import timezone
 from django_lifecycle import AFTER_CREATE, AFTER_UPDATE, hook
 
+from pulpcore.plugin.find_url import find_api_root
 from pulpcore.plugin.models import (
     AutoAddObjPermsMixin,
     BaseModel,
@@ -29,6 +30,9 @@ from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.repository import CondaRepository
 from pulp_conda.app.vocabulary import ActVerb, EntryKind, EntryOutcome, choices_of
 from pulp_conda.channel.moments import Moment, State, parse_reference
+
+# Where the boards are, behind the root of Pulp's API: each proxy sends this to the API app.
+BOARDS = "conda/board/"
 
 _KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -119,6 +123,14 @@ class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
             return []
         distributions = [stage.distribution for stage in self.stages.all()]
         return [each for each in distributions if each.private is not private]
+
+    @property
+    def board_url(self) -> str | None:
+        """The URL of its board for people who log in, as the settings have it, or None."""
+        if not settings.CONDA_BOARD_ORIGIN:
+            return None
+        root = find_api_root(domain=self.pulp_domain.name, rewrite_header=False)[1]
+        return f"{settings.CONDA_BOARD_ORIGIN}{root}{BOARDS}{self.pk}/"
 
     @property
     def public_stages(self) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.board import BOARDS, api_server, board_of
 from tests.support.browser import NARROW, NARROWEST, WIDE, Window, chromium
 
 HOSTILE = "evil"
@@ -61,6 +62,12 @@ def browser(team):
         yield browser
 
 
+@pytest.fixture(scope="module")
+def api(team):
+    with api_server() as url:
+        yield url
+
+
 def pages_of(team):
     url = team.urls["testing"]
     paths = [
@@ -88,17 +95,24 @@ def pages_of(team):
 def test_no_page_has_a_barrier_or_is_wider_than_the_window(browser, team):
     with Window(browser) as window:
         for url in pages_of(team):
-            window.open(url)
-            assert window.violations() == [], url
-            for width in (NARROW, NARROWEST):
-                window.page.set_viewport_size({"width": width, "height": 900})
-                assert window.overflow() == 0, url
-            window.page.set_viewport_size({"width": WIDE, "height": 900})
-            window.page.emulate_media(color_scheme="dark")
-            assert window.violations("color-contrast") == [], url
-            window.page.emulate_media(color_scheme="light")
-            # A 404 is an error for the console; nothing else may be.
-            assert [text for text in window.problems if "404" not in text] == [], url
+            check(window, url)
+
+
+def check(window, url):
+    """Check that axe finds nothing on a page, in both color schemes, and that it fits in windows
+    of all widths.
+    """
+    window.open(url)
+    assert window.violations() == [], url
+    for width in (NARROW, NARROWEST):
+        window.page.set_viewport_size({"width": width, "height": 900})
+        assert window.overflow() == 0, url
+    window.page.set_viewport_size({"width": WIDE, "height": 900})
+    window.page.emulate_media(color_scheme="dark")
+    assert window.violations("color-contrast") == [], url
+    window.page.emulate_media(color_scheme="light")
+    # A 404 is an error for the console; nothing else may be.
+    assert [text for text in window.problems if "404" not in text] == [], url
 
 
 def test_what_packages_say_runs_nothing_and_leads_nowhere_else(browser, team):
@@ -169,3 +183,42 @@ def test_a_line_can_be_copied(browser, team):
         copied = window.page.evaluate("navigator.clipboard.readText()")
         url = team.urls["testing"].rstrip("/")
         assert copied == f"conda install --override-channels --channel {url} numpy"
+
+
+def test_a_stage_is_promoted_from_the_board(browser, api, team):
+    reason = "<img src=x onerror=alert(1)> 'quoted' \u202etxt"
+    with Window(browser, java_script_enabled=False) as window:
+        page = window.page
+        window.open(f"{api}{board_of(team)}")
+        page.get_by_label("Username").fill("admin")
+        page.get_by_label("Password").fill(team.pulp.session.auth[1])
+        page.get_by_role("button", name="Log in").click()
+        assert page.locator("h1").text_content() == team.name
+        page.get_by_role("link", name="Promote v2… to stable").click()
+        assert page.locator("h1").text_content() == "Promote v2 to stable"
+        page.get_by_label("Why, for the history").fill(reason)
+        page.get_by_text("Pass gates whatever they say").click()
+        page.get_by_label("Why needed does not count").fill(reason)
+        page.get_by_role("button", name="Promote v2 to stable").click()
+        assert page.get_by_text("stable got its first state, v2.").count() == 1
+        page.get_by_role("link", name="Back to the board").click()
+        shown = page.locator(".rows").text_content()
+        assert shown.count("“<img src=x onerror=alert(1)> 'quoted' \\u202etxt”") == 2
+        assert page.locator("main img").count() == 0
+    assert team.state("stable") == "v2"
+
+
+def test_the_board_has_no_barrier_and_is_not_wider_than_the_window(browser, api, team):
+    with Window(browser) as window:
+        window.open(f"{api}/auth/login/")
+        window.page.get_by_label("Username").fill("admin")
+        window.page.get_by_label("Password").fill(team.pulp.session.auth[1])
+        window.page.get_by_role("button", name="Log in").click()
+        window.problems.clear()
+        paths = ["", "stages/stable/promote/", "stages/testing/rollback/", "history/5/", "nothing/"]
+        for url in (f"{api}{BOARDS}", *(f"{api}{board_of(team, path)}" for path in paths)):
+            check(window, url)
+        # By keyboard: the first key leads to the content, others to the first button.
+        window.open(f"{api}{board_of(team)}")
+        window.page.keyboard.press("Tab")
+        assert window.page.evaluate("document.activeElement.textContent") == "Skip to the content"

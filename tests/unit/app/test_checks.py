@@ -4,6 +4,7 @@ from storages.backends.s3 import S3Storage
 
 from pulp_conda.app import checks
 from pulp_conda.app.checks import (
+    check_board_origin,
     check_disks,
     check_labeled_channels,
     check_middleware,
@@ -72,6 +73,27 @@ def test_paths_in_which_clients_find_a_token_are_warned_about():
 def test_labels_that_mean_nothing_are_refused(labels, domains, found):
     with override_settings(CONDA_UPLOAD_LABELS=labels, DOMAIN_ENABLED=domains):
         assert [message.id for message in check_upload_labels(None)] == found
+
+
+@pytest.mark.parametrize(
+    ("origin", "found"),
+    [
+        (None, []),
+        ("https://pulp.example.com", []),
+        ("http://[::1]:24817", []),
+        ("https://pulp.example.com/", ["conda.E003"]),
+        ("https://user@pulp.example.com", ["conda.E003"]),
+        ("https://pulp.example.com/?a", ["conda.E003"]),
+        ("javascript:alert(1)", ["conda.E003"]),
+        ("https://[", ["conda.E003"]),
+        ("pulp.example.com", ["conda.E003"]),
+        ("", ["conda.E003"]),
+        (80, ["conda.E003"]),
+    ],
+)
+def test_where_the_board_is_has_to_be_an_origin(origin, found):
+    with override_settings(CONDA_BOARD_ORIGIN=origin):
+        assert [message.id for message in check_board_origin(None)] == found
 
 
 def test_an_entry_for_a_domain_takes_the_place_of_one_for_all():

@@ -53,7 +53,12 @@ def stages_page(framer: Framer) -> Made:
     ).select_related("stage")
     told = (entry for entry in entries.defer("reason", "answers", "specs")[:_EVENTS_SHOWN])
     events = [_event(framer, entry, readable) for entry in told]
-    html = pages.render_stages(framer.frame(), columns, [each for each in events if each])
+    html = pages.render_stages(
+        framer.frame(),
+        columns,
+        [each for each in events if each],
+        framer.stage.lifecycle.board_url,
+    )
     return Made.html(html, framer.is_personal)
 
 
@@ -125,7 +130,7 @@ def _gate(report: dict[str, Any], gate: dict[str, Any] | None) -> ShownGate:
         waits = report["verdict"] == GateVerdict.WAITING
         summary = report["summary"] if waits else ""
     elif is_own:
-        texts = [_finding(each) for each in findings[:_FINDINGS_SHOWN]]
+        texts = [finding_text(each) for each in findings[:_FINDINGS_SHOWN]]
         # That of environments names the channels of their files.
         summary = "" if kind == GateKind.ENVIRONMENTS else report["summary"]
     return ShownGate(
@@ -148,7 +153,8 @@ def _reads_others(gate: dict[str, Any]) -> bool:
     return any(channel != _OWN for channel in channels)
 
 
-def _finding(finding: dict[str, Any]) -> str:
+def finding_text(finding: Mapping[str, Any]) -> str:
+    """Return in words what a gate found, as its report has it."""
     if "environment" in finding:
         where = f"{finding['environment']} on {finding['platform']}: {finding['verdict']}"
         return f"{where}\n{finding.get('explanation', '')}".strip()

@@ -1,0 +1,1 @@
+Added the board of a lifecycle with buttons at ``/pulp/api/v3/conda/board/``: people who log in see persons, reasons and verdicts, and promote, try, approve, reject and roll back by forms that show first what would change. ``CONDA_BOARD_ORIGIN`` lets the pages of channels link to it.
