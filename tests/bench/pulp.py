@@ -27,7 +27,7 @@ class MeasuredPulp(client.Pulp):
         self._administer("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
     def settle(self):
-        """Do what autovacuum does from time to time: a minute after a change, tables have statistics.
+        """Do what autovacuum does a minute after a change: tables have statistics then.
 
         Like autovacuum, leave a database alone where nothing happened yet.
         """
