@@ -9,7 +9,8 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from gettext import gettext as _
@@ -25,7 +26,14 @@ from django.utils import timezone
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.models import CondaDistribution, CondaPackage, CondaRepository, CondaSidecar
-from pulp_conda.channel.errors import BadAttestation, BadSidecar, shown
+from pulp_conda.channel.errors import (
+    BadAttestation,
+    BadSidecar,
+    ChannelError,
+    SeveralErrors,
+    TooLargeToWait,
+    shown,
+)
 from pulp_conda.channel.package.attestations import (
     check_sidecar,
     make_sidecar,
@@ -126,7 +134,7 @@ def attested(
     fields = {key: value for key, value in record.fields.items() if key != "attestations_sha256"}
     if bundles:
         assert repository, "the serializer wants a repository with attestations"
-        _check_uploaded(record, bundles, repository)
+        _check_uploaded(record.filename, record.sha256, bundles, repository)
     sidecar = _present_sidecar(record, repository)
     if bundles:
         try:
@@ -137,6 +145,36 @@ def attested(
         fields["attestations_sha256"] = sha256(sidecar).hexdigest()
         store_sidecars([(fields["attestations_sha256"], sidecar)])
     return replace(record, fields=fields)
+
+
+@contextmanager
+def with_its_attestation(
+    filename: str | None,
+    sha256: str,
+    bundles: list[dict[str, Any]],
+    repository: CondaRepository | None,
+) -> Iterator[None]:
+    """A context in which an uploaded file is read. If it is no good package, the error also says
+    what is wrong with its attestation, so that whoever uploads it sees everything at once.
+
+    Args:
+        filename: The name of the file, or None if only the package knows it.
+        Others: as of `attested`, with the digest of the file in hex.
+
+    Raises:
+        SeveralErrors: what the block raised, and `BadAttestation`.
+    """
+    try:
+        yield
+    except TooLargeToWait:
+        raise  # Nobody has read the package yet.
+    except ChannelError as error:
+        if filename and bundles and repository:
+            try:
+                _check_uploaded(filename, sha256, bundles, repository)
+            except BadAttestation as other:
+                raise SeveralErrors([*error.errors, other]) from None
+        raise
 
 
 def uploaded_bundles(text: str, filename: str) -> list[dict[str, Any]]:
@@ -231,21 +269,24 @@ def remove_unused_sidecars() -> int:
 
 
 def _check_uploaded(
-    record: PackageRecord, bundles: list[dict[str, Any]], repository: CondaRepository
+    filename: str, sha256: str, bundles: list[dict[str, Any]], repository: CondaRepository
 ) -> None:
     """Check that every bundle is good, and names no channel that does not serve the repository.
+
+    Args:
+        filename, sha256: Those of the file, the digest in hex.
 
     Raises:
         BadAttestation: with all bundles that are not.
     """
     try:
         sidecar = make_sidecar(bundles)
-        check_sidecar(sidecar, filename=record.filename, sha256=record.sha256, strict=True)
+        check_sidecar(sidecar, filename=filename, sha256=sha256, strict=True)
     except ValueError as error:
-        raise BadAttestation(filename=record.filename, reason=str(error)) from None
+        raise BadAttestation(filename=filename, reason=str(error)) from None
     channels = _channel_urls(repository)
     # One sidecar for each bundle: in a common sidecar, one good bundle would be enough.
-    claims = [Claim(make_sidecar([bundle]), record.filename, record.sha256) for bundle in bundles]
+    claims = [Claim(make_sidecar([bundle]), filename, sha256) for bundle in bundles]
     problems = []
     for number, verdict in enumerate(verify(claims)):
         problem = verdict.problem
@@ -258,7 +299,7 @@ def _check_uploaded(
         if problem:
             problems.append(_("bundle {}: {}").format(number, problem))
     if problems:
-        raise BadAttestation(filename=record.filename, reason="; ".join(problems))
+        raise BadAttestation(filename=filename, reason="; ".join(problems))
 
 
 def _channel_urls(repository: CondaRepository) -> list[str]:

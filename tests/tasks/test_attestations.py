@@ -154,6 +154,16 @@ def test_a_package_with_a_wrong_attestation_is_stored_nowhere(
     assert not pulp.get("content/conda/packages/", name=package.record.name)["results"]
 
 
+def test_a_bad_package_with_a_wrong_attestation_is_told_both(pulp, unique, repository, attest):
+    bad, other = (make_package(f"{word}-{unique}", depends=["a::b"]) for word in ("bad", "other"))
+    for bundle, codes in ((attest(other), ["CND0031"]), (attest(bad), [])):
+        with pytest.raises(TaskFailed) as refused:
+            pulp.upload(bad, repository=repository, attestation=json.dumps(bundle))
+        lines = refused.value.description.splitlines()
+        assert [line[1:8] for line in lines] == ["CND0005", *codes]
+    assert not pulp.get("content/conda/packages/", name=bad.record.name)["results"]
+
+
 @pytest.mark.parametrize(
     "attestation, reason",
     [

@@ -464,6 +464,10 @@ def test_an_attestation_may_name_the_url_to_which_the_tool_uploads(
     other = sigstore.attest(package.filename, package.record.sha256, "https://other.example/a")
     answer = doors.prefix(channel.base_path, package, attestation=json.dumps(other))
     assert (answer.status, answer.text[:9]) == (422, "[CND0031]")
+    bad = make_package(f"signed-{unique}", "9", depends=["a::b"])
+    answer = doors.prefix(channel.base_path, bad, attestation=json.dumps(other))
+    assert answer.status == 422
+    assert [line[:9] for line in answer.text.splitlines()] == ["[CND0005]", "[CND0031]"]
 
 
 # Removals

@@ -16,7 +16,7 @@ from pulpcore.plugin.serializers import SingleArtifactContentUploadSerializer
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
 from pulp_conda.app.artifacts import compute_md5, save_artifact
-from pulp_conda.app.attestations import attested, uploaded_bundles
+from pulp_conda.app.attestations import attested, uploaded_bundles, with_its_attestation
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.limits import UploadBudget
@@ -298,17 +298,20 @@ class CondaPackageSerializer(
         file = artifact.file if artifact else data.pop("file")
         if budget:
             budget.check_size(file.size)  # Before its bytes are read to compute the MD5.
-        record, data["info"] = read_upload(
-            file,
-            filename=filename,
-            subdir=data.get("subdir"),
-            sha256=artifact.sha256 if artifact else file.hashers["sha256"].hexdigest(),
-            md5=compute_md5(file),
-            size=file.size,
-            spend=budget.spend if budget else spend_freely,
-        )
+        sha256 = artifact.sha256 if artifact else file.hashers["sha256"].hexdigest()
+        bundles, repository = data.pop("attestation", []), data.get("repository")
+        with with_its_attestation(filename, sha256, bundles, repository):
+            record, data["info"] = read_upload(
+                file,
+                filename=filename,
+                subdir=data.get("subdir"),
+                sha256=sha256,
+                md5=compute_md5(file),
+                size=file.size,
+                spend=budget.spend if budget else spend_freely,
+            )
         path = layout.package_path(record.subdir, record.filename)
-        record = attested(record, data.pop("attestation", []), data.get("repository"))
+        record = attested(record, bundles, repository)
         data.update(CondaPackage.columns(record))
         data["_pulp_domain"] = get_domain()
         data["artifact"] = artifact or _saved_artifact(file)

@@ -21,7 +21,7 @@ from pulpcore.plugin.models import Artifact, ProgressReport, RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.artifacts import compute_md5
-from pulp_conda.app.attestations import attested
+from pulp_conda.app.attestations import attested, with_its_attestation
 from pulp_conda.app.disk import disk_errors
 from pulp_conda.app.errors import DuplicateFilename, NotConverted, PackageConflict, UploadFailed
 from pulp_conda.app.exceptions import CondaError
@@ -181,7 +181,8 @@ class _Joining:
         _write(self._uploads)
 
     def _read(self, upload: CondaUpload, artifact: Artifact) -> None:
-        with artifact.file.open() as file:
+        attested_by = upload.filename, artifact.sha256, upload.attestation, self._repository
+        with artifact.file.open() as file, with_its_attestation(*attested_by):
             record, info = read_upload(
                 file,
                 filename=upload.filename,
