@@ -63,7 +63,7 @@ _TITLES = {
 
 _ADVICE = {
     401: ["Log in, or use a token. Clients take one from the file ~/.netrc:"],
-    403: ["Its owners can give you the right to read it."],
+    403: ["Its owners can give you the right to read it, for example by this command:"],
     404: ["The address may be misspelled, or what was here is gone."],
     429: ["Wait a while, and then try again."],
     503: ["Try again in a minute."],
@@ -101,12 +101,19 @@ def render_subdir(frame: Frame, subdir: str, file_count: int, metadata: Iterable
 
 
 def render_error(
-    status: int, *, reason: str = "", root: str | None = None, site: str = "./", host: str = ""
+    status: int,
+    *,
+    reason: str = "",
+    links: Sequence[tuple[str, str]] = (),
+    root: str | None = None,
+    site: str = "./",
+    host: str = "",
 ) -> str:
     """Return what people see instead of a page.
 
     Args:
         reason: Why, if there is more to say than the status does.
+        links: Where to go instead: (words, href).
         root: The way to the channel, or None if the visitor may not know of it.
         site: The way to the list of channels.
         host: The host, without its port: for the line that says how to log in.
@@ -114,12 +121,15 @@ def render_error(
     lines = []
     if status == 401 and host:
         lines = [("netrc", f"machine {host} login __token__ password TOKEN")]
+    elif status == 403:
+        lines = [("pulp", "pulp conda channel grant CHANNEL --role reader --user YOU")]
     return render(
         "error.html",
         status=status,
         title=_TITLES.get(status, "This does not work"),
         reason=reason,
-        advice=_ADVICE.get(status, []),
+        advice=_ADVICE.get(status, []) if not links else [],
+        links=links,
         lines=lines,
         root=root,
         site=site,

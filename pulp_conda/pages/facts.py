@@ -231,6 +231,7 @@ class File:
         blocked: Why it cannot be downloaded, or None if it can.
         is_hidden: Whether a patch took it out of the index.
         is_patched: Whether a patch corrects its record.
+        is_gone: Whether the channel does not serve it now, but did so in the past.
         attestation: `verified` here, `not checked`, `claimed` by its record only, or empty.
     """
 
@@ -247,6 +248,7 @@ class File:
     blocked: str | None = None
     is_hidden: bool = False
     is_patched: bool = False
+    is_gone: bool = False
     attestation: str = ""
 
     @property
@@ -256,6 +258,7 @@ class File:
             "blocked": self.blocked is not None,
             "hidden": self.is_hidden,
             "patched": self.is_patched,
+            "only in the past": self.is_gone,
         }
         return [word for word, is_true in marks.items() if is_true]
 
@@ -284,6 +287,7 @@ class Version:
     Attributes:
         built: When the newest file was built, or None.
         size: Of all files, in bytes.
+        past: The last state that had it, if the channel does not have it now.
     """
 
     version: str
@@ -292,6 +296,7 @@ class Version:
     size: int
     built: datetime | None
     marks: Sequence[str] = ()
+    past: PastState | None = None
 
 
 @dataclass(frozen=True)

@@ -202,3 +202,49 @@ def test_two_states_or_stages_are_compared(pulp, team, name):
 )
 def test_what_cannot_be_compared_is_explained(pulp, team, query):
     assert get(team.urls["hush"], f"-/changes?{query}", user=pulp).status_code == 200
+
+
+def test_what_is_only_in_the_past_is_marked_and_led_to(copied, pulp, team, name, word):
+    needs = f"needs-{word}"
+    units = pulp.get(
+        "content/conda/packages/", repository_version=_newest_version(pulp, team.repository)
+    )["results"]
+    old = [unit["pulp_href"] for unit in units if unit["version"] == "1.0"]
+    pulp.modify(team.repository, remove=old)
+    url = team.urls["secret"]
+    text = get(url, f"-/package/{name}", user=pulp).text
+    old = f'/secret/at/v2/-/package/{name}/1.0">'
+    assert old in text and "only in the past" in text and "1 version, 1 file" in text
+    paths = {
+        f"-/package/{needs}": f"at/v2/-/package/{needs}",
+        f"-/package/{name}/1.0": f"at/v2/-/package/{name}/1.0",
+        f"-/file/noarch/{needs}-1.0-0.conda": f"at/v2/-/file/noarch/{needs}-1.0-0.conda",
+    }
+    for path, then in paths.items():
+        lost = get(url, path, user=pulp)
+        assert lost.status_code == 404 and f'/secret/{then}"' in lost.text, path
+        assert "as it was in v2, until 20" in lost.text
+        found = get(url, then, user=pulp)
+        assert found.status_code == 200 and "only in the past" in found.text, then
+    # What the stage serves still has no mark, also on a page of the past.
+    for path in (f"-/package/{name}/2.0secret", f"at/v2/-/package/{name}/2.0secret"):
+        table = get(url, path, user=pulp).text.partition('id="versions"')[0]
+        assert "only in the past" not in table
+    # Other stages are asked for their own past.
+    assert "only in the past" not in get(team.urls["open"], f"-/package/{name}").text
+    assert "as it was" not in get(team.urls["open"], f"-/package/{name}/2.0secret").text
+
+
+def _newest_version(pulp, repository):
+    return pulp.get(repository)["latest_version_href"]
+
+
+def test_a_page_that_is_not_there_leads_to_what_may_be_meant(pulp, team, name):
+    for path, link in (
+        ("-/package/absent", "../../-/search?q=absent"),
+        (f"-/package/{name}/9", f"../../../-/package/{name}"),
+        (f"-/file/noarch/{name}-9-0.conda", f"../../../-/package/{name}"),
+    ):
+        lost = get(team.urls["open"], path)
+        assert lost.status_code == 404 and f'href="{link}"' in lost.text, lost.text
+    assert get(team.urls["open"], "-/file/noarch/x").status_code == 404

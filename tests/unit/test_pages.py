@@ -8,7 +8,16 @@ import pytest
 
 from pulp_conda import pages
 from pulp_conda.pages import looks
-from pulp_conda.pages.facts import Channel, State, Stop
+from pulp_conda.pages.facts import (
+    Channel,
+    Dependents,
+    Package,
+    PastState,
+    Said,
+    State,
+    Stop,
+    Version,
+)
 
 
 class _Page(HTMLParser):
@@ -125,7 +134,7 @@ def test_the_front_page_says_why_there_are_no_packages(waiting, text):
     ("status", "text"),
     [
         (401, "machine h login __token__ password TOKEN"),
-        (403, "Its owners can give you the right"),
+        (403, "pulp conda channel grant CHANNEL --role reader --user YOU"),
         (404, "misspelled"),
         (503, "Try again in a minute"),
     ],
@@ -134,6 +143,12 @@ def test_an_error_says_what_to_do(status, text):
     html = pages.render_error(status, reason="<b>why</b>", root="../", site="../../", host="h")
     assert text in html and "&lt;b&gt;why" in html
     assert {"../", "../-/search", "../../-/"} <= set(_Page(html).links)
+
+
+def test_an_error_that_knows_where_to_go_says_that_in_place_of_advice():
+    html = pages.render_error(404, reason="why", links=[("<there>", "../there")], root="../")
+    assert "&lt;there&gt;" in html and "../there" in _Page(html).links
+    assert "misspelled" not in html
 
 
 @pytest.mark.parametrize(
@@ -205,3 +220,50 @@ def test_the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else
 
 def _digest(text):
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        pytest.param(0, "No package in this channel needs it.", id="none"),
+        pytest.param(100, "Counted by the newest version", id="all"),
+        pytest.param(1234, "The first 100 of 1,234.", id="more than a page has"),
+    ],
+)
+def test_who_needs_a_package_is_counted_and_the_first_are_named(count, said):
+    names = [f"needs-{number}" for number in range(min(count, 100))]
+    text = pages.render_package(_frame(), _package(dependents=Dependents(count, names)))
+    assert said in text
+    assert ("The first" in text) == (count > 100)
+    assert text.count('href="./-/package/needs-') == len(names)
+
+
+def test_a_version_of_the_past_leads_to_its_last_state():
+    day = datetime(2026, 11, 30, tzinfo=UTC)
+    past = PastState("v3", "v3", since=day, until=day)
+    gone = Version("1.0", 1, ["noarch"], 1, None, ["only in the past"], past)
+    text = pages.render_package(_frame(now="../now/"), _package(versions=[gone]))
+    assert 'href="../now/at/v3/-/package/numpy/1.0"' in text
+    assert "only in the past" in text and "until" in text
+
+
+def _package(**facts):
+    nothing = {
+        "newest": {},
+        "files": [],
+        "file_count": 0,
+        "needs": [],
+        "needs_of": "noarch",
+        "needs_count": 0,
+        "needs_more": None,
+        "is_needs_part": False,
+        "platforms": [],
+        "constrains": [],
+        "run_exports": {},
+        "versions": [],
+        "version_count": 1,
+        "total_files": 1,
+        "said": Said(),
+        "installable": "numpy",
+    }
+    return Package(name="numpy", chosen="2.0", is_newest=True, **(nothing | facts))

@@ -358,6 +358,7 @@ class _Case:
         return pages.render_error(
             status,
             reason=self.facts.reason,
+            links=self.facts.links if self.refusal is None else (),
             root=root if self.refusal is None else None,
             site=site,
             host=self.request.url.host or "",

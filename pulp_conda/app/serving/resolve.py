@@ -153,6 +153,7 @@ class Facts:
         location: Where to look instead of a path that has moved.
         reason: Why nothing is there, if there is more to say than that, or why a package is
             blocked.
+        links: Where people may go instead: (words, href).
         is_guarded: Whether a guard says who may read the channel.
         is_personal: Whether other visitors may get another page, since they may read other
             channels.
@@ -177,6 +178,7 @@ class Facts:
     max_age: int = 0
     location: str = ""
     reason: str = ""
+    links: Sequence[tuple[str, str]] = ()
     is_guarded: bool = False
     is_personal: bool = False
     ways: tuple[str, str] | None = None
@@ -418,7 +420,7 @@ def facts_of(made: Made, max_age: int) -> Facts:
     if made.location:
         return Facts(Kind.MOVED, location=made.location)
     if made.data is None:
-        return Facts(Kind.NOTHING, reason=made.reason)
+        return Facts(Kind.NOTHING, reason=made.reason, links=made.links)
     # No date: the next release of this plugin may write it in another way.
     return _in_memory(
         Kind.PAGE,

@@ -10,19 +10,18 @@ from django.utils import timezone
 from pulpcore.plugin.models import PublishedMetadata, RepositoryContent
 
 from pulp_conda import pages
-from pulp_conda.app.lifecycle.retention import is_kept
 from pulp_conda.app.models import CondaPackage, CondaRepository, CondaStage, HistoryEntry
 from pulp_conda.app.serving.browsing import known
 from pulp_conda.app.serving.browsing.frame import Framer
+from pulp_conda.app.serving.browsing.past import as_past, kept_states
 from pulp_conda.app.serving.browsing.visitor import Made
 from pulp_conda.app.serving.channel import Served
 from pulp_conda.channel import layout
 from pulp_conda.channel.diff import Summary
 from pulp_conda.channel.metadata.empty import EmptyChannel
 from pulp_conda.channel.metadata.notices import current_notices
-from pulp_conda.channel.moments import spell_moment
 from pulp_conda.channel.secrets import without_secrets
-from pulp_conda.pages.facts import Channel, Lately, Month, Moved, Notice, PastState
+from pulp_conda.pages.facts import Channel, Lately, Month, Moved, Notice
 
 _MOST_CHANGES = 8
 _MOST_EARLIER = 3
@@ -90,7 +89,7 @@ def states_page(framer: Framer) -> Made:
         if day is None:
             return Made(reason=f"'{wanted}' is no day. Write it like 2026-11-12.")
         return Made(location=f"{framer.href(framer.channel)}{layout.PAST}/{day.isoformat()}/")
-    states = _kept(stage)
+    states = kept_states(stage)
     if before := _as_number(visitor.asked("before")):
         states = states.filter(number__lt=before)
     shown = list(states[: _STATES_SHOWN + 1])
@@ -99,7 +98,7 @@ def states_page(framer: Framer) -> Made:
         shown.pop()
         more = f"before={shown[-1].number}"
     month = _month(stage, _as_date(f"{visitor.asked('month')}-01") or timezone.now().date())
-    html = pages.render_states(framer.frame(), month, list(map(_as_past, shown)), more)
+    html = pages.render_states(framer.frame(), month, list(map(as_past, shown)), more)
     return Made.html(html, framer.is_personal)
 
 
@@ -175,26 +174,14 @@ def _past(framer: Framer) -> dict[str, Any]:
     stage = framer.stage
     if stage is None:
         return {}
-    states = _kept(stage)
+    states = kept_states(stage)
     entry = framer.state.entry if isinstance(framer.state, Served) else None
     earlier = states.filter(moved_at__lt=entry.moved_at) if entry else states
     return {
         "month": _month(stage, timezone.now().date()),
-        "earlier": list(map(_as_past, earlier[:_MOST_EARLIER])),
-        "first": _as_past(first) if (first := states.last()) else None,
+        "earlier": list(map(as_past, earlier[:_MOST_EARLIER])),
+        "first": as_past(first) if (first := states.last()) else None,
     }
-
-
-def _kept(stage: CondaStage) -> Any:
-    """Return the entries of the states that can be asked for, newest first."""
-    states = stage.states.filter(is_kept(), publication__isnull=False)
-    return states.defer("report", "specs", "answers", "reason")
-
-
-def _as_past(entry: HistoryEntry) -> PastState:
-    return PastState(
-        entry.label, spell_moment(entry.label), since=entry.moved_at, until=entry.until
-    )
 
 
 def _month(stage: CondaStage, day: date) -> Month:
@@ -203,7 +190,7 @@ def _month(stage: CondaStage, day: date) -> Month:
     begin = datetime.combine(first, time.min, UTC)
     end_day = (first + timedelta(days=32)).replace(day=1)
     end = datetime.combine(end_day, time.min, UTC)
-    states = _kept(stage)
+    states = kept_states(stage)
     entries = states.filter(moved_at__gte=begin, moved_at__lt=end).order_by("moved_at")
     today = timezone.now().date()
     is_before = states.filter(moved_at__lt=begin).exists()

@@ -3,10 +3,12 @@
 import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -29,11 +31,12 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.publication import served_state
 from pulp_conda.app.serving.browsing import known
 from pulp_conda.app.serving.browsing.frame import Framer, Told
-from pulp_conda.app.serving.browsing.visitor import Made
+from pulp_conda.app.serving.browsing.past import Gone, files_now, gone_files, link_to
+from pulp_conda.app.serving.browsing.visitor import Made, up
 from pulp_conda.app.serving.channel import Served, served_now
 from pulp_conda.app.versions.named import NamedFile, files_of_name
 from pulp_conda.channel import layout
-from pulp_conda.channel.errors import BadMatchSpec, PackageError
+from pulp_conda.channel.errors import BadMatchSpec, ChannelError, PackageError
 from pulp_conda.channel.layout import PageKind
 from pulp_conda.channel.matchspec import Query, leading_name
 from pulp_conda.channel.metadata.names import NameFacts
@@ -49,6 +52,7 @@ from pulp_conda.pages.facts import (
     FilePage,
     Need,
     Package,
+    PastState,
     Said,
     Version,
 )
@@ -82,18 +86,23 @@ def package_page(framer: Framer, name: str, version: str | None) -> Made:
     assert isinstance(served, Served)
     state = served_state(served.publication)
     patches = _patches(served, name)
-    files = _files(served, files_of_name(state, name), patches)
+    named = files_of_name(state, name)
+    gone = gone_files(framer, name, [file.package for file in named])
+    files = _files(served, named, patches, files_now(framer, name))
     if not files:
-        return Made(reason=f"{_who(framer)} has no package '{name}'.")
+        return _no_package(framer, name, gone)
     groups = _by_version(files)
     index = 0
     if version is not None:
         wanted = VersionKey(version)
         index = next((i for i, group in enumerate(groups) if _key(group) == wanted), -1)
         if index < 0:
-            return Made(reason=f"{_who(framer)} has no version '{version}' of '{name}'.")
+            return _no_version(framer, name, version, gone)
     chosen = groups[index]
-    shown, more, problem = _versions(name, groups, visitor.asked("spec"), visitor.asked("before"))
+    listed = _with_past(files, gone) if gone else groups
+    shown, more, problem = _versions(
+        name, listed, gone, visitor.asked("spec"), visitor.asked("before")
+    )
     records = _records(state, name, chosen, patches)
     subdir = _platform(chosen, visitor.asked("platform"))
     needs, constrains = _needs(records, subdir)
@@ -155,7 +164,7 @@ def file_page(framer: Framer, subdir: str, filename: str) -> Made:
     version = served.publication.repository_version
     package = CondaPackage.at_path([version], subdir, filename)
     if package is None:
-        return Made(reason=f"{_who(framer)} has no file '{filename}' for {subdir}.")
+        return _no_file(framer, subdir, filename)
     package = CondaPackage.objects.get(pk=package.pk)
     patches = _patches(served, package.name)
     state = served_state(served.publication)
@@ -164,7 +173,7 @@ def file_page(framer: Framer, subdir: str, filename: str) -> Made:
         for file in files_of_name(state, package.name)
         if (file.subdir, file.filename) == (subdir, filename)
     )
-    (file,) = _files(served, [named], patches)
+    (file,) = _files(served, [named], patches, files_now(framer, package.name))
     original = package.as_record()
     record = _patched(original, patches.get(subdir))
     needs, constrains = _needs([record], subdir)
@@ -195,11 +204,81 @@ def _who(framer: Framer) -> str:
     return f"'{framer.channel.base_path}'{state}"
 
 
+def _no_package(framer: Framer, name: str, gone: Sequence[Gone]) -> Made:
+    links = _links_to_the_past(framer, name, gone, layout.page_path(PageKind.PACKAGE, name))
+    query = pages.query_string(q=name)
+    search = f"{up(framer.path)}{layout.page_path(PageKind.SEARCH)}?{query}"
+    links.append((f"Search for packages like {name}", search))
+    return Made(reason=f"{_who(framer)} has no package '{name}'.", links=links)
+
+
+def _no_version(framer: Framer, name: str, version: str, gone: Sequence[Gone]) -> Made:
+    wanted = VersionKey(version)
+    of_version = [each for each in gone if VersionKey(each[0].version) == wanted]
+    path = layout.page_path(PageKind.PACKAGE, name, version)
+    links = _links_to_the_past(framer, f"{name} {version}", of_version, path)
+    page = f"{up(framer.path)}{layout.page_path(PageKind.PACKAGE, name)}"
+    links.append((f"All versions of {name}", page))
+    return Made(reason=f"{_who(framer)} has no version '{version}' of '{name}'.", links=links)
+
+
+def _no_file(framer: Framer, subdir: str, filename: str) -> Made:
+    reason = f"{_who(framer)} has no file '{filename}' for {subdir}."
+    try:
+        name = layout.parse_filename(filename).name
+    except ChannelError:
+        return Made(reason=reason)
+    gone = gone_files(framer, name, ())
+    same = [each for each in gone if (each[0].subdir, each[0].filename) == (subdir, filename)]
+    path = layout.page_path(PageKind.FILE, subdir, filename)
+    links = _links_to_the_past(framer, filename, same, path)
+    page = f"{up(framer.path)}{layout.page_path(PageKind.PACKAGE, name)}"
+    links.append((f"The package {name}", page))
+    return Made(reason=reason, links=links)
+
+
+def _links_to_the_past(
+    framer: Framer, what: str, gone: Sequence[Gone], path: str
+) -> list[tuple[str, str]]:
+    """Return the link to the last state that had something, if there is one.
+
+    Args:
+        path: The path of its page below the channel.
+    """
+    if not gone:
+        return []
+    past = max((past for _, past in gone), key=lambda past: past.since)
+    until = f", until {past.until:%Y-%m-%d}" if past.until else ""
+    return [(f"{what} as it was in {past.label}{until}", link_to(framer, past, path))]
+
+
+def _with_past(files: Iterable[File], gone: Iterable[Gone]) -> list[list[File]]:
+    """Return the files of each version, the newest first. A version of which the channel serves no
+    file now has its files of the past.
+    """
+    groups = _by_version([*files, *(file for file, _ in gone)])
+    return [[file for file in group if not file.is_gone] or group for group in groups]
+
+
 def _files(
-    served: Served, named: Collection[NamedFile], patches: Mapping[str, Patches]
+    served: Served,
+    named: Collection[NamedFile],
+    patches: Mapping[str, Patches],
+    now: Collection[UUID] | None,
 ) -> list[File]:
+    """Return what pages show of files.
+
+    Args:
+        now: Those that the channel serves now, if the page is of the past.
+    """
     kept = _kept_attestations(named)
-    return [_file(file, patches.get(file.subdir), served, kept) for file in named]
+    return [
+        replace(
+            _file(file, patches.get(file.subdir), served, kept),
+            is_gone=now is not None and file.package not in now,
+        )
+        for file in named
+    ]
 
 
 def _file(file: NamedFile, patches: Patches | None, served: Served, kept: Collection[str]) -> File:
@@ -295,7 +374,7 @@ def _by_version(files: Iterable[File]) -> list[list[File]]:
 
 
 def _versions(
-    name: str, groups: Sequence[list[File]], spec: str, before: str
+    name: str, groups: Sequence[list[File]], gone: Sequence[Gone], spec: str, before: str
 ) -> tuple[list[Version], str | None, str]:
     """Return a part of the versions, the query of the next part or None, and what is wrong with
     the spec.
@@ -310,7 +389,8 @@ def _versions(
             groups = [group for group in groups if any(map(_matcher(name, query), group))]
     if before:
         groups = [group for group in groups if _key(group) < VersionKey(before)]
-    shown = [_version(group) for group in groups[:_VERSIONS_SHOWN]]
+    pasts = {(file.subdir, file.filename, file.sha256): past for file, past in gone}
+    shown = [_version(group, pasts) for group in groups[:_VERSIONS_SHOWN]]
     more = None
     if len(groups) > len(shown):
         more = pages.query_string(spec=spec, before=shown[-1].version)
@@ -335,7 +415,14 @@ def _matcher(name: str, query: Query) -> Any:
     return matches
 
 
-def _version(group: Sequence[File]) -> Version:
+def _version(group: Sequence[File], pasts: Mapping[tuple[str, str, str], PastState]) -> Version:
+    """Return what the list of versions shows of one.
+
+    Args:
+        pasts: By subdir, file name and digest, the last states of files that are gone.
+    """
+    states = [pasts.get((file.subdir, file.filename, file.sha256)) for file in group]
+    had = [state for state in states if state is not None]
     marks = Counter(mark for file in group for mark in file.marks)
     return Version(
         version=group[0].version,
@@ -344,6 +431,7 @@ def _version(group: Sequence[File]) -> Version:
         size=sum(file.size or 0 for file in group),
         built=max((file.built for file in group if file.built), default=None),
         marks=list(marks),
+        past=max(had, key=lambda state: state.since) if len(had) == len(group) else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Who asks for a page, and what was made for them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,7 @@ class Made:
         is_personal: Whether other visitors may get another page.
         location: Where the page is, if it is not here.
         reason: Why there is none.
+        links: Where people may go instead: (words, href). They are the same for all visitors.
     """
 
     data: bytes | None = None
@@ -61,6 +62,7 @@ class Made:
     is_personal: bool = False
     location: str = ""
     reason: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def html(cls, text: str, is_personal: bool = False) -> "Made":
