@@ -5,11 +5,11 @@ enter. PostgreSQL refuses to run as root. If we are root, it runs as another acc
 able to enter each folder above its data and its programs.
 """
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -27,6 +27,8 @@ from pulp_conda.quickstart.processes import Process, as_account, spawn, until
 ACCOUNT = "embedded_postgres"
 # What a new database needs on the disk.
 NEEDED_BYTES = 300 * 2**20
+# Where databases are whose server cannot enter the state folder.
+ELSEWHERE = Path("/var/lib/pulp-conda")
 # The limit of Linux.
 LONGEST_SOCKET_PATH = 107
 
@@ -189,7 +191,8 @@ def choose_home(folder: Path) -> Path:
     """Return the folder for the server of a state folder, relative to the state folder.
 
     It is inside of the state folder. But if the account of the server cannot enter that, it is an
-    absolute path elsewhere.
+    absolute path elsewhere, which is new each time: if somebody removed an earlier state folder,
+    its database is left there, and nothing of it can be read without the keys of that folder.
     """
     account = _account()
     if account:
@@ -197,9 +200,8 @@ def choose_home(folder: Path) -> Path:
         folder.chmod(0o710)
     if can_reach(account, folder):
         return Path("postgres")
-    elsewhere = Path("/var/lib/pulp-conda")
-    elsewhere.mkdir(mode=0o755, exist_ok=True)
-    return elsewhere / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    ELSEWHERE.mkdir(mode=0o755, exist_ok=True)
+    return ELSEWHERE / secrets.token_hex(8)
 
 
 def can_reach(account: pwd.struct_passwd | None, path: Path) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 import requests
 
+from pulp_conda.quickstart import postgres
 from tests.support.quickstart import COMMAND, processes_of, run, state_folder, status
 
 
@@ -72,6 +73,17 @@ def test_destroy_asks_first(folder):
     done = subprocess.run([*COMMAND, "destroy", "--state", folder], input="no\n", text=True)
     assert done.returncode == 1
     assert folder.exists()
+
+
+def test_a_new_folder_in_the_place_of_a_removed_one_has_its_own_database(tmp_path, monkeypatch):
+    # As for a folder below /root. The database that was left has secrets of another key.
+    monkeypatch.setattr(postgres, "can_reach", lambda account, path: False)
+    monkeypatch.setattr(postgres, "ELSEWHERE", tmp_path / "elsewhere")
+    state = tmp_path / "state"
+    state.mkdir()
+    first, second = (postgres.choose_home(state) for _ in range(2))
+    assert first.parent == second.parent == tmp_path / "elsewhere"
+    assert first != second
 
 
 @pytest.mark.parametrize("command", [["up"], ["destroy", "--yes"]], ids=["up", "destroy"])
