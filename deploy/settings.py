@@ -63,6 +63,8 @@ if os.environ.get("SITE_S3_ENDPOINT"):
 
 # Clients come through nginx with TLS, and only nginx can reach the processes.
 CONTENT_ORIGIN = f"https://{_HOST}"
+# The pages of stages lead to the boards, where who logged in can promote.
+CONDA_BOARD_ORIGIN = CONTENT_ORIGIN
 ALLOWED_HOSTS = [_HOST, "localhost", "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = [CONTENT_ORIGIN]
 USE_X_FORWARDED_HOST = True

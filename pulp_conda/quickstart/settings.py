@@ -28,6 +28,7 @@ def write_settings(state: State, socket_folder: Path, extra: Mapping[str, Any]) 
         "ALLOWED_IMPORT_PATHS": [str(state.imports)],
         "ALLOWED_EXPORT_PATHS": [str(state.exports)],
         "CONTENT_ORIGIN": content_url(state),
+        "CONDA_BOARD_ORIGIN": api_url(state),
         "CACHE_ENABLED": False,  # A cache would need Redis.
         "TOKEN_AUTH_DISABLED": True,  # for pulp_container, if it is installed
         "ANALYTICS": False,

@@ -27,6 +27,10 @@ def test_it_answers_until_it_is_stopped(folder):
     assert found["running"] and found["state"] == str(folder)
     assert requests.get(f"{found['api_url']}/pulp/api/v3/status/").ok
     assert requests.get(f"{found['content_url']}/pulp/content/").ok
+    # The board asks who you are.
+    board = requests.get(f"{found['api_url']}/pulp/api/v3/conda/board/")
+    assert board.ok and "/auth/login/" in board.url
+    assert f"CONDA_BOARD_ORIGIN = '{found['api_url']}'" in (folder / "settings.py").read_text()
     recorded = [found["pids"][name] for name in ("postgres", "api", "content")]
     recorded += found["pids"]["workers"]
     assert set(recorded) <= set(processes_of(folder))

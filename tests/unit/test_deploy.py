@@ -82,6 +82,7 @@ def test_the_settings_come_from_the_environment_and_from_files(monkeypatch, tmp_
     assert settings["SECRET_KEY"] == "the secret-key"
     assert settings["DATABASES"]["default"]["PASSWORD"] == "the database-password"
     assert settings["CONTENT_ORIGIN"] == "https://conda.example.org"
+    assert settings["CONDA_BOARD_ORIGIN"] == "https://conda.example.org"
     assert settings["MEDIA_ROOT"] == ("" if s3 else "/data/media")
     assert settings.get("REDIRECT_TO_OBJECT_STORAGE") == (True if s3 else None)
     if s3:
