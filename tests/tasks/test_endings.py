@@ -1,30 +1,44 @@
 """How tasks end: failed means that nothing happened, but for one that is killed when all is done.
 
 Each task of the plugin that has a result ends here in three ways: by an error before it commits, by
-a result that PostgreSQL refuses, and by `kill -9` before the result is stored. The tasks that send
-messages have no result.
+a result that PostgreSQL refuses, and by `kill -9` before the result is stored.
 """
 
+import inspect
 import json
+import pkgutil
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
+from django_guid import set_guid
+from django_guid.utils import generate_guid
 
 from pulpcore.plugin.models import Content, RepositoryContent, RepositoryVersion, Task
+from pulpcore.plugin.tasking import dispatch
+from pulpcore.plugin.util import extract_pk
 from pulpcore.tasking._util import delete_incomplete_resources
 
-from pulp_conda.app import results
+from pulp_conda.app import results, tasks
 from pulp_conda.app.models import (
     CondaAct,
+    CondaBlock,
     CondaDistribution,
     CondaLifecycle,
     CondaPublication,
+    CondaRefreshRun,
     CondaRemote,
     CondaRepository,
     CondaStage,
     HistoryEntry,
+    MergedVersion,
 )
+from pulp_conda.app.tasks.blocks import publish_repository
+from pulp_conda.app.tasks.merge import merge
+from pulp_conda.app.tasks.refresh import run
+from pulp_conda.app.tasks.removal import remove_package
 from tests.support.builders import make_channel, make_package
+from tests.support.in_process import run_tasks
 from tests.support.upstream import Upstream
 
 # Bytes of JSON. What a package says of itself may have megabytes.
@@ -40,6 +54,7 @@ MODELS = [
     CondaRepository,
     CondaStage,
     HistoryEntry,
+    MergedVersion,
     RepositoryContent,
     RepositoryVersion,
 ]
@@ -91,9 +106,20 @@ def world(pulp, tmp_path_factory):
         team.promote("stable")
         pulp.upload(packages[3], repository=repository)
         team.promote("testing")
+        fresh = pulp.post("repositories/conda/conda/", name="ending-fresh", remote=remote)
+        alone = pulp.post("repositories/conda/conda/", name="ending-alone", autopublish=True)
+        pulp.upload(packages[1], repository=alone["pulp_href"])
+        member = pulp.distribution(repository=alone["pulp_href"])["pulp_href"]
+        virtual = pulp.post(
+            "repositories/conda/conda/",
+            name="ending-virtual",
+            merged_channels=[{"distribution": member}],
+        )
         sha256 = packages[0].record.sha256
         yield SimpleNamespace(
             lock=f"@EXPLICIT\nhttps://h/c/noarch/{packages[0].filename}#sha256:{sha256}\n",
+            fourth=packages[3],
+            fresh=fresh["pulp_href"],
             new=make_package("new", files=files),
             other=other,
             remote=remote,
@@ -104,6 +130,7 @@ def world(pulp, tmp_path_factory):
             distribution=pulp.distribution(repository=repository)["pulp_href"],
             entry=team.history("testing")[-1]["number"],
             source=f"{repository}versions/1/",
+            virtual=virtual["pulp_href"],
         )
 
 
@@ -117,6 +144,41 @@ def _request_approval(pulp, world):
     user = pulp.user(["conda.condalifecycle_promoter"])
     world.team.as_user(user).promote("stable")
     world.waiting = world.team.history("stable")[0]["pulp_href"]
+
+
+def _merge_nothing(pulp, world):
+    """Let a virtual channel not have seen yet what it merges."""
+    MergedVersion.objects.filter(version__repository=extract_pk(world.virtual)).delete()
+
+
+def _block(pulp, world):
+    """Block a package, before anything is published again."""
+    CondaBlock.objects.create(
+        sha256=world.fourth.record.sha256, public_reason="It is broken."
+    ).match()
+
+
+def _dispatched(task, repository, **arguments):
+    """Run a task that no request of the API dispatches, and answer as the API would."""
+    set_guid(generate_guid())
+    row = CondaRepository.objects.get(pk=extract_pk(repository))
+    told = {"task": str(dispatch(task, exclusive_resources=[row], kwargs=arguments).pk)}
+    run_tasks()
+    return SimpleNamespace(status_code=202, content=True, text="", json=lambda: told)
+
+
+def _refresh(pulp, world):
+    key, remote = extract_pk(world.fresh), extract_pk(world.remote)
+    due = CondaRefreshRun.objects.create(repository_id=key)
+    return _dispatched(run, world.fresh, run_pk=str(due.pk), remote_pk=remote)
+
+
+def _upload_many(pulp, world):
+    files = [
+        ("file", (package.filename, package.data))
+        for package in (make_package("many"), make_package("more"))
+    ]
+    return pulp.session.post(f"{pulp.url}{world.other}upload/", files=files)
 
 
 # By name: the request, given the API and the world.
@@ -181,14 +243,89 @@ TASKS = {
     "change repository": lambda pulp, world: pulp.try_patch(
         world.repository, description="changed"
     ),
-    "change remote": lambda pulp, world: pulp.try_patch(world.remote, excludes=["x"]),
+    "check": lambda pulp, world: pulp.try_post(f"{world.remote}check/"),
+    "plan": lambda pulp, world: pulp.try_post(
+        f"{world.fresh}plan/", selection={"groups": [{"specs": ["third"]}]}
+    ),
+    "refresh": _refresh,
+    "merge": lambda pulp, world: _dispatched(
+        merge, world.virtual, repository_pk=extract_pk(world.virtual)
+    ),
+    "remove": lambda pulp, world: _dispatched(
+        remove_package,
+        world.other,
+        repository_pk=extract_pk(world.other),
+        subdir="noarch",
+        filename="ending-1.0-0.conda",
+    ),
+    "upload many": _upload_many,
+    "publish without what is blocked": lambda pulp, world: _dispatched(
+        publish_repository,
+        world.repository,
+        repository_pk=extract_pk(world.repository),
+        requester_pk=1,
+        reason="It is broken.",
+    ),
 }
-BEFORE = {"approve": _request_approval}
+BEFORE = {
+    "approve": _request_approval,
+    "merge": _merge_nothing,
+    "publish without what is blocked": _block,
+}
+
+# The task of the plugin that each of them runs. Those that only change an object are Pulp's.
+FUNCTIONS = {
+    "upload": "content.create_content",
+    "upload without repository": "content.create_content",
+    "patch": "content.create_content",
+    "environment": "content.create_content",
+    "modify": "modify.modify",
+    "sync": "sync.synchronize",
+    "copy": "copy.copy_packages",
+    "find lock file": "locks.find_lock_file",
+    "import lock file": "locks.import_lock_file",
+    "publish": "publish.publish",
+    "solve": "solve.solve_chunk",
+    "promote packages": "packages.promote_packages",
+    "promote": "moves.promote",
+    "roll back": "moves.roll_back",
+    "approve": "moves.answer",
+    "check": "check.check_remote",
+    "plan": "plan.plan",
+    "refresh": "refresh.run",
+    "merge": "merge.merge",
+    "remove": "removal.remove_package",
+    "upload many": "uploads.join_uploads",
+    "publish without what is blocked": "blocks.publish_repository",
+}
+# Public functions of `tasks/` that do not end here, each with the reason.
+NOT_ENDED = {
+    "blocks.dispatch_for_block": "it is called by requests",
+    "blocks.dispatch_for_files": "it is called by requests",
+    "blocks.publish_affected": "it only dispatches `publish_repository`",
+    "cleanup.clean_up": "it is called by Pulp's own task",
+    "conversions.convert_packages": "it commits each file, which `join_uploads` adds to a version",
+    "conversions.convert_uploads": "it does what `convert_packages` does",
+    "merge.dispatch_merges": "it is called by requests and tasks",
+    "metrics.send_metrics": "it has no result, and changes nothing",
+    "refresh.look": "it has no result: it dispatches `run`",
+    "replicate.replicate_channel": "it does what `synchronize` does",
+    "replicate.report_failure": "it has no result, and changes nothing",
+    "replicate.check_replicated": "it has no result, and changes nothing",
+    "solve.dispatch_solving": "it is called by requests",
+    "sync.naming": "it is called by tasks",
+    "uploads.tend_uploads": "it has no result: it dispatches `join_uploads`",
+    "webhooks.send": "it is called by `deliver`",
+    "webhooks.deliver": "it has no result: it sends messages",
+    "webhooks.deliver_due": "it has no result: it sends messages",
+}
 
 # They change nothing, or only note what the solver found.
-CHANGES_NOTHING = {"find lock file", "solve"}
+CHANGES_NOTHING = {"find lock file", "solve", "check", "plan"}
+# They commit more than once. Their results repeat what the database has by then.
+COMMITS_ONE_BY_ONE = {"upload many", "publish without what is blocked"}
 # A sync stores units while it reads. Until Pulp removes them, they are in no version.
-STORES_BEFORE = {"sync"}
+STORES_BEFORE = {"sync", "refresh"}
 # Somebody asked for another publication of the same version: it has the same bytes.
 MAKES_ANOTHER = {"publish"}
 
@@ -223,6 +360,17 @@ def _end_of_worker():
     return task
 
 
+def test_each_task_ends_here():
+    found = {
+        f"{name}.{function.__name__}"
+        for _, name, _ in pkgutil.iter_modules(tasks.__path__)
+        for module in [import_module(f"{tasks.__name__}.{name}")]
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not function.__name__.startswith("_")
+    }
+    assert found == {*FUNCTIONS.values(), *NOT_ENDED}
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_that_failed_changed_nothing(pulp, world, monkeypatch, name):
     ask = TASKS[name]
@@ -232,17 +380,18 @@ def test_a_task_that_failed_changed_nothing(pulp, world, monkeypatch, name):
     def error(*arguments, **options):
         raise RuntimeError("before the commit")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(results, "json", SimpleNamespace(dumps=error))
-        task = _failed(pulp, ask(pulp, world))
-        assert "before the commit" in json.dumps(task.error)
-    assert _state(name) == before
+    if name not in COMMITS_ONE_BY_ONE:
+        with monkeypatch.context() as patched:
+            patched.setattr(results, "json", SimpleNamespace(dumps=error))
+            task = _failed(pulp, ask(pulp, world))
+            assert "before the commit" in json.dumps(task.error)
+        assert _state(name) == before
 
-    with monkeypatch.context() as patched:
-        patched.setattr(results, "json", SimpleNamespace(dumps=lambda *_, **__: r'"\u0000"'))
-        task = _failed(pulp, ask(pulp, world))
-        assert task.error["error_code"] == "CND0066"
-    assert _state(name) == before
+        with monkeypatch.context() as patched:
+            patched.setattr(results, "json", SimpleNamespace(dumps=lambda *_, **__: r'"\u0000"'))
+            task = _failed(pulp, ask(pulp, world))
+            assert task.error["error_code"] == "CND0066"
+        assert _state(name) == before
 
     stored = []
 
@@ -254,7 +403,10 @@ def test_a_task_that_failed_changed_nothing(pulp, world, monkeypatch, name):
         patched.setattr(Task, "set_completed", killed)
         with pytest.raises(Killed):
             ask(pulp, world)
-    assert _end_of_worker().state == "failed"
+    task = _end_of_worker()
+    assert task.state == "failed"
+    if name in FUNCTIONS:
+        assert task.name == f"{tasks.__name__}.{FUNCTIONS[name]}"
     assert len(json.dumps(stored, default=str)) < LARGEST_RESULT
     after = _state(name)
     assert (after == before) == (name in CHANGES_NOTHING)

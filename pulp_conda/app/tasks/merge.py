@@ -105,7 +105,7 @@ def merge(repository_pk: str) -> dict[str, Any]:
             )
             for channel, version, names in zip(channels, serves, hidden, strict=True)
         )
-    return checked({"outcome": VersionOutcome.MADE, "version": new.number})
+        return checked({"outcome": VersionOutcome.MADE, "version": new.number})
 
 
 def _served_version(distribution: CondaDistribution) -> RepositoryVersion | None:
