@@ -64,14 +64,14 @@ def run(subjects):
         unit="milliseconds",
         **facts,
     )
-    slowest = 0.0
+    slowest, longest = 0.0, 0.0
     count = min(OF_CLIENTS, subjects.size // 20)
     for name, (clients, versions) in CLIENTS.items():
         say(f"Uploading {count} packages by {clients} clients")
         repository = _repository(pulp)
         with _measured(pulp) as used, _asking_for_status(pulp) as waits:
-            made = _upload_by(pulp, repository["pulp_href"], _packages(count), clients)
-        slowest = max(slowest, *waits)
+            made, seconds = _upload_by(pulp, repository["pulp_href"], _packages(count), clients)
+        slowest, longest = max(slowest, *waits), max(longest, *seconds)
         yield figure(
             f"upload_{name}_clients",
             count,
@@ -81,6 +81,15 @@ def run(subjects):
             smallest=OF_CLIENTS,
             unit="versions",
         )
+    yield figure(
+        "upload_wait",
+        count,
+        Used(longest, None, None),
+        ratio=longest,
+        target=Target("<=", 5),
+        smallest=OF_CLIENTS,
+        unit="seconds",
+    )
     yield figure(
         "upload_status",
         count,
@@ -120,10 +129,14 @@ def _upload(pulp, name, files):
 
 
 def _upload_by(pulp, repository, packages, clients):
-    """Upload packages by some clients, each one after the other, and return how many versions that
-    made. A client is answered when its package is served.
+    """Upload packages by some clients, each one after the other. A client is answered when its
+    package is served.
+
+    Returns:
+        How many versions that made, and the seconds that each answer took.
     """
     url = pulp.distribute(repository)
+    seconds = []
     waiting = iter(packages)
     lock = threading.Lock()
 
@@ -136,13 +149,15 @@ def _upload_by(pulp, repository, packages, clients):
                 if package is None:
                     return
                 path = f"{url}noarch/{package.filename}"
+                start = time.perf_counter()
                 session.put(path, package.data, timeout=300).raise_for_status()
+                seconds.append(time.perf_counter() - start)
 
     with ThreadPoolExecutor(clients) as pool:
         for done in [pool.submit(work) for _ in range(clients)]:
             done.result()
     assert pulp.count(repository) == len(packages)
-    return pulp.get(f"{repository}versions/")["count"] - 1
+    return pulp.get(f"{repository}versions/")["count"] - 1, seconds
 
 
 @contextmanager
