@@ -376,6 +376,17 @@ def test_destroy_asks_and_then_leaves_nothing(cli, pulp, upstream, unique):
         assert pulp.get(f"{path}/conda/conda/", name=name)["count"] == 0
 
 
+def test_destroy_removes_the_urls_of_former_stages(cli, pulp, unique):
+    made = cli.json("conda", "channel", "create", unique, "--stages", "a,b")
+    pulp.upload(make_package(unique), repository=made["pulp_href"])
+    cli.ok("conda", "lifecycle", "promote", unique, "--to", "b")
+    error = cli("conda", "channel", "destroy", unique, "--yes").stderr
+    assert f"first: pulp conda lifecycle destroy {unique}\n" in error
+    cli.ok("conda", "lifecycle", "destroy", unique, "--yes")
+    cli.ok("conda", "channel", "destroy", unique, "--yes")
+    assert pulp.get("distributions/conda/conda/", name__contains=unique)["count"] == 0
+
+
 def test_destroy_leaves_a_remote_that_something_else_uses(cli, pulp, upstream, unique):
     name = f"mirror-{unique}"
     cli.ok("conda", "channel", "create", name, "--upstream", upstream.url)

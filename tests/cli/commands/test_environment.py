@@ -37,6 +37,12 @@ def test_the_name_of_a_file_says_what_it_is(filename, text, format, cli, reposit
     assert (made["format"], made["requirements"]) == (format, {"linux-64": ["hello >=1"]})
 
 
+def test_people_read_what_was_registered(cli, repository):
+    create = ("conda", "environment", "create", "desk", "--repository", repository)
+    told = cli("--format", "table", *create, "--spec", "hello", "--platforms", "linux-64,osx-arm64")
+    assert told.stdout == "Environment 'desk' is registered: 1 spec for linux-64 and osx-arm64.\n"
+
+
 def test_an_environment_is_made_replaced_and_removed(cli, repository):
     def run(verb, *words):
         return cli.json("conda", "environment", verb, *words, "--repository", repository)

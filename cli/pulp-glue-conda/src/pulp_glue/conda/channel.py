@@ -275,9 +275,10 @@ class Channel:
         return added, removed
 
     def destroy(self) -> list[str]:
-        """Remove the resources of the channel, and return their kinds.
+        """Remove the resources of the channel, and return the kind of each.
 
-        A remote stays if another repository uses it.
+        These are the repository, all distributions of it and the remote. A remote stays if another
+        repository uses it.
 
         Raises:
             PulpException: a lifecycle uses the channel, so nothing is removed.
@@ -287,9 +288,10 @@ class Channel:
             raise PulpException(
                 _(
                     "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. "
-                    "Remove the lifecycle first: pulp conda lifecycle destroy --name NAME"
-                ).format(name=self.name, lifecycles=", ".join(names))
+                    "Remove the lifecycle first: pulp conda lifecycle destroy {first}"
+                ).format(name=self.name, lifecycles=", ".join(names), first=names[0].strip("'"))
             )
+        urls = self._all_distributions()
         removed = []
         with _waiting(self.pulp_ctx):
             remote = self._entity(self.remote)
@@ -299,8 +301,8 @@ class Channel:
             # and publications are deleted with it.
             self.repository.delete()
             removed.append("repository")
-            if self._entity(self.distribution) is not None:
-                self.distribution.delete()
+            for href in urls:
+                PulpCondaDistributionContext(self.pulp_ctx, pulp_href=href).delete()
                 removed.append("distribution")
             if remote is not None:
                 self.remote.delete()
@@ -469,6 +471,26 @@ class Channel:
         query = {"repository": self.repository.pulp_href}
         found = list(PulpCondaDistributionContext(self.pulp_ctx).list_iterator(query))
         return sorted(found, key=lambda each: (each["name"] != self.name, each["name"]))
+
+    def _all_distributions(self) -> list[str]:
+        """Return the hrefs of all distributions of the channel, also of those that serve one of its
+        versions or publications, as former stages do.
+        """
+        repository = self.repository.pulp_href
+        query = {"repository": repository}
+        served = {
+            each["pulp_href"]
+            for each in PulpCondaPublicationContext(self.pulp_ctx).list_iterator(query)
+        }
+        own = self._entity(self.distribution)
+        return [
+            each["pulp_href"]
+            for each in PulpCondaDistributionContext(self.pulp_ctx).list_iterator()
+            if each["repository"] == repository
+            or each["publication"] in served
+            or (each["repository_version"] or "").startswith(repository)
+            or (own is not None and each["pulp_href"] == own["pulp_href"])
+        ]
 
     def _lifecycles(self) -> list[dict[str, t.Any]]:
         query = {"repository": self.repository.pulp_href}

@@ -588,11 +588,11 @@ def members(pulp_ctx: PulpCLIContext, /, name: str) -> None:
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_pulp_context
 def destroy(pulp_ctx: PulpCLIContext, /, name: str, yes: bool) -> None:
-    """Remove a channel: its versions, its URL, and its remote if nothing else uses the remote."""
+    """Remove a channel: its versions, its URLs, and its remote if nothing else uses the remote."""
     channel = Channel(pulp_ctx, name)
     count = channel.describe()["packages"]
     if not yes:
-        text = _("Remove channel '{name}' with {count:,} files, and all its versions?")
+        text = _("Remove channel '{name}' with {count:,} files, all its versions and its URLs?")
         click.confirm(text.format(name=name, count=count), abort=True, err=True)
     for resource in channel.destroy():
         click.echo(f"{resource}: " + _("removed"), err=True)

@@ -19,6 +19,7 @@ from pulp_glue.common.i18n import get_translation
 from pulp_glue.conda.context import PulpCondaEnvironmentContext, PulpCondaRepositoryContext
 from pulp_glue.conda.vocabulary import EnvironmentFormat, values_of
 
+from pulpcore.cli.conda import output
 from pulpcore.cli.conda.examples import add_examples
 from pulpcore.cli.conda.options import comma_callback, read_text, repository_option
 
@@ -156,7 +157,15 @@ def create(
     body["name"] = name or name_option
     body["source"] = read_text(file, param_hint="'--file'") if file else "\n".join(specs)
     body["format"] = (format or _format_of(file.name)) if file else "specs"
-    pulp_ctx.output_result(environment_ctx.create(body))
+    made = environment_ctx.create(body)
+    count = max(len(specs) for specs in made["requirements"].values())
+    text = _("Environment '{name}' is registered: {count} {noun} for {platforms}.").format(
+        name=made["name"],
+        count=count,
+        noun=_("spec") if count == 1 else _("specs"),
+        platforms=_(" and ").join(made["platforms"]),
+    )
+    output.show(pulp_ctx, made, [text] if output.is_for_people(pulp_ctx) else ())
 
 
 def _format_of(filename: str) -> str:
