@@ -1,7 +1,11 @@
-"""The main job of pulp_conda, with a line on each step."""
+"""The story of pulp_conda, with a line on each step: a mirror in stages, a gate, a fix, a rollback.
+
+All of it is done by the commands that people type.
+"""
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,19 +17,22 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import requests
+import rattler
 
 from pulp_conda.quickstart import sample
-from pulp_conda.quickstart.api import Api, created
 from pulp_conda.quickstart.errors import QuickstartError
 from pulp_conda.quickstart.services import Stack
 from pulp_conda.quickstart.status import USER, as_text, describe
 
-STAGES = ("unstable", "testing", "stable")
+_NAME = "demo"
+_MADE_BY = "What the demo made."
+
+# What `pulp conda lifecycle promote` returns if a gate blocks the move.
+_BLOCKED = 3
 
 
 def run(args: argparse.Namespace) -> None:
-    """Start a Pulp if none runs, do the main job, and leave Pulp running.
+    """Start a Pulp if none runs, tell the story, and leave Pulp running.
 
     Args:
         args: ``state``, ``upstream`` and ``specs`` of the command line.
@@ -36,187 +43,224 @@ def run(args: argparse.Namespace) -> None:
     stack.up()
     walk(stack, args.upstream, specs)
     found = describe(args.state)
+    stable = found["channels"][f"{_NAME}-stable"]
     quickstart = f"{sys.executable} -m pulp_conda.quickstart"
-    login = f"{USER}:$(cat {found['password_file']})"
-    packages = f"{found['api_url']}/pulp/api/v3/content/conda/packages/?fields=filename"
     print(
         f"""
 The server stays up.
 
 {as_text(found)}
 
+Look at it in a browser:
+  {stable}
+  {found["api_url"]}/pulp/api/v3/conda/board/    (log in as {found["user"]})
+
 Try next:
-  conda create --name demo --channel {found["channels"]["demo-stable"]} {" ".join(map(repr, specs))}
-  curl --user "{login}" "{packages}"
-  {quickstart} status
+  conda create --name demo --channel {stable} {" ".join(map(repr, specs))}
+  alias pulp='{_program()} --config {_config(stack)}'
+  pulp conda lifecycle history {_NAME}
   {quickstart} down"""
     )
 
 
 def walk(stack: Stack, upstream: str | None, specs: Sequence[str]) -> None:
-    """Mirror, upload, publish, promote, install, compare and roll back.
+    """Mirror a channel in three stages, and release it with a gate.
 
     Args:
         stack: A running Pulp.
-        upstream: The URL of a channel. If it is None, a small channel is built and served.
+        upstream: The URL of a channel. If it is None, a small one is built, served, and broken.
         specs: The match specs to install.
     """
-    url = stack.api_url
-    assert url, "a running Pulp has a URL"
-    api = Api(url, USER, stack.password)
-    folder = stack.state.folder / "demo"
+    demo = Demo(stack, specs)
+    demo.forget()
     if upstream:
-        Demo(api, folder, upstream, specs, policy="on_demand").run()
+        demo.mirror_needed(upstream)
+        demo.promote()
         return
-    sample.build_channel(folder / "upstream")
-    with _served(folder / "upstream") as url:
-        Demo(api, folder, url, specs, policy="immediate").run()
+    sample.build_channel(demo.folder / "upstream")
+    with _served(demo.folder / "upstream") as url:
+        demo.mirror(url)
+        demo.promote()
+        demo.break_upstream()
+        demo.repair()
+        demo.go_back()
 
 
 class Demo:
-    """The main job once. A second time it uses what the first time has left.
+    """The story once. What an earlier one has left is removed first.
 
     Args:
-        folder: Where the demo keeps its files.
-        upstream: The URL of the channel to mirror.
+        stack: A running Pulp.
         specs: The match specs to install.
-        policy: The policy of the remote: `immediate` or `on_demand`.
     """
 
-    def __init__(
-        self, api: Api, folder: Path, upstream: str, specs: Sequence[str], policy: str
-    ) -> None:
-        self._api = api
-        self._folder = folder
-        self._upstream = upstream
+    def __init__(self, stack: Stack, specs: Sequence[str]) -> None:
+        self.folder = stack.state.folder / "demo"
+        self.folder.mkdir(exist_ok=True)
         self._specs = specs
-        self._policy = policy
         self._step = 0
+        self._config = _config(stack)
+        login = {"base_url": stack.api_url, "username": USER, "password": stack.password}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in login.items()]
+        self._config.touch(mode=0o600)
+        self._config.write_text("\n".join(["[cli]", *lines, ""]))
 
-    def run(self) -> None:
-        repository = self._sync()
-        latest = self._publications(repository)[0]
-        channels = {stage: self._channel(stage, repository, latest) for stage in STAGES}
-        self._upload(repository)
-        second, first = self._publications(repository)[:2]
-        self._promote(channels["testing"], second, "unstable", "testing")
-        self._promote(channels["stable"], second, "testing", "stable")
-        self._install(channels["stable"])
-        self._diff(first, second)
-        self._roll_back(channels["stable"], first)
+    def forget(self) -> None:
+        """Remove what an earlier demo has left.
 
-    def _sync(self) -> str:
-        """Mirror the upstream, and return the href of the repository."""
-        self._say(f"Mirror {self._upstream} into the repository 'demo'")
-        names = self._names_to_mirror()
-        remote = self._ensure(
-            "remotes", "demo", url=self._upstream, policy=self._policy, includes=names
-        )
-        repository = self._ensure(
-            "repositories", "demo", remote=remote["pulp_href"], autopublish=True
-        )
-        task = self._api.post(f"{repository['pulp_href']}sync/")
-        for report in task["progress_reports"]:
-            print(f"    {report['message']}: {report['done']}")
-        repository = self._api.get(repository["pulp_href"])
-        print(f"    -> {_version(repository['latest_version_href'])}")
-        return repository["pulp_href"]
-
-    def _names_to_mirror(self) -> list[str]:
-        """Return the names of packages that the specs need. None of them means all packages."""
-        if self._policy == "immediate":
-            return []
-        packages = _client("solve", self._upstream, *self._specs)
-        return sorted({package["name"] for package in packages})
-
-    def _channel(self, stage: str, repository: str, publication: str) -> dict[str, Any]:
-        """Make the distribution of a stage, and return it.
-
-        `unstable` serves the newest publication of the repository. The others change only when the
-        demo changes them.
+        Raises:
+            QuickstartError: something else has the name of the demo's channel.
         """
-        served = {"repository": repository} if stage == "unstable" else {"publication": publication}
-        channel = self._ensure(
-            "distributions", f"demo-{stage}", base_path=f"demo/{stage}", **served
+        found = json.loads(self._run("--format", "json", "conda", "channel", "list").stdout)
+        for channel in found:
+            if channel["name"] == _NAME:
+                if channel["description"] != _MADE_BY:
+                    raise QuickstartError(
+                        f"There is a channel '{_NAME}' that the demo did not make, so it is left "
+                        "alone. Remove or rename it, or give the demo a folder with --state."
+                    )
+                self._run("conda", "lifecycle", "destroy", _NAME, "--yes", code=None)
+                self._run("conda", "channel", "destroy", _NAME, "--yes")
+
+    def mirror(self, upstream: str) -> None:
+        """Mirror a channel, with stages and a gate."""
+        self._say("Mirror a channel, and give it three stages. Each stage has its own URL.")
+        self._create("--upstream", upstream)
+        self._set_gate(("linux-64", "osx-arm64"))
+
+    def mirror_needed(self, upstream: str) -> None:
+        """Mirror what some specs need of a channel, with stages and a gate."""
+        self._say("Mirror what some packages need, and give it three stages with their own URLs.")
+        subdir = str(rattler.Subdir.current())
+        includes = [word for spec in self._specs for word in ("--include", spec)]
+        self._create(
+            *("--upstream", upstream, "--subdirs", f"{subdir},noarch"),
+            *("--with-dependencies", *includes),
         )
-        print(f"    {stage:9}{channel['base_url']}")
-        return channel
+        self._set_gate((subdir,))
 
-    def _upload(self, repository: str) -> None:
-        self._say("Upload a package that we built: hello 2.0")
-        path = sample.build_package(self._folder / "built", **sample.HELLO_2)
-        with path.open("rb") as file:
-            task = self._api.post(
-                "content/conda/packages/",
-                files={"file": (path.name, file)},
-                repository=repository,
-                overwrite=True,
-            )
-        href = created(task, "packages")
-        assert href, "an upload makes a package"
-        package = self._api.get(href)
-        print(f"    {package['filename']}, sha256 {package['sha256'][:16]}…, read by the server")
-        latest = self._api.get(repository)["latest_version_href"]
-        print(f"    -> {_version(latest)}, published at once: 'unstable' serves it now")
+    def promote(self) -> None:
+        """Move both stages, and install."""
+        self._say("Promote: the gate solves the environment first. Then install from 'stable'.")
+        self._promote("testing")
+        self._promote("stable")
+        self._install("stable")
 
-    def _promote(self, channel: dict[str, Any], publication: str, source: str, target: str) -> None:
-        self._say(f"Promote: '{target}' serves what '{source}' serves")
-        self._point(channel, publication)
+    def break_upstream(self) -> None:
+        """Let a dependency vanish from the upstream, and try to promote that."""
+        self._say("Overnight the upstream breaks 'hello': it needs a 'greeting' that is not there.")
+        broken = {**sample.HELLO, "depends": ["greeting >=2"]}
+        sample.build_channel(self.folder / "upstream", [sample.GREETING, broken])
+        self._pulp("channel", "sync", _NAME)
+        self._promote("testing", code=_BLOCKED)
+        self._show("Only 'unstable' has changed. 'testing' and 'stable' work as before.")
 
-    def _install(self, channel: dict[str, Any]) -> None:
-        self._say("Install from 'stable' with a conda client into a fresh prefix, and run it")
-        prefix = self._folder / "prefix"
+    def repair(self) -> None:
+        """Upload what is missing, and promote again."""
+        self._say("Upload the missing package, which we build ourselves, and promote again.")
+        path = sample.build_package(self.folder / "built", **sample.GREETING_2)
+        self._pulp("channel", "upload", _NAME, str(path))
+        self._promote("testing")
+        self._promote("stable")
+        self._install("stable")
+
+    def go_back(self) -> None:
+        """Roll back, and install from the past as well."""
+        self._say("Somebody does not like the new greeting. Roll back: one command.")
+        state = self._state("stable")
+        self._pulp(
+            *("lifecycle", "rollback", _NAME, "--stage", "stable"),
+            *("--reason", "The greeting is wrong."),
+        )
+        self._install("stable")
+        self._say(f"Each state keeps its URL. Install {state}, which 'stable' served before.")
+        self._install("stable", "--at", state)
+
+    def _create(self, *options: str) -> None:
+        stages = ("--stages", "unstable,testing,stable")
+        described = ("--description", _MADE_BY)
+        self._pulp("channel", "create", _NAME, *options, *stages, *described, "--sync")
+
+    def _set_gate(self, platforms: Sequence[str]) -> None:
+        self._say("Say what must always be installable. A gate of 'testing' checks it.")
+        specs = [word for spec in self._specs for word in ("--spec", spec)]
+        self._pulp(
+            *("environment", "create", "desk", "--repository", _NAME),
+            *(*specs, "--platforms", ",".join(platforms)),
+        )
+        self._pulp(
+            *("lifecycle", "gate", "set", _NAME, "--stage", "testing"),
+            *("--gate", "installable", "--kind", "environments"),
+        )
+
+    def _promote(self, stage: str, code: int = 0) -> None:
+        self._pulp("lifecycle", "promote", _NAME, "--to", stage, code=code)
+
+    def _state(self, stage: str) -> str:
+        """Return the name of the state that a stage serves."""
+        shown = self._run("--format", "json", "conda", "lifecycle", "show", _NAME)
+        states = {each["name"]: each["state"] for each in json.loads(shown.stdout)["stages"]}
+        return str(states[stage])
+
+    def _install(self, stage: str, *at: str) -> None:
+        """Install from a stage into a fresh prefix, and run the first program."""
+        url = self._pulp("lifecycle", "url", _NAME, "--stage", stage, *at).strip()
+        self._show(f"A conda client installs {', '.join(self._specs)} from it:")
+        prefix = self.folder / "prefix"
         shutil.rmtree(prefix, ignore_errors=True)
-        for package in _client("install", channel["base_url"], prefix, *self._specs):
-            print(f"    {package['name']} {package['version']} from {package['url']}")
+        packages = _client("install", url, prefix, *self._specs)
+        for package in packages[:5]:
+            self._show(f"  {package['filename']}")
+        if more := len(packages[5:]):
+            self._show(f"  and {more} more")
         program = prefix / "bin" / self._specs[0].split()[0]
-        if program.exists():
-            output = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-            print(f"    $ {program.name}\n    {output.strip()}")
+        if program.exists() and program.name == "hello":
+            done = subprocess.run([program], capture_output=True, text=True, check=True)
+            self._show("$ hello", done.stdout.strip())
 
-    def _diff(self, first: str, second: str) -> None:
-        base, target = (self._api.get(href)["repository_version"] for href in (first, second))
-        self._say(f"Show what changed from {_version(base)} to {_version(target)}")
-        answer = self._api.get(f"{target}diff/", base=base.split("/")[-2])
-        for name, changes in answer["packages"].items():
-            for change in changes:
-                print(f"    {change['kind']:9}{name} {change['version']}  {change['filename']}")
+    def _pulp(self, *words: str, code: int = 0) -> str:
+        """Run a command of `pulp conda`, and show it with what it prints."""
+        self._show(f"$ pulp conda {shlex.join(words)}")
+        done = self._run("--format", "table", "conda", *words, code=code)
+        self._show(*done.stdout.splitlines())
+        return done.stdout
 
-    def _roll_back(self, channel: dict[str, Any], publication: str) -> None:
-        self._say("Roll 'stable' back: one request")
-        before = self._count_packages(channel)
-        self._point(channel, publication)
-        print(f"    {before} packages before, {self._count_packages(channel)} after")
-
-    def _count_packages(self, channel: dict[str, Any]) -> int:
-        """Return how many packages of `noarch` a channel serves."""
-        repodata = requests.get(f"{channel['base_url']}noarch/repodata.json", timeout=60).json()
-        return len(repodata["packages"]) + len(repodata["packages.conda"])
-
-    def _point(self, channel: dict[str, Any], publication: str) -> None:
-        """Let a channel serve a publication."""
-        self._api.patch(channel["pulp_href"], publication=publication)
-        version = self._api.get(publication)["repository_version"]
-        print(f"    {channel['base_url']} -> {_version(version)}")
-
-    def _publications(self, repository: str) -> list[str]:
-        """Return the hrefs of the publications of a repository, the newest first."""
-        found = self._api.get("publications/conda/conda/", repository=repository)["results"]
-        return [publication["pulp_href"] for publication in found]
-
-    def _ensure(self, noun: str, name: str, **body: Any) -> dict[str, Any]:
-        """Create something, or change what an earlier run has left. Return it."""
-        path = f"{noun}/conda/conda/"
-        if existing := self._api.find(path, name=name):
-            self._api.patch(existing["pulp_href"], **body)
-        else:
-            self._api.post(path, name=name, **body)
-        found: dict[str, Any] = self._api.find(path, name=name)
-        return found
+    def _run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        command = [_program(), "--config", str(self._config), *words]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if code is not None and done.returncode != code:
+            text = done.stderr.strip() or done.stdout.strip()
+            raise QuickstartError(f"'pulp {shlex.join(words)}' failed: {text}")
+        return done
 
     def _say(self, text: str) -> None:
         self._step += 1
         print(f"\n{self._step}. {text}", flush=True)
+
+    def _show(self, *lines: str) -> None:
+        for line in lines:
+            print(f"   {line}", flush=True)
+
+
+def _program() -> str:
+    """Return the path of `pulp`, the command line of Pulp.
+
+    Raises:
+        QuickstartError: it is not installed.
+    """
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("pulp", path=beside) or shutil.which("pulp")
+    if found is None:
+        raise QuickstartError(
+            "The demo uses the command 'pulp', which is not installed. "
+            "Run, in a checkout: pip install ./cli/pulp-glue-conda ./cli"
+        )
+    return found
+
+
+def _config(stack: Stack) -> Path:
+    """Return the path of the file with the login for `pulp`."""
+    return stack.state.folder / "demo" / "cli.toml"
 
 
 def _client(command: str, url: str, *arguments: str | Path) -> list[dict[str, Any]]:
@@ -250,7 +294,3 @@ class _Server(ThreadingHTTPServer):
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: Any) -> None:
         pass
-
-
-def _version(href: str) -> str:
-    return f"version {href.split('/')[-2]}"

@@ -18,6 +18,11 @@ GREETING: dict[str, Any] = {
     "version": "1.0",
     "files": {"share/greeting.txt": "Hello from a conda channel"},
 }
+GREETING_2: dict[str, Any] = {
+    "name": "greeting",
+    "version": "2.0",
+    "files": {"share/greeting.txt": "Hello from a channel that we repaired"},
+}
 HELLO: dict[str, Any] = {
     "name": "hello",
     "version": "1.0",

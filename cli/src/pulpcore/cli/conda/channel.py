@@ -288,7 +288,7 @@ def _sync(channel: Channel, **options: bool) -> tuple[int | None, str]:
     if version is None:
         return None, _("Nothing changed: no new version.")
     added, removed = channel.moved_files(version)
-    text = _("Synced: version {version}, {added:,} files added, {removed:,} removed.")
+    text = _("Synced: version {version}. Files: {added:,} added, {removed:,} removed.")
     return version, text.format(version=version, added=added, removed=removed)
 
 
@@ -458,7 +458,7 @@ def copy(
     href = channel.repository.pulp_href if number is None else channel.version(number).pulp_href
     report = Channel(pulp_ctx, target).repository.copy(href, list(specs), **options)
     if report["version"] is not None:
-        text = _("Version {version}: {count:,} files added.")
+        text = _("Version {version}. Files: {count:,} added.")
     elif report["count"]:
         text = _("Nothing was changed. Without --dry-run, {count:,} files would be added.")
     else:

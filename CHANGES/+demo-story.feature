@@ -1,0 +1,1 @@
+`make demo` tells the story of a release by the commands that people type: a mirror in three stages, a gate that blocks a broken upstream, the repair, a rollback and an install from the past. With `UPSTREAM` and `SPECS` it makes a curated mirror.
