@@ -261,9 +261,10 @@ class ChannelHandler(Handler):
 
 async def _sync_behind(facts: Facts) -> None:
     """Start a sync of a channel whose metadata is too old. The answer does not wait for it."""
-    if facts.freshness and facts.freshness.is_due and not settings.CONDA_OFFLINE:
+    if facts.freshness and facts.freshness.due and not settings.CONDA_OFFLINE:
         try:
-            await sync_to_async(ask)(str(facts.freshness.repository))
+            for repository in facts.freshness.due:
+                await sync_to_async(ask)(str(repository))
         except DatabaseError:
             log.warning("A channel is not synced because of a request", exc_info=True)
 
@@ -304,7 +305,7 @@ def _facts_now(channel: CondaDistribution, path: str, visitor: Visitor | None) -
     facts = resolve(state, path, visitor)
     if isinstance(layout.parse_path(path), layout.Metadata):
         if freshness := freshness_of(channel):
-            return replace(facts, freshness=freshness, is_cold=isinstance(state, Unserved))
+            return replace(facts, freshness=freshness, is_cold=state.is_cold)
     return facts
 
 

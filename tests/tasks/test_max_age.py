@@ -223,3 +223,172 @@ def test_who_lost_the_right_stops_it_and_the_old_state_is_served(pulled):
     for way in ({}, SLOW):
         assert pulled.ask(**way).status_code == 200
     assert pulled.looks == 0
+
+
+class PulledTogether(Pulled):
+    """A virtual channel of a local channel and two mirrors, each with an age of its own."""
+
+    def __init__(self, pulp, upstream, make_mirror, make_repository, word):
+        self.pulp, self.upstream, self.word = pulp, upstream, word
+        self.members = []
+        for name in ("x", "y"):
+            make_channel(upstream.folder / name, [make_package(f"{name}-{word}")])
+            mirror = make_mirror(url=f"{upstream.url}/{name}")
+            self.members.append(Pulled(pulp, mirror))
+        local = make_repository(autopublish=True)
+        urls = [pulp.distribution(repository=local)["pulp_href"]]
+        urls += [member.mirror.distribution for member in self.members]
+        self.repository = make_repository(merged_channels=[{"distribution": url} for url in urls])
+        self.url = pulp.distribution(repository=self.repository)["base_url"]
+        # Its first state, with nothing in it.
+        run_tasks()
+
+    def sync(self):
+        for member in self.members:
+            self.pulp.sync(member.mirror.repository)
+        run_tasks()
+
+    def ask(self, path=INDEX, url=None, **headers):
+        return requests.get((url or self.url) + path, headers=headers, timeout=60)
+
+    def names(self, way):
+        packages = self.ask("noarch/repodata.json", **way).json()["packages.conda"]
+        return {name.split("-")[0] for name in packages}
+
+
+@pytest.fixture
+def cold_together(pulp, upstream, make_mirror, make_repository, unique):
+    together = PulledTogether(pulp, upstream, make_mirror, make_repository, unique)
+    yield together
+    for member in together.members:
+        pulp.delete(member.href)
+
+
+@pytest.fixture
+def together(cold_together):
+    cold_together.sync()
+    return cold_together
+
+
+@WAYS
+def test_a_virtual_channel_pulls_those_of_its_channels_that_are_too_old(together, way):
+    first, second = together.members
+    first.grow_old(seconds=100)
+    second.grow_old(seconds=30)
+    asked = len(together.upstream.requests)
+    old = together.ask(**way)
+    # The age is that of the oldest of them.
+    assert old.status_code == 200 and 100 <= int(old.headers["Age"]) < 110
+    assert len(together.upstream.requests) == asked and together.looks == 1
+    folder, word = together.upstream.folder / "x", together.word
+    make_channel(folder, [make_package(f"x-{word}"), make_package(f"new-{word}")])
+    run_tasks()
+    assert (first.outcomes, second.outcomes) == (["changed"], [])
+    new = together.ask(**way)
+    assert 30 <= int(new.headers["Age"]) < 60
+    assert together.names(way) == {"x", "y", "new"}
+    assert together.looks == 0
+
+
+def test_requests_at_the_same_time_start_one_sync_of_each_channel(together):
+    for member in together.members:
+        member.grow_old()
+    ways = [{}, SLOW] * 6
+    with ThreadPoolExecutor(len(ways)) as pool:
+        answers = list(pool.map(lambda way: together.ask(**way), ways))
+    assert {answer.status_code for answer in answers} == {200}
+    assert together.looks == 2
+    run_tasks()
+    assert [member.outcomes for member in together.members] == [["unchanged"]] * 2
+    assert together.ask().headers["Age"] and together.looks == 0
+
+
+def test_both_ways_find_the_same_about_a_virtual_channel(together, monkeypatch):
+    for member in together.members:
+        member.grow_old()
+    together.ask()
+    found, find = [], finder.find
+
+    async def noted(*arguments):
+        found.append(await find(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(finder, "find", noted)
+    fast, slow = together.ask(), together.ask(**SLOW)
+    (facts,) = found
+    assert facts.freshness and abs(int(fast.headers["Age"]) - int(slow.headers["Age"])) < 5
+    assert fast.content == slow.content
+    assert {*fast.headers} == {*slow.headers}
+
+
+def test_a_channel_whose_upstream_is_down_does_not_make_a_virtual_one_fail(together):
+    first, second = together.members
+    for member in together.members:
+        member.grow_old()
+    before = together.ask().content
+    for name in ("repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst"):
+        for subdir in ("noarch", "linux-64"):
+            together.upstream.answers[f"x/{subdir}/{name}"] = (404, b"")
+    for way in ({}, SLOW):
+        assert together.ask(**way).status_code == 200
+        run_tasks()
+    assert (first.outcomes, second.outcomes) == (["failed"], ["unchanged"])
+    answer = together.ask()
+    assert answer.content == before and int(answer.headers["Age"]) >= 100
+
+
+@WAYS
+def test_a_cold_virtual_channel_waits_for_the_first_sync(cold_together, way):
+    with override_settings(CONDA_FIRST_SYNC_SECONDS=0):
+        answer = cold_together.ask(**way)
+    assert answer.status_code == 503 and "CND0155" in answer.text
+    assert cold_together.looks == 2
+    run_tasks()
+    assert cold_together.names(way) == {"x", "y"}
+
+
+def test_a_cold_channel_is_not_waited_for_if_another_one_serves(pulp, cold_together):
+    pulp.sync(cold_together.members[0].mirror.repository)
+    run_tasks()
+    for way in ({}, SLOW):
+        answer = cold_together.ask(**way)
+        assert answer.status_code == 200 and int(answer.headers["Age"]) < 60
+        assert cold_together.names(way) == {"x"}
+    run_tasks()
+    assert cold_together.names({}) == {"x", "y"}
+
+
+def test_what_a_virtual_channel_does_not_follow_is_not_pulled(pulp, together):
+    team = pulp.lifecycle(together.repository)
+    team.promote("testing")
+    fixed = pulp.distribution(publication=pulp.newest_publication(together.repository))
+    for member in together.members:
+        member.grow_old()
+    for way in ({}, SLOW):
+        for url, is_pulled in (
+            (team.urls["unstable"], True),
+            (team.urls["testing"], False),
+            (fixed["base_url"], False),
+        ):
+            answer = together.ask(url=url, **way)
+            assert answer.status_code == 200 and ("Age" in answer.headers) == is_pulled
+    run_tasks()
+
+
+def test_a_virtual_channel_of_a_first_stage_pulls_its_mirror(pulp, pulled, make_repository):
+    team = pulp.lifecycle(pulled.mirror.repository)
+    urls = {}
+    for stage in team.read()["stages"]:
+        merged = [{"distribution": stage["distribution"]}]
+        repository = make_repository(merged_channels=merged)
+        urls[stage["name"]] = pulp.distribution(repository=repository)["base_url"]
+    team.promote("testing")
+    run_tasks()
+    for way in ({}, SLOW):
+        pulled.grow_old()
+        for stage, age in (("testing", False), ("unstable", True)):
+            answer = requests.get(urls[stage] + INDEX, headers=way, timeout=60)
+            assert answer.status_code == 200 and ("Age" in answer.headers) == age
+            assert pulled.looks == age
+        run_tasks()
+    assert pulled.outcomes == ["unchanged", "unchanged"]

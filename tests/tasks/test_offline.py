@@ -71,15 +71,22 @@ def test_a_refresh_is_skipped(pulp, mirror, offline):
     assert pulp.get(made["pulp_href"])["failures"] == 0
 
 
-def test_old_metadata_is_served_and_no_sync_begins(pulp, mirror, make_mirror, offline):
+def test_old_metadata_is_served_and_no_sync_begins(
+    pulp, mirror, make_mirror, make_repository, offline
+):
     made = pulp.post("conda/refreshes/", repository=mirror.repository, max_age=60)
     earlier = timezone.now() - timedelta(hours=1)
     CondaRefresh.objects.filter(pk=made["pulp_href"].split("/")[-2]).update(next_run=earlier)
     cold = make_mirror()
     pulp.post("conda/refreshes/", repository=cold.repository, max_age=60)
+    merged = [{"distribution": each.distribution} for each in (mirror, cold)]
+    virtual = make_repository(merged_channels=merged)
+    run_tasks()
+    both = pulp.distribution(repository=virtual)["base_url"]
     for way in ({}, SLOW):
-        answer = requests.get(mirror.url + "noarch/repodata.json", headers=way, timeout=60)
-        assert answer.status_code == 200
+        for url in (mirror.url, both):
+            answer = requests.get(url + "noarch/repodata.json", headers=way, timeout=60)
+            assert answer.status_code == 200
         answer = requests.get(cold.url + "noarch/repodata.json", headers=way, timeout=10)
         assert answer.status_code == 503 and "CND0156" in answer.text
     assert not Task.objects.filter(state="waiting").exists()

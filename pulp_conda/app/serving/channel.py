@@ -68,6 +68,14 @@ class Served:
         return merged.filter(distribution__content_guard__isnull=False).exists()
 
     @property
+    def is_cold(self) -> bool:
+        """Whether it is that of a virtual channel none of whose channels served anything."""
+        if not self.publication.is_merged:
+            return False
+        merged = self.publication.repository_version.merged_versions
+        return not merged.filter(member__isnull=False).exists()
+
+    @property
     def date(self) -> dict[str, Any]:
         """The fields of `Facts` about dates."""
         since, is_unique = self.find_date()
@@ -83,6 +91,7 @@ class Unserved:
     """
 
     distribution: CondaDistribution
+    is_cold = True
 
     def has_subdir(self, subdir: str | None) -> bool:
         """Say no: there is no publication that could have the files of a subdir."""

@@ -6,9 +6,9 @@ before a request is seen by its answer, in every process. What cannot change is 
 a publication has at a path.
 
 Whatever is not found here is left to the slow way, which knows everything: who may not read a
-channel, and who may by a guard of pulpcore, checkpoints, channels without packages, packages that
-are upstream or blocked, those that a virtual channel had before, lost files, and a database that
-does not answer.
+channel, and who may by a guard of pulpcore, checkpoints, channels without packages, virtual ones
+that wait for a first sync, packages that are upstream or blocked, those that a virtual channel had
+before, lost files, and a database that does not answer.
 """
 
 import logging
@@ -73,11 +73,12 @@ class _State(NamedTuple):
     publications: list[UUID] | None
     since: list[datetime] | None
     has_blocks: bool
-    refreshed: UUID | None
+    is_pulled: bool
     checked_at: datetime | None
-    is_due: bool | None
+    due: list[UUID] | None
     is_merged: bool
     is_closed: bool
+    is_cold: bool
 
     @property
     def date(self) -> tuple[datetime, bool]:
@@ -267,6 +268,8 @@ class Finder:
         return facts
 
     async def _metadata(self, state: _State, subdir: str, filename: str) -> Facts | None:
+        if state.is_pulled and state.is_cold:
+            return None
         path = layout.metadata_path(subdir, filename)
         since, is_unique = state.date
         max_age = settings.CONDA_METADATA_MAX_AGE
@@ -287,9 +290,9 @@ class Finder:
             facts = self._stored(facts, rows[0])
             if facts is not None:
                 self._memory.put(key, facts)
-        if facts is None or state.refreshed is None:
+        if facts is None or not state.is_pulled:
             return facts
-        freshness = Freshness(state.refreshed, state.checked_at, bool(state.is_due))
+        freshness = Freshness(state.checked_at, tuple(state.due or ()))
         return replace(facts, freshness=freshness)
 
     def _kept(self, key: tuple[object, ...]) -> Facts | None:

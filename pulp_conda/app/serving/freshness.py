@@ -20,15 +20,14 @@ class Freshness:
     """How old the metadata of a channel is that may only be so old.
 
     Attributes:
-        repository: The key of the repository that is synced.
-        checked_at: When the last good sync began, or None if there was none.
-        is_due: Whether a sync shall be started.
+        checked_at: When the last good sync began: for a virtual channel, that of the channel whose
+            last one is the longest ago. None if there was none.
+        due: The keys of the repositories of which a sync shall be started.
         has_failed: Whether the last sync failed. Only known for channels that serve nothing yet.
     """
 
-    repository: UUID
     checked_at: datetime | None
-    is_due: bool
+    due: tuple[UUID, ...]
     has_failed: bool = False
 
     @property
@@ -42,21 +41,38 @@ class Freshness:
 def freshness_of(channel: CondaDistribution) -> Freshness | None:
     """Return the freshness of a channel, or None if its metadata may be of any age.
 
-    It is what `served.STATE` finds, as a query of its own.
+    It is what `served.STATE` finds, as queries of its own.
     """
-    stage = stage_of(channel)
-    repository = channel.repository_id
-    if stage:
-        repository = stage.lifecycle.repository_id if stage.position == 0 else None
-    refreshes = CondaRefresh.objects.select_related("schedule")
-    refresh = refreshes.filter(repository=repository, max_age__isnull=False).first()
-    if repository is None or refresh is None:
+    followed = _followed(channel)
+    if followed is None:
         return None
-    now, alarm = timezone.now(), refresh.schedule and refresh.schedule.next_dispatch
-    is_free = alarm is None or alarm <= now
-    return Freshness(
-        repository,
-        refresh.checked_at,
-        refresh.stopped is None and refresh.next_run <= now and is_free,
-        refresh.failures > 0 or refresh.stopped is not None,
+    merged = CondaDistribution.objects.filter(merged_into__repository=followed)
+    repositories = [followed, *map(_followed, merged.select_related("stage__lifecycle"))]
+    refreshes = list(
+        CondaRefresh.objects.select_related("schedule").filter(
+            repository__in=filter(None, repositories), max_age__isnull=False
+        )
     )
+    if not refreshes:
+        return None
+    now = timezone.now()
+    checked = [refresh.checked_at for refresh in refreshes if refresh.checked_at]
+    return Freshness(
+        min(checked, default=None),
+        tuple(refresh.repository_id for refresh in refreshes if _is_due(refresh, now)),
+        all(refresh.failures > 0 or refresh.stopped is not None for refresh in refreshes),
+    )
+
+
+def _followed(channel: CondaDistribution) -> UUID | None:
+    """Return the repository whose latest state a channel follows, or None."""
+    if stage := stage_of(channel):
+        return stage.lifecycle.repository_id if stage.position == 0 else None
+    followed: UUID | None = channel.repository_id
+    return followed
+
+
+def _is_due(refresh: CondaRefresh, now: datetime) -> bool:
+    alarm = refresh.schedule and refresh.schedule.next_dispatch
+    is_free = alarm is None or alarm <= now
+    return refresh.stopped is None and refresh.next_run <= now and is_free

@@ -77,6 +77,32 @@ _HAS_ROLE = """EXISTS (
         )
     )"""
 
+# The repository whose latest state the channel follows, and for a virtual channel, those that its
+# channels follow. `freshness_of` finds the same.
+_PULLED = """
+    SELECT repository_id
+    FROM (
+        SELECT CASE
+            WHEN stage.pulp_id IS NULL THEN distribution.repository_id
+            WHEN stage.position = 0 THEN lifecycle.repository_id
+        END AS repository_id
+    ) AS own
+    UNION
+    SELECT CASE
+        WHEN of_member.pulp_id IS NULL THEN member.repository_id
+        WHEN of_member.position = 0 THEN lifecycle_of_member.repository_id
+    END
+    FROM conda_mergedchannel AS part
+        JOIN core_distribution AS member ON member.pulp_id = part.distribution_id
+        LEFT JOIN conda_condastage AS of_member ON of_member.distribution_id = member.pulp_id
+        LEFT JOIN conda_condalifecycle AS lifecycle_of_member
+            ON lifecycle_of_member.pulp_id = of_member.lifecycle_id
+    WHERE part.repository_id = CASE
+        WHEN stage.pulp_id IS NULL THEN distribution.repository_id
+        WHEN stage.position = 0 THEN lifecycle.repository_id
+    END
+"""
+
 # The state of a channel: one row, or none if there is no channel at the path. A publication that is
 # chosen and not complete is not served, unless the channel is a stage, which never serves such a
 # one. `may_read` is only true if it is certain.
@@ -104,10 +130,8 @@ SELECT
     ARRAY(SELECT jsonb_object_keys(conda_publication.package_counts)) AS subdirs,
     turns.publications, turns.since,
     EXISTS (SELECT FROM conda_blockedfile WHERE pulp_domain_id = domain.pulp_id) AS has_blocks,
-    refresh.repository_id AS refreshed, refresh.checked_at,
-    refresh.stopped IS NULL AND refresh.next_run <= now()
-        AND COALESCE(schedule.next_dispatch <= now(), true) AS is_due,
-    merged.is_merged, merged.is_closed
+    pulled.is_pulled, pulled.checked_at, pulled.due,
+    merged.is_merged, merged.is_closed, merged.is_cold
 FROM core_domain AS domain
     JOIN core_distribution AS distribution ON distribution.pulp_domain_id = domain.pulp_id
     JOIN conda_condadistribution AS channel
@@ -136,7 +160,8 @@ FROM core_domain AS domain
     LEFT JOIN LATERAL (
         SELECT count(*) > 0 AS is_merged,
             count(member.content_guard_id) > 0 AND distribution.content_guard_id IS NULL
-                AS is_closed
+                AS is_closed,
+            count(*) > 0 AND count(part.member_id) = 0 AS is_cold
         FROM conda_mergedversion AS part
             JOIN core_distribution AS member ON member.pulp_id = part.distribution_id
         WHERE part.version_id = version.pulp_id
@@ -145,12 +170,17 @@ FROM core_domain AS domain
         SELECT array_agg(publication_id) AS publications, array_agg(pulp_last_updated) AS since
         FROM ({TURNS.format(distribution="distribution.pulp_id")}) AS turn
     ) AS turns ON stage.pulp_id IS NULL
-    LEFT JOIN conda_condarefresh AS refresh
-        ON refresh.max_age IS NOT NULL AND refresh.repository_id = CASE
-            WHEN stage.pulp_id IS NULL THEN distribution.repository_id
-            WHEN stage.position = 0 THEN lifecycle.repository_id
-        END
-    LEFT JOIN core_taskschedule AS schedule ON schedule.pulp_id = refresh.schedule_id
+    LEFT JOIN LATERAL (
+        SELECT count(*) > 0 AS is_pulled, min(refresh.checked_at) AS checked_at,
+            array_agg(refresh.repository_id) FILTER (
+                WHERE refresh.stopped IS NULL AND refresh.next_run <= now()
+                    AND COALESCE(schedule.next_dispatch <= now(), true)
+            ) AS due
+        FROM ({_PULLED}) AS pulled
+            JOIN conda_condarefresh AS refresh
+                ON refresh.repository_id = pulled.repository_id AND refresh.max_age IS NOT NULL
+            LEFT JOIN core_taskschedule AS schedule ON schedule.pulp_id = refresh.schedule_id
+    ) AS pulled ON true
 WHERE domain.name = %(domain)s AND distribution.base_path = %(base_path)s
 """
 STATE = _STATE.format(visitor=_NOBODY)
