@@ -19,7 +19,7 @@ INSTALLED = $(VENV)/.installed
 REQUIRED = pyproject.toml functest_requirements.txt cli/pyproject.toml cli/pulp-glue-conda/pyproject.toml
 PACKAGES = --editable '.[docs,embedded,test]' --requirement functest_requirements.txt
 
-.PHONY: demo docs test test-slow lint lint-collection bench constraints clean always
+.PHONY: demo docs pictures test test-slow lint lint-collection bench constraints clean always
 
 demo: $(INSTALLED)
 	$(RUN) -m pulp_conda.quickstart demo $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(SPECS),--specs "$(SPECS)")
@@ -28,6 +28,10 @@ demo: $(INSTALLED)
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --clean
 	@echo 'The site is in site/. To read it: $(RUN) -m http.server --bind 127.0.0.1 --directory site'
+
+# The pictures of the README. They need Debian's chromium.
+pictures: $(INSTALLED)
+	$(RUN) -m tests.pictures
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n $(JOBS) --ignore tests/slow

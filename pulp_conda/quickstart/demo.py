@@ -25,7 +25,7 @@ from pulp_conda.quickstart.services import Stack
 from pulp_conda.quickstart.status import USER, as_text, describe
 
 _NAME = "demo"
-_MADE_BY = "What the demo made."
+_MADE_BY = "A mirror in three stages, made by the demo."
 
 # What `pulp conda lifecycle promote` returns if a gate blocks the move.
 _BLOCKED = 3

@@ -7,12 +7,19 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 TEXT = (CHECKOUT / "README.md").read_text()
-LINKS = sorted(set(re.findall(r"\]\(([^)]+)\)", TEXT)))
+# Of all forms: inline, by reference, and in HTML.
+FORMS = (r"\]\(([^)]+)\)", r"^\[[^]]+\]:\s*(\S+)", r"""(?:src|href)\s*=\s*["']?([^"'\s>]+)""")
+LINKS = sorted({link for form in FORMS for link in re.findall(form, TEXT, re.MULTILINE)})
 OURS = re.compile(r"https://github\.com/pulp/pulp_conda/(?:blob|tree|raw)/main/([^#]+)")
 
 
 def test_it_is_short():
     assert len(TEXT.splitlines()) < 100
+
+
+def test_it_shows_a_terminal_and_the_board():
+    shown = re.findall(r"^!\[[^]]{20,}\]\([^)]+/([^/)]+)\)$", TEXT, re.MULTILINE)
+    assert shown == ["terminal.svg", "board.png"]
 
 
 @pytest.mark.parametrize("link", LINKS)
