@@ -7,8 +7,8 @@ a publication has at a path.
 
 Whatever is not found here is left to the slow way, which knows everything: who may not read a
 channel, and who may by a guard of pulpcore, checkpoints, channels without packages, virtual ones
-that wait for a first sync, packages that are upstream or blocked, those that a virtual channel had
-before, lost files, and a database that does not answer.
+that wait for a first sync, packages that are upstream or blocked, those that a virtual channel may
+have had before, lost files, and a database that does not answer.
 """
 
 import logging
@@ -196,12 +196,11 @@ class Finder:
                 owners = await sync_to_async(owners_of)(state.version, filename)
                 repositories = [part.repository_id for part in owners]
                 numbers = [part.number for part in owners]
+            of_path = {"domain": state.domain, "subdir": subdir, "filename": filename}
             rows = await self.connections.fetch(
                 served.PACKAGE,
-                {
-                    "domain": state.domain,
-                    "subdir": subdir,
-                    "filename": filename,
+                of_path
+                | {
                     "repositories": repositories,
                     "numbers": numbers,
                     "stage": state.stage,
@@ -211,7 +210,8 @@ class Finder:
             is_current = bool(rows) and rows[0][0]
             if not is_current and (state.is_merged or await self._was_virtual(state)):
                 # The statement does not know what virtual channels had before.
-                return None
+                ((is_known,),) = await self.connections.fetch(served.IS_KNOWN, of_path)
+                return None if is_known else state.nothing
             if not rows:
                 return state.nothing
             _, is_free, since, *file = rows[0]

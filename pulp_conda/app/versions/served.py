@@ -318,3 +318,11 @@ SELECT EXISTS (
     SELECT FROM conda_blockedfile WHERE pulp_domain_id = %(domain)s AND sha256 = %(sha256)s
 )
 """
+
+# Whether any channel of the domain ever had a package at a path.
+IS_KNOWN = """
+SELECT EXISTS (
+    SELECT FROM conda_condapackage
+    WHERE _pulp_domain_id = %(domain)s AND subdir = %(subdir)s AND filename = %(filename)s
+)
+"""
