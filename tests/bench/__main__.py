@@ -17,11 +17,13 @@ from tests.bench import (
     serve,
     sync,
     upload,
+    virtual,
 )
 from tests.bench.figures import describe_machine, say
 from tests.bench.subjects import SMALLEST, Subjects
 
-# In an order in which none is in the way of the next: `serve` wants small channels to be alone.
+# In an order in which none is in the way of the next: `serve` wants small channels to be alone, and
+# `virtual` adds a small one to the large one.
 TOPICS = {
     "sync": sync,
     "publish": publish,
@@ -33,6 +35,7 @@ TOPICS = {
     "growth": growth,
     "daily": daily,
     "upload": upload,
+    "virtual": virtual,
 }
 
 

@@ -39,7 +39,7 @@ class MeasuredPulp(client.Pulp):
     def measure(self, path, **json):
         """Run a task, and return it and what it took."""
         with self.meter.measure() as used:
-            task = self._wait(self.post(path, **json)["task"])
+            task = self.wait_seldom(self.post(path, **json)["task"])
         began, ended = (datetime.fromisoformat(task[key]) for key in ("started_at", "finished_at"))
         used.seconds = (ended - began).total_seconds()
         return task, used
@@ -63,11 +63,11 @@ class MeasuredPulp(client.Pulp):
 
     def distribute(self, repository):
         """Serve the newest publication, and return the URL."""
-        return self._distribution(repository)["base_url"]
+        return self.distribution(repository)["base_url"]
 
     def distribute_privately(self, repository):
         """Serve the newest publication to one robot alone, and return the URL and its token."""
-        made = self._distribution(repository, private=True)
+        made = self.distribution(repository, private=True)
         name = uuid4().hex
         owner = self.post("conda/robots/", name=name)["username"]
         (robot,) = self.get("users/", username=owner)["results"]
@@ -79,7 +79,8 @@ class MeasuredPulp(client.Pulp):
         token = self.post("conda/tokens/", name=name, owner=owner, scopes=["read"])["token"]
         return made["base_url"], token
 
-    def _distribution(self, repository, **options):
+    def distribution(self, repository, **options):
+        """Serve the newest publication, and return the distribution."""
         name = uuid4().hex
         task, _ = self.measure(
             "distributions/conda/conda/",
@@ -102,7 +103,7 @@ class MeasuredPulp(client.Pulp):
         version = self.get(self.get(repository)["latest_version_href"])
         return version["content_summary"]["present"].get("conda.package", {}).get("count", 0)
 
-    def _wait(self, href):
+    def wait_seldom(self, href):
         """Ask seldom, so that the questions do not count."""
         deadline = time.monotonic() + _DEADLINE
         pause = 0.1

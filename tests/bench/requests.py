@@ -56,7 +56,7 @@ def run(subjects):
     pulp = subjects.other_pulp
     seconds = _SECONDS if subjects.size >= _SMALLEST else 0.05
     repository, url, cases = _small_channel(pulp)
-    cases.append(_Case("cold_shard", _shards(subjects.main.url), 1 / 10))
+    cases.append(_Case("cold_shard", shards_of(subjects.main.url), 1 / 10))
     subjects.main.pulp.settle()
     pulp.settle()
     say("Asking one process, with eight connections")
@@ -72,7 +72,7 @@ def run(subjects):
 
 
 def _compared(subjects, url, bare, case, seconds):
-    client = _Client(url)
+    client = Client(url)
     sizes = [len(client.ask(path, case)[1]) for path in case.paths[:1]]
     path = [f"/{case.status}/{sizes[0]}"]
     options = {"method": case.method, "seconds": seconds}
@@ -231,13 +231,13 @@ def _small_channel(pulp):
     url = pulp.distribute(repository)
     old = pulp.get("content/conda/packages/", name=f"old-{name}")["results"][0]["pulp_href"]
     pulp.wait(pulp.post(f"{repository}modify/", remove_content_units=[old]))
-    index = _Client(url).headers("noarch/repodata_shards.msgpack.zst")
+    index = Client(url).headers("noarch/repodata_shards.msgpack.zst")
     paths = {key: [f"noarch/{package.filename}"] for key, package in packages.items()}
     return (
         repository,
         url,
         [
-            _Case("shard", _shards(url, ["noarch"]), 1 / 4),
+            _Case("shard", shards_of(url, ["noarch"]), 1 / 4),
             _Case("head", paths["large"], 1 / 4, method="HEAD"),
             _Case(
                 "unchanged",
@@ -253,8 +253,8 @@ def _small_channel(pulp):
     )
 
 
-def _shards(url, subdirs=_SUBDIRS):
-    client, paths = _Client(url), []
+def shards_of(url, subdirs=_SUBDIRS):
+    client, paths = Client(url), []
     for subdir in subdirs:
         data = client.ask(f"{subdir}/repodata_shards.msgpack.zst")[1]
         shards = msgpack.unpackb(zstandard.decompress(data))["shards"]
@@ -264,14 +264,14 @@ def _shards(url, subdirs=_SUBDIRS):
 
 def _copy_shards(url, folder):
     """Write the shards of a channel and their indexes as files."""
-    client = _Client(url)
+    client = Client(url)
     paths = [f"{subdir}/repodata_shards.msgpack.zst" for subdir in _SUBDIRS]
-    for path in [*paths, *_shards(url)]:
+    for path in [*paths, *shards_of(url)]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(client.ask(path)[1])
 
 
-class _Client:
+class Client:
     """A connection that is kept."""
 
     def __init__(self, url):
