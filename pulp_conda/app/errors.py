@@ -22,7 +22,8 @@
     │   ├── NoHistory               CND0060
     │   ├── UnknownReference        CND0062
     │   ├── UsedByLifecycle         CND0063
-    │   └── BehindBlock             CND0071
+    │   ├── BehindBlock             CND0071
+    │   └── MayNotPromoteSo         CND0194
     ├── UploadError             a file that a client sends to a channel
     │   ├── TakesNoUploads          CND0100
     │   ├── MayNotUpload            CND0101
@@ -302,6 +303,16 @@ class BehindBlock(LifecycleError):
         "Stage '{stage}' of lifecycle '{lifecycle}' is not rolled back behind entry {number} of "
         "its history, by which packages were blocked: earlier states may list them. "
         "Promote a state that has none of them, or lift the block first."
+    )
+
+
+class MayNotPromoteSo(LifecycleError):
+    """A user may promote, but not in the way that was asked for."""
+
+    code = "CND0194"
+    message = _(
+        "'{user}' may promote in lifecycle '{lifecycle}', but may not {action}: the permission "
+        "'{permission}' is missing. Ask the owner of the lifecycle, or {advice}."
     )
 
 

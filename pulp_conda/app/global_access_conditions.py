@@ -3,6 +3,9 @@
 The setting `DRF_ACCESS_POLICY` names this module, so that pulpcore finds them.
 """
 
+from gettext import gettext as _
+
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.fields import BooleanField
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
@@ -10,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from pulpcore.plugin.util import get_domain
 
 from pulp_conda.app.access import has_permission
+from pulp_conda.app.errors import MayNotPromoteSo
 from pulp_conda.app.serializers.token import may_issue
 
 
@@ -24,18 +28,53 @@ def has_lifecycle_perms(
 
 
 def may_override_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
-    """Allow a request that overrides gates only to users who may do so on this lifecycle."""
-    if not view.validated().get("overrides"):
-        return True
-    return has_permission(request.user, "conda.override_condalifecycle", view.get_object())
+    """Allow a request that overrides gates only to users who may do so on this lifecycle.
+
+    Raises:
+        PermissionDenied: the user may promote, but not override: `MayNotPromoteSo`.
+    """
+    if view.validated().get("overrides"):
+        _check_promoter(
+            request,
+            view,
+            permission="conda.override_condalifecycle",
+            action=_("override gates"),
+            advice=_("promote without overrides, and let the gates decide"),
+        )
+    return True
 
 
 def may_jump_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:
-    """Allow a promotion that skips stages only to users who may do so on this lifecycle."""
+    """Allow a promotion that skips stages only to users who may do so on this lifecycle.
+
+    Raises:
+        PermissionDenied: the user may promote, but not skip stages: `MayNotPromoteSo`.
+    """
     data = view.validated()
-    if data["stage"].position - data["source"].position == 1:
-        return True
-    return has_permission(request.user, "conda.jump_condalifecycle", view.get_object())
+    if data["stage"].position - data["source"].position != 1:
+        _check_promoter(
+            request,
+            view,
+            permission="conda.jump_condalifecycle",
+            action=_("skip stages"),
+            advice=_("promote from each stage to the next one"),
+        )
+    return True
+
+
+def _check_promoter(
+    request: Request, view: GenericViewSet, permission: str, action: str, advice: str
+) -> None:
+    lifecycle = view.get_object()
+    if not has_permission(request.user, permission, lifecycle):
+        error = MayNotPromoteSo(
+            user=request.user.username,
+            lifecycle=lifecycle.name,
+            action=action,
+            permission=permission,
+            advice=advice,
+        )
+        raise PermissionDenied(str(error), code=error.code)
 
 
 def may_use_distributions_if_asked(request: Request, view: GenericViewSet, action: str) -> bool:

@@ -241,17 +241,25 @@ def test_adding_a_stage_takes_the_same_rights_as_making_one(pulp, unique, make_r
 
 
 @pytest.mark.parametrize(
-    "send",
+    "send, lacks",
     [
-        pytest.param({"json": {"stage": "stable", "source": " unstable "}}, id="jump-with-spaces"),
-        pytest.param({"data": {"stage": "stable", "source": "unstable"}}, id="jump-as-a-form"),
-        pytest.param({"data": {"stage": "stable", "overrides.ten": "x"}}, id="override-as-a-form"),
+        pytest.param({"json": {"stage": "stable", "source": " unstable "}}, "skip stages",
+                     id="jump-with-spaces"),
+        pytest.param({"data": {"stage": "stable", "source": "unstable"}}, "skip stages",
+                     id="jump-as-a-form"),
+        pytest.param({"data": {"stage": "stable", "overrides.ten": "x"}}, "override gates",
+                     id="override-as-a-form"),
     ],
 )  # fmt: skip
-def test_no_way_of_writing_a_request_leads_around_a_permission(people, team, send):
+def test_no_way_of_writing_a_request_leads_around_a_permission(people, team, send, lacks):
     promoter = people["promoter"]
     answer = promoter.session.post(f"{promoter.url}{team.href}promote/", **send)
     assert answer.status_code == 403
+    assert "[CND0194]" in answer.text and f"may not {lacks}" in answer.text
+    # Who may not promote at all learns nothing of that.
+    viewer = people["viewer"]
+    answer = viewer.session.post(f"{viewer.url}{team.href}promote/", **send)
+    assert answer.status_code == 403 and "CND0194" not in answer.text
 
 
 @pytest.mark.parametrize("person", ["owner", "administrator"])

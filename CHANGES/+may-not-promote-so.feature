@@ -1,0 +1,1 @@
+Who may promote, but neither override gates nor skip stages, is told so (CND0194).
