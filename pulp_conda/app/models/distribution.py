@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from uuid import UUID
 
 from aiohttp.web import StreamResponse
 from django.conf import settings
@@ -9,14 +10,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django_lifecycle import AFTER_UPDATE, BEFORE_DELETE, hook
 
-from pulpcore.plugin.models import AutoAddObjPermsMixin, Distribution
+from pulpcore.plugin.models import (
+    AutoAddObjPermsMixin,
+    Distribution,
+    Repository,
+    RepositoryVersion,
+)
 from pulpcore.plugin.util import get_domain_pk
 
 from pulp_conda.app.errors import UsedByLifecycle, UsedByVirtualChannel
 from pulp_conda.app.exceptions import CondaError
 from pulp_conda.app.models.act import Audited
+from pulp_conda.app.models.publication import CondaPublication, version_of
 from pulp_conda.app.models.virtual import merging_channel
 from pulp_conda.app.signals import channel_moved
+from pulp_conda.app.versions.published import newest_publication
 
 # What a distribution serves; of a stage, its moves alone say what.
 SERVED_FIELDS = ("publication", "repository", "repository_version")
@@ -96,6 +104,31 @@ class CondaDistribution(Audited, Distribution, AutoAddObjPermsMixin):
     def content_handler(self, path: str) -> StreamResponse | None:
         """Return what a path below the channel's URL stands for, as the content app answers it."""
         return type(self).responder(self, path)
+
+    def get_repository_publication_and_version(
+        self,
+    ) -> tuple[Repository | None, RepositoryVersion | None, CondaPublication | None]:
+        """Return what the channel serves: the repository, its version and the publication, as
+        pulpcore asks every distribution.
+
+        pulpcore's own way loads the keys of all content of the version, see `version_of`.
+        """
+        version = self.repository_version_id and RepositoryVersion.objects.get(
+            pk=self.repository_version_id
+        )
+        if self.publication_id:
+            key: UUID | None = self.publication_id
+        elif version:
+            key = newest_publication("pulp_id", version.pk)
+        else:
+            key = self.repository_id and newest_publication("repository_id", self.repository_id)
+        publication = key and CondaPublication.objects.filter(pk=key).first()
+        if publication:
+            version = version_of(publication)
+        repository = version.repository if version else self.repository
+        if repository and not version:
+            version = repository.latest_version()
+        return repository and repository.cast(), version or None, publication or None
 
     @property
     def private(self) -> bool:

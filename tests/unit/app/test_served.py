@@ -52,9 +52,30 @@ def test_a_channel_gives_what_pulpcore_would_choose_by_one_query_at_most(reposit
         served = served_now(distribution)
     # A publication is known from the first time; which one it is, is asked each time.
     assert len(queries) == (serves in ("repository_version", "repository"))
-    chosen = distribution.get_repository_publication_and_version()[2]
+    chosen = super(CondaDistribution, distribution).get_repository_publication_and_version()[2]
     assert (served and served.publication) == chosen
     assert bool(chosen) == (serves in choices)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("serves", ["publication", "repository_version", "repository", "nothing"])
+def test_what_a_channel_serves_is_found_without_the_keys_of_all_content(
+    repository, serves, complete
+):
+    CondaPublication.objects.update(complete=complete)
+    choices = {
+        "publication": CondaPublication.objects.order_by("pulp_created").first(),
+        "repository_version": repository.versions.order_by("number").first(),
+        "repository": repository,
+    }
+    facts = {serves: choices[serves]} if serves in choices else {}
+    CondaDistribution.objects.create(name="team", base_path="team", **facts)
+    distribution = CondaDistribution.objects.get()
+    with CaptureQueriesContext(connection) as queries:
+        found = distribution.get_repository_publication_and_version()
+    assert not [query["sql"] for query in queries if '"content_ids"' in query["sql"]]
+    again = CondaDistribution.objects.get()
+    assert found == super(CondaDistribution, again).get_repository_publication_and_version()
 
 
 def test_a_publication_that_is_not_complete_is_not_served(repository):
