@@ -135,6 +135,23 @@ def test_what_a_user_may_not_do(elsewhere, pulp, mirror):
     refused(outcome, f"User '{viewer.session.auth[0]}' may not do this", "pulp role list")
 
 
+def test_a_promoter_is_told_that_it_takes_more_to_override_a_gate(elsewhere, pulp, unique):
+    made = pulp.post("repositories/conda/conda/", name=unique, autopublish=True)
+    pulp.upload(make_package(unique), repository=made["pulp_href"])
+    team = pulp.lifecycle(made["pulp_href"], name=unique)
+    team.set_gates("testing", {"name": "yes", "kind": "approval"})
+    promoter = pulp.user(["conda.condalifecycle_promoter"])
+    username, password = promoter.session.auth
+    program = elsewhere(username=username, password=password)
+    words = ("conda", "lifecycle", "promote", unique, "--to", "testing", "--override", "yes=now")
+    outcome = program(*words)
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith(
+        f"Error: '{username}' may promote in lifecycle '{unique}', but may not override gates"
+    )
+    assert outcome.stderr.endswith("let the gates decide. [CND0194]\n")
+
+
 def test_what_cannot_be_sent_is_said_once(cli, unique):
     # pulp-glue finds this itself, and says it for each type of request.
     options = ["--name", unique, "--base-path", unique, "--notices", '{"message": "hello"}']

@@ -23,7 +23,7 @@ from pulp_glue.common.context import (
     PulpRepositoryVersionContext,
     api_spec_quirk,
 )
-from pulp_glue.common.exceptions import PulpException
+from pulp_glue.common.exceptions import PulpException, PulpHTTPError
 from pulp_glue.common.i18n import get_translation
 from pulp_glue.common.openapi import OpenAPI
 from pulp_glue.conda.names import Named
@@ -376,14 +376,16 @@ class PulpCondaLifecycleContext(Named, _CheckedByServer, PulpEntityContext):
 
         Body: source, state, overrides, reason, dry_run.
         """
-        return self._post("promote", stage=stage, **body)
+        with _reasons(self.pulp_ctx.api):
+            return self._post("promote", stage=stage, **body)
 
     def promote_packages(self, stage: str, specs: list[str], **body: t.Any) -> t.Any:
         """Add packages to what a stage serves.
 
         Body: source, overrides, reason, dry_run, with_dependencies, newest, virtual_packages.
         """
-        return self._post("promote_packages", stage=stage, specs=specs, **body)
+        with _reasons(self.pulp_ctx.api):
+            return self._post("promote_packages", stage=stage, specs=specs, **body)
 
     def rollback(self, stage: str, **body: t.Any) -> t.Any:
         """Let a stage serve an earlier state again. Body: entry, reason, dry_run."""
@@ -642,6 +644,25 @@ def _call_for_text(ctx: PulpEntityContext, action: str, query: dict[str, t.Any])
     parameters = {ctx.HREF: ctx.pulp_href, **_given(query)}
     with _texts(ctx.pulp_ctx.api):
         return ctx.call(action, parameters=parameters)
+
+
+@contextmanager
+def _reasons(api: OpenAPI) -> Iterator[None]:
+    """Raise `PulpHTTPError` with the server's reason where an answer 403 has one of our codes.
+    pulp-glue leaves the reason out.
+    """
+    parse = api._parse_response
+
+    def parse_reason(operation: t.Any, response: t.Any) -> t.Any:
+        if response.status_code == 403 and b"[CND" in response.body:
+            raise PulpHTTPError(response.body.decode(), 403)
+        return parse(operation, response)
+
+    api._parse_response = parse_reason  # type: ignore
+    try:
+        yield
+    finally:
+        api._parse_response = parse  # type: ignore
 
 
 @contextmanager
