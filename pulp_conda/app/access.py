@@ -67,8 +67,9 @@ def model_policy(
         *extra,
     ]
     if not immutable:
-        actions = ["update", "partial_update", "set_label", "unset_label"]
-        statements.append(statement(actions, model, "change", *update))
+        statements.append(statement(["update", "partial_update"], model, "change", *update))
+        # A label changes nothing that those conditions are about.
+        statements.append(statement(["set_label", "unset_label"], model, "change"))
     return {
         "statements": statements,
         "creation_hooks": [

@@ -14,8 +14,14 @@ from pulp_conda.quickstart.processes import Child, spawn
 from pulp_conda.quickstart.settings import environment, program
 from pulp_conda.quickstart.state import State
 
-# `migrate` also writes roles and access policies. Modules with these words declare them.
-DECLARATIONS = (b"LOCKED_ROLES", b"DEFAULT_ACCESS_POLICY")
+# `migrate` also writes roles and access policies. Modules with these words declare them, or make
+# what others declare.
+DECLARATIONS = (
+    b"LOCKED_ROLES",
+    b"DEFAULT_ACCESS_POLICY",
+    b"def model_policy",
+    b"OWNER_PERMISSIONS",
+)
 
 
 def fingerprint() -> str:

@@ -94,6 +94,7 @@ OPEN = {
     "CondaEnvironmentSummary.pulp_labels": _LABELS,
     "CondaEnvironmentSummary.virtual_packages": _SUBDIRS,
     "CondaEnvironmentSummary.virtual_packages.{}": _MACHINE,
+    "CondaLifecycle.pulp_labels": _LABELS,
     "CondaLifecycleDiff.packages": _NAMES,
     "CondaMoveReport.overrides": _GATES,
     "CondaPackage.about": "packagers put what they like into 'about.json'",

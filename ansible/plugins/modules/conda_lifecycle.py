@@ -89,6 +89,7 @@ options:
 extends_documentation_fragment:
   - pulp.conda.pulp
   - pulp.conda.pulp.state
+  - pulp.conda.pulp.labels
 author:
   - The pulp_conda developers (!UNKNOWN)
 """
@@ -140,6 +141,7 @@ lifecycle:
 """
 
 from ansible_collections.pulp.conda.plugins.module_utils.pulp import (
+    LABELS,
     STATE,
     is_shown_as,
     results,
@@ -176,7 +178,7 @@ def work(module):
 
 
 def _desired(module, before):
-    desired = module.given("announce", "private", "webhook_url")
+    desired = module.given("announce", "private", "pulp_labels", "webhook_url")
     desired["repository"] = module.href("Repository", module.params["repository"])
     if module.params["retain_days"] is not None:
         days = module.params["retain_days"]
@@ -265,6 +267,7 @@ def main():
                 "default": "on_create",
                 "no_log": False,
             },
+            **LABELS,
             **STATE,
         },
     )

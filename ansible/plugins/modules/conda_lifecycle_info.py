@@ -21,6 +21,7 @@ options:
     type: str
 extends_documentation_fragment:
   - pulp.conda.pulp
+  - pulp.conda.pulp.label_select
 author:
   - The pulp_conda developers (!UNKNOWN)
 """
@@ -48,7 +49,7 @@ lifecycles:
       webhook_url: https://ci.example.com/hook
 """
 
-from ansible_collections.pulp.conda.plugins.module_utils.pulp import run
+from ansible_collections.pulp.conda.plugins.module_utils.pulp import LABEL_SELECT, run
 
 
 def work(module):
@@ -58,7 +59,9 @@ def work(module):
         if "is_stand_in" in found:
             return {"changed": False, "lifecycles": []}
         repository = found["pulp_href"]
-    found = module.list("Lifecycle", repository=repository, **module.given("name"))
+    found = module.list(
+        "Lifecycle", repository=repository, **module.given("name", "pulp_label_select")
+    )
     return {"changed": False, "lifecycles": found}
 
 
@@ -68,6 +71,7 @@ def main():
         {
             "name": {"type": "str"},
             "repository": {"type": "str"},
+            **LABEL_SELECT,
         },
     )
 

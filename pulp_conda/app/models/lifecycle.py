@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.fields import HStoreField
 from django.db import models, transaction
 from django.db.models import Max, Prefetch
 from django.utils import timezone
@@ -48,6 +49,7 @@ class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
         announce (bool): Tell the users of a stage what moved, in its `notices.json`.
         webhook_url (str): Where to tell what happened, or None.
         webhook_secret (str): With which deliveries are signed.
+        pulp_labels (dict): What people wrote on it, by key.
     """
 
     name = models.TextField(db_index=True)
@@ -56,6 +58,7 @@ class CondaLifecycle(Audited, BaseModel, AutoAddObjPermsMixin):
     announce = models.BooleanField(default=False)
     webhook_url = models.TextField(null=True)
     webhook_secret = EncryptedTextField(null=True)
+    pulp_labels = HStoreField(default=dict)
     pulp_domain = models.ForeignKey("core.Domain", default=get_domain_pk, on_delete=models.PROTECT)
 
     class Meta:

@@ -13,6 +13,7 @@ from pulpcore.plugin.serializers import (
     HiddenFieldsMixin,
     IdentityField,
     ModelSerializer,
+    pulp_labels_validator,
 )
 from pulpcore.plugin.util import get_domain, get_domain_pk
 
@@ -244,6 +245,11 @@ class CondaLifecycleSerializer(
         required=False,
         allow_null=True,
     )
+    pulp_labels = serializers.HStoreField(
+        help_text=_("What people wrote on it: values by key."),
+        required=False,
+        validators=[pulp_labels_validator],
+    )
     retain_days = serializers.IntegerField(
         help_text=_(
             "For how many days what a stage served stays installable: its versions and "
@@ -407,6 +413,7 @@ class CondaLifecycleSerializer(
             "announce",
             "webhook_url",
             "webhook_secret",
+            "pulp_labels",
             "hidden_fields",
             "warnings",
         )

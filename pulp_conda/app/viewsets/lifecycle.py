@@ -20,6 +20,7 @@ from pulpcore.plugin.viewsets import (
     NAME_FILTER_OPTIONS,
     AsyncUpdateMixin,
     BaseFilterSet,
+    LabelFilter,
     NamedModelViewSet,
     OperationPostponedResponse,
     TaskGroupOperationResponse,
@@ -61,7 +62,7 @@ from pulp_conda.app.tasks.packages import promote_packages
 from pulp_conda.app.tasks.solve import dispatch_solving
 from pulp_conda.app.team import OWNER_PERMISSIONS
 from pulp_conda.app.viewsets.diff import answer_diff
-from pulp_conda.app.viewsets.noted import NotedRoles
+from pulp_conda.app.viewsets.noted import NotedLabels, NotedRoles
 from pulp_conda.app.viewsets.references import VisibleReferencesFilterMixin
 from pulp_conda.app.viewsets.renderers import WITH_MARKDOWN
 from pulp_conda.app.viewsets.requests import CheckedRequests
@@ -74,6 +75,8 @@ _MODEL = "condalifecycle"
 
 
 class CondaLifecycleFilter(VisibleReferencesFilterMixin, BaseFilterSet):
+    pulp_label_select = LabelFilter()
+
     class Meta:
         model = CondaLifecycle
         fields = {"name": NAME_FILTER_OPTIONS, "repository": ["exact", "in"]}
@@ -86,6 +89,7 @@ class CondaLifecycleViewSet(
     mixins.ListModelMixin,
     AsyncUpdateMixin,
     NotedRoles,
+    NotedLabels,
 ):
     """A CondaLifecycle has the stages of a channel in their order. Each stage has its own URL."""
 

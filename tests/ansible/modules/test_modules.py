@@ -87,7 +87,7 @@ CHANGES = {
         "private": False,
         "upload_alias": "",
     },
-    "conda_lifecycle": {"retain_days": -1, "announce": True},
+    "conda_lifecycle": {"retain_days": -1, "announce": True, "pulp_labels": {"owner": "data"}},
 }
 # What the diffs of these changes are to show, and nothing else.
 SHOWN = {
@@ -109,7 +109,7 @@ SHOWN = {
         "content_guard",
         "content_guard_prn",
     },
-    "conda_lifecycle": {"retain_days", "announce"},
+    "conda_lifecycle": {"retain_days", "announce", "pulp_labels"},
 }
 
 

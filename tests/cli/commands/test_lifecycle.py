@@ -251,6 +251,19 @@ def test_a_stage_that_is_public_beside_a_guarded_one_is_a_warning(
     )
 
 
+def test_labels_are_set_found_and_taken_away(conda, team):
+    def found(select):
+        return [each["name"] for each in json.loads(conda("list", "--label-select", select).stdout)]
+
+    conda("update", team, "--labels", '{"team": "data"}')
+    conda("label", "set", team, "--key", "owner", "--value", "ada")
+    assert conda("label", "show", team, "--key", "owner").stdout == "ada\n"
+    assert found("owner=ada,team=data") == [team]
+    conda("label", "unset", team, "--key", "owner")
+    assert found("owner") == []
+    assert json.loads(conda("show", team).stdout)["pulp_labels"] == {"team": "data"}
+
+
 def test_a_gate_is_passed_by_name_and_with_a_reason(conda, team):
     conda("gate", "set", team, "--stage", "testing", "--gate", "yes", "--kind", "approval")
     done = conda("promote", team, "--to", "testing", "--override", "yes=it cannot wait")

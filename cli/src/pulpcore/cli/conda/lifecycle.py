@@ -9,11 +9,14 @@ from pulp_cli.generic import (
     PulpCLIContext,
     field_option,
     int_or_empty,
+    label_command,
+    label_select_option,
     list_command,
     load_string_callback,
     name_filter_options,
     pass_pulp_context,
     pulp_group,
+    pulp_labels_option,
     role_command,
 )
 from pulp_glue.common.context import DATETIME_FORMATS
@@ -124,6 +127,7 @@ settings_options: list[t.Any] = [
         "--base-path",
         help=_("Start of the paths of new stages. The default is the name of the lifecycle."),
     ),
+    pulp_labels_option,
 ]
 _NEW_STAGE = _(
     "Name of a new stage, or NAME=DISTRIBUTION to use an existing distribution. Can be specified "
@@ -641,7 +645,10 @@ def _end(pulp_ctx: PulpCLIContext, report: dict[str, t.Any]) -> None:
     end(pulp_ctx, report, lines, report["outcome"])
 
 
-lifecycle.add_command(list_command(decorators=[*name_filter_options, repository_option]))
+lifecycle.add_command(
+    list_command(decorators=[*name_filter_options, label_select_option, repository_option])
+)
+lifecycle.add_command(label_command(decorators=[lifecycle_lookup], help=_("Manage labels.")))
 lifecycle.add_command(role_command(decorators=[lifecycle_lookup]))
 lifecycle.add_command(gate)
 
@@ -670,6 +677,10 @@ add_examples(
     "solve team --stage stable --environments analysis",
     "diff team stable testing --markdown",
     "diff team stable/at/2026-03-03 stable",
+    "list --label-select team=data",
+    "label set team --key owner --value data",
+    "label show team --key owner",
+    "label unset team --key owner",
     "role list team",
     "role add team --role conda.condalifecycle_approver --user ada",
     "role remove team --role conda.condalifecycle_approver --user ada",
