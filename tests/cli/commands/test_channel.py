@@ -137,6 +137,30 @@ def test_a_virtual_channel_is_made_of_channels_in_their_order(cli, pulp, team, u
     assert cli.json(*staged)["changed"] == {}
 
 
+def test_clients_are_told_to_load_other_channels_with_a_channel(cli, pulp, team, unique):
+    forge, staged = f"forge-{unique}", f"staged-{unique}"
+    cli.ok("conda", "channel", "create", forge, "--base-path", f"{forge}/path")
+    create = ("conda", "channel", "create", team)
+    made = cli.json(*create, "--overrides", f"{forge}/path")
+    assert made["changed"] == {"repository": ["channel_relations"]}
+    assert made["channel_relations"] == {"overrides": f"../{forge}/path"}
+    assert cli.json(*create, "--overrides", forge)["changed"] == cli.json(*create)["changed"] == {}
+    pulp.upload(make_package("numpy", "3.0"), repository=made["pulp_href"])
+    info = pulp.fetch(made["urls"][0], "noarch/repodata.json").json()["info"]
+    assert info["channel_relations"] == {"overrides": f"../{forge}/path"}
+    assert cli.json(*create, "--overrides", "", "--base", forge)["channel_relations"] == {
+        "base": f"../{forge}/path"
+    }
+    made = cli.json("conda", "channel", "create", staged, "--stages", "a,b", "--overrides", forge)
+    assert made["channel_relations"] == {"overrides": f"../../{forge}/path"}
+    for words, said in {
+        (*create, "--base", f"{forge}x"): f"'--base': There is no conda distribution '{forge}x'.",
+        ("conda", "channel", "create", unique, "--merge", forge, "--base", team): "needs no rel",
+    }.items():
+        refused = cli(*words)
+        assert refused.exit_code != 0 and said in refused.stderr, refused
+
+
 def test_a_channel_is_made_private_and_public_by_one_option(cli, pulp, unique):
     create = ("conda", "channel", "create", unique)
     made = cli.json(*create, "--private")

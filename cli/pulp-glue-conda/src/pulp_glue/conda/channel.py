@@ -3,6 +3,8 @@
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
+from posixpath import relpath
+from urllib.parse import urlsplit
 
 from pulp_glue.common.context import PulpContext, PulpEntityContext
 from pulp_glue.common.exceptions import PulpEntityNotFound, PulpException, PulpHTTPError
@@ -85,6 +87,50 @@ class Channel:
             raise
         return {resource: fields for resource, fields in changed.items() if fields}
 
+    def relate(self, relations: dict[str, str | None]) -> list[str]:
+        """Let clients that know relations (CEP 42) load other channels together with this one.
+
+        Parameters:
+            relations: `base`, which they prefer to this one, and `overrides`, to which they prefer
+                this one: the URL of a channel of this server, empty for none, or None to change
+                nothing.
+
+        Returns:
+            The names of the changed fields of the repository.
+
+        Raises:
+            PulpException: the channel is a virtual one, or its URLs are not in the same folder.
+        """
+        wanted = _given(relations)
+        there = self._entity(self.repository)
+        if not wanted or there is None:
+            return ["channel_relations"] if wanted else []
+        if there["merged_channels"]:
+            reason = _(
+                "Channel '{name}' serves other channels as one, and needs no relations. Clients "
+                "would also load what it hides."
+            )
+            raise PulpException(reason.format(name=self.name))
+        paths = {key: url and self._path_to(url) for key, url in wanted.items()}
+        after = {**there["channel_relations"], **paths}
+        return self._converge(
+            self.repository,
+            {"channel_relations": {key: path for key, path in after.items() if path}},
+            {},
+        )
+
+    def _path_to(self, url: str) -> str:
+        """Return the path to another channel from all URLs of this one."""
+        own = [urlsplit(each).path for each in self._urls()]
+        paths = {relpath(urlsplit(url).path, start) for start in own}
+        if len(paths) != 1:
+            reason = _(
+                "The URLs of channel '{name}' are not in the same folder, so there is no one path "
+                "from all of them to another channel."
+            )
+            raise PulpException(reason.format(name=self.name))
+        return paths.pop()
+
     def describe(self) -> dict[str, t.Any]:
         """Return the main settings, the counts and the URLs of a channel."""
         repository = self.repository.entity
@@ -109,6 +155,7 @@ class Channel:
             **{field: remote.get(field) for field in ("subdirs", "includes", "excludes", "policy")},
             "selection": repository.get("selection"),
             "merged_channels": with_names(self.pulp_ctx, repository.get("merged_channels") or ()),
+            "channel_relations": repository["channel_relations"],
             "autopublish": repository["autopublish"],
             "refresh": self._described_refresh(),
             "retain_repo_versions": repository["retain_repo_versions"],

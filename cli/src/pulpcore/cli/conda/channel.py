@@ -25,6 +25,7 @@ from pulpcore.cli.conda.options import (
     offset_option,
     planning_options,
     private_option,
+    relation_options,
     write_diff,
 )
 from pulpcore.cli.conda.refresh import refresh, runs
@@ -64,6 +65,7 @@ def channel() -> None:
 @all_of(selection_options)
 @all_of(curating_options)
 @merge_option
+@all_of(relation_options)
 @click.option(
     "--base-path",
     help=_("Path of its URL, or start of the paths of its stages. The default is its name."),
@@ -108,6 +110,8 @@ def create(
     newest: int | None,
     selection: dict[str, t.Any] | None,
     merged_channels: list[dict[str, t.Any]] | None,
+    base: str | None,
+    overrides: str | None,
     **remote: t.Any,
 ) -> None:
     """Create a channel that publishes each new version, or change an existing one.
@@ -138,6 +142,8 @@ def create(
         distribution={"base_path": base_path, "private": private},
         stages=stages,
     )
+    if related := channel.relate({"base": base, "overrides": overrides}):
+        changed["repository"] = sorted({*changed.get("repository", ()), *related})
     next_step = None if merged_channels or channel.is_virtual() else _next_step(channel)
     lines = _describe_converged(name, changed, dry_run, next_step)
     if dry_run:
@@ -612,6 +618,7 @@ add_examples(
     "create team --description 'What we build' --private",
     "create team --stages unstable,testing,stable",
     "create all --merge 'team=acme-*' --merge mirror",
+    "create team --overrides mirror",
     "show mirror",
     "list",
     "sync mirror --mirror",

@@ -9,7 +9,11 @@ import schema
 from pulp_cli.generic import PulpCLIContext, load_json_callback, resource_option
 from pulp_glue.common.context import DEFAULT_LIMIT
 from pulp_glue.common.i18n import get_translation
-from pulp_glue.conda.context import PulpCondaRemoteContext, PulpCondaRepositoryContext
+from pulp_glue.conda.context import (
+    PulpCondaDistributionContext,
+    PulpCondaRemoteContext,
+    PulpCondaRepositoryContext,
+)
 from pulp_glue.conda.lifecycle import describe_changes
 from pulp_glue.conda.names import UnknownName
 from pulp_glue.conda.virtual import find_distribution, merged_channel
@@ -201,6 +205,39 @@ merge_option = click.option(
         "replace those that are set."
     ),
 )
+
+
+def _related_callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return the URL of a channel of this server."""
+    if not value:
+        return value
+    pulp_ctx = ctx.find_object(PulpCLIContext)
+    assert pulp_ctx is not None
+    try:
+        href = find_distribution(pulp_ctx, value)
+    except UnknownName as error:
+        raise click.BadParameter(name_with_suggestions(error), param=param) from None
+    return str(PulpCondaDistributionContext(pulp_ctx, pulp_href=href).entity["base_url"])
+
+
+relation_options: list[Any] = [
+    click.option(
+        "--base",
+        metavar="CHANNEL",
+        callback=_related_callback,
+        help=_(
+            "A channel that clients shall load with this one and prefer to it, by the name or the "
+            "base path of its distribution. Clients of rattler do so, for example pixi, from the "
+            "next version on. Empty for none."
+        ),
+    ),
+    click.option(
+        "--overrides",
+        metavar="CHANNEL",
+        callback=_related_callback,
+        help=_("The same for a channel to which clients prefer this one."),
+    ),
+]
 merged_channels_option = click.option(
     "--merged-channels",
     callback=_merged_channels_callback,
