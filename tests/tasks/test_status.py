@@ -115,6 +115,30 @@ def test_only_what_a_user_may_view_is_told(pulp, channel):
         assert status_of(viewer, channel)["stages"] == []
 
 
+def test_a_virtual_channel_is_as_fresh_as_its_oldest_mirror(
+    pulp, upstream, make_mirror, make_repository
+):
+    make_channel(upstream.folder, [make_package("one")])
+    first, second, staged = make_mirror(), make_mirror(), make_mirror()
+    local = pulp.distribution(repository=make_repository(autopublish=True))["pulp_href"]
+    unstable, testing = pulp.lifecycle(staged.repository).read()["stages"][:2]
+
+    def status(*channels):
+        merged = [{"distribution": channel} for channel in channels]
+        return status_of(pulp, make_repository(merged_channels=merged))
+
+    assert status(local, first.distribution)["checked_at"] is None
+    synced = {}
+    for mirror in (staged, second, first):
+        pulp.sync(mirror.repository)
+        synced[mirror] = status_of(pulp, mirror.repository)["checked_at"]
+    assert status(local, first.distribution, second.distribution)["checked_at"] == synced[second]
+    shown = status(first.distribution, unstable["distribution"])
+    assert shown["checked_at"] == synced[staged] and shown["lag"] is None
+    assert status(first.distribution, testing["distribution"])["checked_at"] == synced[first]
+    assert status(local)["checked_at"] is None
+
+
 def test_the_number_of_queries_does_not_grow_with_the_channels(pulp, make_repository, copied):
     def count():
         with CaptureQueriesContext(connection) as queries:

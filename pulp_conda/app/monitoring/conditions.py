@@ -13,7 +13,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from pulpcore.plugin.models import RepositoryVersion
@@ -27,6 +38,7 @@ from pulp_conda.app.models import (
     CondaRepository,
     CondaStage,
     HistoryEntry,
+    MergedChannel,
 )
 from pulp_conda.app.models.lifecycle import label
 from pulp_conda.app.monitoring.syncs import Problem
@@ -76,7 +88,8 @@ class Condition:
         packages: How many packages that has.
         withheld: How many files of them are not listed, because they are blocked.
         referenced_size, stored_size, measured_at: As in `ChannelCondition`. None if unknown.
-        checked_at: When the last good sync began.
+        checked_at: When the last good sync began; for a virtual channel, that of the mirror whose
+            last one is the longest ago.
         lag: How many seconds what is published may be behind the upstream. None without upstream,
             and if there was no good sync.
         failures: How many syncs have failed since the last good one.
@@ -127,9 +140,15 @@ def conditions_of(
     repositories = list(repositories)
     keys = [repository.pk for repository in repositories]
     now = timezone.now()
-    published, stages = _published(keys), _stages(keys, user)
+    published, stages, synced = _published(keys), _stages(keys, user), _oldest_syncs(keys)
     return [
-        _condition(repository, published.get(repository.pk, {}), stages[repository.pk], now)
+        _condition(
+            repository,
+            published.get(repository.pk, {}),
+            stages[repository.pk],
+            synced.get(repository.pk),
+            now,
+        )
         for repository in repositories
     ]
 
@@ -138,6 +157,7 @@ def _condition(
     repository: CondaRepository,
     published: dict[str, Any],
     stages: list[StageCondition],
+    synced: datetime | None,
     now: datetime,
 ) -> Condition:
     known = getattr(repository, "condition", None) or ChannelCondition()
@@ -159,7 +179,7 @@ def _condition(
         referenced_size=known.referenced_size if is_measured else None,
         stored_size=known.stored_size if is_measured else None,
         measured_at=known.measured_at if is_measured else None,
-        checked_at=known.checked_at,
+        checked_at=known.checked_at or synced,
         lag=lag,
         failures=known.failures,
         error=known.error,
@@ -221,6 +241,20 @@ def _published(repositories: list[UUID]) -> dict[UUID, dict[str, Any]]:
         "next_made",
     )
     return {row[key]: row for row in rows}
+
+
+def _oldest_syncs(repositories: list[UUID]) -> dict[UUID, datetime]:
+    """Return of each virtual channel when the last good sync of a mirror began that it follows, of
+    the one whose last one is the longest ago.
+    """
+    of_stage = "distribution__stage__lifecycle__repository"
+    merged = MergedChannel.objects.filter(repository__in=repositories).order_by()
+    checked_at = Coalesce(
+        "distribution__repository__conda_condarepository__condition__checked_at",
+        Case(When(distribution__stage__position=0, then=f"{of_stage}__condition__checked_at")),
+    )
+    found = merged.values("repository").annotate(oldest=Min(checked_at))
+    return dict(found.filter(oldest__isnull=False).values_list("repository", "oldest"))
 
 
 def _stages(

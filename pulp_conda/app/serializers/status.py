@@ -95,7 +95,11 @@ class CondaChannelStatusSerializer(serializers.Serializer):
         allow_null=True,
     )
     checked_at = serializers.DateTimeField(
-        help_text=_("When the last good sync from the upstream began, or null."), allow_null=True
+        help_text=_(
+            "When the last good sync from the upstream began; for a virtual channel, that of the "
+            "mirror among its channels whose last one is the longest ago. Or null."
+        ),
+        allow_null=True,
     )
     lag = serializers.IntegerField(
         help_text=_(
