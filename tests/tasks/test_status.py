@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from pulp_conda.app.models import ChannelCondition
 from tests.support.builders import make_channel, make_package
 from tests.support.conda import TaskFailed
+from tests.support.in_process import run_tasks
+from tests.support.virtual import Virtual
 
 PATH = "repositories/conda/conda/"
 
@@ -137,6 +139,33 @@ def test_a_virtual_channel_is_as_fresh_as_its_oldest_mirror(
     assert shown["checked_at"] == synced[staged] and shown["lag"] is None
     assert status(first.distribution, testing["distribution"])["checked_at"] == synced[first]
     assert status(local)["checked_at"] is None
+
+
+def test_a_virtual_channel_that_cannot_follow_is_a_problem(pulp, make_repository):
+    both = Virtual(pulp, make_repository)
+    both.add(0, make_package("alpha"))
+    before = both.records()
+    assert status_of(pulp, both.repository)["problems"] == []
+    other = Virtual(pulp, make_repository)
+    for count in (1, 2):
+        # A virtual channel cannot be merged.
+        pulp.patch(both.channels[1]["pulp_href"], repository=other.repository)
+        run_tasks()
+        shown = status_of(pulp, both.repository)
+        (problem,) = shown["problems"]
+        assert shown["failures"] >= count and shown["error"]["code"] == problem["code"] == "CND0136"
+        assert problem["text"].startswith(
+            "It does not serve what its channels serve now. [CND0136]"
+        )
+        assert both.records() == before
+        both.add(0, make_package("beta"))
+        run_tasks()
+        assert both.records() == before
+    pulp.patch(both.channels[1]["pulp_href"], repository=both.repositories[1])
+    run_tasks()
+    shown = status_of(pulp, both.repository)
+    assert (shown["problems"], shown["failures"], shown["error"]) == ([], 0, None)
+    assert both.records().keys() == {"alpha-1.0-0.conda", "beta-1.0-0.conda"}
 
 
 def test_the_number_of_queries_does_not_grow_with_the_channels(pulp, make_repository, copied):

@@ -92,7 +92,9 @@ class Condition:
             last one is the longest ago.
         lag: How many seconds what is published may be behind the upstream. None without upstream,
             and if there was no good sync.
-        failures: How many syncs have failed since the last good one.
+        is_virtual: Whether it is a virtual channel.
+        failures: How many syncs have failed since the last good one; of a virtual channel, how
+            often it could not follow its channels.
         error: Why the last sync failed. None if it did not.
         next_run: When the channel is refreshed next. None if it is not.
         problems: What somebody has to look at, the worst first.
@@ -110,6 +112,7 @@ class Condition:
     measured_at: datetime | None
     checked_at: datetime | None
     lag: int | None
+    is_virtual: bool
     failures: int
     error: Problem | None
     next_run: datetime | None
@@ -167,7 +170,8 @@ def _condition(
     if is_mirror and known.checked_at and published:
         oldest = min(filter(None, (known.checked_at, published["next_made"])))
         lag = max(0, int((now - oldest).total_seconds()))
-    is_measured = known.version is not None and not repository.merged_channels.all()
+    is_virtual = bool(repository.merged_channels.all())
+    is_measured = known.version is not None and not is_virtual
     condition = Condition(
         repository=repository,
         is_mirror=is_mirror,
@@ -181,6 +185,7 @@ def _condition(
         measured_at=known.measured_at if is_measured else None,
         checked_at=known.checked_at or synced,
         lag=lag,
+        is_virtual=is_virtual,
         failures=known.failures,
         error=known.error,
         next_run=refresh.next_run if refresh and not refresh.stopped else None,
@@ -198,6 +203,8 @@ def _problems(condition: Condition, refresh: CondaRefresh | None, now: datetime)
         count = _("{count} syncs in a row failed.").format(count=condition.failures)
         if condition.failures == 1:
             count = _("The last sync failed.")
+        if condition.is_virtual:
+            count = _("It does not serve what its channels serve now.")
         error = condition.error or {"code": "", "text": ""}
         found.append({"code": error["code"], "text": f"{count} {error['text']}".strip()})
     # With `max_age`, it is due when somebody asks.

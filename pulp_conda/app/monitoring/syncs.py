@@ -1,4 +1,4 @@
-"""Note how the syncs of a channel went, whoever started them."""
+"""Note how the syncs of a channel went, whoever started them, and the merges of a virtual one."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,8 +21,15 @@ def note_good_sync(repository: UUID | str, began: datetime) -> None:
 
 
 def note_failed_sync(repository: UUID | str, problem: Problem) -> None:
-    """Note that a sync from the upstream of a repository failed, and why."""
+    """Note that a sync from the upstream of a repository failed, or a merge, and why."""
     ChannelCondition.objects.get_or_create(repository_id=repository)
     ChannelCondition.objects.filter(repository=repository).update(
         failures=F("failures") + 1, error=problem, failed_at=timezone.now()
+    )
+
+
+def note_good_merge(repository: UUID | str) -> None:
+    """Note that a virtual channel serves what its channels serve."""
+    ChannelCondition.objects.filter(repository=repository).update(
+        failures=0, error=None, failed_at=None
     )

@@ -109,10 +109,13 @@ class CondaChannelStatusSerializer(serializers.Serializer):
         allow_null=True,
     )
     failures = serializers.IntegerField(
-        help_text=_("How many syncs have failed since the last good one.")
+        help_text=_(
+            "How many syncs have failed since the last good one; for a virtual channel, how often "
+            "it could not follow its channels since it last did."
+        )
     )
     error = _ProblemSerializer(
-        help_text=_("Why the last sync failed. Null if it did not."), allow_null=True
+        help_text=_("Why the last one of these failed. Null if it did not."), allow_null=True
     )
     next_run = serializers.DateTimeField(
         help_text=_("When the next sync is due. Null if the channel is not refreshed."),

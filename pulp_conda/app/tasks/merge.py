@@ -21,9 +21,11 @@ from pulp_conda.app.models import (
     PublicationLayout,
 )
 from pulp_conda.app.models.publication import served_state
+from pulp_conda.app.monitoring.syncs import note_failed_sync, note_good_merge
 from pulp_conda.app.publishing.base import Doubt
 from pulp_conda.app.publishing.channel import publish_version
 from pulp_conda.app.publishing.merged import Member, member_of, not_merged
+from pulp_conda.app.refreshing.turns import problem_of
 from pulp_conda.app.results import checked
 from pulp_conda.app.versions.blocked import blocked_packages
 from pulp_conda.app.versions.published import newest_publication
@@ -74,6 +76,17 @@ def merge(repository_pk: str) -> dict[str, Any]:
     if repository is None or not channels:
         # It is deleted by now.
         return checked({"outcome": VersionOutcome.UNCHANGED, "version": None})
+    try:
+        report = _merge(repository, channels)
+    except Exception as error:
+        note_failed_sync(repository.pk, problem_of(error))
+        raise
+    note_good_merge(repository.pk)
+    return checked(report)
+
+
+def _merge(repository: CondaRepository, channels: list[MergedChannel]) -> dict[str, Any]:
+    """Merge channels, and return the report of `merge`."""
     serves = [_served_version(channel.distribution) for channel in channels]
     latest = repository.latest_version()
     now = [
@@ -83,7 +96,7 @@ def merge(repository_pk: str) -> dict[str, Any]:
     before = latest.merged_versions.values_list("distribution", "member", "owns")
     if now == list(before):
         outcome = _publish_changed(latest)
-        return checked({"outcome": outcome, "version": latest.number})
+        return {"outcome": outcome, "version": latest.number}
     members: list[Member | None] = []
     try:
         for channel, version in zip(channels, serves, strict=True):
