@@ -33,8 +33,8 @@ from pulp_conda.app.models import (
 from pulp_conda.app.models.publication import version_of
 from pulp_conda.app.publishing.left_out import ByName
 from pulp_conda.app.versions.changes import (
+    COLUMNS_OF_KNOWN,
     changes_between,
-    known_at,
     names_at,
     names_of_files,
 )
@@ -285,13 +285,14 @@ class Base:
         self,
         publication: CondaPublication,
         known: list[int],
+        known_before: list[int],
         keys: list[str],
         patches: Mapping[str, Patches],
     ) -> Change:
         """Return what may differ in a new publication.
 
         Args:
-            known: What `known_at` returned for its version.
+            known, known_before: What `known_at` returned for its version, and for that of this one.
             keys: The primary keys of the patches that hold now, sorted.
             patches: What they say, by subdir.
 
@@ -299,10 +300,10 @@ class Base:
             Doubt: nobody can say, or it is so much that a full pass is faster.
         """
         before = version_of(self.publication)
-        is_same_version = before.pk == publication.repository_version_id
-        if (known if is_same_version else known_at(before)) != self._facts["known"]:
+        if known_before != self._facts["known"]:
             raise Doubt("something was noted late")
-        changes = changes_between(before, publication.repository_version)
+        is_learned = known[:COLUMNS_OF_KNOWN] != known_before[:COLUMNS_OF_KNOWN]
+        changes = changes_between(before, publication.repository_version, is_learned)
         names = changes.names | names_of_files(
             set(self.publication.withheld) ^ set(publication.withheld)
         )

@@ -137,7 +137,7 @@ def write_files(
     base = None
     if isinstance(state, VersionState) and not in_full:
         base = Base.of(publication, repository)
-    facts = _Facts.of(publication, state, patched_at or timezone.now())
+    facts = _Facts.of(publication, state, patched_at or timezone.now(), base)
     if base:
         try:
             with TemporaryDirectory(dir=folder) as attempt:
@@ -168,7 +168,8 @@ class _Facts(NamedTuple):
     """What the files of a publication depend on besides the packages of its state.
 
     Attributes:
-        known: A checksum of what is known of the packages, see `known_at`.
+        known, known_before: Checksums of what is known of the packages, and of what was known when
+            the version of the base was made, see `known_at`. Both are equal without a base.
     """
 
     state: State
@@ -176,14 +177,22 @@ class _Facts(NamedTuple):
     patches: dict[str, Patches]
     blocked: list[BlockedPackage]
     known: list[int]
+    known_before: list[int]
 
     @classmethod
-    def of(cls, publication: CondaPublication, state: State, patched_at: datetime) -> "_Facts":
+    def of(
+        cls, publication: CondaPublication, state: State, patched_at: datetime, base: Base | None
+    ) -> "_Facts":
         keys = CondaPatch.active_keys(state, patched_at)
         # Before the packages are read: what is noted meanwhile makes the checksum wrong, and not
         # the files.
-        known = known_at(publication.repository_version)
-        return cls(state, keys, CondaPatch.merged(keys), blocked_packages(state), known)
+        versions = [publication.repository_version]
+        if base and base.publication.repository_version_id != versions[0].pk:
+            versions.append(version_of(base.publication))
+        known, *before = known_at(*versions)
+        known_before = before[0] if before else known
+        patches, blocked = CondaPatch.merged(keys), blocked_packages(state)
+        return cls(state, keys, patches, blocked, known, known_before)
 
 
 class _ChannelWriter:
@@ -212,7 +221,9 @@ class _ChannelWriter:
         publication.withheld = sorted({package.sha256 for package in facts.blocked})
         self._change: Change | None = None
         if base:
-            self._change = base.change(publication, facts.known, facts.patch_keys, facts.patches)
+            self._change = base.change(
+                publication, facts.known, facts.known_before, facts.patch_keys, facts.patches
+            )
         self._channeldata = Channeldata()
         self._names = NamesWriter(publication)
         self._left_out = LeftOut()

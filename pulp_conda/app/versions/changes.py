@@ -10,14 +10,25 @@ from django.db import connection
 from pulpcore.plugin.models import RepositoryVersion
 from pulpcore.plugin.util import get_domain_pk
 
-from pulp_conda.app.versions.sql import WITH_CHANGED
-
 # A subdir and a package name.
 Name = tuple[str, str]
 
-_MEMBERSHIPS = f"""{WITH_CHANGED}
+_BETWEEN = """
+SELECT pulp_id FROM core_repositoryversion
+WHERE repository_id = %(repository)s AND number > %(low)s AND number <= %(high)s
+"""
+
+# The versions are values of the statement, so that PostgreSQL looks for how many rows each of them
+# has. If it only knew the average, it would read all memberships.
+_MEMBERSHIPS = """
 SELECT package.subdir, package.name, count(*) FILTER (WHERE changed.is_added)
-FROM changed CROSS JOIN LATERAL (
+FROM (
+    SELECT content_id, true AS is_added FROM core_repositorycontent
+    WHERE version_added_id = ANY(%(versions)s::uuid[])
+    UNION ALL
+    SELECT content_id, false FROM core_repositorycontent
+    WHERE version_removed_id = ANY(%(versions)s::uuid[])
+) AS changed CROSS JOIN LATERAL (
     SELECT subdir, name FROM conda_condapackage
     WHERE content_ptr_id = changed.content_id OFFSET 0
 ) AS package
@@ -63,15 +74,22 @@ SELECT DISTINCT package.name FROM unnest(%(filenames)s::text[]) AS wanted CROSS 
 """
 
 # A transaction may note a fact with a moment before one at which others looked, and commit it after
-# they did. Then the number of facts until that moment differs, or the sum of their hashes.
+# they did. Then the number of facts until that moment differs, or the sum of their hashes. Each
+# file has a row, so the table is read once for all moments.
 _KNOWN = """
-SELECT
-    count(*) FILTER (WHERE run_exports_known_at <= %(made)s),
-    coalesce(sum(hashtext(sha256)) FILTER (WHERE run_exports_known_at <= %(made)s), 0)::bigint,
-    count(*) FILTER (WHERE read_at <= %(made)s),
-    coalesce(sum(hashtext(sha256)) FILTER (WHERE read_at <= %(made)s), 0)::bigint
-FROM conda_condapackageinfo WHERE pulp_domain_id = %(domain)s
+SELECT {columns} FROM (
+    SELECT run_exports_known_at AS exports, read_at AS info, hashtext(sha256) AS hash
+    FROM conda_condapackageinfo WHERE pulp_domain_id = %(domain)s OFFSET 0
+) AS known
 """
+_KNOWN_UNTIL = """
+count(*) FILTER (WHERE exports <= %({made})s),
+coalesce(sum(hash) FILTER (WHERE exports <= %({made})s), 0),
+count(*) FILTER (WHERE info <= %({made})s),
+coalesce(sum(hash) FILTER (WHERE info <= %({made})s), 0)
+"""
+# Of `_KNOWN_UNTIL`.
+COLUMNS_OF_KNOWN = 4
 _SUMMARIES = """
 SELECT count(*), coalesce(sum(hashtext(name)), 0)::bigint FROM conda_upstreamsummary
 WHERE repository_id = %(repository)s AND since <= %(number)s
@@ -92,12 +110,19 @@ class Changes(NamedTuple):
     added: int
 
 
-def changes_between(base: RepositoryVersion, version: RepositoryVersion) -> Changes:
+def changes_between(
+    base: RepositoryVersion, version: RepositoryVersion, is_learned: bool = True
+) -> Changes:
     """Return what changed from a version to the same or a later one of its repository.
 
-    The cost is that of the changes.
+    The cost is that of the changes, and of one pass over the facts of the domain if any is new.
+
+    Args:
+        is_learned: Whether something may have become known of packages from one to the other.
     """
-    facts = {
+    if base.pk == version.pk:
+        return Changes(set(), set(), 0)
+    facts: dict[str, Any] = {
         "repository": version.repository_id,
         "low": base.number,
         "high": version.number,
@@ -105,9 +130,11 @@ def changes_between(base: RepositoryVersion, version: RepositoryVersion) -> Chan
         "made": version.pulp_created,
         "domain": get_domain_pk(),
     }
+    facts["versions"] = [key for (key,) in _rows(_BETWEEN, facts)]
     members = _rows(_MEMBERSHIPS, facts)
     names = {(subdir, name) for subdir, name, _ in members}
-    names |= set(_rows(_LEARNED, facts))
+    if is_learned:
+        names |= set(_rows(_LEARNED, facts))
     summarized = {name for (name,) in _rows(_SUMMARIZED, facts)}
     return Changes(names, summarized, sum(added for _, _, added in members))
 
@@ -123,19 +150,26 @@ def names_at(subdir: str, filenames: Collection[str]) -> set[str]:
     return {name for (name,) in _rows(_OF_PATHS, facts)}
 
 
-def known_at(version: RepositoryVersion) -> list[int]:
-    """Return a checksum of all facts that the metadata of a version are made of, besides its
+def known_at(*versions: RepositoryVersion) -> list[list[int]]:
+    """Return a checksum, for each version, of all facts that its metadata are made of, besides its
     packages and patches.
 
-    It only changes if a fact is noted late: with a moment before that of the version.
+    It only changes if a fact is noted late: with a moment before that of the version. Where the
+    first four numbers of two versions are equal, nothing became known of packages between them.
+
+    Args:
+        versions: Of one repository.
     """
-    facts = {
-        "made": version.pulp_created,
-        "domain": get_domain_pk(),
-        "repository": version.repository_id,
-        "number": version.number,
-    }
-    return [*_rows(_KNOWN, facts)[0], *_rows(_SUMMARIES, facts)[0]]
+    facts = {f"made_{place}": version.pulp_created for place, version in enumerate(versions)}
+    columns = ",".join(_KNOWN_UNTIL.format(made=made) for made in facts)
+    (known,) = _rows(_KNOWN.format(columns=columns), {**facts, "domain": get_domain_pk()})
+    checksums = []
+    for place, version in enumerate(versions):
+        start = place * COLUMNS_OF_KNOWN
+        summaries = {"repository": version.repository_id, "number": version.number}
+        (of_summaries,) = _rows(_SUMMARIES, summaries)
+        checksums.append([*known[start : start + COLUMNS_OF_KNOWN], *of_summaries])
+    return checksums
 
 
 def _rows(statement: str, facts: dict[str, Any]) -> list[Any]:
