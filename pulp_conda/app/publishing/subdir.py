@@ -97,7 +97,7 @@ class SubdirWriter:
             name = filename.rsplit("-", 2)[0]
             if earlier is None or earlier.has_changed(name):
                 self._removed_by_name[name].add(filename)
-        self._is_patched = bool(patches)
+        self._patched = patches.targets()
         # By file name, the records that `current_repodata.json` chooses from.
         self._for_current: dict[str, bytes] = {}
         self.count = 0
@@ -128,15 +128,18 @@ class SubdirWriter:
     def _write_name(self, name: str, rows: Iterable[PackageRow]) -> None:
         """Write the packages of a name into all files."""
         gathered = _Gathered()
-        is_simple = not self._is_patched and not self._repository.legacy_metadata
+        has_legacy = self._repository.legacy_metadata
         for row in rows:
             self.count += 1
             if row.sha256 in self._blocked:
                 self._removed_by_name[name].add(row.filename)
-            elif is_simple and row.is_plain and not row.in_v3:
-                gathered.add(row, row.canonical, row.run_exports, row.license)
-            else:
+            elif not row.is_plain or row.in_v3 or has_legacy or row.filename in self._patched:
                 self._gather(row, gathered)
+            else:
+                record = row.canonical
+                if self._unpatched:
+                    gathered.unpatched.append((row.filename, record, False))
+                gathered.add(row, record, row.run_exports, row.license)
         self._repodata.add_name(name, ((e[0], e[1], e[3]) for e in gathered.served))
         self._run_exports.add_name(name, gathered.run_exports)
         if self._unpatched:

@@ -1,0 +1,1 @@
+Made publications cheaper for channels whose upstream lists removed packages, or that have patches: records that no instruction is for are not looked up in them one by one. The publication of a day reads what is known of packages once, and not three times.
