@@ -207,14 +207,13 @@ class Finder:
                     "distribution": state.distribution,
                 },
             )
-            is_current = bool(rows) and rows[0][0]
-            if not is_current and (state.is_merged or await self._was_virtual(state)):
+            ((was_virtual, is_current, is_free, since, *file),) = rows
+            if was_virtual or (state.is_merged and not is_current):
                 # The statement does not know what virtual channels had before.
                 ((is_known,),) = await self.connections.fetch(served.IS_KNOWN, of_path)
                 return None if is_known else state.nothing
-            if not rows:
+            if is_current is None:
                 return state.nothing
-            _, is_free, since, *file = rows[0]
             if not is_free or file[1] is None:
                 # Blocked, or upstream.
                 return None
@@ -229,12 +228,6 @@ class Finder:
             if is_blocked:
                 return None
         return facts
-
-    async def _was_virtual(self, state: _State) -> bool:
-        """Say whether the channel served a virtual channel before, as far as anybody knows."""
-        past = {"distribution": state.distribution, "stage": state.stage}
-        ((was_virtual,),) = await self.connections.fetch(served.WAS_VIRTUAL, past)
-        return bool(was_virtual)
 
     async def _shard(self, state: _State, subdir: str, sha256: str) -> Facts:
         has_subdir = subdir in state.subdirs

@@ -82,7 +82,7 @@ def merge(repository_pk: str) -> dict[str, Any]:
         note_failed_sync(repository.pk, problem_of(error))
         raise
     note_good_merge(repository.pk)
-    return checked(report)
+    return report
 
 
 def _merge(repository: CondaRepository, channels: list[MergedChannel]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _merge(repository: CondaRepository, channels: list[MergedChannel]) -> dict[s
     before = latest.merged_versions.values_list("distribution", "member", "owns")
     if now == list(before):
         outcome = _publish_changed(latest)
-        return {"outcome": outcome, "version": latest.number}
+        return checked({"outcome": outcome, "version": latest.number})
     members: list[Member | None] = []
     try:
         for channel, version in zip(channels, serves, strict=True):

@@ -221,10 +221,23 @@ WHERE turn.distribution_id = %(distribution)s AND turn.expires_at >= now()
 
 _HAS_MEMBER = f"version.repository_id = member.repository_id AND {is_member_at('version.number')}"
 
+# Whether a channel ever was a virtual one, as far as anybody knows.
+_WAS_VIRTUAL = """EXISTS (
+    SELECT FROM core_distributedpublication AS turn
+        JOIN core_publication AS publication ON publication.pulp_id = turn.publication_id
+        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
+    WHERE turn.distribution_id = %(distribution)s
+) OR EXISTS (
+    SELECT FROM conda_historyentry AS entry
+        JOIN core_publication AS publication ON publication.pulp_id = entry.publication_id
+        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
+    WHERE entry.stage_id = %(stage)s
+)"""
+
 # The package at a path: that of the state, else that of the newest of the states before. `OFFSET 0`
 # keeps PostgreSQL from asking for these for each package that the state has. The state has what the
 # versions of some numbers have: one, or those of a virtual channel that own the name.
-PACKAGE = f"""
+_PACKAGE = f"""
 SELECT found.is_current, found.is_free, found.since, content_artifact.relative_path,
     artifact.file, artifact.size, artifact.sha256
 FROM (
@@ -254,6 +267,13 @@ FROM (
 WHERE found.is_current OR found.kept IS NOT NULL OR found.superseded IS NOT NULL
 ORDER BY found.is_current DESC, found.kept DESC NULLS LAST, found.superseded DESC NULLS LAST
 LIMIT 1
+"""
+
+# One row: with the package, if there is one, and whether this statement cannot say what was there
+# before, because it does not know what virtual channels had.
+PACKAGE = f"""
+SELECT CASE WHEN package.is_current THEN false ELSE {_WAS_VIRTUAL} END AS was_virtual, package.*
+FROM (SELECT) AS request LEFT JOIN ({_PACKAGE}) AS package ON true
 """
 
 _HAS_SHARD = """EXISTS (
@@ -295,21 +315,6 @@ FROM core_publishedartifact AS published
         ON content_artifact.pulp_id = published.content_artifact_id
     JOIN core_artifact AS artifact ON artifact.pulp_id = content_artifact.artifact_id
 WHERE published.publication_id = %(publication)s AND published.relative_path = %(path)s
-"""
-
-# Whether a channel ever was a virtual one, as far as anybody knows.
-WAS_VIRTUAL = """
-SELECT EXISTS (
-    SELECT FROM core_distributedpublication AS turn
-        JOIN core_publication AS publication ON publication.pulp_id = turn.publication_id
-        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
-    WHERE turn.distribution_id = %(distribution)s
-) OR EXISTS (
-    SELECT FROM conda_historyentry AS entry
-        JOIN core_publication AS publication ON publication.pulp_id = entry.publication_id
-        JOIN conda_mergedversion AS part ON part.version_id = publication.repository_version_id
-    WHERE entry.stage_id = %(stage)s
-)
 """
 
 # Whether a file is blocked.
