@@ -56,7 +56,7 @@ class NamesWriter:
     def store(self) -> None:
         """Store what was taken, as all names of the publication."""
         self._store_lines(self._searched, self._depends)
-        self._store_blocks(self._facts, _BLOCK)
+        NameBlock.objects.bulk_create(self._blocks(self._facts, _BLOCK))
 
     def store_changed(self, base: Base, changed: Sequence[str]) -> None:
         """Store the names of another publication, but those that changed as they were taken.
@@ -77,12 +77,14 @@ class NamesWriter:
             blocks = NameBlock.objects.filter(publication=base.publication)
             firsts = list(blocks.order_by("first").values_list("first", flat=True))
             by_block = _by_block(firsts, changed)
+            changed_blocks: list[NameBlock] = []
             for block in blocks.filter(first__in=by_block):
                 names = by_block[block.first]
                 facts = _merged(decode_block(block.data), names, self._facts)
-                self._store_blocks(facts, 2 * _BLOCK)
+                changed_blocks += self._blocks(facts, 2 * _BLOCK)
             if not firsts:
-                self._store_blocks(self._facts, _BLOCK)
+                changed_blocks = self._blocks(self._facts, _BLOCK)
+            NameBlock.objects.bulk_create(changed_blocks)
             cursor.execute(
                 _TAKE_BLOCKS,
                 {
@@ -112,7 +114,7 @@ class NamesWriter:
             for block in NameBlock.objects.filter(publication=publication):
                 facts |= _without(decode_block(block.data), hidden)
         self._store_lines(dict(sorted(searched.items())), dict(sorted(depends.items())))
-        self._store_blocks(dict(sorted(facts.items())), _BLOCK)
+        NameBlock.objects.bulk_create(self._blocks(dict(sorted(facts.items())), _BLOCK))
 
     def _store_lines(self, searched: Mapping[str, str], depends: Mapping[str, str]) -> None:
         PublicationNames.objects.create(
@@ -122,19 +124,19 @@ class NamesWriter:
             depends=encode_lines(depends.values()),
         )
 
-    def _store_blocks(self, facts: Mapping[str, bytes], most: int) -> None:
-        """Store facts as one block, or as many if there are more names than that."""
+    def _blocks(self, facts: Mapping[str, bytes], most: int) -> list[NameBlock]:
+        """Return facts as one block, or as many if there are more names than that."""
         names = list(facts)
         step = len(names) if len(names) <= most else _BLOCK
         blocks = [names[start : start + step] for start in range(0, len(names), step or 1)]
-        NameBlock.objects.bulk_create(
+        return [
             NameBlock(
                 publication=self._publication,
                 first=block[0],
                 data=encode_block({name: facts[name] for name in block}),
             )
             for block in blocks
-        )
+        ]
 
 
 def _without(values: Mapping[str, _V], hidden: Collection[str]) -> dict[str, _V]:
