@@ -35,7 +35,7 @@ def name_of(pulp):
 @pytest.fixture
 def make_token(pulp, unique):
     def make(user=pulp, **fields):
-        name = f"{unique}-{uuid4().hex[:4]}"
+        name = f"{unique}-{uuid4().hex[:12]}"
         return user.post(TOKENS, **{"name": name, "scopes": ["read"], **fields})
 
     return make

@@ -111,7 +111,7 @@ def test_a_server_that_lacks_something_of_its_plugin(elsewhere, pulp, upstream):
 def test_the_nearest_names_are_suggested_for_one_that_there_is_not(cli, mirror, command):
     misspelled = f"{mirror[1:]}x"
     outcome = cli("conda", *(word.format(misspelled) for word in command))
-    refused(outcome, f"'{misspelled}'. Did you mean '{mirror}'?")
+    refused(outcome, f"'{misspelled}'. Did you mean '{mirror}'")
     outcome = cli("conda", *(word.format("nothing like it at all") for word in command))
     refused(outcome, "There is no conda re" if "distribution" not in command else "There is no")
     assert "Did you mean" not in outcome.stderr

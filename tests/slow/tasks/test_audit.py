@@ -55,7 +55,7 @@ ACTS = {
     **{f"POST {path}{{}}/remove_role/": "revoked" for path in _ROLES},
     **{
         f"POST {path}{{}}/{verb}_label/": "updated"
-        for path in (DISTRIBUTIONS, REMOTES, REPOSITORIES)
+        for path in (DISTRIBUTIONS, LIFECYCLES, REMOTES, REPOSITORIES)
         for verb in ("set", "unset")
     },
     f"POST {LIFECYCLES}{{}}/promote/": "moved",
@@ -259,6 +259,8 @@ def _promote(pulp, word):
         team.as_user(asker).promote("testing")
         waiting = next(entry for entry in team.history() if entry["outcome"] == "waiting")
         pulp.post(f"{waiting['pulp_href']}{answer}/")
+    pulp.post(f"{team.href}set_label/", key="k", value="v")
+    pulp.post(f"{team.href}unset_label/", key="k")
     read = team.read()
     body = {"name": read["name"], "repository": repository, "retain_days": 7}
     _put(pulp, team.href, **body)
