@@ -5,7 +5,7 @@ import time
 import requests
 
 API = "/pulp/api/v3/"
-TASK_DEADLINE = 120
+TASK_DEADLINE = 300
 UNFINISHED = {"waiting", "running", "canceling"}
 
 
