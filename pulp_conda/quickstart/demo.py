@@ -87,7 +87,7 @@ def walk(stack: Stack, upstream: str | None, specs: Sequence[str]) -> None:
 
 
 class Demo:
-    """The story once. What an earlier one has left is removed first.
+    """The story once. `forget` removes what an earlier one has left.
 
     Args:
         stack: A running Pulp.
@@ -111,16 +111,16 @@ class Demo:
         Raises:
             QuickstartError: something else has the name of the demo's channel.
         """
-        found = json.loads(self._run("--format", "json", "conda", "channel", "list").stdout)
-        for channel in found:
-            if channel["name"] == _NAME:
-                if channel["description"] != _MADE_BY:
-                    raise QuickstartError(
-                        f"There is a channel '{_NAME}' that the demo did not make, so it is left "
-                        "alone. Remove or rename it, or give the demo a folder with --state."
-                    )
-                self._run("conda", "lifecycle", "destroy", _NAME, "--yes", code=None)
-                self._run("conda", "channel", "destroy", _NAME, "--yes")
+        # Not all channels: a list ends after some.
+        words = ("conda", "repository", "list", "--name", _NAME)
+        for repository in json.loads(self._run("--format", "json", *words).stdout):
+            if repository["description"] != _MADE_BY:
+                raise QuickstartError(
+                    f"There is a channel '{_NAME}' that the demo did not make, so it is left "
+                    "alone. Remove or rename it, or give the demo a folder with --state."
+                )
+            self._run("conda", "lifecycle", "destroy", _NAME, "--yes", code=None)
+            self._run("conda", "channel", "destroy", _NAME, "--yes")
 
     def mirror(self, upstream: str) -> None:
         """Mirror a channel, with stages and a gate."""

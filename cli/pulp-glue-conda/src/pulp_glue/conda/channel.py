@@ -1,5 +1,6 @@
 """A channel: the repository, the remote and the distribution or the lifecycle of the same name."""
 
+import shlex
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -331,12 +332,16 @@ class Channel:
             PulpException: a lifecycle uses the channel, so nothing is removed.
         """
         repository = self.repository.pulp_href
-        if names := [f"'{each['name']}'" for each in self._lifecycles()]:
+        if names := [each["name"] for each in self._lifecycles()]:
             raise PulpException(
                 _(
                     "Channel '{name}' belongs to lifecycle {lifecycles}, so it is not removed. "
                     "Remove the lifecycle first: pulp conda lifecycle destroy {first}"
-                ).format(name=self.name, lifecycles=", ".join(names), first=names[0].strip("'"))
+                ).format(
+                    name=self.name,
+                    lifecycles=", ".join(f"'{name}'" for name in names),
+                    first=shlex.quote(names[0]),
+                )
             )
         urls = self._all_distributions()
         removed = []

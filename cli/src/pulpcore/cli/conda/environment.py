@@ -158,7 +158,7 @@ def create(
     body["source"] = read_text(file, param_hint="'--file'") if file else "\n".join(specs)
     body["format"] = (format or _format_of(file.name)) if file else "specs"
     made = environment_ctx.create(body)
-    count = max(len(specs) for specs in made["requirements"].values())
+    count = max((len(specs) for specs in made["requirements"].values()), default=0)
     text = _("Environment '{name}' is registered: {count} {noun} for {platforms}.").format(
         name=made["name"],
         count=count,
